@@ -65,7 +65,7 @@ func Do[T any](ctx context.Context, p Policy, retryable func(error) bool,
 		backoff.WithMaxElapsedTime(0), // the context's deadline is the only bound on time
 		backoff.WithMaxInterval(maxInterval(p)),
 	)
-	delays := &hinted{next: exp, ctx: ctx, clock: clock}
+	delays := &hinted{next: exp, most: exp.MaxInterval, ctx: ctx, clock: clock}
 	timer := &sleeper{ctx: ctx, clock: clock}
 	attempts := uint64(max(p.Attempts, 1))
 
@@ -108,6 +108,7 @@ func maxInterval(p Policy) time.Duration {
 // stops when a delay would pass the deadline.
 type hinted struct {
 	next  backoff.BackOff
+	most  time.Duration // backoff itself bounds neither the first delay nor the jitter
 	ctx   context.Context
 	clock Clock
 	hint  time.Duration
@@ -124,7 +125,7 @@ func (h *hinted) see(err error) {
 func (h *hinted) Reset() { h.next.Reset() }
 
 func (h *hinted) NextBackOff() time.Duration {
-	d := max(h.next.NextBackOff(), h.hint)
+	d := max(min(h.next.NextBackOff(), h.most), h.hint)
 	if deadline, ok := h.ctx.Deadline(); ok && h.clock.Now().Add(d).After(deadline) {
 		h.late = d
 		return backoff.Stop
