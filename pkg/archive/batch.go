@@ -1,0 +1,138 @@
+package archive
+
+import (
+	"time"
+
+	"polisen-events-collector/pkg/polisen"
+)
+
+// Batch is what a Writer is to store: the items of one response, or of saved
+// responses.
+type Batch struct {
+	Events   []polisen.Event
+	Rejected []polisen.Rejected
+	// ObservedAt is when the items were fetched.
+	ObservedAt time.Time
+	// Current says that these are the events the API shows now: their ids are
+	// kept in the document before any others, since the next response will
+	// hold most of them again.
+	Current bool
+}
+
+// Outcome is what became of a batch.
+type Outcome struct {
+	// New, Revised and Rejected count the items that this run stored: first
+	// versions, later versions, and what could not be an event.
+	New, Revised, Rejected int
+	// Seen counts the events that were stored already, repeats within the
+	// batch apart, which Repeated counts.
+	Seen, Repeated int
+	// SeenRejected counts the rejected items that were stored already.
+	SeenRejected int
+	// LookedUp counts the events for which the archive itself was consulted.
+	LookedUp int
+	// Listed is the number of ids in the document when the batch was first
+	// held against it, and Overlap the number of the batch's events among them.
+	Listed, Overlap int
+	// Objects are the data objects stored.
+	Objects []Object
+	// Rebuilt says that the document was missing, damaged or of the plain
+	// published format, and was written anew; KeptAs names the copy of a
+	// damaged one.
+	Rebuilt bool
+	KeptAs  string
+	// Lost counts the commits that another run was faster with, Unknown those
+	// whose outcome had to be found out by reading the document again.
+	Lost, Unknown int
+	// Warnings are for people, one line each.
+	Warnings []string
+}
+
+// class is what has become of an item of the batch.
+type class uint8
+
+const (
+	undecided class = iota
+	isNew
+	isRevision
+	isSeen
+	isRepeat
+)
+
+// progress is how far the items of a batch are stored. An item is done once a
+// commit that holds it is known to have happened.
+type progress struct {
+	Batch
+	fingerprints         []string // of the events
+	rejectedFingerprints []string
+	events, rejected     []class // done
+	lookedUp             map[int]bool
+	screened             bool
+	attempts             map[int64]*plan // commits with an unknown outcome, by sequence
+	outcome              Outcome
+}
+
+func newProgress(b Batch) *progress {
+	p := &progress{
+		Batch:                b,
+		fingerprints:         make([]string, len(b.Events)),
+		rejectedFingerprints: make([]string, len(b.Rejected)),
+		events:               make([]class, len(b.Events)),
+		rejected:             make([]class, len(b.Rejected)),
+		lookedUp:             make(map[int]bool),
+		attempts:             make(map[int64]*plan),
+	}
+	for i, e := range b.Events {
+		p.fingerprints[i] = Fingerprint(e.Raw)
+	}
+	for i, r := range b.Rejected {
+		p.rejectedFingerprints[i] = Fingerprint(r.Raw)
+	}
+	return p
+}
+
+// credit marks what a commit of this run has stored.
+func (p *progress) credit(plan *plan) {
+	for i, c := range plan.events {
+		if c == isNew || c == isRevision {
+			p.events[i] = c
+		}
+	}
+	for i, c := range plan.rejected {
+		if c == isNew {
+			p.rejected[i] = c
+		}
+	}
+	p.outcome.Objects = append(p.outcome.Objects, plan.objects...)
+	p.outcome.Rebuilt = p.outcome.Rebuilt || plan.rebuild && !plan.first
+}
+
+// finish counts the items; last is the last decision on them, or nil if there
+// was none.
+func (p *progress) finish(last *plan) Outcome {
+	o := p.outcome
+	for i, c := range p.events {
+		if c == undecided && last != nil {
+			c = last.events[i]
+		}
+		switch c {
+		case isNew:
+			o.New++
+		case isRevision:
+			o.Revised++
+		case isRepeat:
+			o.Repeated++
+		case isSeen:
+			o.Seen++
+		}
+	}
+	for _, c := range p.rejected {
+		if c == isNew {
+			o.Rejected++
+		} else if last != nil {
+			o.SeenRejected++
+		}
+	}
+	o.LookedUp = len(p.lookedUp)
+	return o
+}

@@ -1,0 +1,244 @@
+package archive
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/store"
+)
+
+// index is what a Writer has read of the archive's partitions. Data objects
+// never change, so each is read once; a partition's list of objects holds as
+// long as nobody else commits.
+type index struct {
+	store     store.Reader
+	revisions bool // whether later versions count too
+	days      map[Date]*day
+	rejected  *rejectedIndex
+	warnings  []string
+}
+
+// day is one date's partitions.
+type day struct {
+	fresh  bool // listed since the document last changed
+	read   map[string]bool
+	stored map[int64]Versions
+}
+
+type rejectedIndex struct {
+	read   map[string]bool
+	hashes map[string]bool
+	fresh  bool
+}
+
+func newIndex(s store.Reader, revisions bool) *index {
+	return &index{store: s, revisions: revisions, days: make(map[Date]*day)}
+}
+
+// stale says that another run may have written to the archive.
+func (x *index) stale() {
+	for _, d := range x.days {
+		d.fresh = false
+	}
+	if x.rejected != nil {
+		x.rejected.fresh = false
+	}
+}
+
+// versions returns the stored versions of an id by the partition of its date,
+// which must have been looked up.
+func (x *index) versions(date Date, id int64) Versions { return x.days[date].stored[id] }
+
+// note records a line that this run has committed.
+func (x *index) note(date Date, id int64, fingerprint string) {
+	if d := x.days[date]; d != nil && !slices.Contains(d.stored[id], fingerprint) {
+		d.stored[id] = append(d.stored[id], fingerprint)
+	}
+}
+
+// noteRejected is note for a rejected item.
+func (x *index) noteRejected(fingerprint string) {
+	if x.rejected != nil {
+		x.rejected.hashes[fingerprint] = true
+	}
+}
+
+// lookup makes sure that the partitions of these dates are known. The lines of
+// pending count as stored, whether or not their objects are there yet.
+func (x *index) lookup(ctx context.Context, dates []Date, pending []Pending) error {
+	var wanted []Date
+	for _, date := range dates {
+		d := x.days[date]
+		if d == nil {
+			d = &day{read: make(map[string]bool), stored: make(map[int64]Versions)}
+			x.days[date] = d
+		}
+		if !d.fresh && !slices.Contains(wanted, date) {
+			wanted = append(wanted, date)
+		}
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	kinds := []Kind{Events}
+	if x.revisions {
+		kinds = append(kinds, Revisions)
+	}
+	for _, kind := range kinds {
+		if err := x.readPartitions(ctx, kind, wanted); err != nil {
+			return err
+		}
+	}
+	for _, p := range pending {
+		n, _ := ParseName(p.Name)
+		if n.Kind != Rejected && slices.Contains(wanted, n.Date) {
+			x.addLines(n.Date, p.Name, []byte(p.Content))
+		}
+	}
+	for _, date := range wanted {
+		x.days[date].fresh = true
+	}
+	return nil
+}
+
+// readPartitions reads what is new in the partitions of a kind.
+func (x *index) readPartitions(ctx context.Context, kind Kind, dates []Date) error {
+	type found struct {
+		date Date
+		name string
+	}
+	var names []found
+	for prefix, month := range byMonth(kind, dates) {
+		for attrs, err := range x.store.List(ctx, prefix) {
+			if err != nil {
+				return fmt.Errorf("look up %s: %w", prefix, err)
+			}
+			for _, date := range month {
+				if inPartition(attrs.Name, Partition{kind, date}) && !x.days[date].read[attrs.Name] {
+					names = append(names, found{date, attrs.Name})
+				}
+			}
+		}
+	}
+	bodies := make([][]byte, len(names))
+	if err := x.getAll(ctx, len(names), func(i int) string { return names[i].name }, bodies); err != nil {
+		return err
+	}
+	for i, n := range names {
+		x.addLines(n.date, n.name, bodies[i])
+		x.days[n.date].read[n.name] = true
+	}
+	return nil
+}
+
+// byMonth groups dates by the prefix that lists them with one call: that of
+// the partition for a month's only date, else the month's.
+func byMonth(kind Kind, dates []Date) map[string][]Date {
+	months := make(map[string][]Date)
+	for _, date := range dates {
+		prefix := Partition{kind, date}.monthPrefix()
+		months[prefix] = append(months[prefix], date)
+	}
+	prefixes := make(map[string][]Date, len(months))
+	for prefix, dates := range months {
+		if len(dates) == 1 {
+			prefix = Partition{kind, dates[0]}.Prefix()
+		}
+		prefixes[prefix] = dates
+	}
+	return prefixes
+}
+
+func inPartition(name string, p Partition) bool {
+	prefix := p.Prefix()
+	return len(name) > len(prefix) && name[:len(prefix)] == prefix
+}
+
+// getAll reads objects in parallel.
+func (x *index) getAll(ctx context.Context, n int, name func(int) string, bodies [][]byte) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(concurrency)
+	for i := range n {
+		g.Go(func() error {
+			object, err := x.store.Get(ctx, name(i))
+			if errors.Is(err, store.ErrNotExist) {
+				// Only a repair deletes data objects, and only after a commit
+				// that stored their lines under another name: either that
+				// object is in the list too, or our own commit will be refused.
+				return nil
+			}
+			if err != nil {
+				return fmt.Errorf("look up %s: %w", name(i), err)
+			}
+			bodies[i] = object.Body
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// addLines records the events of a data object.
+func (x *index) addLines(date Date, name string, content []byte) {
+	d := x.days[date]
+	for number, line := range lines(content) {
+		event, rejected := polisen.ParseItem(line)
+		if rejected != nil {
+			x.warnings = append(x.warnings, fmt.Sprintf("%s line %d is no event (%s); look at it with verify", name, number, rejected.Reason))
+			continue
+		}
+		if f := Fingerprint(event.Raw); !slices.Contains(d.stored[event.ID], f) {
+			d.stored[event.ID] = append(d.stored[event.ID], f)
+		}
+	}
+}
+
+// lookupRejected reads what is new among all rejected objects and returns the
+// fingerprints of the items that they and pending hold.
+func (x *index) lookupRejected(ctx context.Context, pending []Pending) (map[string]bool, error) {
+	if x.rejected == nil {
+		x.rejected = &rejectedIndex{read: make(map[string]bool), hashes: make(map[string]bool)}
+	}
+	r := x.rejected
+	if r.fresh {
+		return r.hashes, nil
+	}
+	var names []string
+	for attrs, err := range x.store.List(ctx, Rejected.Prefix()) {
+		if err != nil {
+			return nil, fmt.Errorf("look up %s: %w", Rejected.Prefix(), err)
+		}
+		if !r.read[attrs.Name] {
+			names = append(names, attrs.Name)
+		}
+	}
+	bodies := make([][]byte, len(names))
+	if err := x.getAll(ctx, len(names), func(i int) string { return names[i] }, bodies); err != nil {
+		return nil, err
+	}
+	for i, name := range names {
+		r.add(bodies[i])
+		r.read[name] = true
+	}
+	for _, p := range pending {
+		if n, _ := ParseName(p.Name); n.Kind == Rejected {
+			r.add([]byte(p.Content))
+		}
+	}
+	r.fresh = true
+	return r.hashes, nil
+}
+
+func (r *rejectedIndex) add(content []byte) {
+	for _, line := range lines(content) {
+		var item rejectedLine
+		if json.Unmarshal(line, &item) == nil && len(item.Raw) > 0 {
+			r.hashes[Fingerprint(item.Raw)] = true
+		}
+	}
+}

@@ -1,0 +1,268 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"polisen-events-collector/pkg/polisen"
+)
+
+// The bounds of one commit, so that the document stays small however much a
+// batch holds.
+const (
+	maxCommitItems = 2000
+	maxCommitBytes = 1 << 20
+)
+
+// plan is the decision on a batch: what one commit stores.
+type plan struct {
+	events   []class // by index in the batch; undecided where another commit is needed
+	rejected []class
+	items    int                // how many of them this commit stores
+	shown    map[int64]Versions // the batch's ids that are or get stored, with their versions
+	hashes   []string           // fingerprints of rejected items that are or get stored
+	// rejectedComplete says that the stored rejected items are all known.
+	rejectedComplete bool
+
+	contents map[Partition][]byte
+	size     int
+	more     bool // the commit is full, and the batch holds more
+	rebuild  bool // the document has to be written whatever is new
+	first    bool // there is no document because there is no archive yet
+
+	objects []Object
+	next    *Document
+}
+
+func (p *plan) empty() bool { return len(p.contents) == 0 && !p.rebuild }
+
+// decide is step 3: it holds what is left of the batch against the document
+// and, where that cannot tell, against the archive.
+func (w *Writer) decide(ctx context.Context, b *progress) (*plan, error) {
+	if err := w.learnWhetherEmpty(ctx); err != nil {
+		return nil, err
+	}
+	p := &plan{
+		events:   make([]class, len(b.Events)),
+		rejected: make([]class, len(b.Rejected)),
+		shown:    make(map[int64]Versions, len(b.Events)),
+		contents: make(map[Partition][]byte),
+		rebuild:  w.doc.published(),
+		first:    w.unusable && w.damaged == nil && w.doc.CompleteAbove != nil,
+	}
+	for _, c := range w.carry {
+		n, _ := ParseName(c.Name)
+		p.contents[n.Partition] = append(p.contents[n.Partition], c.Content...)
+	}
+	verdicts, err := w.lookup(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	for i, v := range verdicts {
+		w.decideEvent(p, b, i, v)
+	}
+	if err := w.decideRejected(ctx, p, b); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// learnWhetherEmpty settles a missing document: if the archive holds no event
+// at all, then no id was ever seen.
+func (w *Writer) learnWhetherEmpty(ctx context.Context) error {
+	if !w.unusable || w.doc.CompleteAbove != nil {
+		return nil
+	}
+	for _, err := range w.store.List(ctx, Events.Prefix()) {
+		if err != nil {
+			return fmt.Errorf("look up %s: %w", Events.Prefix(), err)
+		}
+		return nil
+	}
+	w.doc.CompleteAbove = new(int64)
+	return nil
+}
+
+// verdict is what the document alone says of an event's id.
+type verdict uint8
+
+const (
+	listed verdict = iota // stored
+	unseen                // never seen
+	unsure                // only the archive can tell
+)
+
+// screen holds ids against the document. out has a place for each event.
+func (w *Writer) screen(events []polisen.Event, out []verdict) {
+	for i := range events {
+		id := events[i].ID
+		versions, ok := w.seen[id]
+		switch {
+		case ok && (len(versions) > 0 || !w.opts.Revisions):
+			out[i] = listed
+		case !ok && w.doc.CompleteAbove != nil && id > *w.doc.CompleteAbove:
+			out[i] = unseen
+		default: // with revisions, that includes a listed id whose versions are unknown
+			out[i] = unsure
+		}
+	}
+}
+
+// lookup screens the batch and reads the partitions of the dates of all events
+// that the document cannot tell of.
+func (w *Writer) lookup(ctx context.Context, b *progress) ([]verdict, error) {
+	verdicts := make([]verdict, len(b.Events))
+	w.screen(b.Events, verdicts)
+	if !b.screened {
+		b.screened = true
+		b.outcome.Listed = len(w.seen)
+		for _, e := range b.Events {
+			if _, ok := w.seen[e.ID]; ok {
+				b.outcome.Overlap++
+			}
+		}
+	}
+	var dates []Date
+	for i, v := range verdicts {
+		if v == unsure && b.events[i] == undecided {
+			b.lookedUp[i] = true
+			dates = append(dates, DateOf(b.Events[i].Time))
+		}
+	}
+	slices.SortFunc(dates, Date.Compare)
+	return verdicts, w.index.lookup(ctx, slices.Compact(dates), w.doc.Pending)
+}
+
+// decideEvent decides on one event, given all before it in the batch.
+func (w *Writer) decideEvent(p *plan, b *progress, i int, v verdict) {
+	e, fingerprint := b.Events[i], b.fingerprints[i]
+	if b.events[i] != undecided { // stored by an earlier commit of this batch
+		if versions, listed := w.seen[e.ID]; listed {
+			p.shown[e.ID] = versions
+		}
+		return
+	}
+	date := DateOf(e.Time)
+	versions, repeat := p.shown[e.ID]
+	stored := repeat
+	if !repeat {
+		versions, stored = w.seen[e.ID]
+	}
+	if !repeat && v == unsure {
+		versions = w.index.versions(date, e.ID)
+		stored = len(versions) > 0
+	}
+	switch {
+	case !stored:
+		w.add(p, Partition{Events, date}, i, isNew, e.Raw, func() { p.shown[e.ID] = Versions{fingerprint} })
+	case len(versions) > 0 && !slices.Contains(versions, fingerprint) && w.opts.Revisions:
+		w.add(p, Partition{Revisions, date}, i, isRevision, e.Raw, func() {
+			p.shown[e.ID] = append(slices.Clip(versions), fingerprint)
+		})
+		if _, ok := p.shown[e.ID]; !ok && p.more {
+			p.shown[e.ID] = versions // stored, though this version has to wait
+		}
+	default:
+		p.events[i] = isSeen
+		if repeat {
+			p.events[i] = isRepeat
+		}
+		p.shown[e.ID] = versions
+	}
+}
+
+// add puts a line into the commit and calls stored, unless the commit is full.
+func (w *Writer) add(p *plan, to Partition, i int, c class, line []byte, stored func()) {
+	if p.full(w.opts.DryRun, len(line)) {
+		return
+	}
+	p.contents[to] = append(append(p.contents[to], line...), '\n')
+	p.size += len(line) + 1
+	p.items++
+	p.events[i] = c
+	stored()
+}
+
+// full reports whether a line of this size has to wait for another commit. A
+// commit takes at least one line, and a dry run everything.
+func (p *plan) full(dryRun bool, size int) bool {
+	if p.more || !dryRun && p.items > 0 && (p.items >= maxCommitItems || p.size+size >= maxCommitBytes) {
+		p.more = true
+	}
+	return p.more
+}
+
+// decideRejected decides on the batch's rejected items.
+func (w *Writer) decideRejected(ctx context.Context, p *plan, b *progress) error {
+	known := make(map[string]bool)
+	if r := w.doc.Rejected; r != nil {
+		p.rejectedComplete = r.Complete
+		for _, h := range r.Hashes {
+			known[h] = true
+		}
+	}
+	unknown := slices.ContainsFunc(b.rejectedFingerprints, func(h string) bool { return !known[h] })
+	if unknown && !p.rejectedComplete {
+		hashes, err := w.index.lookupRejected(ctx, w.doc.Pending)
+		if err != nil {
+			return err
+		}
+		known = hashes
+		p.rejectedComplete = true
+	}
+	day := DateOf(b.ObservedAt.UTC())
+	inCommit := make(map[string]bool)
+	for i, r := range b.Rejected {
+		h := b.rejectedFingerprints[i]
+		if !known[h] && !inCommit[h] {
+			line, err := appendRejected(nil, r, b.ObservedAt)
+			if err != nil {
+				return err
+			}
+			if p.full(w.opts.DryRun, len(line)) {
+				continue
+			}
+			to := Partition{Rejected, day}
+			p.contents[to] = append(p.contents[to], line...)
+			p.size += len(line)
+			p.items++
+			p.rejected[i] = isNew
+			inCommit[h] = true
+		}
+		if !slices.Contains(p.hashes, h) {
+			p.hashes = append(p.hashes, h)
+		}
+	}
+	for _, h := range slices.Sorted(maps.Keys(known)) {
+		if !slices.Contains(p.hashes, h) {
+			p.hashes = append(p.hashes, h)
+		}
+	}
+	return nil
+}
+
+// build is step 4: the next document, which holds the new objects whole.
+func (w *Writer) build(p *plan, b *progress) {
+	now := w.opts.Now().UTC()
+	timestamp := max(now.Unix(), w.doc.timestamp()+1)
+	next := &Document{
+		LastUpdated: now.Truncate(time.Second),
+		Version:     formatVersion,
+		Commit:      &Commit{ID: w.opts.RunID, Sequence: w.doc.sequence() + 1, Timestamp: timestamp},
+	}
+	w.doc.track(next, p.shown, b.Current)
+	trackRejected(next, p.hashes, p.rejectedComplete)
+	for partition, content := range p.contents {
+		name := Name{partition, timestamp}.String()
+		next.Pending = append(next.Pending, Pending{Name: name, Content: string(content)})
+		p.objects = append(p.objects, Object{Name: name, Lines: bytes.Count(content, []byte("\n")), Bytes: len(content)})
+	}
+	slices.SortFunc(next.Pending, func(a, b Pending) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(p.objects, func(a, b Object) int { return strings.Compare(a.Name, b.Name) })
+	p.next = next
+}
