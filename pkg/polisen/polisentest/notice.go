@@ -1,0 +1,119 @@
+package polisentest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// notice has the API's fields in the API's order.
+type notice struct {
+	ID       int64    `json:"id"`
+	DateTime string   `json:"datetime"`
+	Name     string   `json:"name"`
+	Summary  string   `json:"summary"`
+	URL      string   `json:"url"`
+	Type     string   `json:"type"`
+	Location location `json:"location"`
+}
+
+type location struct {
+	Name string `json:"name"`
+	GPS  string `json:"gps"`
+}
+
+var (
+	types = [...]string{
+		"Misshandel", "Trafikolycka, personskada", "Rån", "Stöld/inbrott", "Brand", "Sammanfattning natt",
+		"Skadegörelse", "Rattfylleri", "Olaga hot", "Försvunnen person", "Narkotikabrott",
+	}
+	locations = [...]location{
+		{"Stockholm", "59.329324,18.068581"},
+		{"Järfälla", "59.432929,17.828018"},
+		{"Göteborg", "57.70887,11.97456"},
+		{"Malmö", "55.604981,13.003822"},
+		{"Västra Götalands län", "58.252793,13.059643"},
+		{"Luleå", "65.584819,22.156703"},
+		{"Örebro", "59.275263,15.213411"},
+	}
+	months = [...]string{
+		"januari", "februari", "mars", "april", "maj", "juni",
+		"juli", "augusti", "september", "oktober", "november", "december",
+	}
+)
+
+// Field sets a field of a notice to something else than its usual value.
+type Field func(*notice)
+
+// Summary sets the text: another one under the same id is a revision.
+func Summary(text string) Field { return func(n *notice) { n.Summary = text } }
+
+// Type sets the kind of event.
+func Type(name string) Field { return func(n *notice) { n.Type = name } }
+
+// Location sets the municipality or county.
+func Location(name string) Field { return func(n *notice) { n.Location.Name = name } }
+
+// Notice returns a synthetic event notice as compact JSON: what an Event's Raw
+// is after a round trip. It depends on nothing but its arguments. The text of t
+// is as the API writes it: its own offset, and an hour of one digit before ten.
+func Notice(id int64, t time.Time, fields ...Field) []byte {
+	pick := int(uint64(id) * 0x9e3779b97f4a7c15 >> 40) // neighbouring ids differ
+	n := notice{
+		ID:       id,
+		DateTime: DateTime(t),
+		Type:     types[pick%len(types)],
+		Location: locations[pick%len(locations)],
+	}
+	n.Name = fmt.Sprintf("%02d %s %02d:%02d, %s, %s", t.Day(), months[t.Month()-1], t.Hour(), t.Minute(), n.Type, n.Location.Name)
+	n.Summary = fmt.Sprintf("Polisen är på plats med anledning av \"%s\" i %s.", n.Type, n.Location.Name)
+	n.URL = fmt.Sprintf("/aktuellt/handelser/%d/%s/%d/handelse-%d/", t.Year(), months[t.Month()-1], t.Day(), id)
+	for _, set := range fields {
+		set(&n)
+	}
+	raw, err := json.Marshal(n)
+	if err != nil {
+		panic(err) // strings and numbers alone
+	}
+	return raw
+}
+
+// DateTime is t as the API writes it.
+func DateTime(t time.Time) string {
+	return fmt.Sprintf("%s %d%s", t.Format(time.DateOnly), t.Hour(), t.Format(":04:05 -07:00"))
+}
+
+// Response returns items as one response body, indented as the API's are.
+func Response(items ...[]byte) []byte {
+	body := append([]byte{'['}, bytes.Join(items, []byte{','})...)
+	body = append(body, ']')
+	var indented bytes.Buffer
+	if err := json.Indent(&indented, body, "", "  "); err != nil {
+		panic(fmt.Sprintf("polisentest: an item is not JSON: %v", err))
+	}
+	return indented.Bytes()
+}
+
+// Newest is the time of the first notice of Body.
+var Newest = time.Date(2026, 1, 2, 19, 56, 53, 0, time.FixedZone("", 3600))
+
+// Body returns a response of n notices with the ids FirstID, FirstID-1 and so on,
+// from Newest about half an hour apart and, as in life, neither in the order of
+// their times nor of their ids.
+func Body(n int) []byte {
+	items := make([][]byte, n)
+	for i := range items {
+		shuffled := i ^ 1 // neighbours change places
+		if shuffled >= n {
+			shuffled = i
+		}
+		late := time.Duration(shuffled*37%150) * time.Minute
+		t := Newest.Add(-time.Duration(shuffled)*27*time.Minute - late)
+		items[i] = Notice(FirstID-int64(shuffled), t)
+	}
+	return Response(items...)
+}
+
+// FirstID is the highest id in Body.
+const FirstID = 600_000
