@@ -1,0 +1,161 @@
+// Package ociclient makes the clients of the OCI SDK behave: one HTTP request
+// a call, cancelled when its context is, within a time limit, over one shared
+// transport, and errors that say in one line what the service answered.
+//
+// It does not know any service's operations, nor how often a call is worth
+// repeating: the packages that make the calls do.
+package ociclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"github.com/oracle/oci-go-sdk/v65/common"
+)
+
+// maxErrorBody bounds what is read of an error's body; the service's own are
+// below 1 KiB.
+const maxErrorBody = 64 << 10
+
+// Options says how a client reaches its service.
+type Options struct {
+	// Endpoint replaces the region's address, such as http://127.0.0.1:8080.
+	// Empty leaves it. Plain http is refused unless the host is loopback.
+	Endpoint string
+	// Transport carries the requests; nil means a new NewTransport.
+	Transport http.RoundTripper
+	// Requests counts the requests sent, if not nil.
+	Requests *atomic.Int64
+}
+
+// NewTransport returns a transport fit for the object store's parallel calls:
+// connections are kept for reuse, and bodies arrive as they are stored, never
+// decompressed on the way.
+func NewTransport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = 16
+	t.DisableCompression = true
+	return t
+}
+
+// Configure makes client send one request a call: the SDK's own retries (up to
+// 8 tries, deaf to Retry-After) and circuit breaker are off, PUT does not wait
+// for a "100 Continue", and redirects are errors. Calls must go through Try.
+func Configure(client *common.BaseClient, o Options) error {
+	if o.Endpoint != "" {
+		if err := checkEndpoint(o.Endpoint); err != nil {
+			return err
+		}
+		client.Host = o.Endpoint
+	}
+	once := common.NoRetryPolicy()
+	client.Configuration.RetryPolicy = &once
+	client.Configuration.CircuitBreaker = nil
+	client.Interceptor = func(r *http.Request) error {
+		r.Header.Del("Expect")
+		return nil
+	}
+	transport := o.Transport
+	if transport == nil {
+		transport = NewTransport()
+	}
+	client.HTTPClient = &dispatcher{
+		client: http.Client{
+			Transport:     transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		requests: o.Requests,
+	}
+	return nil
+}
+
+func checkEndpoint(endpoint string) error {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return fmt.Errorf("endpoint %q: %w", endpoint, err)
+	}
+	ip, _ := netip.ParseAddr(u.Hostname())
+	loopback := ip.IsLoopback() || u.Hostname() == "localhost"
+	switch {
+	case u.Scheme != "https" && (u.Scheme != "http" || !loopback):
+		return fmt.Errorf("endpoint %q: must begin with https:// (http:// is for loopback hosts only)", endpoint)
+	case u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil || u.Fragment != "":
+		return fmt.Errorf("endpoint %q: must be a scheme and a host alone", endpoint)
+	}
+	return nil
+}
+
+// call is one attempt. It travels to the dispatcher as a value of a context
+// that is never done: the SDK's own watch on its context races with the
+// request (common.Retry writes the response while the caller, its context
+// done, reads it), so the SDK must not see a context end.
+type call struct {
+	ctx    context.Context
+	header http.Header // of the newest response; nil if there was none
+}
+
+type callKey struct{}
+
+var errTimeout = errors.New("no complete answer in time")
+
+// Try runs op, which makes SDK calls with the context it is given and consumes
+// their bodies, and ends it after timeout. The error is an *Error, except that
+// once ctx is done it wraps context.Cause(ctx).
+func Try[T any](ctx context.Context, timeout time.Duration, op func(context.Context) (T, error)) (T, error) {
+	attempt, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
+	defer cancel()
+	c := &call{ctx: attempt}
+	v, err := op(context.WithValue(context.WithoutCancel(ctx), callKey{}, c))
+	switch {
+	case err == nil:
+		return v, nil
+	case ctx.Err() != nil:
+		return v, context.Cause(ctx)
+	case attempt.Err() != nil:
+		return v, &Error{cause: fmt.Errorf("%w (%v)", errTimeout, timeout)}
+	}
+	return v, newError(err, c)
+}
+
+// dispatcher sends the SDK's requests.
+type dispatcher struct {
+	client   http.Client
+	requests *atomic.Int64
+}
+
+func (d *dispatcher) Do(r *http.Request) (*http.Response, error) {
+	c, ok := r.Context().Value(callKey{}).(*call)
+	if !ok {
+		return nil, errors.New("the call was not made through Try")
+	}
+	if d.requests != nil {
+		d.requests.Add(1)
+	}
+	c.header = nil
+	resp, err := d.client.Do(r.WithContext(c.ctx))
+	if err != nil {
+		if ue, ok := errors.AsType[*url.Error](err); ok {
+			err = ue.Err // the operation is named elsewhere, and better than by its URL
+		}
+		return nil, err
+	}
+	c.header = resp.Header
+	switch {
+	case resp.StatusCode >= 400:
+		resp.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(resp.Body, maxErrorBody), resp.Body}
+	case resp.StatusCode >= 300: // the SDK would take it for a success
+		resp.Body.Close()
+		return nil, &Error{Status: resp.StatusCode, Message: "not an answer of the service: check the endpoint and the proxy"}
+	}
+	return resp, nil
+}
