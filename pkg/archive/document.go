@@ -158,7 +158,7 @@ func (d *Document) track(next *Document, shown map[int64]Versions, first bool) {
 		above := max(*d.CompleteAbove, slices.Max(dropped))
 		next.CompleteAbove = &above
 	}
-	next.SeenIDs = ids[:kept]
+	next.SeenIDs = append([]int64{}, ids[:kept]...) // an empty list, not null
 	slices.SortFunc(next.SeenIDs, descending)
 	next.TotalTracked = kept
 	next.Fingerprints = make(map[int64]Versions, kept)

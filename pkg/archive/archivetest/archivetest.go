@@ -1,0 +1,165 @@
+// Package archivetest reads an archive the way a stranger would, by its
+// published layout alone, and says what is wrong with it. It shares no code
+// with the archive package, so that tests do not check a mistake by itself.
+package archivetest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"polisen-events-collector/pkg/store"
+)
+
+// Contents is what an archive holds.
+type Contents struct {
+	// Events are the lines of events/ by id, and Revisions those of revisions/.
+	Events, Revisions map[int64][]string
+	// Rejected are the raw values of rejected/ with their counts.
+	Rejected map[string]int
+	// Seen are the document's ids; nil if there is no document.
+	Seen []int64
+	// Problems are breaches of the layout or of "exactly once".
+	Problems []string
+}
+
+var (
+	dataName     = regexp.MustCompile(`^(events|revisions|rejected)/(\d{4})/(\d\d)/(\d\d)/(events|revisions|rejected)-\d+\.jsonl$`)
+	metadataName = regexp.MustCompile(`^metadata/(last_seen|last_run|last_seen\.corrupt-\d+)\.json$`)
+)
+
+// Read reads the whole archive.
+func Read(t testing.TB, s store.Reader) Contents {
+	t.Helper()
+	c := Contents{Events: map[int64][]string{}, Revisions: map[int64][]string{}, Rejected: map[string]int{}}
+	for attrs, err := range s.List(context.Background(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		object, err := s.Get(context.Background(), attrs.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.object(attrs.Name, object.Body)
+	}
+	for id, lines := range c.Events {
+		if len(lines) > 1 {
+			c.problem("event %d is stored %d times", id, len(lines))
+		}
+	}
+	for id, lines := range c.Revisions {
+		if len(c.Events[id]) == 0 {
+			c.problem("revision of event %d, which is not stored", id)
+		}
+		all := append(slices.Clone(c.Events[id]), lines...)
+		slices.Sort(all)
+		if len(slices.Compact(all)) != len(c.Events[id])+len(lines) {
+			c.problem("event %d has the same version twice", id)
+		}
+	}
+	for raw, n := range c.Rejected {
+		if n > 1 {
+			c.problem("rejected item is stored %d times: %s", n, raw)
+		}
+	}
+	for _, id := range c.Seen {
+		if len(c.Events[id]) == 0 {
+			c.problem("the document lists %d, which is not stored", id)
+		}
+	}
+	slices.Sort(c.Problems)
+	return c
+}
+
+func (c *Contents) problem(format string, args ...any) {
+	c.Problems = append(c.Problems, fmt.Sprintf(format, args...))
+}
+
+func (c *Contents) object(name string, body []byte) {
+	if name == "metadata/last_seen.json" {
+		c.document(body)
+	}
+	if metadataName.MatchString(name) {
+		return
+	}
+	m := dataName.FindStringSubmatch(name)
+	if m == nil || m[1] != m[5] {
+		c.problem("object %s does not belong", name)
+		return
+	}
+	if len(body) == 0 || body[len(body)-1] != '\n' {
+		c.problem("%s does not end with a newline", name)
+	}
+	for line := range strings.SplitSeq(strings.TrimSuffix(string(body), "\n"), "\n") {
+		var item struct {
+			ID         int64           `json:"id"`
+			Datetime   string          `json:"datetime"`
+			ObservedAt string          `json:"observed_at"`
+			Raw        json.RawMessage `json:"raw"`
+		}
+		if err := json.Unmarshal([]byte(line), &item); err != nil {
+			c.problem("%s: %v: %s", name, err, line)
+			continue
+		}
+		date := item.Datetime
+		switch m[1] {
+		case "events":
+			c.Events[item.ID] = append(c.Events[item.ID], line)
+		case "revisions":
+			c.Revisions[item.ID] = append(c.Revisions[item.ID], line)
+		case "rejected":
+			c.Rejected[string(item.Raw)]++
+			date = item.ObservedAt
+		}
+		if !strings.HasPrefix(date, m[2]+"-"+m[3]+"-"+m[4]) {
+			c.problem("%s holds a line of %s", name, date)
+		}
+	}
+}
+
+// document checks the rules that a document keeps.
+func (c *Contents) document(body []byte) {
+	var d struct {
+		SeenIDs      []int64           `json:"seen_ids"`
+		LastUpdated  string            `json:"last_updated"`
+		TotalTracked int               `json:"total_tracked"`
+		Fingerprints map[string]string `json:"fingerprints"`
+	}
+	if err := json.Unmarshal(body, &d); err != nil {
+		c.problem("document: %v", err)
+		return
+	}
+	c.Seen = append([]int64{}, d.SeenIDs...)
+	if len(d.SeenIDs) > 1000 || d.TotalTracked != len(d.SeenIDs) {
+		c.problem("document: %d ids, total_tracked %d", len(d.SeenIDs), d.TotalTracked)
+	}
+	for i := 1; i < len(d.SeenIDs); i++ {
+		if d.SeenIDs[i] >= d.SeenIDs[i-1] {
+			c.problem("document: seen_ids is not descending at %d", d.SeenIDs[i])
+		}
+	}
+	if !strings.HasSuffix(d.LastUpdated, "Z") {
+		c.problem("document: last_updated %q is not in UTC", d.LastUpdated)
+	}
+	for text := range d.Fingerprints {
+		if id, err := strconv.ParseInt(text, 10, 64); err != nil || !slices.Contains(d.SeenIDs, id) {
+			c.problem("document: fingerprint of unlisted id %s", text)
+		}
+	}
+}
+
+// Compact returns a JSON text on one line, otherwise as it stands.
+func Compact(t testing.TB, text string) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := json.Compact(&b, []byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}

@@ -1,0 +1,174 @@
+package archive_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/archive/archivetest"
+	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/store/memstore"
+)
+
+var start = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+
+// event returns an event of the day that is so many days after 1 January 2026,
+// in a version that the text tells apart.
+func event(id int64, day int, text string) polisen.Event {
+	date := time.Date(2026, 1, 1, 9, 8, 7, 0, time.UTC).AddDate(0, 0, day)
+	raw := fmt.Sprintf(`{"id":%d,"datetime":"%s 9:08:07 +01:00","summary":%q,"type":"R\u00e5n"}`, id, date.Format(time.DateOnly), text)
+	e, rejected := polisen.ParseItem([]byte(raw))
+	if rejected != nil {
+		panic(rejected.Reason)
+	}
+	return e
+}
+
+// series returns n events from id on, of the same day.
+func series(id int64, n, day int) []polisen.Event {
+	events := make([]polisen.Event, n)
+	for i := range events {
+		events[i] = event(id+int64(i), day, "first")
+	}
+	return events
+}
+
+func rejected(raw string) polisen.Rejected {
+	return polisen.Rejected{Reason: "id is missing", Raw: []byte(raw)}
+}
+
+// truth is what an archive should hold, worked out from the batches alone.
+type truth struct {
+	events    map[int64]string
+	revisions map[int64][]string
+	rejected  map[string]bool
+}
+
+func newTruth() *truth {
+	return &truth{map[int64]string{}, map[int64][]string{}, map[string]bool{}}
+}
+
+func (tr *truth) show(b archive.Batch) {
+	for _, e := range b.Events {
+		raw := string(e.Raw)
+		first, ok := tr.events[e.ID]
+		switch {
+		case !ok:
+			tr.events[e.ID] = raw
+		case meaning(raw) != meaning(first) && !slices.Contains(tr.revisions[e.ID], raw):
+			tr.revisions[e.ID] = append(tr.revisions[e.ID], raw)
+		}
+	}
+	for _, r := range b.Rejected {
+		tr.rejected[string(r.Raw)] = true
+	}
+}
+
+// meaning is the same for JSON texts that mean the same.
+func meaning(raw string) string {
+	var v any
+	if err := json.Unmarshal([]byte(raw), &v); err != nil {
+		panic(err)
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+// check holds the archive against the truth.
+func (tr *truth) check(t *testing.T, s store.Reader) {
+	t.Helper()
+	c := archivetest.Read(t, s)
+	if len(c.Problems) > 0 {
+		t.Fatalf("problems:\n%s", strings.Join(c.Problems, "\n"))
+	}
+	events := map[int64]string{}
+	for id, lines := range c.Events {
+		events[id] = archivetest.Compact(t, lines[0])
+	}
+	if diff := cmp.Diff(tr.events, events); diff != "" {
+		t.Fatalf("events (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(tr.revisions, c.Revisions); diff != "" {
+		t.Fatalf("revisions (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(tr.rejected)), slices.Sorted(maps.Keys(c.Rejected))); diff != "" {
+		t.Fatalf("rejected (-want +got):\n%s", diff)
+	}
+}
+
+var runs int // makes run ids unique; tests of this package do not run in parallel
+
+func options() archive.Options {
+	runs++
+	return archive.Options{
+		RunID:     fmt.Sprintf("run-%d", runs),
+		Now:       func() time.Time { return start }, // all runs in the same second: names must not collide
+		Revisions: true,
+	}
+}
+
+// run is one whole run.
+func run(s store.Store, b archive.Batch) (archive.Outcome, error) {
+	w := archive.NewWriter(s, options())
+	outcome, err := w.Add(context.Background(), b)
+	if err == nil {
+		err = w.Flush(context.Background())
+	}
+	return outcome, err
+}
+
+func mustRun(t *testing.T, s store.Store, b archive.Batch) archive.Outcome {
+	t.Helper()
+	outcome, err := run(s, b)
+	if err != nil {
+		t.Fatalf("run: %v", err)
+	}
+	return outcome
+}
+
+// put writes an object as another program would.
+func put(t *testing.T, s store.Store, name, body string) {
+	t.Helper()
+	if _, err := s.Put(context.Background(), name, []byte(body), store.Always()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func remove(t *testing.T, s store.Store, name string) {
+	t.Helper()
+	attrs, err := s.Stat(context.Background(), name)
+	if err == nil {
+		err = s.Delete(context.Background(), name, attrs.ETag)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func clone(t *testing.T, from store.Store) store.Store {
+	t.Helper()
+	to := memstore.New()
+	for attrs, err := range from.List(context.Background(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		object, err := from.Get(context.Background(), attrs.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(t, to, attrs.Name, string(object.Body))
+	}
+	return to
+}

@@ -1,0 +1,357 @@
+package archive_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/archive/archivetest"
+	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/store/memstore"
+	"polisen-events-collector/pkg/store/storetest"
+)
+
+func document(t *testing.T, s store.Reader) *archive.Document {
+	t.Helper()
+	object, err := s.Get(t.Context(), archive.DocumentName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := archive.ParseDocument(object.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// calls lists a run's calls as "Method name" with the data objects' times cut
+// off, in order of their text, since some happen at the same time.
+func calls(f *storetest.Faults) []string {
+	var out []string
+	for _, c := range f.Calls() {
+		name, _, _ := strings.Cut(c.Name, "-1")
+		out = append(out, string(c.Method)+" "+name)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func TestRequests(t *testing.T) {
+	s := memstore.New()
+	mustRun(t, s, current(event(1, 0, "first"), event(2, 1, "first")))
+	for _, test := range []struct {
+		name  string
+		batch archive.Batch
+		want  []string
+	}{
+		{"nothing new", current(event(1, 0, "first"), event(2, 1, "first")), []string{
+			"Get metadata/last_seen.json", "Stat events/2026/01/01/events", "Stat events/2026/01/02/events",
+		}},
+		{"new, revised and rejected", func() archive.Batch {
+			b := current(event(1, 0, "second"), event(3, 0, "first"), event(4, 1, "first"))
+			b.Rejected = []polisen.Rejected{rejected(`[]`)}
+			return b
+		}(), []string{
+			"Get metadata/last_seen.json",
+			"List rejected/", // the first one ever: nothing says yet which are stored
+			"Put events/2026/01/01/events", "Put events/2026/01/02/events",
+			"Put metadata/last_seen.json",
+			"Put rejected/2026/01/02/rejected", "Put revisions/2026/01/01/revisions",
+			"Stat events/2026/01/01/events", "Stat events/2026/01/02/events",
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := storetest.NewFaults(s, nil)
+			mustRun(t, f, test.batch)
+			if diff := cmp.Diff(test.want, calls(f)); diff != "" {
+				t.Errorf("calls (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestUnknownOutcome: a commit whose answer was lost, or whose effect comes
+// only after the document was read again, counts as this run's own.
+func TestUnknownOutcome(t *testing.T) {
+	batch := current(event(1, 0, "first"), event(2, 1, "first"))
+	for name, test := range map[string]struct {
+		fault         storetest.Fault
+		unknown, lost int
+	}{
+		"no effect":                 {storetest.FailBefore(), 1, 0},
+		"answer lost":               {storetest.FailAfter(), 1, 0},
+		"effect before the reading": {storetest.Late(1), 1, 0},
+		"effect after the reading":  {storetest.Late(2), 1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := memstore.New()
+			mustRun(t, s, current(event(9, 0, "first")))
+			f := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
+				if c.N == 3 { // after Get and Stat: the commit
+					return test.fault
+				}
+				return storetest.Fault{}
+			})
+			o := mustRun(t, f, batch)
+			if o.New != 2 || len(o.Objects) != 2 || o.Unknown != test.unknown || o.Lost != test.lost {
+				t.Errorf("outcome %+v", o)
+			}
+			if d := document(t, s); d.Commit.Sequence != 2 {
+				t.Errorf("%d commits, want 2", d.Commit.Sequence)
+			}
+			tr := newTruth()
+			tr.show(current(event(9, 0, "first")))
+			tr.show(batch)
+			tr.check(t, s)
+		})
+	}
+}
+
+// TestStuckCommit: a store that never answers a commit ends the run with its
+// own error, after a bounded number of tries.
+func TestStuckCommit(t *testing.T) {
+	f := storetest.NewFaults(memstore.New(), func(c storetest.Call) storetest.Fault {
+		if c.Name == archive.DocumentName && c.Method == storetest.Put {
+			return storetest.FailBefore()
+		}
+		return storetest.Fault{}
+	})
+	if o, err := run(f, current(event(1, 0, "first"))); !errors.Is(err, storetest.ErrFault) || o.New != 0 {
+		t.Errorf("outcome %+v, error %v", o, err)
+	}
+}
+
+// TestAddAfterFailedFlush: a Writer whose objects did not go out does not
+// commit over them.
+func TestAddAfterFailedFlush(t *testing.T) {
+	s, tr := memstore.New(), newTruth()
+	fail := true
+	f := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
+		if fail && strings.HasPrefix(c.Name, "events/") && c.Method == storetest.Put {
+			return storetest.FailBefore()
+		}
+		return storetest.Fault{}
+	})
+	w := archive.NewWriter(f, options())
+	for id := range int64(3) {
+		b := current(event(id+1, int(id), "first"))
+		if _, err := w.Add(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		tr.show(b)
+		if err := w.Flush(t.Context()); fail != (err != nil) {
+			t.Fatalf("flush: %v", err)
+		}
+		fail = false
+	}
+	tr.check(t, s)
+}
+
+func TestDryRun(t *testing.T) {
+	for _, sc := range scenarios(t) {
+		t.Run(sc.name, func(t *testing.T) {
+			s, tr := memstore.New(), newTruth()
+			sc.setup(t, s, tr)
+			f := storetest.NewFaults(s, nil)
+			o := options()
+			o.DryRun = true
+			got, err := archive.NewWriter(f, o).Add(t.Context(), sc.batch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range f.Calls() {
+				if c.Method == storetest.Put || c.Method == storetest.Delete {
+					t.Errorf("a dry run makes %v", c)
+				}
+			}
+			want := mustRun(t, s, sc.batch)
+			if got.New != want.New || got.Revised != want.Revised || got.Rejected != want.Rejected || got.Seen != want.Seen {
+				t.Errorf("dry run: %+v\nreal run: %+v", got, want)
+			}
+		})
+	}
+}
+
+// TestTracking: all ids of the current response are listed first, then the
+// highest others, and complete_above is the highest id ever dropped.
+func TestTracking(t *testing.T) {
+	s := memstore.New()
+	if mustRun(t, s, current(series(1, 900, 0)...)); *document(t, s).CompleteAbove != 0 {
+		t.Fatalf("complete_above %d, want 0: nothing was dropped", *document(t, s).CompleteAbove)
+	}
+	low := []polisen.Event{event(1, 0, "first"), event(2, 0, "first")}
+	mustRun(t, s, current(append(series(2001, 200, 1), low...)...))
+	d := document(t, s)
+	if len(d.SeenIDs) != archive.MaxSeen || !slices.Contains(d.SeenIDs, 1) || slices.Contains(d.SeenIDs, 3) {
+		t.Errorf("%d ids, lowest %v", len(d.SeenIDs), d.SeenIDs[len(d.SeenIDs)-3:])
+	}
+	if *d.CompleteAbove != 102 { // of 3 to 900, the 798 highest stay
+		t.Errorf("complete_above %d, want 102", *d.CompleteAbove)
+	}
+	// Saved responses push no current id out for a lower one.
+	mustRun(t, s, archive.Batch{Events: series(-50, 50, 2), ObservedAt: start})
+	if got := document(t, s); !slices.Equal(got.SeenIDs, d.SeenIDs) || *got.CompleteAbove != 102 {
+		t.Errorf("a batch of old ids changed the list: complete_above %d", *got.CompleteAbove)
+	}
+}
+
+func TestRevisionsOff(t *testing.T) {
+	s := memstore.New()
+	mustRun(t, s, current(event(1, 0, "first")))
+	o := options()
+	o.Revisions = false
+	w := archive.NewWriter(s, o)
+	got, err := w.Add(t.Context(), current(event(1, 0, "second"), event(2, 0, "first")))
+	if err != nil || w.Flush(t.Context()) != nil || got.Revised != 0 || got.New != 1 {
+		t.Fatalf("outcome %+v, error %v", got, err)
+	}
+	if got := mustRun(t, s, current(event(1, 0, "second"))); got.Revised != 1 {
+		t.Errorf("with revisions on again: %+v", got)
+	}
+}
+
+// TestRejectedOnce: more rejected items than the document can list are stored
+// once each all the same.
+func TestRejectedOnce(t *testing.T) {
+	s := memstore.New()
+	var all []polisen.Rejected
+	for i := range 1300 {
+		all = append(all, rejected(fmt.Sprintf(`{"n":%d}`, i)))
+	}
+	for _, items := range [][]polisen.Rejected{all[:700], all[600:], all[:1], append(all[5:6], all[5])} {
+		mustRun(t, s, archive.Batch{Rejected: items, ObservedAt: start, Current: true})
+	}
+	tr := newTruth()
+	tr.show(archive.Batch{Rejected: all})
+	tr.check(t, s)
+	if r := document(t, s).Rejected; r.Complete || len(r.Hashes) != 1000 {
+		t.Errorf("complete %v, %d hashes", r.Complete, len(r.Hashes))
+	}
+}
+
+func TestNewerFormat(t *testing.T) {
+	s := memstore.New()
+	const body = `{"seen_ids":[1],"last_updated":"2026-01-01T00:00:00Z","total_tracked":1,"version":2}`
+	put(t, s, archive.DocumentName, body)
+	if _, err := run(s, current(event(1, 0, "first"))); !errors.Is(err, archive.ErrNewerFormat) {
+		t.Errorf("error %v", err)
+	}
+	if object, _ := s.Get(t.Context(), archive.DocumentName); string(object.Body) != body {
+		t.Errorf("the document was changed: %s", object.Body)
+	}
+}
+
+func TestDamagedDocumentIsKept(t *testing.T) {
+	for _, damage := range []string{"", "{}", "null", "[1]", `{"seen_ids":["x"]}`, `{"seen_ids":[1],"pending":[{"name":"../x","content":""}]}`} {
+		s := memstore.New()
+		put(t, s, archive.DocumentName, damage)
+		put(t, s, fmt.Sprintf("metadata/last_seen.corrupt-%d.json", start.Unix()), "an older copy")
+		o := mustRun(t, s, current(event(1, 0, "first")))
+		object, err := s.Get(t.Context(), o.KeptAs)
+		if err != nil || string(object.Body) != damage || !o.Rebuilt {
+			t.Errorf("%q: kept as %q: %q, %v, rebuilt %v", damage, o.KeptAs, object.Body, err, o.Rebuilt)
+		}
+	}
+}
+
+// TestPublishedFields: readers of the published format go on working.
+func TestPublishedFields(t *testing.T) {
+	s := memstore.New()
+	mustRun(t, s, current(series(1, 3, 0)...))
+	object, err := s.Get(t.Context(), archive.DocumentName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]json.RawMessage
+	if err := json.Unmarshal(object.Body, &got); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"seen_ids": "[3,2,1]", "last_updated": `"2026-01-02T12:00:00Z"`, "total_tracked": "3"}
+	for field, text := range want {
+		if string(got[field]) != text {
+			t.Errorf("%s is %s, want %s", field, got[field], text)
+		}
+	}
+}
+
+// TestEightRuns: any number of runs at once store each event once.
+func TestEightRuns(t *testing.T) {
+	s, tr := memstore.New(), newTruth()
+	lateWorld(t, s, tr)
+	var wg sync.WaitGroup
+	for i := range int64(8) {
+		events := append(series(1190+i, 20, 1), event(1, 0, "first"), event(-1-i/2, 2, "first"), event(5, 1, "second"))
+		for j := range events {
+			if events[j].ID <= 1200 && events[j].ID > 150 {
+				events[j] = event(events[j].ID, 0, "first")
+			}
+		}
+		events[len(events)-1] = event(5, 4%3, "second") // its own day, see lateWorld
+		b := archive.Batch{Events: events, ObservedAt: start, Current: i%2 == 0}
+		tr.show(b)
+		wg.Go(func() {
+			o := archive.Options{RunID: fmt.Sprint("racer-", i), Now: time.Now, Revisions: true}
+			w := archive.NewWriter(s, o)
+			_, err := w.Add(context.Background(), b)
+			if err = errors.Join(err, w.Flush(context.Background())); err != nil {
+				t.Errorf("run %d: %v", i, err)
+			}
+		})
+	}
+	wg.Wait()
+	tr.check(t, s)
+}
+
+// TestVerbatim: what the API wrote is what the archive holds.
+func TestVerbatim(t *testing.T) {
+	s := memstore.New()
+	raw := `{"z":1.50,"id":1,"a":"\u00e5 \/ <&>  ","datetime":"2026-01-01 9:08:07 +01:00","e":1E3,"z":2}`
+	mustRun(t, s, current(parse(t, strings.ReplaceAll(raw, `,`, " ,\n "))))
+	if lines := archivetest.Read(t, s).Events[1]; len(lines) != 1 || lines[0] != raw {
+		t.Errorf("stored %q\nwant   %q", lines, raw)
+	}
+}
+
+func TestParseName(t *testing.T) {
+	good := archive.Name{Partition: archive.Partition{Kind: archive.Revisions, Date: archive.Date{Year: 2024, Month: 2, Day: 29}}, Timestamp: 1709200000}
+	if got, ok := archive.ParseName(good.String()); !ok || got != good {
+		t.Errorf("%s reads as %v, %v", good, got, ok)
+	}
+	for _, bad := range []string{
+		"", "events/2026/01/02/", "events/2026/1/2/events-1.jsonl", "events/2026/02/30/events-1.jsonl", "events/2026/01/02/events-01.jsonl",
+		"events/2026/01/02/events-1.json", "events/2026/01/02/revisions-1.jsonl", "events/2026/01/02/x/events-1.jsonl",
+		"other/2026/01/02/other-1.jsonl", "events/2026/01/02/events-+1.jsonl", "events/2026/01/02/events-99999999999999999999.jsonl",
+	} {
+		if got, ok := archive.ParseName(bad); ok {
+			t.Errorf("%q reads as %v", bad, got)
+		}
+	}
+}
+
+func TestDocumentSurvivesItsOwnForm(t *testing.T) {
+	s := memstore.New()
+	b := current(event(1, 0, "first"), event(1, 0, "second"))
+	b.Rejected = []polisen.Rejected{rejected(`"<\u00e5>"`)}
+	mustRun(t, s, b)
+	d := document(t, s)
+	if v := d.Fingerprints[1]; len(v) != 2 || v[0] != archive.Fingerprint(b.Events[0].Raw) {
+		t.Errorf("fingerprints %v", d.Fingerprints)
+	}
+	for _, p := range d.Pending {
+		object, err := s.Get(t.Context(), p.Name)
+		if err != nil || !bytes.Equal(object.Body, []byte(p.Content)) {
+			t.Errorf("%s: %v: stored %q, pending %q", p.Name, err, object.Body, p.Content)
+		}
+	}
+}
