@@ -104,7 +104,7 @@ func table() []Setting {
 			Default: "10s",
 			Help: "least time between two calls to the API, and the delay before its first retry, which then doubles; " +
 				"less than 10s is for an API on this machine alone, and then lifts the limits an hour and a day too",
-			Example: "10s",
+			Example: "30s",
 			set:     duration(func(s *Settings) *dur { return &s.API.MinInterval }),
 		},
 		{
@@ -138,21 +138,21 @@ func table() []Setting {
 			Flag: "timeout", Env: "POLISEN_TIMEOUT", Group: ArchiveGroup, Kind: "DURATION",
 			Default: "5m",
 			Help:    "time for the whole run, all retries included",
-			Example: "5m",
+			Example: "2m",
 			set:     duration(func(s *Settings) *dur { return &s.Archive.Timeout }),
 		},
 		{
 			Flag: "retry-base", Env: "POLISEN_RETRY_BASE", Group: ArchiveGroup, Kind: "DURATION",
 			Default: "500ms",
 			Help:    "delay before the first retry of a storage or vault call, which then doubles",
-			Example: "500ms",
+			Example: "1s",
 			set:     duration(func(s *Settings) *dur { return &s.Archive.RetryBase }),
 		},
 		{
 			Flag: flagAuth, Env: "OCI_AUTH", Group: ArchiveGroup, Kind: "KIND",
 			Implied: "vault if a vault is named, else api_key",
 			Help:    "how to sign for the store: " + strings.Join(authKinds(), ", "),
-			Example: string(AuthAPIKey),
+			Example: string(AuthInstancePrincipal),
 			set:     choice(func(s *Settings) *AuthKind { return &s.Archive.OCI.Auth }, authKinds()),
 		},
 		{
@@ -166,14 +166,14 @@ func table() []Setting {
 			Flag: "oci-profile", Env: "OCI_PROFILE", Group: ArchiveGroup, Kind: "NAME",
 			Default: "DEFAULT",
 			Help:    "profile of the OCI config file",
-			Example: "DEFAULT",
+			Example: "ARCHIVE",
 			set:     into(func(s *Settings) *string { return &s.Archive.OCI.Profile }, parseName),
 		},
 		{
 			Flag: "oci-region", Env: "OCI_REGION", Group: ArchiveGroup, Kind: "REGION",
 			Default: "eu-stockholm-1",
 			Help:    "region of the bucket",
-			Example: "eu-stockholm-1",
+			Example: "eu-frankfurt-1",
 			set:     into(func(s *Settings) *string { return &s.Archive.OCI.Region }, parseRegion),
 		},
 		{
@@ -205,7 +205,7 @@ func table() []Setting {
 			Flag: "vault-region", Env: "OCI_VAULT_REGION", Group: ArchiveGroup, Kind: "REGION",
 			Default: "eu-frankfurt-1",
 			Help:    "region of the vault",
-			Example: "eu-frankfurt-1",
+			Example: "eu-stockholm-1",
 			set:     into(func(s *Settings) *string { return &s.Archive.Vault.Region }, parseRegion),
 		},
 		{

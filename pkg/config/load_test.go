@@ -1,0 +1,347 @@
+package config_test
+
+import (
+	"errors"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
+
+	"polisen-events-collector/pkg/config"
+)
+
+const (
+	all         = config.GeneralGroup | config.APIGroup | config.ArchiveGroup
+	vaultID     = "ocid1.vault.oc1.eu-frankfurt-1.bbpabc.abtheljr"
+	compartment = "ocid1.compartment.oc1..aaaa"
+)
+
+// load reads settings from flags (command line arguments) and an environment
+// of NAME=value pairs, which has a home folder unless it says otherwise.
+func load(t *testing.T, args []string, env ...string) (config.Settings, error) {
+	t.Helper()
+	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	config.Bind(flags, all)
+	if err := flags.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	vars := map[string]string{"HOME": "/home/me"}
+	for _, pair := range env {
+		name, value, _ := strings.Cut(pair, "=")
+		vars[name] = value
+	}
+	lookup := func(name string) (string, bool) { v, ok := vars[name]; return v, ok }
+	return config.Load(flags, all, lookup, "product/1")
+}
+
+func mustLoad(t *testing.T, args []string, env ...string) config.Settings {
+	t.Helper()
+	s, err := load(t, args, env...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func writeFile(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "env")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestDefaults(t *testing.T) {
+	want := config.Settings{
+		General: config.General{LogLevel: slog.LevelWarn, LogFormat: config.Text, Output: config.Text},
+		API: config.API{
+			URL:         config.APIURL{URL: "https://polisen.se/api/events"},
+			UserAgent:   "product/1",
+			MinInterval: 10 * time.Second,
+			StateDir:    "/home/me/.local/state/polisen-events-collector",
+		},
+		Archive: config.Archive{
+			Store:     config.StoreURL{Kind: config.DirStore, Path: "/home/me/.local/share/polisen-events-collector"},
+			Timeout:   5 * time.Minute,
+			RetryBase: 500 * time.Millisecond,
+			OCI:       config.OCI{Auth: config.AuthAPIKey, Profile: "DEFAULT", Region: "eu-stockholm-1"},
+			Vault:     config.Vault{Region: "eu-frankfurt-1", Auth: config.AuthAPIKey},
+		},
+	}
+	if diff := cmp.Diff(want, mustLoad(t, nil)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestEverySetting gives each setting its own example, as a flag and as a
+// variable: both must be taken, and have an effect, and the same.
+func TestEverySetting(t *testing.T) {
+	together := map[string]string{ // what a setting cannot go without
+		"vault-name":      "OCI_VAULT_COMPARTMENT_ID=" + compartment,
+		"OCI_NAMESPACE":   "OCI_BUCKET_NAME=bucket",
+		"OCI_BUCKET_NAME": "OCI_NAMESPACE=namespace",
+	}
+	untouched := mustLoad(t, nil)
+	seen := map[string]bool{"": true}
+	for _, s := range config.All(all) {
+		t.Run(s.Name(), func(t *testing.T) {
+			if s.Help == "" || s.Example == "" || seen[s.Flag] && seen[s.Env] {
+				t.Errorf("it lacks a help text, an example or a name of its own: %+v", s)
+			}
+			seen[s.Flag], seen[s.Env] = true, true
+			if s.Flag == "env-file" {
+				s.Example = writeFile(t, "")
+			}
+			more := together[s.Flag] + together[s.Env]
+			var got []config.Settings
+			if s.Flag != "" {
+				got = append(got, mustLoad(t, []string{"--" + s.Flag + "=" + s.Example}, more))
+			}
+			if s.Env != "" {
+				got = append(got, mustLoad(t, nil, more, s.Env+"="+s.Example))
+			}
+			if diff := cmp.Diff(got[0], got[len(got)-1]); diff != "" {
+				t.Errorf("flag and variable differ: %s", diff)
+			}
+			if s.Example != s.Default && cmp.Equal(untouched, got[0]) {
+				t.Error("it has no effect")
+			}
+		})
+	}
+}
+
+func TestPrecedence(t *testing.T) {
+	file := writeFile(t, "LOG_LEVEL=error\nexport OCI_PROFILE='file'\n# comment\nOCI_REGION=eu-paris-1\n")
+	flags := []string{"--env-file", file, "--log-level", "debug"}
+	s := mustLoad(t, flags, "LOG_LEVEL=info", "OCI_PROFILE=environment", "OCI_REGION=")
+	if s.General.LogLevel != slog.LevelDebug {
+		t.Errorf("log level %v: the flag should win", s.General.LogLevel)
+	}
+	if got := s.Archive.OCI.Profile; got != "environment" {
+		t.Errorf("profile %q: the environment should win over the env-file", got)
+	}
+	if got := s.Archive.OCI.Region; got != "eu-paris-1" {
+		t.Errorf("region %q: the env-file should win over a variable set to nothing and the default", got)
+	}
+	if got := os.Getenv("OCI_PROFILE"); got != "" {
+		t.Errorf("the env-file reached the process: OCI_PROFILE=%q", got)
+	}
+	s = mustLoad(t, nil, "POLISEN_ENV_FILE="+file)
+	if got := s.Archive.OCI.Profile; got != "file" {
+		t.Errorf("profile %q: POLISEN_ENV_FILE should name the env-file", got)
+	}
+}
+
+func TestImplied(t *testing.T) {
+	tests := map[string]struct {
+		args []string
+		env  []string
+		got  func(config.Settings) any
+		want any
+	}{
+		"contact": {
+			args: []string{"--contact", "ops@example.org"},
+			got:  func(s config.Settings) any { return s.API.UserAgent }, want: "product/1 (+ops@example.org)",
+		},
+		"user agent over contact": {
+			args: []string{"--contact", "ops@example.org", "--user-agent", "mine/2"},
+			got:  func(s config.Settings) any { return s.API.UserAgent }, want: "mine/2",
+		},
+		"store of namespace and bucket": {
+			env:  []string{"OCI_NAMESPACE=ns", "OCI_BUCKET_NAME=events"},
+			got:  func(s config.Settings) any { return s.Archive.Store },
+			want: config.StoreURL{Kind: config.OCIStore, Namespace: "ns", Bucket: "events"},
+		},
+		"store over namespace and bucket": {
+			args: []string{"--store", "oci:///mine"}, env: []string{"OCI_NAMESPACE=ns", "OCI_BUCKET_NAME=events"},
+			got:  func(s config.Settings) any { return s.Archive.Store },
+			want: config.StoreURL{Kind: config.OCIStore, Bucket: "mine"},
+		},
+		"XDG folders": {
+			env:  []string{"XDG_DATA_HOME=/data", "XDG_STATE_HOME=/state", "HOME="},
+			got:  func(s config.Settings) any { return s.Archive.Store.Path + " " + s.API.StateDir },
+			want: "/data/polisen-events-collector /state/polisen-events-collector",
+		},
+		"relative XDG folder": {
+			env:  []string{"XDG_STATE_HOME=state"},
+			got:  func(s config.Settings) any { return s.API.StateDir },
+			want: "/home/me/.local/state/polisen-events-collector",
+		},
+		"home folder in a value": {
+			env: []string{"POLISEN_STORE=~/archive"},
+			got: func(s config.Settings) any { return s.Archive.Store.Path }, want: "/home/me/archive",
+		},
+		"config file of a bucket": {
+			args: []string{"--store", "oci:///b"},
+			got:  func(s config.Settings) any { return s.Archive.OCI.ConfigFile }, want: "/home/me/.oci/config",
+		},
+		"no config file without need": {
+			args: []string{"--store", "oci:///b", "--auth", "instance_principal", "--state-dir", "/s"}, env: []string{"HOME="},
+			got: func(s config.Settings) any { return s.Archive.OCI.ConfigFile }, want: "",
+		},
+		"config file to reach the vault": {
+			args: []string{"--store", "oci:///b", "--vault-id", vaultID},
+			got:  func(s config.Settings) any { return s.Archive.OCI.ConfigFile }, want: "/home/me/.oci/config",
+		},
+		"vault by id": {
+			args: []string{"--vault-id", vaultID},
+			got:  func(s config.Settings) any { return s.Archive.OCI.Auth }, want: config.AuthVault,
+		},
+		"vault by name": {
+			env: []string{"OCI_VAULT_NAME=v", "OCI_VAULT_COMPARTMENT_ID=ocid1.tenancy.oc1..aaaa"},
+			got: func(s config.Settings) any { return s.Archive.OCI.Auth }, want: config.AuthVault,
+		},
+		"auth over vault": {
+			args: []string{"--vault-id", vaultID, "--auth", "security_token"},
+			got:  func(s config.Settings) any { return s.Archive.OCI.Auth }, want: config.AuthSecurityToken,
+		},
+		"switch": {
+			args: []string{"--quiet"},
+			got:  func(s config.Settings) any { return s.General.Quiet }, want: true,
+		},
+		"short interval on loopback": {
+			args: []string{"--api-url", "http://127.0.0.1:1/", "--min-interval", "1ms"},
+			got:  func(s config.Settings) any { return s.API.MinInterval }, want: time.Millisecond,
+		},
+		"short interval for a saved response": {
+			args: []string{"--api-url", "response.json", "--min-interval", "1ms"},
+			got:  func(s config.Settings) any { return s.API.MinInterval }, want: time.Millisecond,
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := tt.got(mustLoad(t, tt.args, tt.env...)); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestRefused holds one case for each thing that can be wrong; each must be
+// refused alone, by a line that says what, where from, why, and what would do.
+func TestRefused(t *testing.T) {
+	damaged := writeFile(t, "LOG_LEVEL=info\nPASSWORD=canary\nthis is not canary\n")
+	tests := map[string]struct {
+		args []string
+		env  []string
+		want []string
+	}{
+		"remote http":        {args: []string{"--api-url", "http://polisen.se/api/events"}, want: []string{"--api-url (POLISEN_API_URL)", "the command line", "plain http"}},
+		"other scheme":       {env: []string{"POLISEN_API_URL=ftp://polisen.se/"}, want: []string{"the environment", `cannot speak "ftp"`}},
+		"no host":            {args: []string{"--api-url", "https:///events"}, want: []string{"not a URL with a host"}},
+		"endpoint http":      {env: []string{"OCI_ENDPOINT=http://10.0.0.1"}, want: []string{"--oci-endpoint (OCI_ENDPOINT)", "plain http"}},
+		"endpoint path":      {env: []string{"OCI_KMS_ENDPOINT=https://kms.example.org/v1"}, want: []string{"OCI_KMS_ENDPOINT", "without a path"}},
+		"interval":           {args: []string{"--min-interval", "9.9s"}, want: []string{"--min-interval (POLISEN_MIN_INTERVAL)", `"9.9s"`, "10s between calls"}},
+		"interval of zero":   {args: []string{"--min-interval", "0"}, want: []string{"not a time above zero"}},
+		"bare number":        {env: []string{"POLISEN_TIMEOUT=300"}, want: []string{"not a duration", "for example 2m"}},
+		"negative timeout":   {args: []string{"--timeout=-1m"}, want: []string{"not a time above zero"}},
+		"level":              {env: []string{"LOG_LEVEL=verbose"}, want: []string{"debug, info, warn, error"}},
+		"log format":         {env: []string{"LOG_FORMAT=xml"}, want: []string{"not one of text, json"}},
+		"output":             {args: []string{"--output", "yaml"}, want: []string{"--output: ", "not one of text, json"}},
+		"switch":             {args: []string{"--quiet=maybe"}, want: []string{"neither true nor false"}},
+		"empty flag":         {args: []string{"--store="}, want: []string{"it is empty"}},
+		"flag as value":      {args: []string{"--store", "--quiet"}, want: []string{"looks like a flag"}},
+		"store scheme":       {args: []string{"--store", "s3://bucket/x"}, want: []string{`no store is called "s3"`}},
+		"no bucket":          {args: []string{"--store", "oci://bucket"}, want: []string{"names no bucket", "oci://namespace/bucket"}},
+		"bucket and folder":  {args: []string{"--store", "oci://ns/bucket/folder"}, want: []string{"no folder"}},
+		"namespace":          {args: []string{"--store", "oci://n s/bucket"}, want: []string{"a namespace is"}},
+		"relative file URL":  {args: []string{"--store", "file://archive/x"}, want: []string{"three slashes"}},
+		"bucket missing":     {env: []string{"OCI_NAMESPACE=ns"}, want: []string{"OCI_BUCKET_NAME: not given", "OCI_NAMESPACE is set"}},
+		"namespace missing":  {env: []string{"OCI_BUCKET_NAME=b"}, want: []string{"OCI_NAMESPACE: not given", "oci:///b"}},
+		"bucket form":        {env: []string{"OCI_NAMESPACE=ns", "OCI_BUCKET_NAME=b/c"}, want: []string{"OCI_BUCKET_NAME", "no folder"}},
+		"no home for store":  {args: []string{"--state-dir", "/s"}, env: []string{"HOME="}, want: []string{"--store (POLISEN_STORE): not given", "HOME or XDG_DATA_HOME"}},
+		"no home for state":  {args: []string{"--store", "/s"}, env: []string{"HOME="}, want: []string{"--state-dir (POLISEN_STATE_DIR): not given", "HOME or XDG_STATE_HOME"}},
+		"no home for config": {args: []string{"--store", "oci:///b", "--state-dir", "/s"}, env: []string{"HOME="}, want: []string{"--oci-config (OCI_CONFIG_FILE): not given", "needs HOME"}},
+		"auth kind":          {env: []string{"OCI_AUTH=password"}, want: []string{"vault, api_key, instance_principal, resource_principal, security_token"}},
+		"vault in a vault":   {env: []string{"OCI_VAULT_AUTH=vault"}, want: []string{"--vault-auth", "not one of api_key"}},
+		"vault nowhere":      {args: []string{"--auth", "vault"}, want: []string{"--vault-id (OCI_VAULT_ID): not given"}},
+		"vault OCID":         {args: []string{"--vault-id", "my-vault"}, want: []string{"not an OCID"}},
+		"other OCID":         {args: []string{"--vault-id", compartment}, want: []string{"an OCID of a compartment, not of a vault"}},
+		"compartment":        {args: []string{"--vault-name", "v"}, want: []string{"--vault-compartment (OCI_VAULT_COMPARTMENT_ID): not given"}},
+		"two vaults":         {args: []string{"--vault-name", "v", "--vault-compartment", compartment}, env: []string{"OCI_VAULT_ID=" + vaultID}, want: []string{"--vault-name", "--vault-id (OCI_VAULT_ID) from the environment", "give one"}},
+		"region":             {env: []string{"OCI_REGION=Stockholm 1"}, want: []string{"not a region"}},
+		"profile":            {env: []string{"OCI_PROFILE=a\nb"}, want: []string{"control character"}},
+		"header break":       {args: []string{"--user-agent", "x\r\nHost: y"}, want: []string{"printable ASCII"}},
+		"header letters":     {args: []string{"--contact", "åsa@example.org"}, want: []string{"printable ASCII"}},
+		"contact comment":    {args: []string{"--contact", "a) b("}, want: []string{"parentheses"}},
+		"no env-file":        {args: []string{"--env-file", "/nowhere/env"}, want: []string{"--env-file (POLISEN_ENV_FILE)", "no such file"}},
+		"damaged env-file":   {args: []string{"--env-file", damaged}, want: []string{"line 3 is not"}},
+		"from an env-file": {
+			args: []string{"--env-file", writeFile(t, "POLISEN_TIMEOUT=soon")},
+			want: []string{"--timeout (POLISEN_TIMEOUT)", "/env: not a duration"},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := load(t, tt.args, tt.env...)
+			problems, ok := errors.AsType[config.Problems](err)
+			if !ok || len(problems) != 1 {
+				t.Fatalf("want one problem, got %v", err)
+			}
+			line := problems[0].Error()
+			if strings.Contains(line, "\n") || strings.Contains(line, "canary") || !strings.Contains(line, "; for example ") {
+				t.Errorf("not one line with an example and without secrets: %q", line)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(line, want) {
+					t.Errorf("%q is not in %q", want, line)
+				}
+			}
+		})
+	}
+}
+
+func TestAllProblemsAtOnce(t *testing.T) {
+	s, err := load(t, []string{"--log-format", "json", "--timeout", "x", "--min-interval", "1s"},
+		"LOG_LEVEL=x", "OCI_NAMESPACE=x", "OCI_REGION=X", "HOME=")
+	problems, _ := errors.AsType[config.Problems](err)
+	got := map[string]bool{}
+	for _, p := range problems {
+		name, _, _ := strings.Cut(p.Error(), ":")
+		got[name] = true
+	}
+	want := map[string]bool{
+		"--timeout (POLISEN_TIMEOUT)": true, "--min-interval (POLISEN_MIN_INTERVAL)": true, "--log-level (LOG_LEVEL)": true,
+		"OCI_BUCKET_NAME": true, "--oci-region (OCI_REGION)": true, "--state-dir (POLISEN_STATE_DIR)": true,
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if s.General.LogFormat != config.JSON || s.Archive.Timeout != 5*time.Minute {
+		t.Errorf("good values, and defaults for wrong ones, are wanted beside the error: %+v", s)
+	}
+}
+
+func TestGroups(t *testing.T) {
+	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	config.Bind(flags, config.ArchiveGroup)
+	if flags.Lookup("api-url") != nil || flags.Lookup("store") == nil {
+		t.Error("want the flags of the archive alone")
+	}
+	env := map[string]string{"HOME": "/home/me", "POLISEN_API_URL": "gopher://x", "LOG_LEVEL": "debug"}
+	s, err := config.Load(flags, config.ArchiveGroup, func(n string) (string, bool) { v, ok := env[n]; return v, ok }, "p")
+	if err != nil {
+		t.Errorf("a setting of another group counted: %v", err)
+	}
+	if s.API != (config.API{}) || s.General.LogLevel != slog.LevelDebug {
+		t.Errorf("want no API settings, and the general ones: %+v", s)
+	}
+}
+
+func TestValuesHideSecrets(t *testing.T) {
+	for _, text := range []string{
+		"https://user:canary@example.org/x", "http://canary@example.org", "-----BEGIN PRIVATE KEY-----canary",
+	} {
+		_, err := load(t, []string{"--api-url", text, "--oci-endpoint", text, "--vault-id", text})
+		if err == nil || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%q gives %v", text, err)
+		}
+	}
+}

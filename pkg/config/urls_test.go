@@ -1,0 +1,85 @@
+package config_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"polisen-events-collector/pkg/config"
+)
+
+func TestParseStore(t *testing.T) {
+	here, err := filepath.Abs(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]string{ // text to the String of what it means
+		"oci://ns/events":       "oci://ns/events",
+		"oci://ns/events/":      "oci://ns/events",
+		"oci:///events.v1_a":    "oci:///events.v1_a",
+		"file:///var/lib/x":     "file:///var/lib/x",
+		"file:///var/lib/a%20b": "file:///var/lib/a%20b",
+		"file://localhost/x":    "file:///x",
+		"/var/lib/a b":          "file:///var/lib/a%20b",
+		"archive":               "file://" + here + "/archive",
+		"./a/../b":              "file://" + here + "/b",
+	}
+	for text, want := range tests {
+		got, err := config.ParseStore(text)
+		if err != nil || got.String() != want {
+			t.Errorf("ParseStore(%q) = %v, %v, want %s", text, got, err, want)
+		}
+	}
+	for _, text := range []string{
+		"oci://", "oci:///", "oci://ns", "oci://ns/", "oci://ns/a/b", "oci://ns//b", "oci://ns/b?c", "oci://n.s/b", "OCI://ns/b",
+		"file://x/y", "file://", "file:///x?y", "s3://b/c", "https://example.org/", "a\x00b",
+	} {
+		if got, err := config.ParseStore(text); err == nil {
+			t.Errorf("ParseStore(%q) = %v, want an error", text, got)
+		}
+	}
+}
+
+// TestStoreRoundTrip: what a store calls itself names that same store.
+func TestStoreRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(
+			rapid.StringMatching(`oci://[a-z0-9]{0,5}/[A-Za-z0-9._-]{1,9}`),
+			rapid.Map(rapid.StringN(1, 20, -1), func(s string) string { return "/" + s }),
+		).Draw(t, "text")
+		first, err := config.ParseStore(text)
+		if err != nil {
+			t.Skip("not a store")
+		}
+		second, err := config.ParseStore(first.String())
+		if err != nil || second != first {
+			t.Fatalf("%q is %#v, but %q is %#v, %v", text, first, first.String(), second, err)
+		}
+	})
+}
+
+func TestParseAPIURL(t *testing.T) {
+	tests := map[string]config.APIURL{
+		"https://polisen.se/api/events":    {URL: "https://polisen.se/api/events"},
+		"https://polisen.se/api?type=R%C3": {URL: "https://polisen.se/api?type=R%C3"},
+		"https://[::1]:8443/":              {URL: "https://[::1]:8443/", Loopback: true},
+		"http://127.0.0.2:80/x":            {URL: "http://127.0.0.2:80/x", Loopback: true},
+		"http://localhost:80/x":            {URL: "http://localhost:80/x", Loopback: true},
+		"/tmp/response.json":               {Path: "/tmp/response.json"},
+		"file:///tmp/response.json":        {Path: "/tmp/response.json"},
+	}
+	for text, want := range tests {
+		if got, err := config.ParseAPIURL(text); err != nil || got != want {
+			t.Errorf("ParseAPIURL(%q) = %+v, %v, want %+v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{
+		"http://localhost.example.org/", "http://127.0.0.1.example.org/", "http://0.0.0.0/", "http://127.1/", "http://127.0.0.1@example.org/",
+		"https://user@polisen.se/", "https://polisen.se/#x", "https://", "ws://localhost/", "https://a b/",
+	} {
+		if got, err := config.ParseAPIURL(text); err == nil {
+			t.Errorf("ParseAPIURL(%q) = %+v, want an error", text, got)
+		}
+	}
+}
