@@ -32,11 +32,12 @@ func withSignals(parent context.Context) (context.Context, context.CancelFunc) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	go func() {
-		defer signal.Stop(signals)
 		select {
 		case sig := <-signals:
+			signal.Stop(signals) // first, so that no second signal is lost
 			cancel(caughtSignal{sig.(syscall.Signal)})
 		case <-ctx.Done():
+			signal.Stop(signals)
 		}
 	}()
 	return ctx, func() { cancel(nil) }

@@ -1,0 +1,106 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"polisen-events-collector/pkg/config"
+	"polisen-events-collector/pkg/store"
+)
+
+func TestExitCode(t *testing.T) {
+	tests := []struct {
+		err  error
+		want code
+	}{
+		{nil, 0},
+		{io.ErrUnexpectedEOF, 1},
+		{context.DeadlineExceeded, 1},
+		{usagef("no such flag"), 64},
+		{config.Problems{errors.New("wrong")}, 64},
+		{store.ErrAccess, 6},
+		{errors.Join(io.ErrUnexpectedEOF, store.ErrAccess), 6},
+	}
+	for _, tt := range tests {
+		if got := exitCode(tt.err); got != tt.want {
+			t.Errorf("exitCode(%v) = %d, want %d", tt.err, got, tt.want)
+		}
+		if tt.err == nil {
+			continue
+		}
+		if got := exitCode(fmt.Errorf("collect: %w", tt.err)); got != tt.want {
+			t.Errorf("exitCode(%v), wrapped, = %d, want %d", tt.err, got, tt.want)
+		}
+	}
+}
+
+// TestExitMeanings pins the numbers, which scripts of users rely on.
+func TestExitMeanings(t *testing.T) {
+	var got []code
+	for _, m := range exitMeanings() {
+		got = append(got, m.code)
+		if m.meaning == "" {
+			t.Errorf("%d has no meaning", m.code)
+		}
+	}
+	if want := []code{0, 1, 3, 4, 5, 6, 7, 8, 64, 130, 143}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestErrorLines(t *testing.T) {
+	tests := map[string]struct {
+		args   []string
+		env    []string
+		stderr string
+	}{
+		"usage": {
+			args: []string{"version", "x"},
+			stderr: "polisen-events-collector: unexpected argument \"x\"\n" +
+				"polisen-events-collector: see 'polisen-events-collector version --help'\n",
+		},
+		"settings": {
+			args: []string{"version", "--output", "x"}, env: []string{"LOG_LEVEL", "y"},
+			stderr: "polisen-events-collector: --log-level (LOG_LEVEL): \"y\" from the environment: not one of debug, info, warn, error; for example info\n" +
+				"polisen-events-collector: --output: \"x\" from the command line: not one of text, json; for example json\n" +
+				"polisen-events-collector: see 'polisen-events-collector version --help'\n",
+		},
+		"JSON": {
+			args: []string{"version", "x<"}, env: []string{"LOG_FORMAT", "json"},
+			stderr: `{"error":"unexpected argument \"x\u003c\"","exit_code":64}` + "\n",
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			exit, stdout, stderr := run(t, tt.args, tt.env...)
+			if exit != 64 || stdout != "" || stderr != tt.stderr {
+				t.Errorf("exit code %d, stdout %q, stderr\n%s\nwant 64, nothing and\n%s", exit, stdout, stderr, tt.stderr)
+			}
+		})
+	}
+}
+
+func TestErrorsStayOnOneLine(t *testing.T) {
+	var out strings.Builder
+	p := Process{Stderr: &out, Env: func(string) (string, bool) { return "", false }}
+	hostile := errors.New("server said \"\x1b[2J\r\x00\u009b\"")
+	p.report(newRoot(p), errors.Join(io.ErrUnexpectedEOF, hostile), exitFailure)
+	if got, want := out.String(), "polisen-events-collector: unexpected EOF; server said \" [2J    \"\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestVersionReportsAFullDisk(t *testing.T) {
+	r, w := io.Pipe()
+	r.CloseWithError(io.ErrShortWrite)
+	for _, format := range []config.Format{config.Text, config.JSON} {
+		if err := runVersion(w, format); !errors.Is(err, io.ErrShortWrite) {
+			t.Errorf("%s: got %v", format, err)
+		}
+	}
+}

@@ -1,0 +1,68 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
+)
+
+// TestMain lets the test binary be the program too: tests and scripts run it
+// under its own name, as a process of its own.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		program:        func() { os.Exit(Main(thisProcess())) },
+		signalledProbe: func() { os.Exit(int(thisProcess().execute(newProbe()))) },
+	})
+}
+
+func thisProcess() Process {
+	return Process{Args: os.Args[1:], Env: os.LookupEnv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+}
+
+// signalledProbe is a program around execute whose work is to wait for the
+// signal. What it does then is its argument: "ok" ends well, "fail" returns an
+// error, and "stay" goes on for ever.
+const signalledProbe = "signalled-probe"
+
+func newProbe() *cobra.Command {
+	return &cobra.Command{
+		Use: signalledProbe, SilenceErrors: true, SilenceUsage: true, Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			fmt.Fprintln(cmd.OutOrStdout(), "ready")
+			<-cmd.Context().Done()
+			fmt.Fprintln(cmd.OutOrStdout(), "cancelled:", context.Cause(cmd.Context()))
+			switch args[0] {
+			case "fail":
+				return io.ErrUnexpectedEOF
+			case "stay":
+				select {}
+			}
+			return nil
+		},
+	}
+}
+
+// run runs the program in this process with a home folder of its own, and
+// variables given as pairs of name and value.
+func run(t *testing.T, args []string, env ...string) (exit int, stdout, stderr string) {
+	t.Helper()
+	vars := map[string]string{"HOME": t.TempDir()}
+	for i := 0; i < len(env); i += 2 {
+		vars[env[i]] = env[i+1]
+	}
+	var out, errs strings.Builder
+	exit = Main(Process{
+		Args:   args,
+		Env:    func(name string) (string, bool) { v, ok := vars[name]; return v, ok },
+		Stdin:  strings.NewReader(""),
+		Stdout: &out,
+		Stderr: &errs,
+	})
+	return exit, out.String(), errs.String()
+}

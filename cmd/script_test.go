@@ -1,0 +1,69 @@
+package cmd
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestScript runs the scenarios of testdata/script with the real program. Each
+// has a home folder of its own, $WORK/home, the archive's default folder under
+// $WORK/data and the state folder under $WORK/state; nothing else of the
+// environment reaches it. To see one script: go test ./cmd -run TestScript/NAME -v.
+// UPDATE_SCRIPTS=1 rewrites what their cmp commands expect.
+func TestScript(t *testing.T) {
+	const dir = "../testdata/script"
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) == 0 {
+		t.Fatalf("no scripts in %s: %v", dir, err)
+	}
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) != ".txtar" {
+			t.Errorf("%s/%s would not be run: want .txtar", dir, e.Name())
+		}
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 dir,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "data"))
+			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
+			scripts, err := filepath.Abs("../scripts")
+			env.Setenv("SCRIPTS", scripts)
+			return errors.Join(err, os.Mkdir(env.Getenv("HOME"), 0o700))
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exitcode": exitcode,
+		},
+	})
+}
+
+// exitcode is the script command "exitcode N command [args...]": it runs the
+// command, whose exit code must be N exactly. stdout and stderr can be looked
+// at afterwards, as after exec.
+func exitcode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exitcode N command [args...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		failed, ok := errors.AsType[*exec.ExitError](err)
+		if !ok {
+			ts.Fatalf("%s did not run: %v", args[1], err)
+		}
+		got = failed.ExitCode() // -1 if a signal killed it
+	}
+	if got != want {
+		ts.Fatalf("%s ended with exit code %d, want %d", args[1], got, want)
+	}
+}

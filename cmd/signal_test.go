@@ -1,0 +1,101 @@
+package cmd
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// probe starts the signalled probe and waits until it is at work.
+func probe(t *testing.T, arg string) (cmd *exec.Cmd, stdout *bufio.Reader, stderr *strings.Builder) {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd = exec.CommandContext(t.Context(), exe)
+	cmd.Args = []string{signalledProbe, arg}
+	stderr = &strings.Builder{}
+	cmd.Stderr = stderr
+	pipe, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stdout = bufio.NewReader(pipe)
+	expectLine(t, stdout, "ready")
+	return cmd, stdout, stderr
+}
+
+func expectLine(t *testing.T, r *bufio.Reader, want string) {
+	t.Helper()
+	if line, err := r.ReadString('\n'); line != want+"\n" {
+		t.Fatalf("got %q, %v, want %q", line, err, want)
+	}
+}
+
+func TestSignalsEndTheRun(t *testing.T) {
+	for _, tt := range []struct {
+		signal syscall.Signal
+		work   string
+		name   string
+		exit   int
+	}{
+		{syscall.SIGINT, "ok", "SIGINT", 130},
+		{syscall.SIGINT, "fail", "SIGINT", 130},
+		{syscall.SIGTERM, "ok", "SIGTERM", 143},
+		{syscall.SIGTERM, "fail", "SIGTERM", 143},
+	} {
+		t.Run(tt.name+" "+tt.work, func(t *testing.T) {
+			cmd, stdout, stderr := probe(t, tt.work)
+			if err := cmd.Process.Signal(tt.signal); err != nil {
+				t.Fatal(err)
+			}
+			expectLine(t, stdout, "cancelled: "+tt.name)
+			_ = cmd.Wait() // the exit code is looked at next
+			if got := cmd.ProcessState.ExitCode(); got != tt.exit {
+				t.Errorf("exit code %d, want %d", got, tt.exit)
+			}
+			if got, want := stderr.String(), program+": stopped by "+tt.name+"\n"; got != want {
+				t.Errorf("stderr %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+func TestSecondSignalKills(t *testing.T) {
+	cmd, stdout, _ := probe(t, "stay")
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	expectLine(t, stdout, "cancelled: SIGINT")
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // how it ended is looked at next
+	status := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if !status.Signaled() || status.Signal() != syscall.SIGTERM {
+		t.Errorf("ended with %v, want killed by SIGTERM", cmd.ProcessState)
+	}
+}
+
+func TestSignalIsACancellation(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	if _, ok := caught(ctx); ok {
+		t.Error("a signal before there was one")
+	}
+	cancel(caughtSignal{syscall.SIGINT})
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		t.Errorf("%v is no context.Canceled", cause)
+	}
+	if sig, ok := caught(ctx); !ok || sig.code() != exitSIGINT {
+		t.Errorf("got %v, %v", sig, ok)
+	}
+}
