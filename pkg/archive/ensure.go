@@ -12,7 +12,8 @@ import (
 type presence uint8
 
 const (
-	existed presence = iota // our content, put by an earlier call
+	unknown presence = iota // an error left it open
+	existed                 // our content, put by an earlier call
 	created                 // our content, put by this one
 	foreign                 // something else
 )
@@ -30,7 +31,7 @@ func ensure(ctx context.Context, s store.Store, p Pending, putFirst bool) (prese
 				return created, nil
 			case errors.Is(err, store.ErrPrecondition):
 			case ctx.Err() != nil, errors.Is(err, store.ErrAccess), errors.Is(err, store.ErrInvalid):
-				return foreign, fmt.Errorf("put %s: %w", p.Name, err)
+				return unknown, fmt.Errorf("put %s: %w", p.Name, err)
 			default:
 				failed = err
 			}
@@ -40,11 +41,11 @@ func ensure(ctx context.Context, s store.Store, p Pending, putFirst bool) (prese
 		case err == nil:
 			return compare(ctx, s, attrs, body)
 		case !errors.Is(err, store.ErrNotExist):
-			return foreign, fmt.Errorf("look for %s: %w", p.Name, errors.Join(failed, err))
+			return unknown, fmt.Errorf("look for %s: %w", p.Name, errors.Join(failed, err))
 		case failed != nil:
-			return foreign, fmt.Errorf("put %s: %w", p.Name, failed)
+			return unknown, fmt.Errorf("put %s: %w", p.Name, failed)
 		case try == 2: // refused as present, yet absent: another write was under way twice
-			return foreign, fmt.Errorf("put %s: the store neither has nor takes it", p.Name)
+			return unknown, fmt.Errorf("put %s: the store neither has nor takes it", p.Name)
 		}
 	}
 }
@@ -55,7 +56,7 @@ func compare(ctx context.Context, s store.Reader, attrs store.Attrs, body []byte
 	if sum == "" { // an object stored in parts has no MD5
 		object, err := s.Get(ctx, attrs.Name)
 		if err != nil {
-			return foreign, fmt.Errorf("compare %s: %w", attrs.Name, err)
+			return unknown, fmt.Errorf("compare %s: %w", attrs.Name, err)
 		}
 		sum = store.MD5(object.Body)
 	}

@@ -135,27 +135,32 @@ func TestStuckCommit(t *testing.T) {
 // TestAddAfterFailedFlush: a Writer whose objects did not go out does not
 // commit over them.
 func TestAddAfterFailedFlush(t *testing.T) {
-	s, tr := memstore.New(), newTruth()
-	fail := true
-	f := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
-		if fail && strings.HasPrefix(c.Name, "events/") && c.Method == storetest.Put {
-			return storetest.FailBefore()
-		}
-		return storetest.Fault{}
-	})
-	w := archive.NewWriter(f, options())
-	for id := range int64(3) {
-		b := current(event(id+1, int(id), "first"))
-		if _, err := w.Add(t.Context(), b); err != nil {
-			t.Fatal(err)
-		}
-		tr.show(b)
-		if err := w.Flush(t.Context()); fail != (err != nil) {
-			t.Fatalf("flush: %v", err)
-		}
-		fail = false
+	for name, fault := range map[string]storetest.Fault{"never": storetest.FailBefore(), "late": storetest.Late(0)} {
+		t.Run(name, func(t *testing.T) {
+			s, tr := memstore.New(), newTruth()
+			fail := true
+			f := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
+				if fail && strings.HasPrefix(c.Name, "events/") && c.Method == storetest.Put {
+					return fault
+				}
+				return storetest.Fault{}
+			})
+			w := archive.NewWriter(f, options())
+			for id := range int64(3) {
+				b := current(event(id+1, int(id), "first"))
+				if _, err := w.Add(t.Context(), b); err != nil {
+					t.Fatal(err)
+				}
+				tr.show(b)
+				if err := w.Flush(t.Context()); fail != (err != nil) {
+					t.Fatalf("flush: %v", err)
+				}
+				fail = false
+			}
+			f.Release()
+			tr.check(t, s)
+		})
 	}
-	tr.check(t, s)
 }
 
 func TestDryRun(t *testing.T) {
