@@ -138,13 +138,14 @@ func call[T any](ctx context.Context, s *Store, operation, object string, op fun
 				s.o.OnRetry(strings.TrimSpace(operation+" "+object), err, delay)
 			}
 		})
-	if err != nil {
-		return v, &Error{
-			Operation: operation, Object: object, Store: s.String(), Region: s.o.Region,
-			Tries: tries, Kind: kind(operation, err), err: err,
-		}
+	if err == nil {
+		return v, nil
 	}
-	return v, nil
+	e := &Error{Operation: operation, Object: object, Store: s.String(), Region: s.o.Region, Tries: tries, err: err}
+	if ctx.Err() == nil { // else a doubtful answer may stand beside ctx's cause
+		e.Kind = kind(operation, err)
+	}
+	return v, e
 }
 
 // on makes a call about an object of the bucket, or about those with a prefix.

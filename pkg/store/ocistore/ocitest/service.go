@@ -7,6 +7,7 @@
 package ocitest
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -43,6 +44,9 @@ type Request struct {
 	Denied error
 }
 
+// String returns the request as in "PUT 412".
+func (r Request) String() string { return fmt.Sprintf("%s %d", r.Method, r.Status) }
+
 // New returns a service of the namespace with these empty buckets. Callers
 // become known by Trust.
 func New(namespace string, buckets ...string) *Service {
@@ -53,7 +57,8 @@ func New(namespace string, buckets ...string) *Service {
 	return s
 }
 
-// Requests returns the log of all requests answered so far.
+// Requests returns the log of all requests so far, in the order of their
+// answers.
 func (s *Service) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,17 +97,13 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // the client has gone, or sends without end
 	}
 	entry := Request{Method: r.Method, Path: r.RequestURI, Header: r.Header.Clone()}
-	defer func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.log = append(s.log, entry)
-	}()
 	fault := s.strike(r)
 	delay := fault.Delay
 	if s.Latency != nil {
 		delay += s.Latency(r)
 	}
 	if gone := !wait(r, delay); gone && !fault.Late {
+		s.record(entry)
 		return
 	}
 
@@ -118,11 +119,20 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a = failure(fault.Status, fault.Code, "a scripted fault")
 		a.header["Retry-After"] = fault.RetryAfter
 	}
+	if !fault.Reset {
+		entry.Status = a.status
+	}
+	s.record(entry) // before the client can know
 	if fault.Reset {
 		panic(http.ErrAbortHandler) // cuts the connection
 	}
-	entry.Status = a.status
 	s.send(w, a, fault.Truncate)
+}
+
+func (s *Service) record(entry Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.log = append(s.log, entry)
 }
 
 func (s *Service) send(w http.ResponseWriter, a answer, truncate bool) {
