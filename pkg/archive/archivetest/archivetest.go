@@ -123,6 +123,13 @@ func (c *Contents) object(name string, body []byte) {
 	}
 }
 
+// CheckDocument returns the rules of the format that a document breaks.
+func CheckDocument(body []byte) []string {
+	var c Contents
+	c.document(body)
+	return c.Problems
+}
+
 // document checks the rules that a document keeps.
 func (c *Contents) document(body []byte) {
 	var d struct {
