@@ -1,8 +1,3 @@
-// Package storetest is what tests need of stores: Run, the one suite that every
-// store passes, and Faults, which makes any store fail by a script and counts
-// the calls on it.
-//
-// It knows nothing of what the objects mean.
 package storetest
 
 import (

@@ -1,0 +1,65 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"polisen-events-collector/pkg/store"
+)
+
+// put puts an object that must be accepted.
+func put(t *testing.T, s store.Store, name, body string, cond store.Cond) store.Attrs {
+	t.Helper()
+	attrs, err := s.Put(t.Context(), name, []byte(body), cond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return attrs
+}
+
+// names returns the names that List yields up to its first error.
+func names(ctx context.Context, r store.Reader, prefix string) ([]string, error) {
+	var all []string
+	for a, err := range r.List(ctx, prefix) {
+		if err != nil {
+			return all, err
+		}
+		all = append(all, a.Name)
+	}
+	return all, nil
+}
+
+// wantOnly checks that err is want and no other of the store's errors.
+func wantOnly(t *testing.T, err, want error) {
+	t.Helper()
+	if (err == nil) != (want == nil) {
+		t.Errorf("error is %v, want %v", err, want)
+	}
+	for _, sentinel := range []error{store.ErrNotExist, store.ErrPrecondition, store.ErrAccess, store.ErrInvalid} {
+		if got := errors.Is(err, sentinel); got != (sentinel == want) {
+			t.Errorf("errors.Is(err, %q) = %v for: %v", sentinel, got, err)
+		}
+	}
+}
+
+// wantState checks that the object is there with this content and ETag.
+func wantState(t *testing.T, s store.Store, name, body string, etag store.ETag) {
+	t.Helper()
+	o, err := s.Get(t.Context(), name)
+	if err != nil || string(o.Body) != body || o.ETag != etag {
+		t.Errorf("%s holds %.40q with ETag %q, %v; want %.40q with %q", name, o.Body, o.ETag, err, body, etag)
+	}
+}
+
+// wantNone checks that there is no such object by every way of reading.
+func wantNone(t *testing.T, s store.Store, name string) {
+	t.Helper()
+	_, err := s.Get(t.Context(), name)
+	wantOnly(t, err, store.ErrNotExist)
+	_, err = s.Stat(t.Context(), name)
+	wantOnly(t, err, store.ErrNotExist)
+	if got, err := names(t.Context(), s, name); len(got) > 0 || err != nil {
+		t.Errorf("List yields %q, %v", got, err)
+	}
+}

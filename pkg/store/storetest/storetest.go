@@ -1,0 +1,224 @@
+// Package storetest is what tests need of stores: Run, the one suite that every
+// store passes, and Faults, which makes any store fail by a script and counts
+// the calls on it.
+//
+// It knows nothing of what the objects mean.
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"polisen-events-collector/pkg/store"
+)
+
+// Run tests that a store keeps the contract of store.Store. open is called
+// once for each part of the suite and returns an empty store.
+//
+// No part puts an object under the name of another one (as "a" and "a/b"):
+// not every store can hold both.
+func Run(t *testing.T, open func(t *testing.T) store.Store) {
+	for _, part := range []struct {
+		name string
+		test func(*testing.T, store.Store)
+	}{
+		{"put conditions", testPutConditions},
+		{"delete conditions", testDeleteConditions},
+		{"attributes", testAttributes},
+		{"bytes are copied", testBytesAreCopied},
+		{"names", testNames},
+		{"invalid names", testInvalidNames},
+		{"done context", testDoneContext},
+		{"list", testList},
+		{"list of many", testListOfMany},
+		{"list beside writes", testListBesideWrites},
+		{"one creator wins", testOneCreatorWins},
+		{"one replacer wins", testOneReplacerWins},
+		{"no increment is lost", testNoIncrementIsLost},
+		{"no partial reads", testNoPartialReads},
+	} {
+		t.Run(part.name, func(t *testing.T) { part.test(t, open(t)) })
+	}
+}
+
+func testPutConditions(t *testing.T, s store.Store) {
+	tests := []struct {
+		name   string
+		exists bool
+		cond   func(current, past store.ETag) store.Cond
+		want   error
+	}{
+		{"always, onto nothing", false, func(_, _ store.ETag) store.Cond { return store.Always() }, nil},
+		{"always, onto an object", true, func(_, _ store.ETag) store.Cond { return store.Always() }, nil},
+		{"if absent, onto nothing", false, func(_, _ store.ETag) store.Cond { return store.IfAbsent() }, nil},
+		{"if absent, onto an object", true, func(_, _ store.ETag) store.Cond { return store.IfAbsent() }, store.ErrPrecondition},
+		{"if match, onto the object", true, func(current, _ store.ETag) store.Cond { return store.IfMatch(current) }, nil},
+		{"if match, onto a later state", true, func(_, past store.ETag) store.Cond { return store.IfMatch(past) }, store.ErrPrecondition},
+		{"if match, onto nothing", false, func(_, past store.ETag) store.Cond { return store.IfMatch(past) }, store.ErrPrecondition},
+		{"zero, onto nothing", false, func(_, _ store.ETag) store.Cond { return store.Cond{} }, store.ErrInvalid},
+		{"zero, onto an object", true, func(_, _ store.ETag) store.Cond { return store.Cond{} }, store.ErrInvalid},
+		{"no ETag, onto nothing", false, func(_, _ store.ETag) store.Cond { return store.IfMatch("") }, store.ErrInvalid},
+		{"no ETag, onto an object", true, func(_, _ store.ETag) store.Cond { return store.IfMatch("") }, store.ErrInvalid},
+	}
+	for i, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			ctx, name := t.Context(), fmt.Sprintf("put/%d", i)
+			current, past := prepare(t, s, name, tt.exists)
+			attrs, err := s.Put(ctx, name, []byte("new"), tt.cond(current, past))
+			wantOnly(t, err, tt.want)
+			switch {
+			case tt.want == nil:
+				if attrs.ETag == "" || attrs.ETag == current || attrs.ETag == past {
+					t.Errorf("ETag is %q after %q and %q", attrs.ETag, past, current)
+				}
+				wantState(t, s, name, "new", attrs.ETag)
+			case attrs != store.Attrs{}:
+				t.Errorf("failed Put returned %+v", attrs)
+			case tt.exists:
+				wantState(t, s, name, "current", current)
+			default:
+				wantNone(t, s, name)
+			}
+		})
+	}
+}
+
+func testDeleteConditions(t *testing.T, s store.Store) {
+	tests := []struct {
+		name   string
+		exists bool
+		etag   func(current, past store.ETag) store.ETag
+		want   error
+	}{
+		{"the object", true, func(current, _ store.ETag) store.ETag { return current }, nil},
+		{"a later state", true, func(_, past store.ETag) store.ETag { return past }, store.ErrPrecondition},
+		{"nothing", false, func(_, past store.ETag) store.ETag { return past }, store.ErrNotExist},
+		{"no ETag", true, func(_, _ store.ETag) store.ETag { return "" }, store.ErrInvalid},
+	}
+	for i, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			name := fmt.Sprintf("delete/%d", i)
+			current, past := prepare(t, s, name, tt.exists)
+			wantOnly(t, s.Delete(t.Context(), name, tt.etag(current, past)), tt.want)
+			if tt.exists && tt.want != nil {
+				wantState(t, s, name, "current", current)
+				return
+			}
+			wantNone(t, s, name)
+			if _, err := s.Put(t.Context(), name, []byte("again"), store.IfAbsent()); err != nil {
+				t.Errorf("cannot create it anew: %v", err)
+			}
+		})
+	}
+}
+
+// prepare puts the object twice, and deletes it again unless it is to exist.
+func prepare(t *testing.T, s store.Store, name string, exists bool) (current, past store.ETag) {
+	t.Helper()
+	past = put(t, s, name, "past", store.IfAbsent()).ETag
+	current = put(t, s, name, "current", store.IfMatch(past)).ETag
+	if past == "" || current == "" || past == current {
+		t.Fatalf("ETags of two states are %q and %q", past, current)
+	}
+	if !exists {
+		if err := s.Delete(t.Context(), name, current); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return current, past
+}
+
+// testAttributes compares what Put, Get, Stat and List say of an object. List
+// may leave out what would mean reading each object.
+func testAttributes(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	for name, body := range map[string][]byte{
+		"attributes/nil":    nil,
+		"attributes/empty":  {},
+		"attributes/binary": []byte("\x00\xff\r\n\xc3"),
+		"attributes/text":   []byte(`{"a": "åäö"}` + "\n"),
+		"attributes/2 MiB":  bytes.Repeat([]byte("0123456789abcdef"), 2<<20/16),
+	} {
+		want := put(t, s, name, string(body), store.IfAbsent())
+		if want.ETag == "" || want != (store.Attrs{Name: name, Size: int64(len(body)), ETag: want.ETag, MD5: store.MD5(body)}) {
+			t.Errorf("Put of %d bytes gave %+v", len(body), want)
+		}
+		got, err := s.Get(ctx, name)
+		if err != nil || got.Attrs != want || !bytes.Equal(got.Body, body) {
+			t.Errorf("Get gave %+v and %d bytes, %v; want %+v", got.Attrs, len(got.Body), err, want)
+		}
+		if got, err := s.Stat(ctx, name); err != nil || got != want {
+			t.Errorf("Stat gave %+v, %v; want %+v", got, err, want)
+		}
+		for got, err := range s.List(ctx, name) {
+			if got.ETag == "" {
+				got.ETag = want.ETag
+			}
+			if got.MD5 == "" {
+				got.MD5 = want.MD5
+			}
+			if err != nil || got != want {
+				t.Errorf("List gave %+v, %v; want %+v", got, err, want)
+			}
+		}
+	}
+}
+
+func testBytesAreCopied(t *testing.T, s store.Store) {
+	ctx, body := t.Context(), []byte("the caller's")
+	attrs, err := s.Put(ctx, "copied", body, store.IfAbsent())
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(body)
+	wantState(t, s, "copied", "the caller's", attrs.ETag)
+	if o, err := s.Get(ctx, "copied"); err == nil {
+		clear(o.Body)
+	}
+	wantState(t, s, "copied", "the caller's", attrs.ETag)
+}
+
+// testDoneContext calls every method with a context that is done, for both
+// kinds of cause. No call may have an effect.
+func testDoneContext(t *testing.T, s store.Store) {
+	was := put(t, s, "object", "before", store.IfAbsent())
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	reason := errors.New("the reason")
+	caused, cancelCause := context.WithCancelCause(t.Context())
+	cancelCause(reason)
+	for want, ctx := range map[error]context.Context{context.Canceled: cancelled, reason: caused} {
+		_, getErr := s.Get(ctx, "object")
+		_, statErr := s.Stat(ctx, "object")
+		_, putErr := s.Put(ctx, "new", []byte("after"), store.IfAbsent())
+		_, replaceErr := s.Put(ctx, "object", []byte("after"), store.IfMatch(was.ETag))
+		_, overwriteErr := s.Put(ctx, "object", []byte("after"), store.Always())
+		_, listErr := names(ctx, s, "")
+		for call, err := range map[string]error{
+			"Get": getErr, "Stat": statErr, "Put if absent": putErr, "Put if match": replaceErr,
+			"Put always": overwriteErr, "Delete": s.Delete(ctx, "object", was.ETag), "List": listErr,
+		} {
+			if !errors.Is(err, want) {
+				t.Errorf("%s with a context done because of %q gave %v", call, want, err)
+			}
+		}
+	}
+	wantState(t, s, "object", "before", was.ETag)
+	wantNone(t, s, "new")
+
+	// A context that is done during a listing ends it.
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	put(t, s, "object 2", "", store.IfAbsent())
+	var last error
+	for _, err := range s.List(ctx, "") {
+		cancel()
+		last = err
+	}
+	if !errors.Is(last, context.Canceled) {
+		t.Errorf("List whose context was cancelled at the first object ended with %v", last)
+	}
+}
