@@ -107,6 +107,10 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, 
 				return
 			}
 			for _, o := range page.Objects {
+				if ctx.Err() != nil {
+					yield(store.Attrs{}, fmt.Errorf("list %s: %w", prefix, context.Cause(ctx)))
+					return
+				}
 				a := store.Attrs{
 					Name: value(o.Name),
 					Size: value(o.Size),

@@ -1,0 +1,267 @@
+package ociauth_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/oracle/oci-go-sdk/v65/common"
+
+	"polisen-events-collector/pkg/ociauth"
+	"polisen-events-collector/pkg/ociauth/ociauthtest"
+)
+
+// folder writes files into a new folder, with {dir} standing for it, and
+// returns its path.
+func folder(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(strings.ReplaceAll(text, "{dir}", dir)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// profile returns the lines of id's profile, whose key is in {dir}/key.pem.
+func profile(id *ociauthtest.Identity) string {
+	return fmt.Sprintf("user=%s\nfingerprint=%s\ntenancy=%s\nregion=%s\nkey_file={dir}/key.pem\n",
+		id.User, id.Fingerprint, id.Tenancy, id.Region)
+}
+
+func without(text, key string) string {
+	var kept strings.Builder
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, key+"=") {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
+}
+
+func pkcs1(id *ociauthtest.Identity) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(id.Key)}))
+}
+
+func encrypted(t *testing.T, id *ociauthtest.Identity, password string) string {
+	t.Helper()
+	block, err := x509.EncryptPEMBlock(rand.Reader, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(id.Key), []byte(password), x509.PEMCipherAES256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(block))
+}
+
+func TestProfiles(t *testing.T) {
+	id := ociauthtest.Shared()
+	good := profile(id)
+	other := strings.Replace(good, "..testuser", "..other", 1)
+	for name, test := range map[string]struct {
+		config, key string
+		options     ociauth.Options
+		user        string // if not the identity's
+		region      string // if not the identity's
+	}{
+		"plain":               {config: "[DEFAULT]\n" + good},
+		"PKCS#1 key":          {config: "[DEFAULT]\n" + good, key: pkcs1(id)},
+		"encrypted key":       {config: "[DEFAULT]\n" + good + "pass_phrase = open sesame\n", key: encrypted(t, id, "open sesame")},
+		"old passphrase name": {config: "[DEFAULT]\n" + good + "passphrase=x\n", key: encrypted(t, id, "x")},
+		"= in a passphrase":   {config: "[DEFAULT]\n" + good + "pass_phrase=ab=cd=\n", key: encrypted(t, id, "ab=cd=")},
+		"needless passphrase": {config: "[DEFAULT]\n" + good + "pass_phrase=x\n"},
+		"Windows file":        {config: "\ufeff" + strings.ReplaceAll("[DEFAULT]\n"+good, "\n", "\r\n")},
+		"comments and spaces": {config: "# made by hand\n\n; too\n [DEFAULT] \n" + strings.ReplaceAll(good, "=", "  =\t")},
+		"upper case keys":     {config: "[DEFAULT]\n" + strings.NewReplacer("user=", "User=", "key_file=", "KEY_FILE=").Replace(good)},
+		"upper case print":    {config: "[DEFAULT]\n" + strings.Replace(good, id.Fingerprint, strings.ToUpper(id.Fingerprint), 1)},
+		"other profile":       {config: "[DEFAULT]\n" + good + "[collector]\n" + other, options: ociauth.Options{Profile: "collector"}, user: "ocid1.user.oc1..other"},
+		"inherits":            {config: "[DEFAULT]\n" + good + "[collector]\nregion=eu-paris-1\n", options: ociauth.Options{Profile: "collector"}, region: "eu-paris-1"},
+		"region given":        {config: "[DEFAULT]\n" + without(good, "region"), options: ociauth.Options{Region: "eu-frankfurt-1"}, region: "eu-frankfurt-1"},
+		"region replaced":     {config: "[DEFAULT]\n" + good, options: ociauth.Options{Region: "eu-frankfurt-1"}, region: "eu-frankfurt-1"},
+		"other auth type":     {config: "[DEFAULT]\n" + good + "authentication_type=instance_principal\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if test.key == "" {
+				test.key = string(id.PEM())
+			}
+			dir := folder(t, map[string]string{"config": test.config, "key.pem": test.key})
+			test.options.ConfigFile = filepath.Join(dir, "config")
+			c, err := ociauth.Resolve(t.Context(), test.options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			key, err := c.PrivateRSAKey()
+			if err != nil || !key.Equal(id.Key) {
+				t.Errorf("not the key: %v", err)
+			}
+			user, region := id.User, id.Region
+			if test.user != "" {
+				user = test.user
+			}
+			if test.region != "" {
+				region = test.region
+			}
+			if got, _ := c.UserOCID(); got != user {
+				t.Errorf("user %s", got)
+			}
+			if got, _ := c.Region(); got != region {
+				t.Errorf("region %s", got)
+			}
+			if got, _ := c.KeyID(); !strings.EqualFold(got, id.Tenancy+"/"+user+"/"+id.Fingerprint) {
+				t.Errorf("key id %s", got)
+			}
+			if ok, err := common.IsConfigurationProviderValid(c); !ok {
+				t.Errorf("the SDK does not take it: %v", err)
+			}
+			if auth, _ := c.AuthType(); auth.AuthType != common.UnknownAuthenticationType || auth.IsFromConfigFile {
+				t.Errorf("the SDK would look for credentials of its own: %+v", auth)
+			}
+		})
+	}
+}
+
+func TestHomeFolder(t *testing.T) {
+	id := ociauthtest.Shared()
+	home := folder(t, map[string]string{
+		".oci/config": "[DEFAULT]\n" + strings.Replace(profile(id), "{dir}", "~/.oci", 1), ".oci/key.pem": string(id.PEM()),
+	})
+	t.Setenv("HOME", home)
+	for _, file := range []string{"", "~/.oci/config"} {
+		if _, err := ociauth.Resolve(t.Context(), ociauth.Options{ConfigFile: file}); err != nil {
+			t.Errorf("%q: %v", file, err)
+		}
+	}
+}
+
+func TestFaults(t *testing.T) {
+	id := ociauthtest.Shared()
+	good := profile(id)
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ecDER, err := x509.MarshalPKCS8PrivateKey(ec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(&id.Key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		config, key string
+		options     ociauth.Options
+		want        []string
+	}{
+		"no file":         {want: []string{"/config does not exist", "oci setup config"}},
+		"no profile":      {config: "[DEFAULT]\n" + good + "[b]\n", options: ociauth.Options{Profile: "B"}, want: []string{"has no profile [B]", "it has [DEFAULT], [b]"}},
+		"empty file":      {config: "\n", want: []string{"has no profile [DEFAULT]", "it has none"}},
+		"no entries":      {config: "[DEFAULT]\n", want: []string{"profile [DEFAULT] of ", "no user, tenancy, fingerprint, key_file, region"}},
+		"empty entries":   {config: "[DEFAULT]\n" + good + "user=\nregion= \n", want: []string{"no user, region"}},
+		"loose line":      {config: "[DEFAULT]\n" + good + "canary-passphrase\n", want: []string{"line 7 is neither"}},
+		"unclosed name":   {config: "[DEFAULT\n" + good, want: []string{"line 1"}},
+		"headless":        {config: good, want: []string{"line 1 comes before the first [profile]"}},
+		"principal":       {config: "[DEFAULT]\nauthentication_type=instance_principal\n", want: []string{"--auth instance_principal"}},
+		"session":         {config: "[DEFAULT]\n" + without(good, "user") + "security_token_file=/x\n", want: []string{"no user", "--auth security_token"}},
+		"no key file":     {config: "[DEFAULT]\n" + strings.Replace(good, "key.pem", "other.pem", 1), want: []string{"key_file: ", "other.pem", "no such file"}},
+		"key file folder": {config: "[DEFAULT]\n" + strings.Replace(good, "{dir}/key.pem", "{dir}", 1), want: []string{"key_file: ", "is a directory"}},
+		"not PEM":         {config: "[DEFAULT]\n" + good, key: "canary", want: []string{"key.pem: it is not PEM"}},
+		"public key":      {config: "[DEFAULT]\n" + good, key: block("PUBLIC KEY", public), want: []string{"it holds a PUBLIC KEY, not a private key"}},
+		"other algorithm": {config: "[DEFAULT]\n" + good, key: block("PRIVATE KEY", ecDER), want: []string{"it is damaged, or not an RSA key"}},
+		"damaged key":     {config: "[DEFAULT]\n" + good, key: block("PRIVATE KEY", []byte("canary")), want: []string{"it is damaged, or not an RSA key"}},
+		"locked":          {config: "[DEFAULT]\n" + good, key: encrypted(t, id, "canary"), want: []string{"it is encrypted, and there is no pass_phrase"}},
+		"wrong word":      {config: "[DEFAULT]\n" + good + "pass_phrase=canary\n", key: encrypted(t, id, "other"), want: []string{"it cannot be decrypted: check pass_phrase"}},
+		"other key":       {config: "[DEFAULT]\n" + good, key: string(ociauthtest.NewIdentity().PEM()), want: []string{"fingerprint is not that of the key in key_file "}},
+		"several": {
+			config: "[DEFAULT]\nuser=me\ntenancy=ocid1.user.oc1..x\nfingerprint=aa\nregion=eu-stockholm-1\nkey_file={dir}/key.pem\n",
+			want:   []string{"tenancy is not the OCID of a tenancy", "user is not the OCID of a user", "fingerprint is not that of the key", "which is " + id.Fingerprint},
+		},
+		"unknown kind": {config: "[DEFAULT]\n" + good, options: ociauth.Options{Kind: "magic"}, want: []string{`"magic"`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if test.key == "" {
+				test.key = string(id.PEM())
+			}
+			files := map[string]string{"key.pem": test.key}
+			if test.config != "" {
+				files["config"] = test.config
+			}
+			test.options.ConfigFile = filepath.Join(folder(t, files), "config")
+			_, err := ociauth.Resolve(t.Context(), test.options)
+			if !errors.Is(err, ociauth.ErrCredentials) {
+				t.Fatalf("error is %v", err)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q is missing in: %v", want, err)
+				}
+			}
+			if strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "\n") {
+				t.Errorf("a secret, or a second line: %v", err)
+			}
+		})
+	}
+}
+
+func block(kind string, der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+}
+
+func TestDoneContext(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cause := errors.New("enough")
+	cancel(cause)
+	if _, err := ociauth.Resolve(ctx, ociauth.Options{}); !errors.Is(err, cause) || errors.Is(err, ociauth.ErrCredentials) {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// No way to print credentials shows the key.
+func TestCredentialsDoNotPrint(t *testing.T) {
+	id := ociauthtest.Shared()
+	dir := folder(t, map[string]string{"config": "[DEFAULT]\n" + profile(id), "key.pem": string(id.PEM())})
+	c, err := ociauth.Resolve(t.Context(), ociauth.Options{ConfigFile: filepath.Join(dir, "config")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "api_key from profile [DEFAULT] of " + filepath.Join(dir, "config"); c.String() != want {
+		t.Errorf("String() = %s, want %s", c, want)
+	}
+	assertNoKey(t, c, id)
+}
+
+// assertNoKey prints v in every way and looks for the numbers of id's key.
+func assertNoKey(t *testing.T, v any, id *ociauthtest.Identity) {
+	t.Helper()
+	var out bytes.Buffer
+	wrapped := struct{ v any }{v}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X"} {
+		fmt.Fprintf(&out, verb+verb, v, wrapped)
+	}
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "v", v)
+	slog.New(slog.NewTextHandler(&out, nil)).Info("x", "v", v)
+	if err := json.NewEncoder(&out).Encode(v); err != nil {
+		t.Logf("json: %v", err)
+	}
+	text := strings.ToLower(out.String())
+	for _, n := range []string{id.Key.D.String(), id.Key.D.Text(16), id.Key.Primes[0].String(), id.Key.Primes[0].Text(16), "private key-"} {
+		if strings.Contains(text, n) {
+			t.Errorf("printed: %.20s...", n)
+		}
+	}
+}

@@ -1,0 +1,155 @@
+package ociclient_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/oracle/oci-go-sdk/v65/common"
+	"github.com/oracle/oci-go-sdk/v65/objectstorage"
+
+	"polisen-events-collector/pkg/ociauth/ociauthtest"
+	"polisen-events-collector/pkg/ociclient"
+)
+
+// client returns a real client of the SDK whose service is at url.
+func client(t *testing.T, url string, o ociclient.Options) objectstorage.ObjectStorageClient {
+	t.Helper()
+	id := ociauthtest.Shared()
+	c, err := objectstorage.NewObjectStorageClientWithConfigurationProvider(
+		common.NewRawConfigurationProvider(id.Tenancy, id.User, id.Region, id.Fingerprint, string(id.PEM()), nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Endpoint = url
+	if err := ociclient.Configure(&c.BaseClient, o); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func namespace(ctx context.Context, c objectstorage.ObjectStorageClient) (string, error) {
+	return ociclient.Try(ctx, time.Second, func(ctx context.Context) (string, error) {
+		resp, err := c.GetNamespace(ctx, objectstorage.GetNamespaceRequest{})
+		if err != nil {
+			return "", err
+		}
+		return *resp.Value, nil
+	})
+}
+
+func TestAnswers(t *testing.T) {
+	const id = " (opc-request-id abc)"
+	for name, test := range map[string]struct {
+		status    int
+		body      string
+		header    map[string]string
+		text      string
+		code      string
+		after     time.Duration
+		transient bool
+	}{
+		"throttled": {status: 429, body: `{"code":"TooManyRequests","message":"slow down"}`, header: map[string]string{"Retry-After": "9"},
+			text: "429 TooManyRequests: slow down" + id, code: "TooManyRequests", after: 9 * time.Second, transient: true},
+		"broken":          {status: 500, body: `{"code":"InternalServerError","message":"oops"}`, text: "500 InternalServerError: oops" + id, code: "InternalServerError", transient: true},
+		"proxy's page":    {status: 502, body: "<html>canary</html>", text: "502 Bad Gateway" + id, transient: true},
+		"not implemented": {status: 501, body: `{"code":"MethodNotImplemented"}`, text: "501 MethodNotImplemented" + id, code: "MethodNotImplemented"},
+		"not found":       {status: 404, body: `{"code":"NotFound","message":"line one\nline\u0007 two"}`, text: "404 NotFound: line one line two" + id, code: "NotFound"},
+		"endless message": {status: 400, body: `{"code":"X","message":"` + strings.Repeat("å", 1000) + `"}`, text: "400 X: " + strings.Repeat("å", 150) + "..." + id, code: "X"},
+		"endless body":    {status: 500, body: strings.Repeat("x", 1<<20), text: "500 Internal Server Error" + id, transient: true},
+		"redirect":        {status: 302, header: map[string]string{"Location": "https://example.com"}, text: "302 Found: not an answer of the service: check the endpoint and the proxy"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Opc-Request-Id", "abc")
+				for k, v := range test.header {
+					w.Header().Set(k, v)
+				}
+				w.WriteHeader(test.status)
+				fmt.Fprint(w, test.body)
+			}))
+			defer server.Close()
+			var requests atomic.Int64
+			_, err := namespace(t.Context(), client(t, server.URL, ociclient.Options{Requests: &requests}))
+			e, ok := errors.AsType[*ociclient.Error](err)
+			if !ok {
+				t.Fatalf("error is %#v", err)
+			}
+			if e.Error() != test.text || e.Status != test.status || e.Code != test.code || e.RetryAfter() != test.after || e.Transient() != test.transient {
+				t.Errorf("got %q %+v, transient %v", e, *e, e.Transient())
+			}
+			if n := requests.Load(); n != 1 {
+				t.Errorf("%d requests, want 1", n)
+			}
+		})
+	}
+}
+
+func TestNoAnswer(t *testing.T) {
+	t.Run("refused", func(t *testing.T) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Close()
+		_, err = namespace(t.Context(), client(t, "http://"+l.Addr().String(), ociclient.Options{}))
+		e, ok := errors.AsType[*ociclient.Error](err)
+		if !ok || !e.Transient() || e.Status != 0 || !strings.Contains(e.Error(), "connection refused") {
+			t.Errorf("error is %v", err)
+		}
+	})
+	t.Run("untrusted", func(t *testing.T) {
+		server := httptest.NewTLSServer(http.NotFoundHandler())
+		defer server.Close()
+		_, err := namespace(t.Context(), client(t, server.URL, ociclient.Options{}))
+		e, ok := errors.AsType[*ociclient.Error](err)
+		if !ok || e.Transient() || !strings.Contains(e.Error(), "certificate") {
+			t.Errorf("error is %v", err)
+		}
+	})
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer slow.Close()
+	t.Run("timeout", func(t *testing.T) {
+		_, err := ociclient.Try(t.Context(), 20*time.Millisecond, func(ctx context.Context) (struct{}, error) {
+			_, err := client(t, slow.URL, ociclient.Options{}).GetNamespace(ctx, objectstorage.GetNamespaceRequest{})
+			return struct{}{}, err
+		})
+		e, ok := errors.AsType[*ociclient.Error](err)
+		if !ok || !e.Transient() || errors.Is(err, context.DeadlineExceeded) || e.Error() != "no complete answer in time (20ms)" {
+			t.Errorf("error is %v", err)
+		}
+	})
+	t.Run("cancelled", func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cause := errors.New("enough")
+		time.AfterFunc(20*time.Millisecond, func() { cancel(cause) })
+		if _, err := namespace(ctx, client(t, slow.URL, ociclient.Options{})); !errors.Is(err, cause) {
+			t.Errorf("error is %v", err)
+		}
+	})
+	t.Run("without Try", func(t *testing.T) {
+		c := client(t, slow.URL, ociclient.Options{})
+		if _, err := c.GetNamespace(t.Context(), objectstorage.GetNamespaceRequest{}); err == nil || !strings.Contains(err.Error(), "Try") {
+			t.Errorf("error is %v", err)
+		}
+	})
+}
+
+func TestAnswerCutOff(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		fmt.Fprint(w, `"names`)
+	}))
+	defer server.Close()
+	_, err := namespace(t.Context(), client(t, server.URL, ociclient.Options{}))
+	if e, ok := errors.AsType[*ociclient.Error](err); !ok || !e.Transient() {
+		t.Errorf("error is %v", err)
+	}
+}
