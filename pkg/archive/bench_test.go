@@ -1,0 +1,117 @@
+package archive
+
+import (
+	"testing"
+	"time"
+
+	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/polisen/polisentest"
+	"polisen-events-collector/pkg/store/memstore"
+)
+
+var benchNow = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+
+// response is a full response: n events over nine days.
+func response(b *testing.B, n int) []polisen.Event {
+	events := make([]polisen.Event, n)
+	for i := range events {
+		raw := polisentest.Notice(int64(600000+i), benchNow.Add(-time.Duration(i)*26*time.Minute))
+		event, rejected := polisen.ParseItem(raw)
+		if rejected != nil {
+			b.Fatal(rejected.Reason)
+		}
+		events[i] = event
+	}
+	return events
+}
+
+// writer returns a Writer whose document lists the events' ids and others, as
+// many as it can.
+func writer(b *testing.B, listed []polisen.Event) *Writer {
+	w := NewWriter(memstore.New(), Options{RunID: "bench", Now: func() time.Time { return benchNow }, Revisions: true})
+	above := int64(0)
+	shown := make(map[int64]Versions)
+	for _, e := range listed {
+		shown[e.ID] = Versions{Fingerprint(e.Raw)}
+	}
+	for id := int64(500000); len(shown) < MaxSeen; id++ {
+		shown[id] = Versions{"0123456789abcdef"}
+	}
+	doc := &Document{Version: formatVersion, CompleteAbove: &above, Commit: &Commit{ID: "x", Sequence: 1, Timestamp: 1}}
+	new(Document).track(doc, shown, true)
+	doc.CompleteAbove = &above
+	w.setDocument(doc, "etag")
+	w.loaded = true
+	return w
+}
+
+// BenchmarkDedup holds the ids of a full response against a full document.
+func BenchmarkDedup(b *testing.B) {
+	events := response(b, 500)
+	w := writer(b, events[3:])
+	verdicts := make([]verdict, len(events))
+	for b.Loop() {
+		w.screen(events, verdicts)
+	}
+	if verdicts[0] != unseen || verdicts[3] != listed {
+		b.Fatalf("verdicts %v", verdicts[:4])
+	}
+	b.ReportMetric(float64(b.N)*float64(len(events))/b.Elapsed().Seconds(), "ids/s")
+}
+
+// BenchmarkFingerprint hashes the content of every event of a full response.
+func BenchmarkFingerprint(b *testing.B) {
+	events := response(b, 500)
+	for b.Loop() {
+		newProgress(Batch{Events: events})
+	}
+}
+
+// BenchmarkPartition decides on a full response of which all is new, and
+// groups it by date into JSON lines.
+func BenchmarkPartition(b *testing.B) {
+	p := newProgress(Batch{Events: response(b, 500), ObservedAt: benchNow, Current: true})
+	w := writer(b, nil)
+	for b.Loop() {
+		if plan, err := w.decide(b.Context(), p); err != nil || plan.items != 500 {
+			b.Fatal(plan.items, err)
+		}
+	}
+}
+
+// BenchmarkEncode builds and encodes the document that commits such a response.
+func BenchmarkEncode(b *testing.B) {
+	p := newProgress(Batch{Events: response(b, 500), ObservedAt: benchNow, Current: true})
+	w := writer(b, nil)
+	plan, err := w.decide(b.Context(), p)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		w.build(plan, p)
+		if _, err := plan.next.encode(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkReadDocument parses the document of that commit.
+func BenchmarkReadDocument(b *testing.B) {
+	p := newProgress(Batch{Events: response(b, 500), ObservedAt: benchNow, Current: true})
+	w := writer(b, nil)
+	plan, err := w.decide(b.Context(), p)
+	if err != nil {
+		b.Fatal(err)
+	}
+	w.build(plan, p)
+	body, err := plan.next.encode()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(body)))
+	for b.Loop() {
+		if _, err := ParseDocument(body); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
