@@ -80,6 +80,40 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+func TestEachFieldHasItsSetting(t *testing.T) {
+	const local = "http://127.0.0.1:"
+	got := mustLoad(t, []string{
+		"--api-url", local + "1/", "--user-agent", "agent", "--min-interval", "2ms", "--state-dir", "/state",
+		"--store", "oci://ns/bucket", "--timeout", "3m", "--retry-base", "4ms", "--auth", "vault",
+		"--oci-config", "/config", "--oci-profile", "profile", "--oci-region", "phx", "--oci-endpoint", local + "5/",
+		"--vault-name", "name", "--vault-compartment", compartment, "--vault-region", "iad",
+		"--vault-auth", "resource_principal", "--vault-secret-prefix", "prefix-",
+		"--oci-secrets-endpoint", local + "6", "--oci-kms-endpoint", local + "7", "--oci-vaults-endpoint", local + "8",
+		"--log-level", "error", "--log-format", "json", "--output", "json", "--quiet",
+	})
+	want := config.Settings{
+		General: config.General{LogLevel: slog.LevelError, LogFormat: config.JSON, Output: config.JSON, Quiet: true},
+		API: config.API{
+			URL: config.APIURL{URL: local + "1/", Loopback: true}, UserAgent: "agent",
+			MinInterval: 2 * time.Millisecond, StateDir: "/state",
+		},
+		Archive: config.Archive{
+			Store:   config.StoreURL{Kind: config.OCIStore, Namespace: "ns", Bucket: "bucket"},
+			Timeout: 3 * time.Minute, RetryBase: 4 * time.Millisecond,
+			OCI: config.OCI{
+				Auth: config.AuthVault, ConfigFile: "/config", Profile: "profile", Region: "phx", Endpoint: local + "5",
+			},
+			Vault: config.Vault{
+				Name: "name", Compartment: compartment, Region: "iad", Auth: config.AuthResourcePrincipal, SecretPrefix: "prefix-",
+				SecretsEndpoint: local + "6", KMSEndpoint: local + "7", VaultsEndpoint: local + "8",
+			},
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestEverySetting gives each setting its own example, as a flag and as a
 // variable: both must be taken, and have an effect, and the same.
 func TestEverySetting(t *testing.T) {
@@ -271,8 +305,9 @@ func TestRefused(t *testing.T) {
 		"header break":       {args: []string{"--user-agent", "x\r\nHost: y"}, want: []string{"printable ASCII"}},
 		"header letters":     {args: []string{"--contact", "åsa@example.org"}, want: []string{"printable ASCII"}},
 		"contact comment":    {args: []string{"--contact", "a) b("}, want: []string{"parentheses"}},
-		"no env-file":        {args: []string{"--env-file", "/nowhere/env"}, want: []string{"--env-file (POLISEN_ENV_FILE)", "no such file"}},
+		"no env-file":        {args: []string{"--env-file", "/nowhere/env"}, want: []string{"--env-file (POLISEN_ENV_FILE)", "cannot be read: no such file"}},
 		"damaged env-file":   {args: []string{"--env-file", damaged}, want: []string{"line 3 is not"}},
+		"lonely word":        {args: []string{"--env-file", writeFile(t, "LOG_LEVEL=info\nLOG_FORMAT")}, want: []string{"line 2 is not"}},
 		"from an env-file": {
 			args: []string{"--env-file", writeFile(t, "POLISEN_TIMEOUT=soon")},
 			want: []string{"--timeout (POLISEN_TIMEOUT)", "/env: not a duration"},
