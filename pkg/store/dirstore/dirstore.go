@@ -1,0 +1,161 @@
+// Package dirstore keeps objects as files below one folder: atomically, durably
+// and with conditional writes that hold between processes of one machine.
+//
+// Each object is the file of its name. Beside them the store keeps ".lock" and
+// ".tmp"; other files and folders whose names begin with a dot are ignored, so
+// they are never objects. The paths of objects are resolved by os.Root, so no
+// name and no symbolic link leads out of the folder.
+//
+// What differs from other stores: one object's name cannot be a folder of
+// another's ("a" and "a/b"), and on file systems that fold case or Unicode
+// forms such names are one. Network file systems are served as well as their
+// locks (flock) and hard links are.
+package dirstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/gofrs/flock"
+
+	"polisen-events-collector/pkg/store"
+)
+
+// Store is a store.Store in a folder. Open makes one.
+type Store struct {
+	path string // absolute
+
+	mu      sync.Mutex
+	root    *os.Root            // nil until the folder exists and is first used
+	folders map[string]struct{} // below root, known to exist durably; nil before the first write
+
+	turn chan struct{} // holds a token while a goroutine of ours has the lock or waits for it
+	lock *flock.Flock
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open returns the store in the folder root. A folder that does not exist yet
+// is an empty store, which the first write creates (mode 0750), as are the
+// store's own files: reading needs no permission to write, and changes
+// nothing. ErrAccess if root is not a folder or cannot be searched.
+func Open(root string) (*Store, error) {
+	path, err := filepath.Abs(root)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	s := &Store{
+		path: path,
+		turn: make(chan struct{}, 1),
+		lock: flock.New(filepath.Join(path, lockName), flock.SetPermissions(fileMode)),
+	}
+	if _, err := s.opened(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, s.fault("open", ".", err)
+	}
+	return s, nil
+}
+
+// String returns the folder as file:///absolute/path.
+func (s *Store) String() string { return "file://" + filepath.ToSlash(s.path) }
+
+// opened returns the folder, or an error wrapping fs.ErrNotExist if there is
+// none yet.
+func (s *Store) opened() (*os.Root, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.root != nil {
+		return s.root, nil
+	}
+	root, err := os.OpenRoot(s.path)
+	if err != nil {
+		return nil, err
+	}
+	s.root = root
+	return root, nil
+}
+
+// Get implements store.Reader.
+func (s *Store) Get(ctx context.Context, name string) (store.Object, error) {
+	return s.object(ctx, "get", name)
+}
+
+// Stat implements store.Reader. It reads the file, since the ETag and the MD5
+// are those of the content.
+func (s *Store) Stat(ctx context.Context, name string) (store.Attrs, error) {
+	o, err := s.object(ctx, "stat", name)
+	return o.Attrs, err
+}
+
+func (s *Store) object(ctx context.Context, verb, name string) (store.Object, error) {
+	if err := admit(ctx, name); err != nil {
+		return store.Object{}, fmt.Errorf("%s %s: %w", verb, name, err)
+	}
+	root, err := s.opened()
+	if err != nil {
+		return store.Object{}, s.fault(verb, name, missing(err))
+	}
+	o, err := read(root, name)
+	if err != nil {
+		return store.Object{}, s.fault(verb, name, err)
+	}
+	return o, nil
+}
+
+// read returns the object of that name. Files are replaced by renaming and
+// never changed, so one that is open keeps its content.
+func read(root *os.Root, name string) (store.Object, error) {
+	if info, err := root.Lstat(name); err != nil {
+		return store.Object{}, missing(err)
+	} else if info.IsDir() {
+		return store.Object{}, store.ErrNotExist
+	} else if !info.Mode().IsRegular() {
+		return store.Object{}, errNotAFile // opening a pipe would wait for its writer
+	}
+	f, err := root.Open(name)
+	if err != nil {
+		return store.Object{}, missing(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return store.Object{}, err
+	}
+	body := make([]byte, info.Size())
+	if _, err := io.ReadFull(f, body); err != nil {
+		return store.Object{}, err
+	}
+	return store.Object{Attrs: attrs(name, body), Body: body}, nil
+}
+
+// attrs returns what the content says of the object. Its ETag is a hash of the
+// content: equal content is the same state. A conditional write may then find
+// the state it wants although the object was another one in between, which
+// does no harm: what the writer decided on is what it replaces.
+func attrs(name string, body []byte) store.Attrs {
+	sum := sha256.Sum256(body)
+	return store.Attrs{
+		Name: name,
+		Size: int64(len(body)),
+		ETag: store.ETag(hex.EncodeToString(sum[:16])),
+		MD5:  store.MD5(body),
+	}
+}
+
+// admit checks what every call about one object needs.
+func admit(ctx context.Context, name string) error {
+	if err := store.CheckName(name); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+package dirstore
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"polisen-events-collector/pkg/store"
+)
+
+// writable returns the folder after making sure that it exists durably and
+// clearing away what killed writers left behind.
+func (s *Store) writable() (*os.Root, error) {
+	s.mu.Lock()
+	ready, root := s.folders != nil, s.root
+	s.mu.Unlock()
+	if ready {
+		return root, nil
+	}
+	if err := makeRoot(s.path); err != nil {
+		return nil, fmt.Errorf("%w: create the store's folder: %w", store.ErrAccess, err)
+	}
+	root, err := s.opened()
+	if err != nil {
+		return nil, err
+	}
+	if err := root.Mkdir(tempFolder, folderMode); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	clearTemps(root)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.folders == nil {
+		s.folders = map[string]struct{}{".": {}}
+	}
+	return root, nil
+}
+
+// makeRoot creates the folder and those above it that are missing.
+func makeRoot(dir string) error {
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	parent := filepath.Dir(dir)
+	if parent != dir {
+		if err := makeRoot(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, folderMode); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	above, err := os.OpenRoot(parent)
+	if err != nil {
+		return err
+	}
+	defer above.Close()
+	return syncFolder(above, ".")
+}
+
+// makeFolders creates a folder of the store and those above it. The first
+// write of a process to a folder syncs the one above even if both exist,
+// because whoever created the folder may have been killed before doing so.
+func (s *Store) makeFolders(root *os.Root, dir string) error {
+	s.mu.Lock()
+	_, known := s.folders[dir]
+	s.mu.Unlock()
+	if known {
+		return nil
+	}
+	parent := path.Dir(dir)
+	if err := s.makeFolders(root, parent); err != nil {
+		return err
+	}
+	if err := root.Mkdir(dir, folderMode); errors.Is(err, fs.ErrExist) {
+		if info, err := root.Stat(dir); err != nil {
+			return err
+		} else if !info.IsDir() {
+			return syscall.ENOTDIR
+		}
+	} else if err != nil {
+		return err
+	}
+	if err := syncFolder(root, parent); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.folders[dir] = struct{}{}
+	return nil
+}
+
+// clearTemps removes temporary files that are older than tempAge. It matters
+// little if it cannot: nobody reads them.
+func clearTemps(root *os.Root) {
+	entries, err := fs.ReadDir(root.FS(), tempFolder)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > tempAge {
+			_ = root.Remove(path.Join(tempFolder, e.Name()))
+		}
+	}
+}
+
+// syncFolder makes the entries of a folder durable. Some file systems cannot sync
+// folders and say EINVAL (fsync(2)); there is nothing more to be done on those.
+func syncFolder(root *os.Root, dir string) error {
+	f, err := root.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Sync(); !errors.Is(err, syscall.EINVAL) {
+		return err
+	}
+	return nil
+}

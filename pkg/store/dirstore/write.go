@@ -1,0 +1,191 @@
+package dirstore
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"syscall"
+	"time"
+
+	"polisen-events-collector/pkg/store"
+)
+
+const (
+	lockName   = ".lock"
+	tempFolder = ".tmp"
+
+	// The process's umask may narrow both.
+	fileMode   fs.FileMode = 0o640
+	folderMode fs.FileMode = 0o750
+
+	// tempAge is how old a temporary file is that its writer has surely left
+	// behind.
+	tempAge = 24 * time.Hour
+	// lockPoll is how often a lock that another process holds is tried again.
+	// It is held for one renaming.
+	lockPoll = 2 * time.Millisecond
+)
+
+// Put implements store.Writer. The body is written and synced as a temporary
+// file, which then takes the object's name: by a hard link if there must be no
+// object, since linking never replaces, and else by renaming, under the lock.
+func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.Attrs, error) {
+	err := admit(ctx, name)
+	if err == nil && !cond.Valid() {
+		err = fmt.Errorf("%w: no condition", store.ErrInvalid)
+	}
+	if err != nil {
+		return store.Attrs{}, fmt.Errorf("put %s: %w", name, err)
+	}
+	if err := s.put(ctx, name, body, cond); err != nil {
+		return store.Attrs{}, s.fault("put", name, err)
+	}
+	return attrs(name, body), nil
+}
+
+func (s *Store) put(ctx context.Context, name string, body []byte, cond store.Cond) error {
+	root, err := s.writable()
+	if err != nil {
+		return err
+	}
+	if err := s.makeFolders(root, path.Dir(name)); err != nil {
+		return impossible(err)
+	}
+	if info, err := root.Lstat(name); err == nil && info.IsDir() {
+		return fmt.Errorf("%w: other objects have this name as their folder", store.ErrInvalid)
+	} else if err == nil && cond.Absent() {
+		return taken(root, name)
+	}
+	temp := path.Join(tempFolder, rand.Text())
+	defer root.Remove(temp) // gone already if it was renamed
+	if err := writeTemp(root, temp, body); err != nil {
+		return err
+	}
+	if cond.Absent() {
+		if err := root.Link(temp, name); errors.Is(err, fs.ErrExist) {
+			return taken(root, name)
+		} else if err != nil {
+			return impossible(err)
+		}
+		return syncFolder(root, path.Dir(name))
+	}
+	return s.locked(ctx, func() error {
+		if err := holds(root, name, cond); err != nil {
+			return err
+		}
+		if err := root.Rename(temp, name); err != nil {
+			return impossible(err)
+		}
+		return syncFolder(root, path.Dir(name))
+	})
+}
+
+// Delete implements store.Writer.
+func (s *Store) Delete(ctx context.Context, name string, etag store.ETag) error {
+	err := admit(ctx, name)
+	if err == nil && etag == "" {
+		err = fmt.Errorf("%w: no ETag", store.ErrInvalid)
+	}
+	if err != nil {
+		return fmt.Errorf("delete %s: %w", name, err)
+	}
+	if err := s.remove(ctx, name, etag); err != nil {
+		return s.fault("delete", name, err)
+	}
+	return nil
+}
+
+func (s *Store) remove(ctx context.Context, name string, etag store.ETag) error {
+	root, err := s.opened()
+	if err != nil {
+		return missing(err)
+	}
+	return s.locked(ctx, func() error {
+		o, err := read(root, name)
+		if err != nil {
+			return err
+		}
+		if o.ETag != etag {
+			return fmt.Errorf("%w: its ETag is %q", store.ErrPrecondition, o.ETag)
+		}
+		if err := root.Remove(name); err != nil {
+			return err
+		}
+		return syncFolder(root, path.Dir(name))
+	})
+}
+
+// holds returns an error wrapping ErrPrecondition unless cond, which is not
+// IfAbsent, allows a Put now.
+func holds(root *os.Root, name string, cond store.Cond) error {
+	if _, ok := cond.Match(); !ok {
+		return nil
+	}
+	o, err := read(root, name)
+	if err != nil && !errors.Is(err, store.ErrNotExist) {
+		return err
+	}
+	if !cond.Allows(o.ETag) {
+		return fmt.Errorf("%w: its ETag is %q", store.ErrPrecondition, o.ETag)
+	}
+	return nil
+}
+
+// taken returns ErrPrecondition for an object that must not exist and does. It
+// makes sure of the object's durability first, since the caller will rely on
+// it and its writer may have been killed just before doing so.
+func taken(root *os.Root, name string) error {
+	if err := syncFolder(root, path.Dir(name)); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: the object exists", store.ErrPrecondition)
+}
+
+// impossible makes ErrInvalid of a name that the file system cannot hold.
+func impossible(err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("%w: a folder in its name is itself an object", store.ErrInvalid)
+	case errors.Is(err, syscall.ENAMETOOLONG):
+		return fmt.Errorf("%w: the file system takes no name that long", store.ErrInvalid)
+	}
+	return err
+}
+
+// locked runs f while no other Put that replaces and no Delete runs, in this
+// process or any other.
+func (s *Store) locked(ctx context.Context, f func() error) error {
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if _, err := s.lock.TryLockContext(ctx, lockPoll); err != nil {
+		if ctx.Err() != nil {
+			err = fmt.Errorf("wait for another process to release %s: %w", s.lock.Path(), context.Cause(ctx))
+		}
+		return err
+	}
+	defer s.lock.Unlock()
+	return f()
+}
+
+func writeTemp(root *os.Root, temp string, body []byte) error {
+	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(body)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
