@@ -119,6 +119,7 @@ func TestFaultAtEveryCall(t *testing.T) {
 	}
 	for _, sc := range scenarios(t) {
 		t.Run(sc.name, func(t *testing.T) {
+			t.Parallel()
 			prepared, tr := memstore.New(), newTruth()
 			sc.setup(t, prepared, tr)
 			tr.show(sc.batch)
@@ -156,6 +157,7 @@ func TestFaultAtEveryCall(t *testing.T) {
 func TestOtherRunAtEveryCall(t *testing.T) {
 	for _, sc := range scenarios(t) {
 		t.Run(sc.name, func(t *testing.T) {
+			t.Parallel()
 			prepared, tr := memstore.New(), newTruth()
 			sc.setup(t, prepared, tr)
 			other := sc.batch
