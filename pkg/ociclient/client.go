@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -19,10 +18,6 @@ import (
 
 	"github.com/oracle/oci-go-sdk/v65/common"
 )
-
-// maxErrorBody bounds what is read of an error's body; the service's own are
-// below 1 KiB.
-const maxErrorBody = 64 << 10
 
 // Options says how a client reaches its service.
 type Options struct {
@@ -67,14 +62,15 @@ func Configure(client *common.BaseClient, o Options) error {
 		transport = NewTransport()
 	}
 	client.HTTPClient = &dispatcher{
-		client: http.Client{
-			Transport:     transport,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		client:   http.Client{Transport: transport, CheckRedirect: NoRedirect},
 		requests: o.Requests,
 	}
 	return nil
 }
+
+// NoRedirect is an http.Client's CheckRedirect that follows none: a redirected
+// request would not be signed for where it ends up.
+func NoRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 func checkEndpoint(endpoint string) error {
 	u, err := url.Parse(endpoint)
@@ -92,16 +88,11 @@ func checkEndpoint(endpoint string) error {
 	return nil
 }
 
-// call is one attempt. It travels to the dispatcher as a value of a context
-// that is never done: the SDK's own watch on its context races with the
-// request (common.Retry writes the response while the caller, its context
-// done, reads it), so the SDK must not see a context end.
-type call struct {
-	ctx    context.Context
-	header http.Header // of the newest response; nil if there was none
-}
-
-type callKey struct{}
+// attemptKey is where a context carries the attempt's own context to the
+// dispatcher. The SDK itself must not see a context end: its watch on it races
+// with the request (common.Retry writes the response while the caller, its
+// context done, reads it).
+type attemptKey struct{}
 
 var errTimeout = errors.New("no complete answer in time")
 
@@ -109,19 +100,22 @@ var errTimeout = errors.New("no complete answer in time")
 // their bodies, and ends it after timeout. The error is an *Error, except that
 // once ctx is done it wraps context.Cause(ctx).
 func Try[T any](ctx context.Context, timeout time.Duration, op func(context.Context) (T, error)) (T, error) {
-	attempt, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
+	attempt, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	c := &call{ctx: attempt}
-	v, err := op(context.WithValue(context.WithoutCancel(ctx), callKey{}, c))
-	switch {
-	case err == nil:
+	v, err := op(context.WithValue(context.WithoutCancel(ctx), attemptKey{}, attempt))
+	if err == nil {
 		return v, nil
-	case ctx.Err() != nil:
-		return v, context.Cause(ctx)
-	case attempt.Err() != nil:
-		return v, &Error{cause: fmt.Errorf("%w (%v)", errTimeout, timeout)}
 	}
-	return v, newError(err, c)
+	if ctx.Err() != nil {
+		return v, context.Cause(ctx)
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		return v, e
+	}
+	if attempt.Err() != nil {
+		err = fmt.Errorf("%w (%v)", errTimeout, timeout)
+	}
+	return v, &Error{cause: err}
 }
 
 // dispatcher sends the SDK's requests.
@@ -131,31 +125,22 @@ type dispatcher struct {
 }
 
 func (d *dispatcher) Do(r *http.Request) (*http.Response, error) {
-	c, ok := r.Context().Value(callKey{}).(*call)
+	attempt, ok := r.Context().Value(attemptKey{}).(context.Context)
 	if !ok {
 		return nil, errors.New("the call was not made through Try")
 	}
 	if d.requests != nil {
 		d.requests.Add(1)
 	}
-	c.header = nil
-	resp, err := d.client.Do(r.WithContext(c.ctx))
+	resp, err := d.client.Do(r.WithContext(attempt))
 	if err != nil {
 		if ue, ok := errors.AsType[*url.Error](err); ok {
 			err = ue.Err // the operation is named elsewhere, and better than by its URL
 		}
 		return nil, err
 	}
-	c.header = resp.Header
-	switch {
-	case resp.StatusCode >= 400:
-		resp.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.LimitReader(resp.Body, maxErrorBody), resp.Body}
-	case resp.StatusCode >= 300: // the SDK would take it for a success
-		resp.Body.Close()
-		return nil, &Error{Status: resp.StatusCode, Message: "not an answer of the service: check the endpoint and the proxy"}
+	if err := Check(resp); err != nil {
+		return nil, err
 	}
 	return resp, nil
 }

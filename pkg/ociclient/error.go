@@ -2,13 +2,13 @@ package ociclient
 
 import (
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
-
-	"github.com/oracle/oci-go-sdk/v65/common"
 
 	"polisen-events-collector/pkg/retry"
 )
@@ -28,33 +28,33 @@ type Error struct {
 	cause error         // why there is no answer
 }
 
-// serviceError is what the SDK makes of an answer with a status of 400 or more.
-type serviceError interface {
-	error
-	common.ServiceError
-}
+// maxErrorBody bounds what is read of an error's body; the services' own are
+// below 1 KiB.
+const maxErrorBody = 64 << 10
 
-func newError(err error, c *call) *Error {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e
+// Check returns nil for a response with a status below 300, and otherwise
+// consumes it and returns an *Error.
+func Check(resp *http.Response) error {
+	if resp.StatusCode < http.StatusMultipleChoices {
+		return nil
 	}
-	se, ok := errors.AsType[serviceError](err)
-	if !ok {
-		return &Error{cause: err}
-	}
+	defer resp.Body.Close()
+	now := retry.System.Now()
 	e := &Error{
-		Status:    se.GetHTTPStatusCode(),
-		Code:      se.GetCode(),
-		Message:   se.GetMessage(),
-		RequestID: se.GetOpcRequestID(),
+		Status:    resp.StatusCode,
+		RequestID: resp.Header.Get("Opc-Request-Id"),
+		after:     retry.ParseAfter(resp.Header, now),
 	}
-	if e.Code == "BadErrorResponse" { // the SDK's word for a body that is not the service's
-		e.Code, e.Message = "", ""
-	}
-	now := time.Now()
-	e.after = retry.ParseAfter(c.header, now)
-	if date, err := http.ParseTime(c.header.Get("Date")); err == nil {
+	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		e.skew = date.Sub(now)
+	}
+	var answer struct{ Code, Message string }
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	if err == nil && json.Unmarshal(body, &answer) == nil {
+		e.Code, e.Message = answer.Code, answer.Message
+	}
+	if resp.StatusCode < http.StatusBadRequest {
+		e.Message = "not an answer of the service: check the endpoint and the proxy"
 	}
 	return e
 }

@@ -64,7 +64,7 @@ func TestAnswers(t *testing.T) {
 		"not found":       {status: 404, body: `{"code":"NotFound","message":"line one\nline\u0007 two"}`, text: "404 NotFound: line one line two" + id, code: "NotFound"},
 		"endless message": {status: 400, body: `{"code":"X","message":"` + strings.Repeat("å", 1000) + `"}`, text: "400 X: " + strings.Repeat("å", 150) + "..." + id, code: "X"},
 		"endless body":    {status: 500, body: strings.Repeat("x", 1<<20), text: "500 Internal Server Error" + id, transient: true},
-		"redirect":        {status: 302, header: map[string]string{"Location": "https://example.com"}, text: "302 Found: not an answer of the service: check the endpoint and the proxy"},
+		"redirect":        {status: 302, header: map[string]string{"Location": "https://example.com"}, text: "302 Found: not an answer of the service: check the endpoint and the proxy" + id},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

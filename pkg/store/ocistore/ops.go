@@ -13,6 +13,7 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/common"
 	"github.com/oracle/oci-go-sdk/v65/objectstorage"
 
+	"polisen-events-collector/pkg/ociclient"
 	"polisen-events-collector/pkg/store"
 )
 
@@ -69,7 +70,7 @@ func (s *Store) Stat(ctx context.Context, name string) (store.Attrs, error) {
 		resp, err := s.client.HeadObject(ctx, objectstorage.HeadObjectRequest{
 			NamespaceName: t.namespace, BucketName: t.bucket, ObjectName: &name,
 		})
-		if se, ok := common.IsServiceError(err); ok && se.GetHTTPStatusCode() == http.StatusNotFound {
+		if answer, ok := errors.AsType[*ociclient.Error](err); ok && answer.Status == http.StatusNotFound {
 			o, err := s.get(ctx, t, name)
 			return o.Attrs, err
 		}
