@@ -1,7 +1,6 @@
 package ocitest
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -10,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"polisen-events-collector/pkg/ociauth/ociauthtest"
 )
 
 // maxPage is the most objects the service lists at once.
@@ -21,7 +22,7 @@ type listing struct {
 	NextStartWith string           `json:"nextStartWith,omitempty"`
 }
 
-func (b bucket) list(q url.Values) answer {
+func (b bucket) list(q url.Values) ociauthtest.Answer {
 	limit, fields := maxPage, []string{"name"}
 	var prefix, start, after, end, delimiter string
 	for key, values := range q {
@@ -46,7 +47,7 @@ func (b bucket) list(q url.Values) answer {
 			bad = true
 		}
 		if bad || len(values) > 1 {
-			return failure(http.StatusBadRequest, "InvalidParameter", fmt.Sprintf("query parameter %s", key))
+			return ociauthtest.Failure(http.StatusBadRequest, "InvalidParameter", fmt.Sprintf("query parameter %s", key))
 		}
 	}
 	page := listing{Objects: []map[string]any{}}
@@ -67,15 +68,11 @@ func (b bucket) list(q url.Values) answer {
 		}
 		o, err := b[name].summary(name, fields)
 		if err != nil {
-			return failure(http.StatusBadRequest, "InvalidParameter", err.Error())
+			return ociauthtest.Failure(http.StatusBadRequest, "InvalidParameter", err.Error())
 		}
 		page.Objects = append(page.Objects, o)
 	}
-	body, err := json.Marshal(page)
-	if err != nil {
-		return failure(http.StatusInternalServerError, "InternalServerError", err.Error())
-	}
-	return answer{http.StatusOK, map[string]string{"Content-Type": "application/json"}, body}
+	return ociauthtest.JSON(http.StatusOK, page)
 }
 
 func (o object) summary(name string, fields []string) (map[string]any, error) {

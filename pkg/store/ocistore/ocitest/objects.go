@@ -4,13 +4,14 @@ import (
 	"crypto/md5"
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"polisen-events-collector/pkg/ociauth/ociauthtest"
 )
 
 type bucket map[string]object
@@ -43,43 +44,42 @@ func (o object) header() map[string]string {
 }
 
 // serve carries out a request of a known caller.
-func (s *Service) serve(r *http.Request, body []byte) answer {
+func (s *Service) serve(r *http.Request, body []byte) ociauthtest.Answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r.URL.EscapedPath() == "/n" || r.URL.EscapedPath() == "/n/" {
 		if r.Method != http.MethodGet || r.URL.RawQuery != "" {
-			return failure(http.StatusMethodNotAllowed, "MethodNotAllowed", "not emulated")
+			return ociauthtest.Failure(http.StatusMethodNotAllowed, "MethodNotAllowed", "not emulated")
 		}
-		text, _ := json.Marshal(s.Namespace)
-		return answer{http.StatusOK, map[string]string{"Content-Type": "application/json"}, text}
+		return ociauthtest.JSON(http.StatusOK, s.Namespace)
 	}
 	// /n/{namespace}/b/{bucket}/o[/{object}]; an object's name may hold
 	// slashes, as they are or escaped.
 	part := strings.SplitN(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/", 6)
 	if len(part) < 5 || part[0] != "n" || part[2] != "b" || part[4] != "o" {
-		return failure(http.StatusNotFound, "NotFound", "no such route")
+		return ociauthtest.Failure(http.StatusNotFound, "NotFound", "no such route")
 	}
 	if part[1] != s.Namespace {
-		return failure(http.StatusNotFound, "NamespaceNotFound",
+		return ociauthtest.Failure(http.StatusNotFound, "NamespaceNotFound",
 			"You do not have authorization to perform this request, or the requested resource could not be found.")
 	}
 	b, ok := s.buckets[part[3]]
 	if !ok {
-		return failure(http.StatusNotFound, "BucketNotFound", fmt.Sprintf(
+		return ociauthtest.Failure(http.StatusNotFound, "BucketNotFound", fmt.Sprintf(
 			"Either the bucket named '%s' does not exist in the namespace '%s' or you are not authorized to access it", part[3], part[1]))
 	}
 	if len(part) == 5 {
 		if r.Method != http.MethodGet {
-			return failure(http.StatusMethodNotAllowed, "MethodNotAllowed", "not emulated")
+			return ociauthtest.Failure(http.StatusMethodNotAllowed, "MethodNotAllowed", "not emulated")
 		}
 		return b.list(r.URL.Query())
 	}
 	name, err := url.PathUnescape(part[5])
 	if err != nil || name == "" || len(name) > 1024 || strings.ContainsAny(name, "\x00\r\n") {
-		return failure(http.StatusBadRequest, "InvalidObjectName", "The object name is not valid.")
+		return ociauthtest.Failure(http.StatusBadRequest, "InvalidObjectName", "The object name is not valid.")
 	}
 	if r.URL.RawQuery != "" {
-		return failure(http.StatusBadRequest, "InvalidParameter", "unknown query parameter")
+		return ociauthtest.Failure(http.StatusBadRequest, "InvalidParameter", "unknown query parameter")
 	}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
@@ -89,59 +89,59 @@ func (s *Service) serve(r *http.Request, body []byte) answer {
 	case http.MethodDelete:
 		return b.remove(name, r)
 	}
-	return failure(http.StatusMethodNotAllowed, "MethodNotAllowed", "not emulated")
+	return ociauthtest.Failure(http.StatusMethodNotAllowed, "MethodNotAllowed", "not emulated")
 }
 
-func notFound(name string) answer {
-	return failure(http.StatusNotFound, "ObjectNotFound", fmt.Sprintf("The object '%s' was not found", name))
+func notFound(name string) ociauthtest.Answer {
+	return ociauthtest.Failure(http.StatusNotFound, "ObjectNotFound", fmt.Sprintf("The object '%s' was not found", name))
 }
 
-func (b bucket) get(name string, r *http.Request) answer {
+func (b bucket) get(name string, r *http.Request) ociauthtest.Answer {
 	for _, h := range []string{"Range", "If-Match", "If-None-Match", "If-Modified-Since"} {
 		if r.Header.Get(h) != "" {
-			return failure(http.StatusBadRequest, "InvalidParameter", h+" is not emulated")
+			return ociauthtest.Failure(http.StatusBadRequest, "InvalidParameter", h+" is not emulated")
 		}
 	}
 	o, ok := b[name]
 	if !ok {
 		return notFound(name)
 	}
-	return answer{http.StatusOK, o.header(), o.body}
+	return ociauthtest.Answer{Status: http.StatusOK, Header: o.header(), Body: o.body}
 }
 
-func (b bucket) put(name string, r *http.Request, body []byte, now time.Time) answer {
+func (b bucket) put(name string, r *http.Request, body []byte, now time.Time) ociauthtest.Answer {
 	ifMatch, ifNone := r.Header.Get("If-Match"), r.Header.Get("If-None-Match")
 	o, exists := b[name]
 	switch sum := r.Header.Get("Content-Md5"); {
 	case r.ContentLength < 0:
-		return failure(http.StatusLengthRequired, "MissingContentLength", "The Content-Length header is required.")
+		return ociauthtest.Failure(http.StatusLengthRequired, "MissingContentLength", "The Content-Length header is required.")
 	case sum != "" && sum != contentMD5(body):
-		return failure(http.StatusBadRequest, "UnmatchedContentMD5", "The computed MD5 of the request body does not match the Content-MD5 header.")
+		return ociauthtest.Failure(http.StatusBadRequest, "UnmatchedContentMD5", "The computed MD5 of the request body does not match the Content-MD5 header.")
 	case ifNone != "" && ifNone != "*", ifNone != "" && ifMatch != "":
-		return failure(http.StatusBadRequest, "InvalidParameter", "If-None-Match must be *, and alone")
+		return ociauthtest.Failure(http.StatusBadRequest, "InvalidParameter", "If-None-Match must be *, and alone")
 	case ifNone == "*" && exists:
-		return failure(http.StatusPreconditionFailed, "IfNoneMatchFailed", "The If-None-Match header is '*' but there is an existing entity.")
+		return ociauthtest.Failure(http.StatusPreconditionFailed, "IfNoneMatchFailed", "The If-None-Match header is '*' but there is an existing entity.")
 	case ifMatch != "" && (!exists || ifMatch != "*" && ifMatch != o.etag):
-		return failure(http.StatusPreconditionFailed, "IfMatchFailed", "The If-Match header does not match the ETag of the existing entity.")
+		return ociauthtest.Failure(http.StatusPreconditionFailed, "IfMatchFailed", "The If-Match header does not match the ETag of the existing entity.")
 	}
 	b[name] = object{body: body, etag: newETag(), md5: contentMD5(body), contentType: r.Header.Get("Content-Type"), modified: now}
-	return answer{http.StatusOK, map[string]string{
+	return ociauthtest.Answer{Status: http.StatusOK, Header: map[string]string{
 		"Etag":            b[name].etag,
 		"Opc-Content-Md5": b[name].md5,
 		"Last-Modified":   now.UTC().Format(http.TimeFormat),
-	}, nil}
+	}}
 }
 
-func (b bucket) remove(name string, r *http.Request) answer {
+func (b bucket) remove(name string, r *http.Request) ociauthtest.Answer {
 	o, ok := b[name]
 	switch ifMatch := r.Header.Get("If-Match"); {
 	case !ok:
 		return notFound(name)
 	case ifMatch != "" && ifMatch != "*" && ifMatch != o.etag:
-		return failure(http.StatusPreconditionFailed, "IfMatchFailed", "The If-Match header does not match the ETag of the existing entity.")
+		return ociauthtest.Failure(http.StatusPreconditionFailed, "IfMatchFailed", "The If-Match header does not match the ETag of the existing entity.")
 	}
 	delete(b, name)
-	return answer{status: http.StatusNoContent}
+	return ociauthtest.Answer{Status: http.StatusNoContent}
 }
 
 // Put stores an object from outside, as another program would.

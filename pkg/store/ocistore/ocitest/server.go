@@ -25,8 +25,9 @@ func NewServer(t testing.TB) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	service := New("testnamespace", "testbucket")
-	service.Trust(id.KeyID(), &id.Key.PublicKey)
+	v := new(ociauthtest.Verifier)
+	v.Trust(id.KeyID(), &id.Key.PublicKey)
+	service := New(v, "testnamespace", "testbucket")
 	server := httptest.NewServer(service)
 	t.Cleanup(server.Close)
 	return &Server{Service: service, URL: server.URL, Bucket: "testbucket", Identity: id, ConfigFile: config}

@@ -1,4 +1,4 @@
-package ocitest
+package ociauthtest
 
 import (
 	"net/http"
@@ -35,39 +35,39 @@ func (f Fault) fails() bool { return f.Status != 0 || f.Reset }
 
 // Script adds faults. Each request is struck by the first fault that picks it
 // and is not used up.
-func (s *Service) Script(faults ...Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, f := range faults {
-		f.Times = max(f.Times, 1)
-		s.faults = append(s.faults, &f)
+func (f *Front) Script(faults ...Fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, fault := range faults {
+		fault.Times = max(fault.Times, 1)
+		f.faults = append(f.faults, &fault)
 	}
 }
 
 // ClearFaults drops all faults that are left.
-func (s *Service) ClearFaults() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = nil
+func (f *Front) ClearFaults() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.faults = nil
 }
 
 // strike returns the fault for the request; the zero Fault is none.
-func (s *Service) strike(r *http.Request) Fault {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, f := range s.faults {
-		if f.Times > 0 && (f.On == nil || f.On(r)) {
-			f.Times--
-			return *f
+func (f *Front) strike(r *http.Request) Fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, fault := range f.faults {
+		if fault.Times > 0 && (fault.On == nil || fault.On(r)) {
+			fault.Times--
+			return *fault
 		}
 	}
 	return Fault{}
 }
 
-// On picks requests by method and by a part of their object's name; both may
+// On picks requests by method and by a part of their path or query; both may
 // be empty, which fits all.
 func On(method, part string) func(*http.Request) bool {
 	return func(r *http.Request) bool {
-		return (method == "" || r.Method == method) && strings.Contains(r.URL.Path, part)
+		return (method == "" || r.Method == method) && strings.Contains(r.URL.Path+"?"+r.URL.RawQuery, part)
 	}
 }
