@@ -66,8 +66,8 @@ func Open(root string) (*Store, error) {
 // String returns the folder as file:///absolute/path.
 func (s *Store) String() string { return "file://" + filepath.ToSlash(s.path) }
 
-// opened returns the folder, or an error wrapping fs.ErrNotExist if there is
-// none yet.
+// opened returns the folder. The error wraps fs.ErrNotExist if there is none
+// yet, and else store.ErrAccess.
 func (s *Store) opened() (*os.Root, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,8 +75,11 @@ func (s *Store) opened() (*os.Root, error) {
 		return s.root, nil
 	}
 	root, err := os.OpenRoot(s.path)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", store.ErrAccess, bare(err))
 	}
 	s.root = root
 	return root, nil

@@ -1,7 +1,18 @@
 package dirstore_test
 
 import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
 	"testing"
+	"time"
+
+	"github.com/gofrs/flock"
 
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/dirstore"
@@ -11,6 +22,210 @@ import (
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store { return open(t, t.TempDir()) })
 }
+
+// Reading an archive that is not there yet leaves nothing behind; the first
+// write creates it, with the folders above it.
+func TestFolderIsCreatedByTheFirstWrite(t *testing.T) {
+	above := t.TempDir()
+	root := filepath.Join(above, "data", "archive")
+	s, ctx := open(t, root), t.Context()
+	if got := s.String(); got != "file://"+root {
+		t.Errorf("String() = %q", got)
+	}
+	_, getErr := s.Get(ctx, "a/b")
+	_, statErr := s.Stat(ctx, "a/b")
+	for _, err := range []error{getErr, statErr, s.Delete(ctx, "a/b", "x")} {
+		if !errors.Is(err, store.ErrNotExist) {
+			t.Errorf("in a missing folder: %v", err)
+		}
+	}
+	if got, err := names(ctx, s, ""); len(got) > 0 || err != nil {
+		t.Errorf("List yields %q, %v", got, err)
+	}
+	if got := files(t, above); len(got) > 0 {
+		t.Errorf("reading left %q", got)
+	}
+	for _, mask := range []int{0o022, 0o077} {
+		defer syscall.Umask(syscall.Umask(mask))
+		put(t, s, map[int]string{0o022: "a/b", 0o077: "c/d"}[mask], "x", store.IfAbsent())
+	}
+	want := []string{
+		"drwx------ data/archive/c", "-rw------- data/archive/c/d", // umask 077
+		"-rw-r----- data/archive/a/b", "drwxr-x--- data", "drwxr-x--- data/archive", "drwxr-x--- data/archive/.tmp", "drwxr-x--- data/archive/a",
+	}
+	got := files(t, above)
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("after the writes there are %q, want %q", got, want)
+	}
+}
+
+// What is not a usable folder is told apart from an empty store.
+func TestUnusableFolder(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, root := range []string{file, filepath.Join(file, "below")} {
+		_, err := dirstore.Open(root)
+		wantError(t, err, store.ErrAccess, root, "not a directory", "choose another folder")
+	}
+	// Nobody, not even root, can create folders here.
+	s := open(t, "/proc/archive")
+	if _, err := s.Get(t.Context(), "a"); !errors.Is(err, store.ErrNotExist) {
+		t.Errorf("Get: %v", err)
+	}
+	_, err := s.Put(t.Context(), "a", nil, store.IfAbsent())
+	wantError(t, err, store.ErrAccess, "/proc/archive/a", "no such file or directory", "choose another folder")
+}
+
+// One object's name cannot be the folder of another's, nor can a part of it be
+// longer than the file system takes.
+func TestNamesThatTheFileSystemCannotHold(t *testing.T) {
+	s, ctx := open(t, t.TempDir()), t.Context()
+	at := put(t, s, "file", "1", store.IfAbsent())
+	put(t, s, "folder/x", "2", store.IfAbsent())
+	for _, name := range []string{"file/x", "file/x/y", "folder", strings.Repeat("x", 300), strings.Repeat("x", 300) + "/y"} {
+		for _, cond := range []store.Cond{store.IfAbsent(), store.Always(), store.IfMatch(at.ETag)} {
+			_, err := s.Put(ctx, name, nil, cond)
+			wantError(t, err, store.ErrInvalid)
+		}
+		_, getErr := s.Get(ctx, name)
+		_, statErr := s.Stat(ctx, name)
+		for _, err := range []error{getErr, statErr, s.Delete(ctx, name, at.ETag)} {
+			wantError(t, err, store.ErrNotExist)
+		}
+		if got, err := names(ctx, s, name+"/y/"); len(got) > 0 || err != nil {
+			t.Errorf("List yields %q, %v", got, err)
+		}
+	}
+	if got, err := names(ctx, s, ""); err != nil || !slices.Equal(got, []string{"file", "folder/x"}) {
+		t.Errorf("List yields %q, %v", got, err)
+	}
+}
+
+func TestNoLinkLeadsOut(t *testing.T) {
+	root, outside := t.TempDir(), t.TempDir()
+	s, ctx := open(t, root), t.Context()
+	secret := filepath.Join(outside, "secret")
+	if err := errors.Join(os.WriteFile(secret, []byte("secret"), 0o600),
+		os.Symlink(outside, filepath.Join(root, "out")), os.Symlink(secret, filepath.Join(root, "link"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"out/secret", "out/new", "out/new/x", "link"} {
+		if o, err := s.Get(ctx, name); err == nil {
+			t.Errorf("Get(%s) gave %q", name, o.Body)
+		}
+		if err := s.Delete(ctx, name, "x"); err == nil {
+			t.Errorf("Delete(%s) succeeded", name)
+		}
+		if _, err := s.Put(ctx, name, []byte("x"), store.IfAbsent()); err == nil {
+			t.Errorf("Put(%s) succeeded", name)
+		}
+	}
+	for _, prefix := range []string{"", "o", "out/", "out/s"} {
+		if got, err := names(ctx, s, prefix); len(got) > 0 || err == nil {
+			t.Errorf("List(%s) yields %q, %v; want an error", prefix, got, err)
+		}
+	}
+	if got := files(t, outside); !slices.Equal(got, []string{"-rw------- secret"}) {
+		t.Errorf("outside there are %q", got)
+	}
+	put(t, s, "link", "replaced", store.Always()) // the link, not what it leads to
+	if body, err := os.ReadFile(secret); string(body) != "secret" {
+		t.Errorf("the file outside holds %q, %v", body, err)
+	}
+}
+
+// A pipe is refused, without waiting for somebody to write to it. A listing
+// that has no need to meet it does not: only the prefix's folders are read.
+func TestPipe(t *testing.T) {
+	root := t.TempDir()
+	s, ctx := open(t, root), t.Context()
+	put(t, s, "events/2026/01/05/a", "", store.IfAbsent())
+	put(t, s, "events/2026/01/04/a", "", store.IfAbsent())
+	if err := syscall.Mkfifo(filepath.Join(root, "events/2026/01/04/pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.Get(ctx, "events/2026/01/04/pipe")
+	wantError(t, err, nil, "neither a file nor a folder")
+	_, err = names(ctx, s, "events/2026/01/04/pipe/")
+	wantError(t, err, nil, "neither a file nor a folder")
+	_, err = names(ctx, s, "events/2026/01/0")
+	wantError(t, err, nil, "events/2026/01/04/pipe", "neither a file nor a folder")
+	for _, prefix := range []string{"events/2026/01/05", "events/2026/01/05/", "events/2026/01/04/a"} {
+		if got, err := names(ctx, s, prefix); len(got) != 1 || err != nil {
+			t.Errorf("List(%s) yields %q, %v", prefix, got, err)
+		}
+	}
+}
+
+// Dot files are no objects. What killed writers left is removed once it is a
+// day old, by the first write and not before.
+func TestFilesOfOurOwn(t *testing.T) {
+	root := t.TempDir()
+	stale, fresh := filepath.Join(root, ".tmp", "stale"), filepath.Join(root, ".tmp", "fresh")
+	if err := os.MkdirAll(filepath.Join(root, ".git"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(root, ".tmp"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{stale, fresh, filepath.Join(root, ".git", "x"), filepath.Join(root, ".hidden")} {
+		if err := os.WriteFile(file, []byte("part of an obj"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	yesterday := time.Now().Add(-25 * time.Hour)
+	if err := os.Chtimes(stale, yesterday, yesterday); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, root)
+	for _, prefix := range []string{"", ".", ".tmp/", ".git/"} {
+		if got, err := names(t.Context(), s, prefix); len(got) > 0 || err != nil {
+			t.Errorf("List(%s) yields %q, %v", prefix, got, err)
+		}
+	}
+	if _, err := os.Stat(stale); err != nil {
+		t.Errorf("reading removed the stale file: %v", err)
+	}
+	put(t, s, "a", "", store.IfAbsent())
+	if _, err := os.Stat(stale); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the stale file is still there: %v", err)
+	}
+	if got := slices.DeleteFunc(files(t, filepath.Join(root, ".tmp")), func(f string) bool { return f == "-rw------- fresh" }); len(got) > 0 {
+		t.Errorf("a successful Put left %q", got)
+	}
+}
+
+// While another process has the lock, a replacing write waits as long as its
+// context lets it, and one that creates goes on.
+func TestLock(t *testing.T) {
+	root := t.TempDir()
+	s := open(t, root)
+	at := put(t, s, "a", "1", store.IfAbsent())
+	other := flock.New(filepath.Join(root, ".lock"))
+	if err := other.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, "b", "created", store.IfAbsent())
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, matchErr := s.Put(ctx, "a", []byte("2"), store.IfMatch(at.ETag))
+	_, alwaysErr := s.Put(ctx, "a", []byte("2"), store.Always())
+	for _, err := range []error{matchErr, alwaysErr, s.Delete(ctx, "a", at.ETag)} {
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("under a lock held elsewhere: %v", err)
+		}
+	}
+	wantError(t, matchErr, context.DeadlineExceeded, "another process", filepath.Join(root, ".lock"))
+	if err := other.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, "a", "2", store.IfMatch(at.ETag))
+}
+
 func open(t testing.TB, root string) *dirstore.Store {
 	t.Helper()
 	s, err := dirstore.Open(root)
@@ -18,4 +233,66 @@ func open(t testing.TB, root string) *dirstore.Store {
 		t.Fatal(err)
 	}
 	return s
+}
+
+func put(t testing.TB, s store.Store, name, body string, cond store.Cond) store.Attrs {
+	t.Helper()
+	attrs, err := s.Put(t.Context(), name, []byte(body), cond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return attrs
+}
+
+func names(ctx context.Context, s store.Store, prefix string) ([]string, error) {
+	var all []string
+	for a, err := range s.List(ctx, prefix) {
+		if err != nil {
+			return all, err
+		}
+		all = append(all, a.Name)
+	}
+	return all, nil
+}
+
+// files returns mode and path of all that is below a folder.
+func files(t testing.TB, dir string) []string {
+	t.Helper()
+	var all []string
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || path == dir {
+			return err
+		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(dir, path)
+		all = append(all, info.Mode().String()+" "+rel)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// wantError checks the store's error that err wraps, if any, its words, and
+// that it is one line.
+func wantError(t *testing.T, err, want error, words ...string) {
+	t.Helper()
+	if err == nil {
+		t.Error("no error")
+		return
+	}
+	for _, sentinel := range []error{store.ErrNotExist, store.ErrPrecondition, store.ErrAccess, store.ErrInvalid} {
+		if got := errors.Is(err, sentinel); got != (sentinel == want) {
+			t.Errorf("errors.Is(err, %q) = %v for: %v", sentinel, got, err)
+		}
+	}
+	for _, word := range append(words, "") {
+		if !strings.Contains(err.Error(), word) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q is missing in, or more than one line: %v", word, err)
+		}
+	}
 }

@@ -30,17 +30,23 @@ func (s *Store) fault(verb, name string, err error) error {
 	if errors.Is(err, store.ErrAccess) {
 		return fmt.Errorf("%s: %w: %s", what, err, advice)
 	}
-	// The path in err is relative to the root, and says no more than what.
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		err = e.Err
-	} else if e, ok := errors.AsType[*os.LinkError](err); ok {
-		err = e.Err
-	}
+	err = bare(err) // its path is relative to the root, and says no more than what
 	switch {
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOTDIR):
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("%s: %w: %w: %s", what, store.ErrAccess, err, advice)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fmt.Errorf("%s: %w: free some space", what, err)
 	}
 	return fmt.Errorf("%s: %w", what, err)
+}
+
+// bare returns the cause that a failed system call gave.
+func bare(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
+		return e.Err
+	}
+	return err
 }

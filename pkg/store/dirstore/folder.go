@@ -55,12 +55,12 @@ func makeRoot(dir string) error {
 	if err := os.Mkdir(dir, folderMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	above, err := os.OpenRoot(parent)
+	above, err := os.Open(parent)
 	if err != nil {
 		return err
 	}
 	defer above.Close()
-	return syncFolder(above, ".")
+	return syncFolder(above)
 }
 
 // makeFolders creates a folder of the store and those above it. The first
@@ -86,7 +86,12 @@ func (s *Store) makeFolders(root *os.Root, dir string) error {
 	} else if err != nil {
 		return err
 	}
-	if err := syncFolder(root, parent); err != nil {
+	above, err := root.Open(parent)
+	if err != nil {
+		return err
+	}
+	defer above.Close()
+	if err := syncFolder(above); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -109,16 +114,12 @@ func clearTemps(root *os.Root) {
 	}
 }
 
-// syncFolder makes the entries of a folder durable. Some file systems cannot sync
+// syncFolder makes a folder's entries durable. Some file systems cannot sync
 // folders and say EINVAL (fsync(2)); there is nothing more to be done on those.
-func syncFolder(root *os.Root, dir string) error {
-	f, err := root.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := f.Sync(); !errors.Is(err, syscall.EINVAL) {
-		return err
+// Any other error is one of unknown outcome, whatever its cause.
+func syncFolder(folder *os.File) error {
+	if err := folder.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
+		return fmt.Errorf("make it durable: %v", err)
 	}
 	return nil
 }

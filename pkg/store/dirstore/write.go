@@ -55,10 +55,20 @@ func (s *Store) put(ctx context.Context, name string, body []byte, cond store.Co
 	if err := s.makeFolders(root, path.Dir(name)); err != nil {
 		return impossible(err)
 	}
-	if info, err := root.Lstat(name); err == nil && info.IsDir() {
+	// Opened before anything is written, so that a folder that must not be read
+	// is found out in time.
+	folder, err := root.Open(path.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	switch info, err := root.Lstat(name); {
+	case err == nil && info.IsDir():
 		return fmt.Errorf("%w: other objects have this name as their folder", store.ErrInvalid)
-	} else if err == nil && cond.Absent() {
-		return taken(root, name)
+	case err == nil && cond.Absent():
+		return taken(folder)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return impossible(err)
 	}
 	temp := path.Join(tempFolder, rand.Text())
 	defer root.Remove(temp) // gone already if it was renamed
@@ -67,11 +77,11 @@ func (s *Store) put(ctx context.Context, name string, body []byte, cond store.Co
 	}
 	if cond.Absent() {
 		if err := root.Link(temp, name); errors.Is(err, fs.ErrExist) {
-			return taken(root, name)
+			return taken(folder)
 		} else if err != nil {
 			return impossible(err)
 		}
-		return syncFolder(root, path.Dir(name))
+		return syncFolder(folder)
 	}
 	return s.locked(ctx, func() error {
 		if err := holds(root, name, cond); err != nil {
@@ -80,7 +90,7 @@ func (s *Store) put(ctx context.Context, name string, body []byte, cond store.Co
 		if err := root.Rename(temp, name); err != nil {
 			return impossible(err)
 		}
-		return syncFolder(root, path.Dir(name))
+		return syncFolder(folder)
 	})
 }
 
@@ -104,18 +114,23 @@ func (s *Store) remove(ctx context.Context, name string, etag store.ETag) error 
 	if err != nil {
 		return missing(err)
 	}
+	folder, err := root.Open(path.Dir(name))
+	if err != nil {
+		return missing(err)
+	}
+	defer folder.Close()
 	return s.locked(ctx, func() error {
 		o, err := read(root, name)
 		if err != nil {
 			return err
 		}
 		if o.ETag != etag {
-			return fmt.Errorf("%w: its ETag is %q", store.ErrPrecondition, o.ETag)
+			return fmt.Errorf("%w: the object's ETag is %q", store.ErrPrecondition, o.ETag)
 		}
 		if err := root.Remove(name); err != nil {
 			return err
 		}
-		return syncFolder(root, path.Dir(name))
+		return syncFolder(folder)
 	})
 }
 
@@ -129,17 +144,20 @@ func holds(root *os.Root, name string, cond store.Cond) error {
 	if err != nil && !errors.Is(err, store.ErrNotExist) {
 		return err
 	}
-	if !cond.Allows(o.ETag) {
-		return fmt.Errorf("%w: its ETag is %q", store.ErrPrecondition, o.ETag)
+	switch {
+	case cond.Allows(o.ETag):
+		return nil
+	case o.ETag == "":
+		return fmt.Errorf("%w: there is no object", store.ErrPrecondition)
 	}
-	return nil
+	return fmt.Errorf("%w: the object's ETag is %q", store.ErrPrecondition, o.ETag)
 }
 
 // taken returns ErrPrecondition for an object that must not exist and does. It
 // makes sure of the object's durability first, since the caller will rely on
 // it and its writer may have been killed just before doing so.
-func taken(root *os.Root, name string) error {
-	if err := syncFolder(root, path.Dir(name)); err != nil {
+func taken(folder *os.File) error {
+	if err := syncFolder(folder); err != nil {
 		return err
 	}
 	return fmt.Errorf("%w: the object exists", store.ErrPrecondition)

@@ -1,0 +1,39 @@
+package dirstore
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+	"testing"
+
+	"polisen-events-collector/pkg/store"
+)
+
+// The faults of a disk that no test can bring about everywhere.
+func TestFault(t *testing.T) {
+	s := &Store{path: "/data"}
+	tests := []struct {
+		err    error
+		want   string
+		access bool
+	}{
+		{&fs.PathError{Op: "openat", Path: ".tmp/X", Err: syscall.ENOSPC}, "put /data/a/b: no space left on device: free some space", false},
+		{&fs.PathError{Op: "write", Path: ".tmp/X", Err: syscall.EDQUOT}, "put /data/a/b: disk quota exceeded: free some space", false},
+		{&os.LinkError{Op: "linkat", Old: ".tmp/X", New: "a/b", Err: syscall.EIO}, "put /data/a/b: input/output error", false},
+		{
+			&fs.PathError{Op: "mkdirat", Path: "a", Err: syscall.EROFS},
+			"put /data/a/b: no access to the store: read-only file system: check its owner, mode and mount, or choose another folder", true,
+		},
+		{
+			&os.LinkError{Op: "linkat", Old: ".tmp/X", New: "a/b", Err: syscall.EPERM},
+			"put /data/a/b: no access to the store: operation not permitted: check its owner, mode and mount, or choose another folder", true,
+		},
+	}
+	for _, tt := range tests {
+		got := s.fault("put", "a/b", tt.err)
+		if got.Error() != tt.want || errors.Is(got, store.ErrAccess) != tt.access {
+			t.Errorf("%v became %v (access: %v)", tt.err, got, errors.Is(got, store.ErrAccess))
+		}
+	}
+}
