@@ -64,7 +64,7 @@ func sniff(text []byte) error {
 	case len(begin) == 0:
 		return &BodyError{Kind: BodyEmpty}
 	case begin[0] == '<':
-		return &BodyError{Kind: BodyHTML, Excerpt: title(begin)}
+		return &BodyError{Kind: BodyHTML, Excerpt: describe(begin)}
 	case !utf8.Valid(text):
 		at := invalidAt(text)
 		return &BodyError{Kind: BodyNotUTF8, Offset: int64(at), Excerpt: excerpt(text[at:])}
@@ -79,12 +79,17 @@ func sniff(text []byte) error {
 
 var titleElement = regexp.MustCompile(`(?is)<title[^>]*>\s*(.*?)\s*</title`)
 
-// title returns the title of an HTML page, quoted, or else its beginning.
-func title(page []byte) string {
-	if m := titleElement.FindSubmatch(page); m != nil && len(m[1]) > 0 {
-		return "the page " + excerpt(m[1])
+// describe shows on one line what text, which is no response, is: the title of
+// an HTML page, or the beginning of anything else.
+func describe(text []byte) string {
+	text = bytes.TrimSpace(text)
+	if len(text) == 0 {
+		return ""
 	}
-	return excerpt(page)
+	if m := titleElement.FindSubmatch(text); m != nil && len(m[1]) > 0 {
+		return "a page titled " + excerpt(bytes.Join(bytes.Fields(m[1]), []byte(" ")))
+	}
+	return excerpt(text)
 }
 
 func invalidAt(text []byte) int {

@@ -1,0 +1,199 @@
+package polisentest
+
+import (
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Answer is one answer of the fake API, or one of its faults. The zero Answer
+// is 200 without a body.
+type Answer struct {
+	Status int // zero means 200
+	Header http.Header
+	Body   []byte
+	// Plain sends the body as it is even to a client that takes gzip.
+	Plain bool
+	// Delay is the time between the request and the answer's first byte.
+	Delay time.Duration
+	// Truncate cuts that many bytes off the end of what is sent, though
+	// Content-Length promised them, and then the connection.
+	Truncate int
+	// Reset cuts the connection instead of an answer.
+	Reset bool
+}
+
+// OK answers with a response of the items.
+func OK(items ...[]byte) Answer { return Answer{Body: Response(items...)} }
+
+// Status answers with a status and a short page.
+func Status(status int) Answer {
+	page := fmt.Sprintf("<html><head><title>%d %s</title></head></html>", status, http.StatusText(status))
+	return Answer{Status: status, Body: []byte(page)}
+}
+
+// RetryAfter answers with a status and a Retry-After header.
+func RetryAfter(status int, value string) Answer {
+	a := Status(status)
+	a.Header = http.Header{"Retry-After": {value}}
+	return a
+}
+
+// Call is a call that the fake API got.
+type Call struct {
+	Time   time.Time
+	Path   string
+	Query  string // as sent
+	Header http.Header
+}
+
+// API is a fake of the events API: an http.Handler that answers from a script
+// and records each call. It is safe for concurrent use.
+type API struct {
+	// Default answers when the script is used up; nil means Body(500).
+	Default func(*http.Request) Answer
+	// Now is the clock that calls are recorded by; nil means time.Now.
+	Now func() time.Time
+	// MinInterval is the least time between two calls, for Breaches; zero means
+	// the API's ten seconds. With less the limits an hour and a day are off.
+	MinInterval time.Duration
+
+	mu     sync.Mutex
+	script []Answer
+	calls  []Call
+	gone   map[string]time.Time // paths that were answered with 404
+	broken []string
+}
+
+// Script adds answers for the next calls, one each.
+func (a *API) Script(answers ...Answer) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.script = append(a.script, answers...)
+}
+
+// Calls returns the calls so far.
+func (a *API) Calls() []Call {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.calls)
+}
+
+// Breaches returns what the calls so far did against the API's rules, a line
+// for each breach.
+func (a *API) Breaches() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.broken)
+}
+
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	answer := a.take(r)
+	if answer.Delay > 0 {
+		select {
+		case <-time.After(answer.Delay):
+		case <-r.Context().Done():
+			return
+		}
+	}
+	if answer.Reset {
+		panic(http.ErrAbortHandler)
+	}
+	for name, values := range answer.Header {
+		w.Header()[name] = values
+	}
+	if w.Header().Get("Content-Type") == "" {
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	}
+	body := answer.Body
+	if !answer.Plain && len(body) > 0 && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		body = Gzip(body)
+		w.Header().Set("Content-Encoding", "gzip")
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(cmp.Or(answer.Status, http.StatusOK))
+	_, _ = w.Write(body[:max(len(body)-answer.Truncate, 0)])
+	if answer.Truncate > 0 {
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// take records the call and picks its answer.
+func (a *API) take(r *http.Request) Answer {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := time.Now
+	if a.Now != nil {
+		now = a.Now
+	}
+	call := Call{Time: now(), Path: r.URL.Path, Query: r.URL.RawQuery, Header: r.Header.Clone()}
+	a.check(call)
+	a.calls = append(a.calls, call)
+
+	var answer Answer
+	switch {
+	case len(a.script) > 0:
+		answer, a.script = a.script[0], a.script[1:]
+	case a.Default != nil:
+		answer = a.Default(r)
+	default:
+		answer = Answer{Body: Body(500)}
+	}
+	if answer.Status == http.StatusNotFound {
+		if a.gone == nil {
+			a.gone = make(map[string]time.Time)
+		}
+		a.gone[call.Path] = call.Time
+	}
+	return answer
+}
+
+// check notes which rules call breaks.
+func (a *API) check(call Call) {
+	breach := func(format string, args ...any) {
+		a.broken = append(a.broken, fmt.Sprintf("call %d: ", len(a.calls)+1)+fmt.Sprintf(format, args...))
+	}
+	if agent := call.Header.Get("User-Agent"); agent == "" || strings.HasPrefix(agent, "Go-http-client") {
+		breach("the User-Agent %q names no program", agent)
+	}
+	if _, ok := a.gone[call.Path]; ok {
+		breach("%s was answered with 404 before", call.Path)
+	}
+	interval := cmp.Or(a.MinInterval, 10*time.Second)
+	limits := []struct {
+		calls int
+		span  time.Duration
+	}{{1, interval}, {60, time.Hour}, {1440, 24 * time.Hour}}
+	if interval < 10*time.Second {
+		limits = limits[:1]
+	}
+	for _, limit := range limits {
+		if i := len(a.calls) - limit.calls; i >= 0 {
+			if since := call.Time.Sub(a.calls[i].Time); since < limit.span {
+				breach("%d calls in %v, less than %v", limit.calls+1, since, limit.span)
+			}
+		}
+	}
+}
+
+// Gzip returns body compressed.
+func Gzip(body []byte) []byte {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, err := w.Write(body)
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		panic(err) // a buffer takes all
+	}
+	return b.Bytes()
+}

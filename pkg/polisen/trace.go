@@ -1,0 +1,75 @@
+package polisen
+
+import (
+	"context"
+	"crypto/tls"
+	"net/http/httptrace"
+	"sync"
+	"time"
+)
+
+// callTrace takes the times of one call. Its hooks run on several goroutines.
+type callTrace struct {
+	now   func() time.Time
+	wrote func() // called when the request was written
+
+	mu                       sync.Mutex
+	dns, connect, tls        span
+	requestWritten, answered time.Time
+}
+
+// span is from the first start to the last end of what may happen more than
+// once in a call, such as connecting to several addresses.
+type span struct{ start, end time.Time }
+
+func (s span) duration() time.Duration {
+	if s.start.IsZero() || s.end.IsZero() {
+		return 0
+	}
+	return s.end.Sub(s.start)
+}
+
+// with returns ctx with the hooks in it.
+func (t *callTrace) with(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		DNSStart:             func(httptrace.DNSStartInfo) { t.first(&t.dns.start) },
+		DNSDone:              func(httptrace.DNSDoneInfo) { t.last(&t.dns.end) },
+		ConnectStart:         func(string, string) { t.first(&t.connect.start) },
+		ConnectDone:          func(string, string, error) { t.last(&t.connect.end) },
+		TLSHandshakeStart:    func() { t.first(&t.tls.start) },
+		TLSHandshakeDone:     func(tls.ConnectionState, error) { t.last(&t.tls.end) },
+		GotFirstResponseByte: func() { t.last(&t.answered) },
+		WroteRequest: func(httptrace.WroteRequestInfo) {
+			t.last(&t.requestWritten)
+			t.wrote()
+		},
+	})
+}
+
+func (t *callTrace) first(at *time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if at.IsZero() {
+		*at = t.now()
+	}
+}
+
+func (t *callTrace) last(at *time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	*at = t.now()
+}
+
+// timings returns the parts of a call whose body's last byte came at end.
+func (t *callTrace) timings(end time.Time) Timings {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return Timings{
+		DNS:     t.dns.duration(),
+		Connect: t.connect.duration(),
+		TLS:     t.tls.duration(),
+		// An answer may come before the request's last byte has gone out.
+		Wait:     max(span{t.requestWritten, t.answered}.duration(), 0),
+		Transfer: span{t.answered, end}.duration(),
+	}
+}
