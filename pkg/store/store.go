@@ -32,8 +32,8 @@ var (
 	ErrInvalid = errors.New("invalid request")
 )
 
-// ETag identifies one state of an object. It is opaque and never empty for an
-// object that exists.
+// ETag identifies one state of an object. It is opaque, and empty only where a
+// listing leaves it out.
 type ETag string
 
 // Attrs is what a store knows of an object without its content.
@@ -64,7 +64,8 @@ type Reader interface {
 	// List yields the objects whose names begin with prefix, in ascending
 	// order of their names' bytes, each once. An error ends the sequence. An
 	// object written before List began is never missed; a store without any
-	// such object yields nothing.
+	// such object yields nothing. ETag and MD5 are empty where the store would
+	// have to read the content for them.
 	List(ctx context.Context, prefix string) iter.Seq2[Attrs, error]
 }
 
@@ -78,7 +79,8 @@ type Writer interface {
 	// condition exactly one succeeds.
 	Put(ctx context.Context, name string, body []byte, cond Cond) (Attrs, error)
 	// Delete removes the object if its ETag is etag. ErrNotExist if there is
-	// none, ErrPrecondition if it has another ETag.
+	// none, ErrPrecondition if it has another ETag, ErrInvalid if etag is
+	// empty.
 	Delete(ctx context.Context, name string, etag ETag) error
 }
 
