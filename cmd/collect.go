@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"polisen-events-collector/pkg/config"
+	"polisen-events-collector/pkg/pipeline"
 )
 
 type collectOptions struct {
@@ -58,6 +59,15 @@ hour and 1440 times a day by all runs of this host together.`,
 }
 
 // runCollect does one cycle.
-func runCollect(_ context.Context, _ Process, _ config.Settings, _ collectOptions, _ *slog.Logger) error {
-	return errors.New("collect: not wired yet")
+func runCollect(ctx context.Context, p Process, s config.Settings, opts collectOptions, log *slog.Logger) error {
+	ctx, cancel := context.WithTimeout(ctx, s.Archive.Timeout)
+	defer cancel()
+	run := p.newRun("collect", s, log)
+	run.DryRun, run.Revisions = opts.dryRun, opts.revisions
+	client, err := p.newClient(s, opts.retryNotFound, log, run.Recorder)
+	if err != nil {
+		return err
+	}
+	r, err := pipeline.Collect(ctx, run, client)
+	return errors.Join(err, p.printReport(r, s.General, log))
 }

@@ -8,6 +8,9 @@ import (
 	"strings"
 
 	"polisen-events-collector/pkg/config"
+	"polisen-events-collector/pkg/ociauth"
+	"polisen-events-collector/pkg/pipeline"
+	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/store"
 )
 
@@ -56,13 +59,22 @@ func exitMeanings() []struct {
 func exitCode(err error) code {
 	_, badUsage := errors.AsType[usageError](err)
 	_, badSettings := errors.AsType[config.Problems](err)
-	switch {
+	_, partial := errors.AsType[*pipeline.PartialError](err)
+	switch { // the cause that a person has to remove goes before its effects
 	case err == nil:
 		return exitOK
-	case badUsage || badSettings:
+	case badUsage, badSettings, errors.Is(err, polisen.ErrSettings):
 		return exitUsage
-	case errors.Is(err, store.ErrAccess):
+	case errors.Is(err, store.ErrAccess), errors.Is(err, ociauth.ErrCredentials):
 		return exitAccess
+	case errors.Is(err, pipeline.ErrStore):
+		return exitStorage
+	case errors.Is(err, polisen.ErrRefused):
+		return exitRefused
+	case errors.Is(err, pipeline.ErrAPI):
+		return exitAPI
+	case partial:
+		return exitPartial
 	}
 	return exitFailure
 }

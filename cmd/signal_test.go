@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // probe starts the signalled probe and waits until it is at work.
@@ -18,7 +19,9 @@ func probe(t *testing.T, arg string) (cmd *exec.Cmd, stdout *bufio.Reader, stder
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd = exec.CommandContext(t.Context(), exe)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a probe that no signal ends must not stay
+	t.Cleanup(cancel)
+	cmd = exec.CommandContext(ctx, exe)
 	cmd.Args = []string{signalledProbe, arg}
 	stderr = &strings.Builder{}
 	cmd.Stderr = stderr

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"time"
 
 	"polisen-events-collector/pkg/polisen"
@@ -46,6 +47,20 @@ type Outcome struct {
 	Lost, Unknown int
 	// Warnings are for people, one line each.
 	Warnings []string
+}
+
+// Plus returns what became of both batches together. Listed and Overlap say
+// nothing of a sum.
+func (o Outcome) Plus(p Outcome) Outcome {
+	return Outcome{
+		New: o.New + p.New, Revised: o.Revised + p.Revised, Rejected: o.Rejected + p.Rejected,
+		Seen: o.Seen + p.Seen, Repeated: o.Repeated + p.Repeated, SeenRejected: o.SeenRejected + p.SeenRejected,
+		LookedUp: o.LookedUp + p.LookedUp,
+		Objects:  append(o.Objects, p.Objects...),
+		Rebuilt:  o.Rebuilt || p.Rebuilt, KeptAs: cmp.Or(o.KeptAs, p.KeptAs),
+		Lost: o.Lost + p.Lost, Unknown: o.Unknown + p.Unknown,
+		Warnings: append(o.Warnings, p.Warnings...),
+	}
 }
 
 // class is what has become of an item of the batch.

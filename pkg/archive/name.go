@@ -54,6 +54,9 @@ func (d Date) Compare(e Date) int {
 	return (d.Year*10000 + int(d.Month)*100 + d.Day) - (e.Year*10000 + int(e.Month)*100 + e.Day)
 }
 
+// Next returns the following day.
+func (d Date) Next() Date { return DateOf(time.Date(d.Year, d.Month, d.Day+1, 0, 0, 0, 0, time.UTC)) }
+
 // Partition is a kind's objects of one day.
 type Partition struct {
 	Kind Kind

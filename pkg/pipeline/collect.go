@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"golang.org/x/sync/errgroup"
 
@@ -98,24 +97,15 @@ func (c *collect) fetch(ctx context.Context) error {
 	done()
 	if r != nil {
 		c.response = r
-		t := r.Timings
-		c.Report.API = report.API{
-			Calls: r.Calls, WireBytes: r.WireBytes, Bytes: r.Bytes, Waited: report.Seconds(r.Waited),
-			DNS: report.Seconds(t.DNS), Connect: report.Seconds(t.Connect), TLS: report.Seconds(t.TLS),
-			Wait: report.Seconds(t.Wait), Transfer: report.Seconds(t.Transfer),
-		}
-		c.Report.Counts.Fetched = len(r.Events) + len(r.Rejected)
+		c.count(r)
 		if oldest, newest, ok := span(r.Events); ok {
 			c.Report.Window = report.NewWindow(oldest, newest, len(r.Events))
 		}
 	}
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, polisen.ErrRefused):
-		return fmt.Errorf("fetch events: %w", err)
+	if err != nil {
+		return fetchError(err)
 	}
-	return fmt.Errorf("%w: fetch events: %w", ErrAPI, err)
+	return nil
 }
 
 // put stores the committed objects and, beside them, the report of a run that
@@ -130,29 +120,7 @@ func (c *collect) put(ctx context.Context, err error) error {
 }
 
 // finish completes the report of a run that ends with err.
-func (c *collect) finish(err error) {
-	r, o := &c.Report, c.outcome
-	r.DryRun = c.DryRun
-	r.OK, r.ExitCode, r.Error = err == nil, c.ExitCode(err), ""
-	if err != nil {
-		r.Error = err.Error()
-	}
-	n := &r.Counts
-	n.New, n.Revised, n.Rejected = o.New, o.Revised, o.Rejected
-	n.AlreadySeen, n.Repeated, n.LookedUp = o.Seen+o.SeenRejected, o.Repeated, o.LookedUp
-	n.LostCommits, n.UnknownCommits = o.Lost, o.Unknown
-	if c.writer != nil {
-		n.Healed = c.writer.Healed()
-	}
-	r.Objects = nil
-	for _, object := range o.Objects {
-		r.Objects = append(r.Objects, report.Object(object))
-	}
-	for _, text := range o.Warnings {
-		c.Recorder.Warn("%s", text)
-	}
-	c.Recorder.Finish(r)
-}
+func (c *collect) finish(err error) { c.Options.finish(c.outcome, c.writer, err) }
 
 // publishFailure publishes the report of a run that failed, unless it was
 // refused (it never began), dry, or cancelled from outside (it is to end). It

@@ -107,6 +107,32 @@ func storeError(err error) error {
 	return fmt.Errorf("%w: %w", ErrStore, err)
 }
 
+// finish completes the report of a run that ends with err. The writer is nil
+// if the store could not be opened.
+func (o *Options) finish(out archive.Outcome, w *archive.Writer, err error) {
+	r := &o.Report
+	r.DryRun = o.DryRun
+	r.OK, r.ExitCode, r.Error = err == nil, o.ExitCode(err), ""
+	if err != nil {
+		r.Error = err.Error()
+	}
+	n := &r.Counts
+	n.New, n.Revised, n.Rejected = out.New, out.Revised, out.Rejected
+	n.AlreadySeen, n.Repeated, n.LookedUp = out.Seen+out.SeenRejected, out.Repeated, out.LookedUp
+	n.LostCommits, n.UnknownCommits = out.Lost, out.Unknown
+	if w != nil {
+		n.Healed = w.Healed()
+	}
+	r.Objects = nil
+	for _, object := range out.Objects {
+		r.Objects = append(r.Objects, report.Object(object))
+	}
+	for _, text := range out.Warnings {
+		o.Recorder.Warn("%s", text)
+	}
+	o.Recorder.Finish(r)
+}
+
 // publishTimeout bounds the publishing of a failed run's report, which happens
 // even when the run's own time is up.
 const publishTimeout = 10 * time.Second

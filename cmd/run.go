@@ -1,0 +1,120 @@
+package cmd
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"polisen-events-collector/pkg/config"
+	"polisen-events-collector/pkg/pipeline"
+	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/report"
+	"polisen-events-collector/pkg/retry"
+	"polisen-events-collector/pkg/store"
+)
+
+// newRun returns the options of a run of a command that stores events.
+func (p Process) newRun(command string, s config.Settings, log *slog.Logger) pipeline.Options {
+	rec := report.NewRecorder(time.Now)
+	host, _ := os.Hostname() // a run without a name is a run all the same
+	return pipeline.Options{
+		Report: report.Report{
+			RunID:   rand.Text(),
+			Command: command,
+			Program: readBuild().Version,
+			Host:    host,
+			Store:   s.Archive.Store.String(),
+			Source:  origin(s.API.URL),
+		},
+		Recorder: rec,
+		Clock:    retry.System,
+		OpenStore: func(ctx context.Context) (store.Store, error) {
+			return openStore(ctx, s.Archive, log, rec)
+		},
+		ExitCode: func(err error) int { return int(exitCode(err)) },
+	}
+}
+
+// newClient returns the client of the API that the settings name, which keeps
+// the API's rules together with all other runs of this host.
+func (p Process) newClient(s config.Settings, retryNotFound bool, log *slog.Logger, rec *report.Recorder) (*polisen.Client, error) {
+	return polisen.NewClient(polisen.Options{
+		URL:           origin(s.API.URL),
+		UserAgent:     s.API.UserAgent,
+		StateDir:      s.API.StateDir,
+		MinInterval:   s.API.MinInterval,
+		RetryNotFound: retryNotFound,
+		OnWait: func(d time.Duration, why string) {
+			if p.interactive(s.General) {
+				fmt.Fprintf(p.Stderr, "%s: waiting %v %s\n", program, d.Round(time.Second), why)
+			} else {
+				log.Info("waiting before a call to the API", "for", d, "reason", why)
+			}
+		},
+		OnWarning: func(text string) {
+			rec.Warn("%s", text)
+			log.Warn(text) // somebody has to see to it, even if the run goes well
+		},
+	})
+}
+
+// interactive reports whether somebody watches: stderr is a terminal, and
+// --quiet is off.
+func (p Process) interactive(s config.General) bool { return !s.Quiet && isTerminal(p.Stderr) }
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// printReport tells of a finished run: its report with --output json, else a
+// summary to whoever watches. Warnings are part of both; elsewhere they are
+// diagnostics of level info, since a run that went well is silent.
+func (p Process) printReport(r report.Report, s config.General, log *slog.Logger) error {
+	if s.Output == config.JSON {
+		body, err := r.JSON()
+		if err == nil {
+			_, err = p.Stdout.Write(body)
+		}
+		return err
+	}
+	if r.DryRun {
+		return printDryRun(p.Stdout, r)
+	}
+	watched := p.interactive(s)
+	for _, warning := range r.Warnings {
+		if watched {
+			fmt.Fprintf(p.Stderr, "%s: %s\n", program, warning)
+		} else {
+			log.Info(warning)
+		}
+	}
+	if done := r.OK || r.ExitCode == int(exitPartial); done && !s.Quiet && isTerminal(p.Stdout) {
+		fmt.Fprintln(p.Stdout, r.Summary())
+	}
+	return nil
+}
+
+// printDryRun says what a run would have stored: that is its result, so it is
+// printed wherever it goes.
+func printDryRun(w io.Writer, r report.Report) error {
+	for _, object := range r.Objects {
+		fmt.Fprintf(w, "would store %d lines, %d bytes in %s\n", object.Lines, object.Bytes, object.Name)
+	}
+	_, err := fmt.Fprintln(w, r.Summary())
+	return err
+}
+
+// origin names where responses come from: a URL or a path.
+func origin(u config.APIURL) string {
+	if u.Path != "" {
+		return u.Path
+	}
+	return u.URL
+}

@@ -1,0 +1,323 @@
+package pipeline_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/archive/archivetest"
+	"polisen-events-collector/pkg/pipeline"
+	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/polisen/polisentest"
+	"polisen-events-collector/pkg/report"
+	"polisen-events-collector/pkg/retry/retrytest"
+	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/store/memstore"
+	"polisen-events-collector/pkg/store/storetest"
+)
+
+// newClock stands an hour after the newest synthetic notice.
+func newClock() *retrytest.Clock { return retrytest.NewClock(polisentest.Newest.Add(time.Hour)) }
+
+func lastRun(t *testing.T, s store.Reader) report.Report {
+	t.Helper()
+	object, err := s.Get(t.Context(), archive.LastRunName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r report.Report
+	if err := json.Unmarshal(object.Body, &r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func count(f *storetest.Faults, method storetest.Method) (n int) {
+	for _, c := range f.Calls() {
+		if c.Method == method {
+			n++
+		}
+	}
+	return n
+}
+
+func TestCollect(t *testing.T) {
+	s, clock := memstore.New(), newClock()
+	first, err := pipeline.Collect(t.Context(), options(s, clock), saying(clock, polisentest.Body(20)))
+	if err != nil || first.Counts.New != 20 || !first.OK || len(first.Objects) == 0 || first.Window.Hours <= 0 {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	published := lastRun(t, s)
+	if published.RunID != first.RunID || !published.OK || published.Counts != first.Counts {
+		t.Errorf("published: %+v\nreturned:  %+v", published, first)
+	}
+	f := storetest.NewFaults(s, nil)
+	second, err := pipeline.Collect(t.Context(), options(f, clock), saying(clock, polisentest.Body(20)))
+	if err != nil || second.Counts.New != 0 || second.Counts.AlreadySeen != 20 {
+		t.Errorf("%+v, %v", second, err)
+	}
+	if count(f, storetest.Get) != 1 || count(f, storetest.Put) != 1 || count(f, storetest.List) != 0 || count(f, storetest.Stat) != len(first.Objects) {
+		t.Errorf("with nothing new: %v", f.Calls())
+	}
+}
+
+// TestFailures: what a run that cannot do its work returns, and whether it
+// publishes that.
+func TestFailures(t *testing.T) {
+	apiDown := errors.New("the API is down")
+	refused := fmt.Errorf("not now: %w", polisen.ErrRefused)
+	noAccess := fmt.Errorf("no such bucket: %w", store.ErrAccess)
+	failing := func(err error) sourceFunc {
+		return func(context.Context) (*polisen.Response, error) { return nil, err }
+	}
+	commitFails := func(s store.Store) store.Store {
+		return storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
+			if c.Method == storetest.Put && c.Name == archive.DocumentName {
+				return storetest.FailBefore()
+			}
+			return storetest.Fault{}
+		})
+	}
+	putFails := func(s store.Store) store.Store {
+		return storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
+			if c.Method == storetest.Put && strings.HasPrefix(c.Name, "events/") {
+				return storetest.FailBefore()
+			}
+			return storetest.Fault{}
+		})
+	}
+	for name, test := range map[string]struct {
+		source    sourceFunc // nil: answers
+		wrap      func(store.Store) store.Store
+		openFails error
+		want      []error
+		published bool
+	}{
+		"API down":          {source: failing(apiDown), want: []error{pipeline.ErrAPI, apiDown}, published: true},
+		"refused":           {source: failing(refused), want: []error{polisen.ErrRefused}},
+		"no access":         {openFails: noAccess, want: []error{store.ErrAccess}},
+		"commit fails":      {wrap: commitFails, want: []error{pipeline.ErrStore, storetest.ErrFault}, published: true},
+		"objects fail":      {wrap: putFails, want: []error{pipeline.ErrStore, storetest.ErrFault}, published: true},
+		"API and store bad": {source: failing(apiDown), openFails: noAccess, want: []error{store.ErrAccess}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inner, clock := memstore.New(), newClock()
+			o := options(inner, clock)
+			s := store.Store(inner)
+			if test.wrap != nil {
+				s = test.wrap(inner)
+			}
+			o.OpenStore = func(context.Context) (store.Store, error) { return s, test.openFails }
+			if test.openFails != nil {
+				o.OpenStore = func(context.Context) (store.Store, error) { return nil, test.openFails }
+			}
+			source := saying(clock, polisentest.Body(5))
+			if test.source != nil {
+				source = test.source
+				if test.openFails != nil { // a cancelled fetch
+					source = func(ctx context.Context) (*polisen.Response, error) {
+						<-ctx.Done()
+						return nil, context.Cause(ctx)
+					}
+				}
+			}
+			r, err := pipeline.Collect(t.Context(), o, source)
+			for _, want := range test.want {
+				if !errors.Is(err, want) {
+					t.Errorf("error %v is not %v", err, want)
+				}
+			}
+			if r.OK || r.ExitCode != 1 || r.Error == "" {
+				t.Errorf("report %+v", r)
+			}
+			_, statErr := inner.Stat(t.Context(), archive.LastRunName)
+			if (statErr == nil) != test.published {
+				t.Errorf("published: %v", statErr)
+			}
+			if test.published && lastRun(t, inner).OK {
+				t.Error("a failed run is published as ok")
+			}
+			// Whatever it was, the next run makes up for it.
+			if _, err := pipeline.Collect(t.Context(), options(inner, clock), saying(clock, polisentest.Body(5))); err != nil {
+				t.Fatal(err)
+			}
+			if c := archivetest.Read(t, inner); len(c.Events) != 5 || len(c.Problems) > 0 {
+				t.Errorf("%d events, problems %q", len(c.Events), c.Problems)
+			}
+		})
+	}
+}
+
+// TestCancelled: a run that is told to stop does so without a last word.
+func TestCancelled(t *testing.T) {
+	s, clock := memstore.New(), newClock()
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := pipeline.Collect(ctx, options(s, clock), sourceFunc(func(context.Context) (*polisen.Response, error) {
+		cancel()
+		return nil, context.Canceled
+	}))
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if _, err := s.Stat(t.Context(), archive.LastRunName); !errors.Is(err, store.ErrNotExist) {
+		t.Errorf("published: %v", err)
+	}
+}
+
+func TestDoubts(t *testing.T) {
+	at := func(id int64, days int) []byte { return polisentest.Notice(id, polisentest.Newest.AddDate(0, 0, days)) }
+	later := func() [][]byte { // a full response that shares nothing with Body
+		var items [][]byte
+		for i := range 500 {
+			items = append(items, polisentest.Notice(int64(700_000+i), polisentest.Newest.Add(time.Duration(i+24)*time.Hour)))
+		}
+		return items
+	}
+	var stray [][]byte
+	for i := range 60 {
+		stray = append(stray, at(int64(500_000+i), -3*i))
+	}
+	for name, test := range map[string]struct {
+		body    []byte
+		error   string // part of the PartialError's; empty for none
+		warning string
+	}{
+		"all well": {polisentest.Response(at(polisentest.FirstID, 0), at(700_000, 1)), "", ""},
+		"rejected": {polisentest.Response(at(polisentest.FirstID, 0), []byte(`{"id":"x"}`)), "1 of 2 items rejected (first: id is not an integer", ""},
+		"missed":   {polisentest.Response(later()...), "polisen-events-collector backfill --from 2026-01-02 --to 2026-01-03", ""},
+		"stray":    {polisentest.Response(stray...), "", "stray response: 60 events over 177 days"},
+		"older":    {polisentest.Response(at(polisentest.FirstID-1, 0), at(polisentest.FirstID-2, 0)), "", "older than the last one"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, clock := memstore.New(), newClock()
+			if _, err := pipeline.Collect(t.Context(), options(s, clock), saying(clock, polisentest.Body(100))); err != nil {
+				t.Fatal(err)
+			}
+			clock.Advance(30 * time.Minute)
+			r, err := pipeline.Collect(t.Context(), options(s, clock), saying(clock, test.body))
+			partial, _ := errors.AsType[*pipeline.PartialError](err)
+			if (partial != nil) != (test.error != "") || partial != nil && !strings.Contains(err.Error(), test.error) {
+				t.Errorf("error %v, want %q", err, test.error)
+			}
+			if err != nil && partial == nil {
+				t.Errorf("error %v", err)
+			}
+			if warnings := strings.Join(r.Warnings, "\n"); (warnings != "") != (test.warning != "") || !strings.Contains(warnings, test.warning) {
+				t.Errorf("warnings %q, want %q", warnings, test.warning)
+			}
+			if got := lastRun(t, s); got.OK != (test.error == "") || (got.Error != "") != (test.error != "") {
+				t.Errorf("published: ok %v, error %q", got.OK, got.Error)
+			}
+			if c := archivetest.Read(t, s); len(c.Problems) > 0 {
+				t.Errorf("%q", c.Problems)
+			}
+		})
+	}
+}
+
+// TestDryRun: nothing is written, and the report says what would have been.
+func TestDryRun(t *testing.T) {
+	inner, clock := memstore.New(), newClock()
+	f := storetest.NewFaults(inner, nil)
+	o := options(f, clock)
+	o.DryRun = true
+	r, err := pipeline.Collect(t.Context(), o, saying(clock, polisentest.Body(5)))
+	if err != nil || r.Counts.New != 5 || len(r.Objects) == 0 || !r.DryRun || count(f, storetest.Put) > 0 {
+		t.Errorf("%+v, %v, calls %v", r, err, f.Calls())
+	}
+}
+
+// rendezvous lets two sides go on only once both have come.
+type rendezvous struct {
+	once [2]sync.Once
+	came [2]chan struct{}
+}
+
+func newRendezvous() *rendezvous {
+	return &rendezvous{came: [2]chan struct{}{make(chan struct{}), make(chan struct{})}}
+}
+
+func (r *rendezvous) come(ctx context.Context, side int) error {
+	r.once[side].Do(func() { close(r.came[side]) })
+	select {
+	case <-r.came[1-side]:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// meeting is a store in which reading the document waits for the fetch, and
+// event objects and the report wait for each other.
+type meeting struct {
+	store.Store
+	fetch, put *rendezvous
+}
+
+func (m *meeting) Get(ctx context.Context, name string) (store.Object, error) {
+	if err := m.fetch.come(ctx, 0); err != nil {
+		return store.Object{}, err
+	}
+	return m.Store.Get(ctx, name)
+}
+
+func (m *meeting) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.Attrs, error) {
+	side := map[bool]int{true: 1}[name == archive.LastRunName]
+	if name != archive.DocumentName {
+		if err := m.put.come(ctx, side); err != nil {
+			return store.Attrs{}, err
+		}
+	}
+	return m.Store.Put(ctx, name, body, cond)
+}
+
+// TestSideBySide: the run ends only if what does not depend on each other goes
+// together.
+func TestSideBySide(t *testing.T) {
+	clock := newClock()
+	m := &meeting{Store: memstore.New(), fetch: newRendezvous(), put: newRendezvous()}
+	source := sourceFunc(func(ctx context.Context) (*polisen.Response, error) {
+		if err := m.fetch.come(ctx, 1); err != nil {
+			return nil, err
+		}
+		return saying(clock, polisentest.Response(polisentest.Notice(1, polisentest.Newest)))(ctx)
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if r, err := pipeline.Collect(ctx, options(m, clock), source); err != nil || r.Counts.New != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// TestReportForm: the report's JSON has the fields that its readers know.
+func TestReportForm(t *testing.T) {
+	s, clock := memstore.New(), newClock()
+	r, err := pipeline.Collect(t.Context(), options(s, clock), saying(clock, polisentest.Body(5)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := r.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, field := range []string{
+		"run_id", "ok", "exit_code", "fetched", "new", "revised", "rejected", "already_seen", "looked_up", "objects", "window",
+		"oldest", "newest", "hours", "events_per_hour", "dns_s", "connect_s", "tls_s", "wait_s", "transfer_s", "wire_bytes", "store_retries", "warnings",
+	} {
+		if !bytes.Contains(body, []byte(`"`+field+`":`)) {
+			t.Errorf("no field %s in\n%s", field, body)
+		}
+	}
+	for _, stage := range []string{"fetch", "credentials", archive.StageDocument, archive.StageHeal, archive.StageDedup, archive.StageCommit, archive.StagePut} {
+		if !bytes.Contains(body, fmt.Appendf(nil, `"name": %q`, stage)) {
+			t.Errorf("no stage %s in\n%s", stage, body)
+		}
+	}
+}
