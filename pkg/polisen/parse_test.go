@@ -1,0 +1,269 @@
+package polisen_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/polisen/polisentest"
+)
+
+func TestParse(t *testing.T) {
+	first := polisentest.Notice(600_000, polisentest.Newest)
+	second := polisentest.Notice(12, polisentest.Newest.Add(-11*time.Hour), polisentest.Summary("två\nrader"))
+	body := polisentest.Response(first, []byte(`null`), second, []byte(`{"id":1.5}`))
+
+	for _, bom := range []string{"", "\xef\xbb\xbf"} {
+		given := append([]byte(bom), body...)
+		events, rejected, err := polisen.Parse(given)
+		if err != nil || len(events) != 2 || len(rejected) != 2 {
+			t.Fatalf("Parse() = %d events, %d rejected, %v; want 2 and 2", len(events), len(rejected), err)
+		}
+		clear(given) // nothing may refer to it
+		for i, want := range [][]byte{first, second} {
+			if got := events[i].Raw; !bytes.Equal(got, want) {
+				t.Errorf("event %d:\n got %s\nwant %s", i, got, want)
+			}
+		}
+		if !events[1].Time.Equal(polisentest.Newest.Add(-11*time.Hour)) || events[1].ID != 12 {
+			t.Errorf("event 1 = %d at %v", events[1].ID, events[1].Time)
+		}
+		for i, want := range []string{"null", `{"id":1.5}`} {
+			if got := string(rejected[i].Raw); got != want {
+				t.Errorf("rejected %d: %s, want %s", i, got, want)
+			}
+		}
+		_ = append(events[0].Raw, "overrun"...)
+		if !bytes.Equal(events[1].Raw, second) {
+			t.Error("appending to one event's Raw changes another's")
+		}
+	}
+	events, rejected, err := polisen.Parse([]byte(" [ ] "))
+	if len(events) != 0 || len(rejected) != 0 || err != nil {
+		t.Errorf("Parse of an empty array = %v, %v, %v", events, rejected, err)
+	}
+}
+
+func TestParseItem(t *testing.T) {
+	const at = `"datetime":"2026-01-02 19:56:53 +01:00"`
+	for _, tt := range []struct {
+		name, raw string
+		id        int64
+		time      string // RFC 3339; empty: only the id is of interest
+		compact   string // empty: raw
+	}{
+		{"two-digit hour", `{"id":7,"datetime":"2026-01-02 19:56:53 +01:00"}`, 7, "2026-01-02T19:56:53+01:00", ""},
+		{"one-digit hour", `{"id":7,"datetime":"2026-01-02 9:38:09 +01:00"}`, 7, "2026-01-02T09:38:09+01:00", ""},
+		{"hour zero in one digit", `{"id":7,"datetime":"2026-07-02 0:00:00 +02:00"}`, 7, "2026-07-02T00:00:00+02:00", ""},
+		{"any offset", `{"id":7,"datetime":"2026-01-02 23:38:09 -11:30"}`, 7, "2026-01-02T23:38:09-11:30", ""},
+		{"UTC as an offset", `{"id":7,"datetime":"2026-01-02 9:38:09 +00:00"}`, 7, "2026-01-02T09:38:09Z", ""},
+		{"UTC as Z", `{"id":7,"datetime":"2026-01-02 9:38:09 Z"}`, 7, "2026-01-02T09:38:09Z", ""},
+		{"leap day", `{"id":7,"datetime":"2028-02-29 9:38:09 +01:00"}`, 7, "2028-02-29T09:38:09+01:00", ""},
+		{"escaped datetime", `{"id":7,"datetime":"2026\u002d01-02 9:38:09 +01:00"}`, 7, "2026-01-02T09:38:09+01:00", ""},
+		{"escaped names", `{"i\u0064":7,"datet\u0069me":"2026-01-02 9:38:09 +01:00"}`, 7, "2026-01-02T09:38:09+01:00", ""},
+		{"key order", `{"z":1,` + at + `,"a":2,"id":7,"b":3}`, 7, "", ""},
+		{"escapes", `{"id":7,` + at + `,"name":"J\u00e4rf\/\"\u00C4 \\ å"}`, 7, "", ""},
+		{"half a surrogate pair", `{"id":7,` + at + `,"summary":"cut \ud83d"}`, 7, "", ""},
+		{"number text", `{"id":7,` + at + `,"n":[1.0,1e3,-0,0.10,123456789012345678901234567890]}`, 7, "", ""},
+		{"names inside other values", `{"location":{"id":1,"datetime":"x"},"id":7,"list":[{"id":2}],` + at + `}`, 7, "", ""},
+		{"other key cases", `{"ID":1,"Id":2,"id":7,` + at + `,"DateTime":5}`, 7, "", ""},
+		{"last of a name", `{"id":"x","id":6,"id":7,"datetime":null,` + at + `}`, 7, "", ""},
+		{"negative id", `{"id":-7,` + at + `}`, -7, "", ""},
+		{"largest id", `{"id":9223372036854775807,` + at + `}`, 9223372036854775807, "", ""},
+		{"white space", "\r\n{\t\"id\" : 7 ,\n " + at + " , \"n\" : [ 1 , { } ] , \"s\":\" a  b \" } \n", 7, "", `{"id":7,` + at + `,"n":[1,{}],"s":" a  b "}`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			event, rejected := polisen.ParseItem([]byte(tt.raw))
+			if rejected != nil {
+				t.Fatalf("rejected: %s", rejected.Reason)
+			}
+			if event.ID != tt.id {
+				t.Errorf("id %d, want %d", event.ID, tt.id)
+			}
+			if got := event.Time.Format(time.RFC3339); tt.time != "" && got != tt.time {
+				t.Errorf("time %s, want %s", got, tt.time)
+			}
+			want := tt.compact
+			if want == "" {
+				want = tt.raw
+			}
+			if string(event.Raw) != want {
+				t.Errorf("raw\n got %s\nwant %s", event.Raw, want)
+			}
+		})
+	}
+}
+
+func TestParseItemRejects(t *testing.T) {
+	const at = `"datetime":"2026-01-02 19:56:53 +01:00"`
+	datetime := func(s string) string { return `{"id":7,"datetime":"` + s + `"}` }
+	for _, tt := range []struct{ name, raw, reason string }{
+		{"null", `null`, "not an object: `null`"},
+		{"string", ` "x" `, "not an object: `\"x\"`"},
+		{"array", `[{"id":7}]`, "not an object"},
+		{"empty object", `{}`, "no id"},
+		{"no id", `{` + at + `}`, "no id"},
+		{"id null", `{"id":null,` + at + `}`, "id is not an integer: `null`"},
+		{"id a string", `{"id":"7",` + at + `}`, "id is not an integer: `\"7\"`"},
+		{"id a fraction", `{"id":1.5,` + at + `}`, "id is not an integer: `1.5`"},
+		{"id with a zero fraction", `{"id":7.0,` + at + `}`, "id is not an integer: `7.0`"},
+		{"id with an exponent", `{"id":1e3,` + at + `}`, "id is not an integer: `1e3`"},
+		{"id too large", `{"id":9223372036854775808,` + at + `}`, "id is not an integer: `9223372036854775808`"},
+		{"last id wrong", `{"id":7,"id":{},` + at + `}`, "id is not an integer: `{}`"},
+		{"no datetime", `{"id":7}`, "no datetime"},
+		{"datetime null", `{"id":7,"datetime":null}`, "datetime is not a string: `null`"},
+		{"datetime a number", `{"id":7,"datetime":1767380213}`, "datetime is not a string: `1767380213`"},
+		{"no such day", datetime("2026-02-29 9:38:09 +01:00"), "datetime is not a date and time: `\"2026-02-29 9:38:09 +01:00\"`"},
+		{"no such hour", datetime("2026-02-28 24:38:09 +01:00"), "datetime is not a date and time"},
+		{"year zero", datetime("0000-02-28 9:38:09 +01:00"), "datetime is not a date and time"},
+		{"five-digit year", datetime("12026-02-28 9:38:09 +01:00"), "datetime is not a date and time"},
+		{"no offset", datetime("2026-02-28 9:38:09"), "datetime is not a date and time"},
+		{"RFC 3339", datetime("2026-02-28T09:38:09+01:00"), "datetime is not a date and time"},
+		{"something after", datetime("2026-02-28 9:38:09 +01:00 CET"), "datetime is not a date and time"},
+		{"control characters", datetime(`2026\n\u001b[31m`), "datetime is not a date and time: `\"2026\\n\\u001b[31m\"`"},
+		{"empty", ``, "not JSON: ``"},
+		{"cut", `{"id":7,` + at, "not JSON"},
+		{"two values", `{"id":7,` + at + `} {}`, "more than one JSON value"},
+		{"invalid UTF-8", "{\"id\":7," + at + ",\"s\":\"\xff\"}", "not valid UTF-8"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			event, rejected := polisen.ParseItem([]byte(tt.raw))
+			if rejected == nil {
+				t.Fatalf("taken as an event: %+v", event)
+			}
+			if !strings.HasPrefix(rejected.Reason, tt.reason) || !isOneLine(rejected.Reason) {
+				t.Errorf("reason %q, want %q", rejected.Reason, tt.reason)
+			}
+			if !jsontext.Value(rejected.Raw).IsValid(jsontext.AllowDuplicateNames(true)) {
+				t.Errorf("raw is not JSON: %s", rejected.Raw)
+			}
+			if event.ID != 0 || !event.Time.IsZero() || event.Raw != nil {
+				t.Errorf("an event beside the rejection: %+v", event)
+			}
+		})
+	}
+}
+
+func isOneLine(text string) bool {
+	return utf8.ValidString(text) && len(text) < 500 && !strings.ContainsAny(text, "\r\n\t\x1b")
+}
+
+func TestParseDamaged(t *testing.T) {
+	whole := polisentest.Body(3)
+	for _, tt := range []struct {
+		name, body string
+		kind       polisen.BodyKind
+		message    string
+	}{
+		{"empty", "", polisen.BodyEmpty, "the response is empty"},
+		{"white space", " \r\n", polisen.BodyEmpty, "the response is empty"},
+		{"a mark alone", "\xef\xbb\xbf", polisen.BodyEmpty, "the response is empty"},
+		{
+			"maintenance page", "<!DOCTYPE html>\n<html><head><TITLE lang=sv>\n Underhåll\n pågår </TITLE>", polisen.BodyHTML,
+			"the response is HTML, not JSON: a page titled `Underhåll pågår`",
+		},
+		{"page without a title", "<h1>\nFel</h1>", polisen.BodyHTML, `the response is HTML, not JSON: "<h1>\nFel</h1>"`},
+		{"object", ` {"error":"nej"}`, polisen.BodyNotArray, "the response is JSON, but not an array: `{\"error\":\"nej\"}`"},
+		{"long object", `{"e":"` + strings.Repeat("å", 200) + `"}`, polisen.BodyNotArray, "the response is JSON, but not an array: `{\"e\":\"åååå"},
+		{"null", "null", polisen.BodyNotArray, "the response is JSON, but not an array: `null`"},
+		{"plain text", "Too many requests", polisen.BodyMalformed, "the response is not valid JSON: `Too many requests`"},
+		{"cut in an item", string(whole[:len(whole)/2]), polisen.BodyTruncated, fmt.Sprintf("the response is truncated JSON at byte %d", len(whole)/2)},
+		{"cut before the end", string(whole[:len(whole)-1]), polisen.BodyTruncated, "the response is truncated JSON"},
+		{"cut after the bracket", "[", polisen.BodyTruncated, "the response is truncated JSON at byte 1"},
+		{"cut after a comma", `[{},`, polisen.BodyTruncated, "the response is truncated JSON at byte 4"},
+		{"two arrays", "[] []", polisen.BodyTrailing, "the response is an array with more data after it at byte 3: `[]`"},
+		{"text after the array", "[1]\n<!-- cached -->", polisen.BodyTrailing, "the response is an array with more data after it at byte 4: `<!-- cached -->`"},
+		{"missing comma", `[{} {}]`, polisen.BodyMalformed, "the response is not valid JSON at byte 4: `{}]`"},
+		{"trailing comma", `[{},]`, polisen.BodyMalformed, "the response is not valid JSON at byte 3"},
+		{"single quotes", `[{'id':1}]`, polisen.BodyMalformed, "the response is not valid JSON at byte 2: `'id':1}]`"},
+		{"control character in a string", "[{\"a\":\"\n\"}]", polisen.BodyMalformed, "the response is not valid JSON at byte 7"},
+		{"invalid UTF-8", "[{\"name\":\"J\xe4rf\xe4lla\"}]", polisen.BodyNotUTF8, `the response is not valid UTF-8 at byte 11: "\xe4rf\xe4lla\"}]"`},
+		{"wrong bracket", `[{"id":1]`, polisen.BodyMalformed, "the response is not valid JSON at byte 8"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			events, rejected, err := polisen.Parse([]byte(tt.body))
+			damage, ok := errors.AsType[*polisen.BodyError](err)
+			if !ok || events != nil || rejected != nil {
+				t.Fatalf("Parse() = %v, %v, %v; want a BodyError alone", events, rejected, err)
+			}
+			if damage.Kind != tt.kind {
+				t.Errorf("kind %q, want %q", damage.Kind, tt.kind)
+			}
+			if !strings.HasPrefix(err.Error(), tt.message) || !isOneLine(err.Error()) {
+				t.Errorf("message\n got %s\nwant %s", err, tt.message)
+			}
+		})
+	}
+}
+
+// FuzzParse holds Parse to this: each item of an array is an event or rejected,
+// in order; what is kept is the item's own JSON, compact; and it means the same
+// when it is read again.
+func FuzzParse(f *testing.F) {
+	f.Add(polisentest.Body(2))
+	for _, s := range []string{
+		`[{"id":1,"id":2,"datetime":"2026-01-02 9:38:09 +01:00"},null,[],{"id":1e3},"\ud83d"]`,
+		"\xef\xbb\xbf[ ]", "[[[[", "[1]2", "<html>", "[\"\xff\"]", `[{},]`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		events, rejected, err := polisen.Parse(body)
+		if err != nil {
+			if _, ok := errors.AsType[*polisen.BodyError](err); !ok || events != nil || rejected != nil {
+				t.Fatalf("%d events beside the error %#v", len(events), err)
+			}
+			if !utf8.ValidString(err.Error()) || len(err.Error()) > 600 || strings.Contains(err.Error(), "\n") {
+				t.Errorf("message %q", err)
+			}
+			return
+		}
+		items := itemsOf(t, body)
+		if len(items) != len(events)+len(rejected) {
+			t.Fatalf("%d items became %d events and %d rejected", len(items), len(events), len(rejected))
+		}
+		for _, item := range items {
+			again, reason := polisen.ParseItem(item)
+			switch {
+			case reason == nil && len(events) > 0 && bytes.Equal(events[0].Raw, item):
+				e := events[0]
+				if again.ID != e.ID || !again.Time.Equal(e.Time) || again.Time.Format(time.RFC3339) != e.Time.Format(time.RFC3339) {
+					t.Errorf("%s is read as %d at %v, then as %d at %v", item, e.ID, e.Time, again.ID, again.Time)
+				}
+				events = events[1:]
+			case reason != nil && len(rejected) > 0 && bytes.Equal(rejected[0].Raw, item):
+				if reason.Reason != rejected[0].Reason {
+					t.Errorf("%s is rejected for %q, then %q", item, rejected[0].Reason, reason.Reason)
+				}
+				rejected = rejected[1:]
+			default:
+				t.Fatalf("item %s is neither the next event nor the next rejected", item)
+			}
+		}
+	})
+}
+
+// itemsOf splits an array into its compact items with another parser.
+func itemsOf(t *testing.T, body []byte) [][]byte {
+	var items []json.RawMessage
+	if err := json.Unmarshal(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), &items); err != nil {
+		t.Fatalf("taken as an array, but %v: %q", err, body)
+	}
+	compact := make([][]byte, len(items))
+	for i, item := range items {
+		var b bytes.Buffer
+		if err := json.Compact(&b, item); err != nil {
+			t.Fatal(err)
+		}
+		compact[i] = b.Bytes()
+	}
+	return compact
+}
