@@ -261,7 +261,7 @@ func TestNoPermission(t *testing.T) {
 	}
 	out, err := cmd.CombinedOutput()
 	want := "as it should be: put " + root + "/a/b: no access to the store: permission denied: check its owner, mode and mount, or choose another folder\n"
-	if err == nil || string(out) != want {
+	if err == nil || !strings.HasPrefix(string(out), want) { // a measurement of coverage complains below it
 		t.Errorf("got  %s(%v)\nwant %s", out, err, want)
 	}
 	if err := os.Chmod(root, 0o755); err != nil { // so that it can be removed

@@ -64,17 +64,14 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, 
 		objects := maps.Clone(s.objects)
 		s.mu.Unlock()
 		for _, name := range slices.Sorted(maps.Keys(objects)) {
-			if !strings.HasPrefix(name, prefix) {
-				continue
-			}
 			if ctx.Err() != nil {
 				break
 			}
-			if !yield(objects[name].Attrs, nil) {
+			if strings.HasPrefix(name, prefix) && !yield(objects[name].Attrs, nil) {
 				return
 			}
 		}
-		if ctx.Err() != nil {
+		if ctx.Err() != nil { // even after the last object
 			yield(store.Attrs{}, fmt.Errorf("list %s: %w", prefix, context.Cause(ctx)))
 		}
 	}
