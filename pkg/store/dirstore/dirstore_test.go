@@ -42,6 +42,11 @@ func TestFolderIsCreatedByTheFirstWrite(t *testing.T) {
 	if got, err := names(ctx, s, ""); len(got) > 0 || err != nil {
 		t.Errorf("List yields %q, %v", got, err)
 	}
+	done, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := names(done, s, ""); !errors.Is(err, context.Canceled) {
+		t.Errorf("List with a done context: %v", err)
+	}
 	if got := files(t, above); len(got) > 0 {
 		t.Errorf("reading left %q", got)
 	}

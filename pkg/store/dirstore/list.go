@@ -20,35 +20,20 @@ import (
 // files ends it with an error rather than being passed over.
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, error] {
 	return func(yield func(store.Attrs, error) bool) {
+		if ctx.Err() != nil {
+			yield(store.Attrs{}, fmt.Errorf("list %s: %w", prefix, context.Cause(ctx)))
+			return
+		}
 		root, err := s.opened()
-		if errors.Is(err, fs.ErrNotExist) && ctx.Err() == nil {
+		if errors.Is(err, fs.ErrNotExist) {
 			return
 		}
 		if err != nil {
 			yield(store.Attrs{}, s.fault("list", ".", err))
 			return
 		}
-		folder, start := path.Split(prefix)
-		folder = strings.TrimSuffix(folder, "/")
-		switch {
-		case ctx.Err() != nil:
-			yield(store.Attrs{}, fmt.Errorf("list %s: %w", prefix, context.Cause(ctx)))
-			return
-		case folder == "" && strings.HasPrefix(prefix, "/"), folder != "" && store.CheckName(folder) != nil:
-			return // no name begins like that
-		}
 		w := walk{Store: s, ctx: ctx, root: root, yield: yield}
-		info, err := root.Lstat(path.Join(".", folder))
-		switch {
-		case errors.Is(missing(err), store.ErrNotExist), err == nil && info.Mode().IsRegular():
-			// nothing is below it
-		case err != nil:
-			w.fail(folder, err)
-		case !info.IsDir():
-			w.fail(folder, errNotAFile)
-		default:
-			w.folder(folder, start)
-		}
+		w.prefix(prefix)
 	}
 }
 
@@ -57,6 +42,28 @@ type walk struct {
 	ctx   context.Context
 	root  *os.Root
 	yield func(store.Attrs, error) bool
+}
+
+// prefix yields the objects whose names begin with prefix.
+func (w *walk) prefix(prefix string) {
+	folder, start := "", prefix
+	if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
+		folder, start = prefix[:i], prefix[i+1:]
+		if store.CheckName(folder) != nil {
+			return // no name begins like that
+		}
+	}
+	info, err := w.root.Lstat(path.Join(".", folder))
+	switch {
+	case errors.Is(missing(err), store.ErrNotExist), err == nil && info.Mode().IsRegular():
+		// nothing is below it
+	case err != nil:
+		w.fail(folder, err)
+	case !info.IsDir():
+		w.fail(folder, errNotAFile)
+	default:
+		w.folder(folder, start)
+	}
 }
 
 // folder yields the objects in a folder ("" for the root) and below it, of the
