@@ -75,7 +75,7 @@ type fetch struct {
 // beforeRetry tells of a failed try and counts the wait for the next.
 func (f *fetch) beforeRetry(err error, d time.Duration) {
 	f.last = err
-	f.wait(d, err.Error())
+	f.wait(d, "to try again: "+err.Error())
 }
 
 func (f *fetch) wait(d time.Duration, why string) {
@@ -85,8 +85,7 @@ func (f *fetch) wait(d time.Duration, why string) {
 
 // try makes one call, and those that redirects ask for.
 func (f *fetch) try(ctx context.Context) (*Response, error) {
-	u := *f.base
-	u.RawQuery = joinQueries(u.RawQuery, f.query.Encode())
+	u := f.target(f.query)
 	for range 1 + maxRedirects {
 		made, err := f.ledger.turn(ctx, f.resource(), f.options.RetryNotFound, f.wait)
 		switch {
@@ -96,11 +95,11 @@ func (f *fetch) try(ctx context.Context) (*Response, error) {
 			return nil, err
 		}
 		f.response.Calls++
-		next, err := f.call(ctx, &u, made)
+		next, err := f.call(ctx, u, made)
 		if err != nil || next == nil {
 			return &f.response, err
 		}
-		u = *next
+		u = next
 	}
 	return nil, fmt.Errorf("%w: %d came in a row", errRedirect, maxRedirects+1)
 }
@@ -112,11 +111,14 @@ func (f *fetch) resource() string {
 	return u.String()
 }
 
-func joinQueries(a, b string) string {
-	if a != "" && b != "" {
-		return a + "&" + b
+// target is the address that a fetch of q calls.
+func (c *Client) target(q Query) *url.URL {
+	u := *c.base
+	if u.RawQuery != "" && !q.IsZero() {
+		u.RawQuery += "&"
 	}
-	return a + b
+	u.RawQuery += q.Encode()
+	return &u
 }
 
 // call makes one call. It returns where to go if the answer is a redirect.

@@ -82,7 +82,7 @@ func (l *ledger) turn(ctx context.Context, url string, retryNotFound bool, onWai
 		}
 		if err == nil {
 			reserved = at
-			onWait(at.Sub(now), "for its turn: "+because)
+			onWait(at.Sub(now), "for its turn to call: "+because)
 			err = l.clock.Sleep(ctx, at.Sub(now))
 		}
 		if err != nil {

@@ -7,9 +7,7 @@ func (c *Client) URL(q Query) string {
 	if c.base == nil {
 		return c.path
 	}
-	u := *c.base
-	u.RawQuery = joinQueries(u.RawQuery, q.Encode())
-	return u.String()
+	return c.target(q).String()
 }
 
 // Pace returns how long it takes at least until the last of n calls may be

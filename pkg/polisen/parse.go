@@ -102,7 +102,8 @@ func (r *reader) item() (event Event, reason string, err error) {
 		if err != nil {
 			return Event{}, "", err
 		}
-		return Event{Raw: r.keep(value)}, "not an object: " + excerpt(value), nil
+		raw := r.keep(value)
+		return Event{Raw: raw}, "not an object: " + excerpt(raw), nil
 	}
 	if _, err := r.dec.ReadToken(); err != nil {
 		return Event{}, "", err
@@ -180,7 +181,7 @@ func isName(quoted []byte, name string) bool {
 func parseID(value []byte) (id int64, reason string) {
 	id, err := strconv.ParseInt(string(value), 10, 64)
 	if err != nil {
-		return 0, "id is not an integer: " + excerpt(value)
+		return 0, "id is not an integer: " + excerptValue(value)
 	}
 	return id, ""
 }
@@ -193,7 +194,7 @@ const timeLayout = time.DateOnly + " 15:04:05 Z07:00"
 // with no other name than its offset, whatever the machine's zone is.
 func parseTime(value []byte) (t time.Time, reason string) {
 	if value[0] != '"' {
-		return time.Time{}, "datetime is not a string: " + excerpt(value)
+		return time.Time{}, "datetime is not a string: " + excerptValue(value)
 	}
 	text := value[1 : len(value)-1]
 	if bytes.IndexByte(text, '\\') >= 0 {
@@ -207,6 +208,13 @@ func parseTime(value []byte) (t time.Time, reason string) {
 }
 
 const whiteSpace = " \t\r\n" // JSON's
+
+// excerptValue shows the beginning of a JSON value, the same however the value
+// is spaced: an item is rejected for the same reason each time it comes.
+func excerptValue(value []byte) string {
+	compact, _ := jsontext.AppendFormat(nil, value, verbatim...)
+	return excerpt(compact)
+}
 
 // excerpt shows the beginning of text on one line, quoted.
 func excerpt(text []byte) string {

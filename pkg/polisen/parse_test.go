@@ -118,6 +118,7 @@ func TestParseItemRejects(t *testing.T) {
 		{"id with an exponent", `{"id":1e3,` + at + `}`, "id is not an integer: `1e3`"},
 		{"id too large", `{"id":9223372036854775808,` + at + `}`, "id is not an integer: `9223372036854775808`"},
 		{"last id wrong", `{"id":7,"id":{},` + at + `}`, "id is not an integer: `{}`"},
+		{"spaced id", "{\"id\" : { \n } }", "id is not an integer: `{}`"},
 		{"no datetime", `{"id":7}`, "no datetime"},
 		{"datetime null", `{"id":7,"datetime":null}`, "datetime is not a string: `null`"},
 		{"datetime a number", `{"id":7,"datetime":1767380213}`, "datetime is not a string: `1767380213`"},
