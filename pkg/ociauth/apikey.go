@@ -8,47 +8,40 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"os"
+	"regexp"
 	"strings"
 
 	"github.com/oracle/oci-go-sdk/v65/common"
 )
 
-// fromConfigFile takes a user's API key from a profile.
-func fromConfigFile(o Options) (*Credentials, error) {
+// fromProfile takes a user's API key from a profile.
+func fromProfile(o Options) (*Credentials, error) {
 	p, err := readProfile(o)
 	if err != nil {
 		return nil, err
 	}
 	want := []string{"user", "tenancy", "fingerprint", "key_file"}
-	if o.Region == "" {
+	if o.region("") == "" {
 		want = append(want, "region")
 	}
 	if missing := p.lacks(want...); len(missing) > 0 {
 		return nil, p.errorf("no %s%s", strings.Join(missing, ", "), otherKind(p))
 	}
-	path, err := expand(p.text("key_file"))
+	path, text, err := p.readFile("key_file")
 	if err != nil {
-		return nil, p.errorf("key_file: %w", err)
-	}
-	pemText, err := os.ReadFile(path)
-	if err != nil {
-		return nil, p.errorf("key_file: %w", err)
+		return nil, err
 	}
 	c, err := newAPIKey(apiKey{
 		tenancy:     p.text("tenancy"),
 		user:        p.text("user"),
 		fingerprint: p.text("fingerprint"),
-		pem:         newSecret(string(pemText)),
+		pem:         text,
 		passphrase:  p.passphrase(),
-	}, fileNames(path))
+	}, names{"tenancy", "user", "fingerprint", "key_file " + path, "pass_phrase"})
 	if err != nil {
 		return nil, p.errorf("%w", err)
 	}
-	c.origin = p.String()
-	if c.region = o.Region; c.region == "" {
-		c.region = p.text("region")
-	}
+	c.kind, c.origin, c.region = APIKey, p.String(), o.region(p.text("region"))
 	return c, nil
 }
 
@@ -72,29 +65,39 @@ type apiKey struct {
 // names tells the user where each part of an apiKey came from.
 type names struct{ tenancy, user, fingerprint, key, passphrase string }
 
-func fileNames(keyFile string) names {
-	return names{"tenancy", "user", "fingerprint", "key_file " + keyFile, "pass_phrase"}
-}
+// fingerprintForm is an MD5 in hexadecimal pairs.
+var fingerprintForm = regexp.MustCompile(`^(?i)[0-9a-f]{2}(:[0-9a-f]{2}){15}$`)
 
-// newAPIKey checks k, and reports all that is wrong at once.
+// ocidForm is ocid1.<type>.<realm>.[region][.future].<id>
+// (docs.oracle.com/iaas/Content/General/Concepts/identifiers.htm).
+var ocidForm = regexp.MustCompile(`^ocid1\.([a-z0-9]+)\.[a-z0-9-]+\.[a-z0-9-]*(\.[A-Za-z0-9_-]+)+$`)
+
+// newAPIKey checks k, and reports all that is wrong at once. It leaves kind,
+// origin and region to the caller.
 func newAPIKey(k apiKey, n names) (*Credentials, error) {
 	var faults []error
 	for _, id := range []struct{ name, text, kind string }{{n.tenancy, k.tenancy, "tenancy"}, {n.user, k.user, "user"}} {
-		if !strings.HasPrefix(id.text, "ocid1."+id.kind+".") || strings.ContainsAny(id.text, " /\t\r\n\"") {
+		if m := ocidForm.FindStringSubmatch(id.text); m == nil || m[1] != id.kind {
 			faults = append(faults, fmt.Errorf("%s is not the OCID of a %s (ocid1.%s...)", id.name, id.kind, id.kind))
 		}
+	}
+	wellFormed := fingerprintForm.MatchString(k.fingerprint)
+	if !wellFormed {
+		faults = append(faults, fmt.Errorf("%s is not 16 pairs of digits like 0a:1b:2c", n.fingerprint))
 	}
 	key, err := parseKey(k.pem, k.passphrase, n.passphrase)
 	if err != nil {
 		faults = append(faults, fmt.Errorf("%s: %w", n.key, err))
 	} else if own := fingerprint(&key.PublicKey); !strings.EqualFold(k.fingerprint, own) {
-		faults = append(faults, fmt.Errorf("%s is not that of the key in %s, which is %s", n.fingerprint, n.key, own))
+		if wellFormed {
+			faults = append(faults, fmt.Errorf("%s is not that of the key", n.fingerprint))
+		}
+		faults = append(faults, fmt.Errorf("%s has the fingerprint %s", n.key, own))
 	}
 	if len(faults) > 0 {
 		return nil, joined(faults)
 	}
 	return &Credentials{
-		kind:        APIKey,
 		tenancy:     k.tenancy,
 		user:        k.user,
 		fingerprint: k.fingerprint,

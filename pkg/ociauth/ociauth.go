@@ -7,12 +7,18 @@
 package ociauth
 
 import (
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"os"
+	"strings"
+	"time"
 
 	"github.com/oracle/oci-go-sdk/v65/common"
+
+	"polisen-events-collector/pkg/retry"
 )
 
 // Kind is a way to get credentials, named as in OCI's command line tool.
@@ -22,10 +28,19 @@ type Kind string
 const (
 	// APIKey is a user's signing key, named by a profile of a configuration file.
 	APIKey Kind = "api_key"
+	// SecurityToken is a user's session, as made by "oci session authenticate".
+	SecurityToken Kind = "security_token"
+	// InstancePrincipal is the compute instance that the program runs on.
+	InstancePrincipal Kind = "instance_principal"
+	// ResourcePrincipal is the OCI resource, such as a function, that the
+	// program runs in.
+	ResourcePrincipal Kind = "resource_principal"
+	// FromVault is a user's signing key, kept as secrets of an OCI Vault.
+	FromVault Kind = "vault"
 )
 
-// ErrCredentials is wrapped by every error of Resolve that a change of
-// settings, files or policies would mend.
+// ErrCredentials is wrapped by every error of Resolve, but for those of a ctx
+// that is done.
 var ErrCredentials = errors.New("no usable credentials")
 
 // Options says where to look. The zero value is the DEFAULT profile of
@@ -34,17 +49,29 @@ type Options struct {
 	// Kind is how to get credentials; empty means APIKey.
 	Kind Kind
 	// ConfigFile is the configuration file, which may begin with ~/; empty
-	// means ~/.oci/config.
+	// means ~/.oci/config. It and Profile serve APIKey and SecurityToken.
 	ConfigFile string
 	// Profile is the profile in it; empty means DEFAULT.
 	Profile string
-	// Region is the region of the requests; empty means the one that the
-	// credentials come with.
-	Region string
+	// Region is the region of the requests. Empty means the one that the
+	// credentials come with, and DefaultRegion if they come with none.
+	Region, DefaultRegion string
+	// Vault is for FromVault.
+	Vault Vault
+	// Retry says how often and how long apart a call is tried; the zero policy
+	// means DefaultRetry. Its Clock also tells which sessions have expired.
+	Retry retry.Policy
+	// OnRetry, if not nil, is told of each failed try that is followed by
+	// another. It may be called by several goroutines at once.
+	OnRetry func(operation string, err error, delay time.Duration)
 }
 
-// Credentials sign requests to OCI. They are a common.ConfigurationProvider
-// that does no I/O, and hold their secrets where no formatting reaches them.
+// region returns the region of credentials that come with this one, or none.
+func (o Options) region(own string) string { return cmp.Or(o.Region, own, o.DefaultRegion) }
+
+// Credentials sign requests to OCI. They are a common.ConfigurationProvider,
+// and hold their secrets where no formatting reaches them. Those of a principal
+// renew themselves; all others do no I/O.
 type Credentials struct {
 	kind                               Kind
 	origin                             string
@@ -54,24 +81,53 @@ type Credentials struct {
 	key   func() (*rsa.PrivateKey, error)
 }
 
-// Resolve finds the credentials. Errors wrap ErrCredentials, but for those of
-// a ctx that is done.
+// Resolve finds the credentials. Once ctx is done, the error wraps
+// context.Cause(ctx), and else ErrCredentials.
 func Resolve(ctx context.Context, o Options) (*Credentials, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, context.Cause(ctx)
+	if o.Retry == (retry.Policy{}) {
+		o.Retry = DefaultRetry
 	}
-	var c *Credentials
-	var err error
-	switch o.Kind {
-	case "", APIKey:
-		c, err = fromConfigFile(o)
-	default:
-		err = fmt.Errorf("unknown kind %q", string(o.Kind))
-	}
-	if err != nil {
+	c, err := resolve(ctx, o)
+	switch {
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("find credentials: %w", context.Cause(ctx))
+	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrCredentials, err)
 	}
 	return c, nil
+}
+
+func resolve(ctx context.Context, o Options) (*Credentials, error) {
+	if err := checkDump(o.Kind); err != nil {
+		return nil, err
+	}
+	switch o.Kind {
+	case "", APIKey:
+		return fromProfile(o)
+	case SecurityToken:
+		return fromSession(o)
+	case InstancePrincipal:
+		return fromInstance(ctx, o)
+	case ResourcePrincipal:
+		return fromResource(ctx, o)
+	case FromVault:
+		return fromVault(ctx, o)
+	}
+	return nil, fmt.Errorf("unknown kind %q", string(o.Kind))
+}
+
+// checkDump refuses to fetch secrets while the SDK is told to print all that it
+// receives: that includes a vault's private key and an instance's.
+func checkDump(k Kind) error {
+	const name = "OCI_GO_SDK_DEBUG"
+	if k == "" || k == APIKey || k == SecurityToken {
+		return nil // they come from files
+	}
+	switch level := os.Getenv(name); strings.ToLower(level) {
+	case "d", "debug", "v", "verbose", "1":
+		return fmt.Errorf("%s=%s would print private keys: unset it, or set it to info", name, level)
+	}
+	return nil
 }
 
 // Kind returns how the credentials were found.

@@ -186,10 +186,10 @@ func TestFaults(t *testing.T) {
 		"damaged key":     {config: "[DEFAULT]\n" + good, key: block("PRIVATE KEY", []byte("canary")), want: []string{"it is damaged, or not an RSA key"}},
 		"locked":          {config: "[DEFAULT]\n" + good, key: encrypted(t, id, "canary"), want: []string{"it is encrypted, and there is no pass_phrase"}},
 		"wrong word":      {config: "[DEFAULT]\n" + good + "pass_phrase=canary\n", key: encrypted(t, id, "other"), want: []string{"it cannot be decrypted: check pass_phrase"}},
-		"other key":       {config: "[DEFAULT]\n" + good, key: string(ociauthtest.NewIdentity().PEM()), want: []string{"fingerprint is not that of the key in key_file "}},
+		"other key":       {config: "[DEFAULT]\n" + good, key: string(ociauthtest.NewIdentity().PEM()), want: []string{"fingerprint is not that of the key; key_file ", "has the fingerprint "}},
 		"several": {
 			config: "[DEFAULT]\nuser=me\ntenancy=ocid1.user.oc1..x\nfingerprint=aa\nregion=eu-stockholm-1\nkey_file={dir}/key.pem\n",
-			want:   []string{"tenancy is not the OCID of a tenancy", "user is not the OCID of a user", "fingerprint is not that of the key", "which is " + id.Fingerprint},
+			want:   []string{"tenancy is not the OCID of a tenancy", "user is not the OCID of a user", "fingerprint is not 16 pairs", "has the fingerprint " + id.Fingerprint},
 		},
 		"unknown kind": {config: "[DEFAULT]\n" + good, options: ociauth.Options{Kind: "magic"}, want: []string{`"magic"`}},
 	} {

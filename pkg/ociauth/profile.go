@@ -124,6 +124,17 @@ func (p profile) lacks(keys ...string) []string {
 	return slices.DeleteFunc(keys, func(k string) bool { return p.text(k) != "" })
 }
 
+// readFile reads the file that an entry names, and returns its path too.
+func (p profile) readFile(key string) (path string, content secret, err error) {
+	if path, err = expand(p.text(key)); err == nil {
+		var text []byte
+		if text, err = os.ReadFile(path); err == nil {
+			return path, newSecret(string(text)), nil
+		}
+	}
+	return "", nil, p.errorf("%s: %w", key, err)
+}
+
 // errorf names the profile and its file.
 func (p profile) errorf(format string, args ...any) error {
 	return fmt.Errorf("profile [%s] of %s: %w", p.name, p.file, fmt.Errorf(format, args...))

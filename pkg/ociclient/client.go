@@ -61,16 +61,9 @@ func Configure(client *common.BaseClient, o Options) error {
 	if transport == nil {
 		transport = NewTransport()
 	}
-	client.HTTPClient = &dispatcher{
-		client:   http.Client{Transport: transport, CheckRedirect: NoRedirect},
-		requests: o.Requests,
-	}
+	client.HTTPClient = NewDispatcher(transport, o.Requests)
 	return nil
 }
-
-// NoRedirect is an http.Client's CheckRedirect that follows none: a redirected
-// request would not be signed for where it ends up.
-func NoRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 func checkEndpoint(endpoint string) error {
 	u, err := url.Parse(endpoint)
@@ -118,13 +111,23 @@ func Try[T any](ctx context.Context, timeout time.Duration, op func(context.Cont
 	return v, &Error{cause: err}
 }
 
-// dispatcher sends the SDK's requests.
-type dispatcher struct {
+// Dispatcher sends requests for the SDK: under the context of their Try, and
+// with an *Error in place of any response that is not a success.
+type Dispatcher struct {
 	client   http.Client
 	requests *atomic.Int64
 }
 
-func (d *dispatcher) Do(r *http.Request) (*http.Response, error) {
+// NewDispatcher returns a dispatcher over transport, which counts the requests
+// if requests is not nil.
+func NewDispatcher(transport http.RoundTripper, requests *atomic.Int64) *Dispatcher {
+	// A redirected request would not be signed for where it ends up.
+	none := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Dispatcher{http.Client{Transport: transport, CheckRedirect: none}, requests}
+}
+
+// Do sends r, whose context must come from Try.
+func (d *Dispatcher) Do(r *http.Request) (*http.Response, error) {
 	attempt, ok := r.Context().Value(attemptKey{}).(context.Context)
 	if !ok {
 		return nil, errors.New("the call was not made through Try")
@@ -139,8 +142,9 @@ func (d *dispatcher) Do(r *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	if err := Check(resp); err != nil {
-		return nil, err
+	if resp.StatusCode >= http.StatusMultipleChoices {
+		defer resp.Body.Close()
+		return nil, readError(resp)
 	}
 	return resp, nil
 }

@@ -32,13 +32,8 @@ type Error struct {
 // below 1 KiB.
 const maxErrorBody = 64 << 10
 
-// Check returns nil for a response with a status below 300, and otherwise
-// consumes it and returns an *Error.
-func Check(resp *http.Response) error {
-	if resp.StatusCode < http.StatusMultipleChoices {
-		return nil
-	}
-	defer resp.Body.Close()
+// readError makes an error of a response that is not a success.
+func readError(resp *http.Response) *Error {
 	now := retry.System.Now()
 	e := &Error{
 		Status:    resp.StatusCode,
