@@ -1,0 +1,50 @@
+package ocistore_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"polisen-events-collector/pkg/ociauth"
+	"polisen-events-collector/pkg/ociauth/ociauthtest"
+	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/store/ocistore"
+	"polisen-events-collector/pkg/store/ocistore/ocitest"
+)
+
+// A store that signs with what an instance's certificate, and a vault that the
+// instance may read, give.
+func TestOtherCredentials(t *testing.T) {
+	const vault = "ocid1.vault.oc1.eu-frankfurt-1.abc.testvault"
+	server := ocitest.NewServer(t)
+	server.Cloud.Instance = ociauthtest.NewInstance()
+	server.Cloud.AddVault(ociauthtest.Vault{ID: vault, Secrets: server.Identity.Secrets("")})
+	t.Setenv("OCI_METADATA_BASE_URL", server.URL+"/opc/v2")
+	t.Setenv("OCI_SDK_AUTH_CLIENT_REGION_URL", server.URL)
+	for _, o := range []ociauth.Options{
+		{Kind: ociauth.InstancePrincipal, Region: "eu-stockholm-1"},
+		{Kind: ociauth.FromVault, Vault: ociauth.Vault{ID: vault, Auth: ociauth.InstancePrincipal, SecretsEndpoint: server.URL}},
+	} {
+		creds, err := ociauth.Resolve(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := ocistore.Open(creds, ocistore.Options{Bucket: server.Bucket, Endpoint: server.URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Put(t.Context(), "by/"+string(o.Kind), []byte("x"), store.IfAbsent()); err != nil {
+			t.Error(err)
+		}
+
+		// The SDK would sleep for three seconds at a principal's 401.
+		server.Script(ocitest.Fault{Status: 401, Code: "NotAuthenticated"})
+		start := time.Now()
+		if _, err := s.Get(t.Context(), "a"); !errors.Is(err, store.ErrAccess) {
+			t.Errorf("error is %v", err)
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("a 401 took %v", took)
+		}
+	}
+}
