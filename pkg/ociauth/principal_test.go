@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -193,20 +194,45 @@ func TestInstancePrincipalCancel(t *testing.T) {
 	}
 }
 
+// The credentials outlive the context that they were found under.
+func TestInstancePrincipalRenews(t *testing.T) {
+	c, o := onInstance(t)
+	brief := *c.Instance
+	brief.Session = time.Minute
+	c.Instance = &brief
+	ctx, cancel := context.WithCancel(t.Context())
+	creds, err := ociauth.Resolve(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	before := len(c.Requests())
+	if _, err := creds.KeyID(); err != nil {
+		t.Error(err)
+	}
+	if len(c.Requests()) == before {
+		t.Error("the token was not renewed")
+	}
+	c.Script(ociauthtest.Fault{On: ociauthtest.On("", "x509"), Status: 401, Code: "NotAuthenticated"})
+	if _, err := creds.KeyID(); err == nil || !strings.Contains(err.Error(), "federation service: 401 NotAuthenticated") {
+		t.Errorf("a renewal that fails: %v", err)
+	}
+}
+
 // A proxy is not asked for what is on this very machine.
 func TestMetadataTakesNoProxy(t *testing.T) {
 	_, o := onInstance(t)
-	o.Retry.Attempts = 1
-	proxied := false
-	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { proxied = true }))
-	defer proxy.Close()
-	t.Setenv("HTTP_PROXY", proxy.URL)
-	t.Setenv("OCI_METADATA_BASE_URL", "http://192.0.2.1/opc/v2") // an address for documentation, without a host
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	ociauth.Resolve(ctx, o)
-	if proxied {
-		t.Error("the proxy was asked")
+	standard := http.DefaultTransport.(*http.Transport)
+	old := standard.Proxy
+	defer func() { standard.Proxy = old }()
+	standard.Proxy = func(r *http.Request) (*url.URL, error) {
+		if strings.Contains(r.URL.Path, "/opc/v2") {
+			t.Errorf("a proxy is asked for %s", r.URL)
+		}
+		return nil, nil
+	}
+	if _, err := ociauth.Resolve(t.Context(), o); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -228,7 +228,7 @@ func TestVaultAnswers(t *testing.T) {
 		want     string // in the error; empty means success
 		requests int
 	}{
-		"throttled":      {fault: ociauthtest.Fault{Status: 429, Code: "TooManyRequests", Times: 3}, requests: 8},
+		"throttled":      {fault: ociauthtest.Fault{Status: 429, Code: "TooManyRequests", Times: 2}, requests: 7},
 		"cut":            {fault: ociauthtest.Fault{Reset: true}, requests: 6},
 		"truncated":      {fault: ociauthtest.Fault{Truncate: true}, requests: 6},
 		"one breaks":     {fault: ociauthtest.Fault{On: ociauthtest.On("", "oci-fingerprint"), Status: 500, Code: "InternalServerError", Times: ociauthtest.Forever}, want: "read secret oci-fingerprint: 500 InternalServerError", requests: 7},

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -151,5 +152,42 @@ func TestAnswerCutOff(t *testing.T) {
 	_, err := namespace(t.Context(), client(t, server.URL, ociclient.Options{}))
 	if e, ok := errors.AsType[*ociclient.Error](err); !ok || !e.Transient() {
 		t.Errorf("error is %v", err)
+	}
+}
+
+// Parallel calls find their connections again.
+func TestConnectionsAreKept(t *testing.T) {
+	const calls = 16
+	var opened atomic.Int64
+	var round atomic.Pointer[sync.WaitGroup]
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		round.Load().Done()
+		round.Load().Wait() // all calls of a round are under way at once
+		fmt.Fprint(w, `"namespace"`)
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	c := client(t, server.URL, ociclient.Options{})
+	for range 3 {
+		barrier := new(sync.WaitGroup)
+		barrier.Add(calls)
+		round.Store(barrier)
+		var wg sync.WaitGroup
+		for range calls {
+			wg.Go(func() {
+				if _, err := namespace(t.Context(), c); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	if n := opened.Load(); n > calls+2 { // a connection may come back a moment after its answer
+		t.Errorf("%d connections for rounds of %d calls", n, calls)
 	}
 }

@@ -1,6 +1,7 @@
 package ociauthtest
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -22,6 +23,9 @@ type Instance struct {
 	// Region is its short name, as the metadata service has it.
 	Region string
 	Key    *rsa.PrivateKey
+	// Session is how long its tokens last; zero means 20 minutes. The SDK
+	// renews a token five minutes before its end.
+	Session time.Duration
 
 	certificate []byte // DER
 }
@@ -86,7 +90,7 @@ func (c *Cloud) federate(r *http.Request, body []byte) Answer {
 	if err != nil || sent.Certificate != base64.StdEncoding.EncodeToString(c.Instance.certificate) {
 		return Failure(http.StatusBadRequest, "InvalidParameter", "the key or the certificate")
 	}
-	token := c.Token(key.(*rsa.PublicKey), c.Now().Add(20*time.Minute))
+	token := c.Token(key.(*rsa.PublicKey), c.Now().Add(cmp.Or(c.Instance.Session, 20*time.Minute)))
 	return JSON(http.StatusOK, map[string]string{"token": token})
 }
 

@@ -125,13 +125,7 @@ func TestDamagedContentIsNotReturned(t *testing.T) {
 	server := ocitest.NewServer(t)
 	server.Put(server.Bucket, "a", []byte("content"))
 	s := open(t, server, func(o *ocistore.Options) {
-		o.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
-			resp, err := http.DefaultTransport.RoundTrip(r)
-			if err == nil {
-				resp.Header.Set("Content-Md5", store.MD5([]byte("other")))
-			}
-			return resp, err
-		})
+		o.Transport = changed(func(h http.Header) { h.Set("Content-Md5", store.MD5([]byte("other"))) })
 	})
 	_, err := s.Get(t.Context(), "a")
 	if err == nil || !strings.Contains(err.Error(), "damaged on the way") {
@@ -139,6 +133,33 @@ func TestDamagedContentIsNotReturned(t *testing.T) {
 	}
 	if n := len(server.Requests()); n != 5 {
 		t.Errorf("%d tries, want 5", n)
+	}
+}
+
+// changed is a transport that changes the answers' headers.
+func changed(change func(http.Header)) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		resp, err := http.DefaultTransport.RoundTrip(r)
+		if err == nil {
+			change(resp.Header)
+		}
+		return resp, err
+	})
+}
+
+// However often the service fails, the next call reaches it.
+func TestNoCircuitBreaker(t *testing.T) {
+	server := ocitest.NewServer(t)
+	server.Put(server.Bucket, "a", nil)
+	server.Script(ocitest.Fault{Status: 503, Times: 20})
+	s := open(t, server, func(o *ocistore.Options) { o.Retry.Attempts = 1 })
+	for range 20 {
+		if _, err := s.Get(t.Context(), "a"); err == nil {
+			t.Fatal("no error")
+		}
+	}
+	if _, err := s.Get(t.Context(), "a"); err != nil {
+		t.Error(err)
 	}
 }
 
