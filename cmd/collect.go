@@ -1,15 +1,20 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"polisen-events-collector/pkg/config"
 	"polisen-events-collector/pkg/pipeline"
 )
+
+// collectTimeout ends a run long before cron starts the next.
+const collectTimeout = 5 * time.Minute
 
 type collectOptions struct {
 	dryRun        bool
@@ -60,7 +65,7 @@ hour and 1440 times a day by all runs of this host together.`,
 
 // runCollect does one cycle.
 func runCollect(ctx context.Context, p Process, s config.Settings, opts collectOptions, log *slog.Logger) error {
-	ctx, cancel := context.WithTimeout(ctx, s.Archive.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.Archive.Timeout, collectTimeout))
 	defer cancel()
 	run := p.newRun("collect", s, log)
 	run.DryRun, run.Revisions = opts.dryRun, opts.revisions

@@ -46,6 +46,15 @@ func DateOf(t time.Time) Date {
 	return Date{y, m, d}
 }
 
+// ParseDate reads a day of the form 2006-01-02.
+func ParseDate(text string) (Date, error) {
+	t, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return Date{}, fmt.Errorf("%q is not a date like 2026-01-31", text)
+	}
+	return DateOf(t), nil
+}
+
 // String returns the day as 2006-01-02.
 func (d Date) String() string { return fmt.Sprintf("%04d-%02d-%02d", d.Year, d.Month, d.Day) }
 

@@ -57,7 +57,7 @@ const LeastInterval = 10 * time.Second
 // Archive are the settings of the store, and of how to sign for it.
 type Archive struct {
 	Store     StoreURL
-	Timeout   time.Duration // of the whole run, all retries included
+	Timeout   time.Duration // of the whole run, all retries included; zero if not given
 	RetryBase time.Duration // first delay between tries of a storage or vault call
 	OCI       OCI
 	Vault     Vault

@@ -136,7 +136,7 @@ func table() []Setting {
 		},
 		{
 			Flag: "timeout", Env: "POLISEN_TIMEOUT", Group: ArchiveGroup, Kind: "DURATION",
-			Default: "5m",
+			Implied: "5m for collect, without limit for other commands",
 			Help:    "time for the whole run, all retries included",
 			Example: "2m",
 			set:     duration(func(s *Settings) *dur { return &s.Archive.Timeout }),

@@ -28,11 +28,14 @@ func (c *collect) doubts() error {
 		c.Recorder.Warn("the response is older than the last one: its highest id is below %d, which was seen before", c.previous.SeenIDs[0])
 	}
 	var reasons []string
-	if full && c.outcome.Listed > 0 && c.outcome.Overlap == 0 {
-		oldest, _, _ := span(c.response.Events)
+	if oldest, _, ok := span(c.response.Events); ok && full && c.outcome.Listed > 0 && c.outcome.Overlap == 0 {
+		from, to := c.previous.LastUpdated, oldest
+		if to.Before(from) {
+			from, to = to, from
+		}
 		reasons = append(reasons, fmt.Sprintf("events may have been missed: the response is full and shares no event with the last one; "+
 			"fetch them with: polisen-events-collector backfill --from %s --to %s",
-			c.previous.LastUpdated.Format(time.DateOnly), oldest.Format(time.DateOnly)))
+			from.Format(time.DateOnly), to.Format(time.DateOnly)))
 	}
 	if n := c.outcome.Rejected; n > 0 {
 		reasons = append(reasons, fmt.Sprintf("%d of %d items rejected (first: %s); they are kept under rejected/",

@@ -1,0 +1,250 @@
+package pipeline_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/archive/archivetest"
+	"polisen-events-collector/pkg/pipeline"
+	"polisen-events-collector/pkg/pipeline/replaytest"
+	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/polisen/polisentest"
+	"polisen-events-collector/pkg/retry/retrytest"
+	"polisen-events-collector/pkg/saved"
+	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/store/memstore"
+	"polisen-events-collector/pkg/store/storetest"
+)
+
+// read returns the items of saved responses.
+func read(t *testing.T, bodies ...[]byte) iter.Seq2[saved.Item, error] {
+	readers := make([]io.Reader, len(bodies))
+	for i, b := range bodies {
+		readers[i] = bytes.NewReader(b)
+	}
+	return saved.Read(t.Context(), []string{"-"}, io.MultiReader(readers...))
+}
+
+// TestBackfillReplay: a backfill of the recorded polls gives the archive that
+// the recording asks for, which is the one that collecting them gives
+// (TestReplay).
+func TestBackfillReplay(t *testing.T) {
+	polls, truth := replaytest.Load(t)
+	bodies := make([][]byte, len(polls))
+	for i, poll := range polls {
+		bodies[i] = poll.Body
+	}
+	s, clock := memstore.New(), newClock()
+	for range 2 { // again adds nothing
+		if _, err := pipeline.Backfill(t.Context(), options(s, clock), pipeline.Saved(read(t, bodies...), nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := archivetest.Read(t, s)
+	events := map[int64]string{}
+	for id, lines := range c.Events {
+		events[id] = lines[0]
+	}
+	if !maps.Equal(events, truth.First) || len(c.Problems) > 0 {
+		t.Errorf("%d events, want %d; problems %q", len(events), len(truth.First), c.Problems)
+	}
+	if diff := cmp.Diff(truth.Later, c.Revisions); diff != "" {
+		t.Errorf("revisions (-want +got):\n%s", diff)
+	}
+}
+
+// notices returns n notices from id on, ten a day.
+func notices(id int64, n int) [][]byte {
+	items := make([][]byte, n)
+	for i := range items {
+		items[i] = polisentest.Notice(id+int64(i), polisentest.Newest.AddDate(0, 0, -i/10%300))
+	}
+	return items
+}
+
+func TestBackfillDamage(t *testing.T) {
+	s, clock := memstore.New(), newClock()
+	items := notices(1, 3)
+	text := slices.Concat([]byte("["), items[0], []byte(`,{"id":"x"},`), items[1], []byte(`,{"id":7,"datetime":`), []byte("\xff\n["), items[2], []byte("]"))
+	for range 2 {
+		o := options(s, clock)
+		r, err := pipeline.Backfill(t.Context(), o, pipeline.Saved(read(t, text), nil))
+		if _, partial := errors.AsType[*pipeline.PartialError](err); !partial || !strings.Contains(err.Error(), "- at byte ") {
+			t.Fatalf("error %v", err)
+		}
+		if warnings := strings.Join(r.Warnings, "\n"); !strings.Contains(warnings, "id is not an integer") || len(r.Warnings) != 2 {
+			t.Errorf("warnings %q", warnings)
+		}
+	}
+	c := archivetest.Read(t, s)
+	if len(c.Events) != 3 || len(c.Rejected) != 2 || len(c.Problems) > 0 {
+		t.Errorf("%d events, rejected %v, problems %q", len(c.Events), c.Rejected, c.Problems)
+	}
+}
+
+// TestBackfillFaults makes each store call of a backfill of several commits go
+// wrong, lets a clean one follow, and finds all events once.
+func TestBackfillFaults(t *testing.T) {
+	body := polisentest.Response(notices(1, 2100)...)
+	backfill := func(s store.Store) error {
+		clock := newClock()
+		_, err := pipeline.Backfill(t.Context(), options(s, clock), pipeline.Saved(read(t, body), nil))
+		return err
+	}
+	counted := storetest.NewFaults(memstore.New(), nil)
+	if err := backfill(counted); err != nil {
+		t.Fatal(err)
+	}
+	calls := counted.Calls()
+	for k := 1; k <= len(calls); k++ {
+		// Of the many objects that are put one after another a few will do.
+		if calls[k-1].Name != archive.DocumentName && k%40 != 0 {
+			continue
+		}
+		for name, fault := range map[string]storetest.Fault{
+			"fail before": storetest.FailBefore(), "fail after": storetest.FailAfter(), "late": storetest.Late(2),
+			"crash before": storetest.CrashBefore(), "crash after": storetest.CrashAfter(),
+		} {
+			s := memstore.New()
+			f := storetest.NewFaults(s, storetest.At(k, fault))
+			if err := backfill(f); err != nil && !errors.Is(err, pipeline.ErrStore) {
+				t.Fatalf("call %d, %s: %v", k, name, err)
+			}
+			if err := backfill(s); err != nil {
+				t.Fatalf("call %d, %s: %v", k, name, err)
+			}
+			f.Release()
+			if c := archivetest.Read(t, s); len(c.Events) != 2100 || len(c.Problems) > 0 {
+				t.Fatalf("call %d, %s: %d events, problems %q", k, name, len(c.Events), c.Problems)
+			}
+		}
+	}
+}
+
+// TestBackfillBesideCollects: a backfill and four collects of the same days.
+func TestBackfillBesideCollects(t *testing.T) {
+	s := memstore.New()
+	items := notices(1, 3000)
+	var wg sync.WaitGroup
+	for i := range 4 {
+		o, clock := options(s, newClock()), newClock()
+		wg.Go(func() {
+			for j := range 6 {
+				from := (i*700 + j*400) % 2500
+				run := o
+				run.Report.RunID = fmt.Sprint("collect-", i, "-", j)
+				_, err := pipeline.Collect(t.Context(), run, saying(clock, polisentest.Response(items[from:from+500]...)))
+				// Windows this far apart may share nothing, which the run says.
+				if _, partial := errors.AsType[*pipeline.PartialError](err); err != nil && !partial {
+					t.Errorf("collect %d: %v", i, err)
+				}
+			}
+		})
+	}
+	o := options(s, newClock())
+	wg.Go(func() {
+		if _, err := pipeline.Backfill(t.Context(), o, pipeline.Saved(read(t, polisentest.Response(items...)), nil)); err != nil {
+			t.Errorf("backfill: %v", err)
+		}
+	})
+	wg.Wait()
+	if c := archivetest.Read(t, s); len(c.Events) != 3000 || len(c.Problems) > 0 {
+		t.Errorf("%d events, problems %q", len(c.Events), c.Problems)
+	}
+}
+
+// dayAPI answers queries for days and hours with its events of that time.
+type dayAPI struct {
+	clock *retrytest.Clock
+	items map[string][][]byte // by day and hour
+	asked []string
+	fail  string // the query that fails
+}
+
+func (a *dayAPI) Fetch(_ context.Context, q polisen.Query) (*polisen.Response, error) {
+	a.asked = append(a.asked, q.DateTime)
+	if q.DateTime == a.fail {
+		return &polisen.Response{Calls: 1}, errors.New("down")
+	}
+	var items [][]byte
+	for _, when := range slices.Sorted(maps.Keys(a.items)) {
+		if strings.HasPrefix(when, q.DateTime) {
+			items = append(items, a.items[when]...)
+		}
+	}
+	r, err := saying(a.clock, polisentest.Response(items[:min(len(items), polisen.FullResponse)]...))(context.Background())
+	return r, err
+}
+
+func TestBackfillDays(t *testing.T) {
+	s, clock := memstore.New(), newClock() // 2 January 2026, the evening
+	api := &dayAPI{clock: clock, items: map[string][][]byte{}}
+	id := int64(0)
+	for _, hours := range []struct {
+		hour string
+		n    int
+	}{{"2025-12-30 05", 3}, {"2025-12-31 04", 300}, {"2025-12-31 22", 260}, {"2026-01-01 10", 520}, {"2026-01-02 09", 1}} {
+		when, _ := time.Parse("2006-01-02 15", hours.hour)
+		for range hours.n {
+			id++
+			api.items[hours.hour] = append(api.items[hours.hour], polisentest.Notice(id, when))
+		}
+	}
+	dir := t.TempDir()
+	days := func(resume bool) pipeline.Days {
+		done, err := pipeline.OpenDoneFile(dir, "test", resume)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pipeline.Days{From: archive.Date{Year: 2025, Month: 12, Day: 30}, To: archive.Date{Year: 2026, Month: 1, Day: 2}, Source: api, Done: done}
+	}
+	api.fail = "2026-01-01 11"
+	if _, err := pipeline.Backfill(t.Context(), options(s, clock), days(false).Feed); !errors.Is(err, pipeline.ErrAPI) || !strings.Contains(err.Error(), "2026-01-01") {
+		t.Fatalf("error %v", err)
+	}
+	if len(api.asked) != 1+25+13 || api.asked[2] != "2025-12-31 00" || api.asked[25] != "2025-12-31 23" {
+		t.Errorf("%d calls: %q", len(api.asked), api.asked)
+	}
+	api.asked, api.fail = nil, ""
+	r, err := pipeline.Backfill(t.Context(), options(s, clock), days(true).Feed)
+	if err != nil || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "hour 10 of 2026-01-01 is full") {
+		t.Errorf("warnings %q, error %v", r.Warnings, err)
+	}
+	if len(api.asked) != 25+1 || api.asked[0] != "2026-01-01" || api.asked[25] != "2026-01-02" {
+		t.Errorf("resumed with %q", api.asked)
+	}
+	api.asked = nil
+	if _, err := pipeline.Backfill(t.Context(), options(s, clock), days(true).Feed); err != nil || len(api.asked) != 1 || api.asked[0] != "2026-01-02" {
+		t.Errorf("the day that is not over is asked for again: %q, %v", api.asked, err)
+	}
+	c := archivetest.Read(t, s)
+	if want := 3 + 560 + 500 + 1; len(c.Events) != want || len(c.Problems) > 0 {
+		t.Errorf("%d events, want %d; problems %q", len(c.Events), want, c.Problems)
+	}
+}
+
+func TestBackfillCancelled(t *testing.T) {
+	s, clock := memstore.New(), newClock()
+	ctx, cancel := context.WithCancel(t.Context())
+	body := polisentest.Response(notices(1, 5000)...)
+	r, err := pipeline.Backfill(ctx, options(s, clock), pipeline.Saved(read(t, body), func(pipeline.Progress) { cancel() }))
+	if !errors.Is(err, context.Canceled) || r.Counts.New == 0 || r.Counts.New == 5000 {
+		t.Errorf("%d new, error %v", r.Counts.New, err)
+	}
+	if c := archivetest.Read(t, s); len(c.Events) != r.Counts.New || len(c.Problems) > 0 {
+		t.Errorf("%d events are stored, %d reported; problems %q", len(c.Events), r.Counts.New, c.Problems)
+	}
+}

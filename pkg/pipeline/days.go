@@ -1,0 +1,137 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/report"
+)
+
+// Days is a range of days to ask the API for, one call each.
+type Days struct {
+	// From and To are the first and the last day.
+	From, To archive.Date
+	// Query has the filters; its DateTime is set for each day.
+	Query  polisen.Query
+	Source Source
+	// Done are the days that need not be asked for again, and take those that
+	// have been.
+	Done DoneDays
+	// OnDay, if not nil, is told of each day.
+	OnDay func(Day)
+}
+
+// DoneDays remembers which days a backfill has asked for.
+type DoneDays interface {
+	Has(day archive.Date) bool
+	Add(day archive.Date) error
+}
+
+// Day is what became of one day.
+type Day struct {
+	Date archive.Date
+	// Left is the number of days that are still to be asked for.
+	Left    int
+	Fetched int
+	archive.Outcome
+}
+
+// Dates returns the days from From to To that are to be asked for, and the
+// number of those that are done.
+func (d Days) Dates() (todo []archive.Date, done int) {
+	for date := d.From; date.Compare(d.To) <= 0; date = date.Next() {
+		if d.Done.Has(date) {
+			done++
+		} else {
+			todo = append(todo, date)
+		}
+	}
+	return todo, done
+}
+
+// Feed returns the feed of these days, oldest first. A day whose response is
+// full is asked for again by the hour; an hour that is full too becomes a
+// warning, since the API shows no more of it.
+func (d Days) Feed(ctx context.Context, run *Options, sink Sink) error {
+	todo, _ := d.Dates()
+	for i, date := range todo {
+		day := Day{Date: date, Left: len(todo) - i - 1}
+		err := d.ask(ctx, run, sink, date.String(), &day)
+		if err == nil && day.Fetched >= polisen.FullResponse {
+			for hour := 0; hour < 24 && err == nil; hour++ {
+				part := Day{}
+				err = d.ask(ctx, run, sink, fmt.Sprintf("%s %02d", date, hour), &part)
+				if part.Fetched >= polisen.FullResponse {
+					run.Recorder.Warn("the hour %02d of %s is full: the API shows no more than %d events of it; ask by --location or --type for the rest",
+						hour, date, polisen.FullResponse)
+				}
+				day.Fetched += part.Fetched
+				day.Outcome = day.Outcome.Plus(part.Outcome)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("day %s: %w", date, err)
+		}
+		if over(date, run.Clock.Now()) {
+			if err := d.Done.Add(date); err != nil {
+				run.Recorder.Warn("%v; an interrupted backfill will ask for %s again", err, date)
+			}
+		}
+		if d.OnDay != nil {
+			d.OnDay(day)
+		}
+	}
+	if n := run.Report.Counts.Rejected; n > 0 {
+		return &PartialError{Reasons: []string{fmt.Sprintf("%d items rejected; they are kept under rejected/", n)}}
+	}
+	return nil
+}
+
+// ask makes one call and stores what it brings.
+func (d Days) ask(ctx context.Context, run *Options, sink Sink, dateTime string, day *Day) error {
+	q := d.Query
+	q.DateTime = dateTime
+	done := run.Recorder.Stage(stageFetch)
+	r, err := d.Source.Fetch(ctx, q)
+	done()
+	if r != nil {
+		day.Fetched = len(r.Events) + len(r.Rejected)
+		run.count(r)
+	}
+	if err != nil {
+		return fetchError(err)
+	}
+	day.Outcome, err = sink(ctx, archive.Batch{Events: r.Events, Rejected: r.Rejected, ObservedAt: r.FetchedAt})
+	run.Report.Counts.Rejected += day.Outcome.Rejected
+	return err
+}
+
+// count adds a response to the report. The parts of the call are the last's.
+func (o *Options) count(r *polisen.Response) {
+	t, api := r.Timings, &o.Report.API
+	o.Report.Counts.Fetched += len(r.Events) + len(r.Rejected)
+	api.Calls += r.Calls
+	api.WireBytes += r.WireBytes
+	api.Bytes += r.Bytes
+	api.Waited += report.Seconds(r.Waited)
+	api.DNS, api.Connect, api.TLS = report.Seconds(t.DNS), report.Seconds(t.Connect), report.Seconds(t.TLS)
+	api.Wait, api.Transfer = report.Seconds(t.Wait), report.Seconds(t.Transfer)
+}
+
+// fetchError marks an error as the API's, unless no call was made.
+func fetchError(err error) error {
+	if errors.Is(err, polisen.ErrRefused) {
+		return fmt.Errorf("fetch events: %w", err)
+	}
+	return fmt.Errorf("%w: fetch events: %w", ErrAPI, err)
+}
+
+// over reports whether a day has surely ended in Sweden, whose clock is ahead
+// of UTC: until then its events are still coming.
+func over(date archive.Date, now time.Time) bool {
+	return date.Compare(archive.DateOf(now.UTC())) < 0
+}
