@@ -19,12 +19,11 @@ func openStore(ctx context.Context, s config.Archive, log *slog.Logger, rec *rep
 	if s.Store.Kind == config.DirStore {
 		return dirstore.Open(s.Store.Path)
 	}
-	creds, err := ociauth.Resolve(ctx, ociauth.Options{
-		Kind:       ociauth.Kind(s.OCI.Auth),
-		ConfigFile: s.OCI.ConfigFile,
-		Profile:    s.OCI.Profile,
-		Region:     s.OCI.Region,
-	})
+	onRetry := func(operation string, err error, delay time.Duration) {
+		rec.StoreRetry()
+		log.Info("call failed, trying again", "operation", operation, "delay", delay, "error", err)
+	}
+	creds, err := ociauth.Resolve(ctx, credentials(s, onRetry))
 	if err != nil {
 		return nil, err
 	}
@@ -33,12 +32,37 @@ func openStore(ctx context.Context, s config.Archive, log *slog.Logger, rec *rep
 	return ocistore.Open(creds, ocistore.Options{
 		Namespace: s.Store.Namespace,
 		Bucket:    s.Store.Bucket,
-		Region:    s.OCI.Region,
 		Endpoint:  s.OCI.Endpoint,
 		Retry:     policy,
-		OnRetry: func(operation string, err error, delay time.Duration) {
-			rec.StoreRetry()
-			log.Info("storage call failed, trying again", "operation", operation, "delay", delay, "error", err)
-		},
+		OnRetry:   onRetry,
 	})
+}
+
+// defaultRegion is where requests go if neither the settings nor the
+// credentials name a region.
+const defaultRegion = "eu-stockholm-1"
+
+// credentials says where to look for what signs the requests to a bucket.
+func credentials(s config.Archive, onRetry func(string, error, time.Duration)) ociauth.Options {
+	policy := ociauth.DefaultRetry
+	policy.Base = s.RetryBase
+	return ociauth.Options{
+		Kind:          ociauth.Kind(s.OCI.Auth),
+		ConfigFile:    s.OCI.ConfigFile,
+		Profile:       s.OCI.Profile,
+		Region:        s.OCI.Region,
+		DefaultRegion: defaultRegion,
+		Vault: ociauth.Vault{
+			ID:              s.Vault.ID,
+			Name:            s.Vault.Name,
+			Compartment:     s.Vault.Compartment,
+			Auth:            ociauth.Kind(s.Vault.Auth),
+			Region:          s.Vault.Region,
+			SecretPrefix:    s.Vault.SecretPrefix,
+			SecretsEndpoint: s.Vault.SecretsEndpoint,
+			KMSEndpoint:     s.Vault.KMSEndpoint,
+		},
+		Retry:   policy,
+		OnRetry: onRetry,
+	}
 }

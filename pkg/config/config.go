@@ -68,7 +68,7 @@ type OCI struct {
 	Auth       AuthKind
 	ConfigFile string // absolute path; empty if Auth does not need one
 	Profile    string
-	Region     string
+	Region     string // empty for that of the credentials
 	Endpoint   string // scheme and host in place of the region's own, or empty
 }
 

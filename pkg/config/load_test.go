@@ -69,9 +69,8 @@ func TestDefaults(t *testing.T) {
 		},
 		Archive: config.Archive{
 			Store:     config.StoreURL{Kind: config.DirStore, Path: "/home/me/.local/share/polisen-events-collector"},
-			Timeout:   5 * time.Minute,
 			RetryBase: 500 * time.Millisecond,
-			OCI:       config.OCI{Auth: config.AuthAPIKey, Profile: "DEFAULT", Region: "eu-stockholm-1"},
+			OCI:       config.OCI{Auth: config.AuthAPIKey, Profile: "DEFAULT"},
 			Vault:     config.Vault{Region: "eu-frankfurt-1", Auth: config.AuthAPIKey},
 		},
 	}
@@ -349,7 +348,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	if !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	if s.General.LogFormat != config.JSON || s.Archive.Timeout != 5*time.Minute {
+	if s.General.LogFormat != config.JSON || s.Archive.RetryBase != 500*time.Millisecond {
 		t.Errorf("good values, and defaults for wrong ones, are wanted beside the error: %+v", s)
 	}
 }

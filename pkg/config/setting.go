@@ -171,7 +171,7 @@ func table() []Setting {
 		},
 		{
 			Flag: "oci-region", Env: "OCI_REGION", Group: ArchiveGroup, Kind: "REGION",
-			Default: "eu-stockholm-1",
+			Implied: "that of the credentials, else eu-stockholm-1",
 			Help:    "region of the bucket",
 			Example: "eu-frankfurt-1",
 			set:     into(func(s *Settings) *string { return &s.Archive.OCI.Region }, parseRegion),
@@ -238,7 +238,7 @@ func table() []Setting {
 		{
 			Flag: "oci-vaults-endpoint", Env: "OCI_VAULTS_ENDPOINT", Group: ArchiveGroup, Kind: "URL",
 			Implied: "the region's",
-			Help:    "vault service endpoint",
+			Help:    "vault service endpoint; accepted, though no call goes there today",
 			Example: "https://vaults.eu-frankfurt-1.oci.oraclecloud.com",
 			set:     into(func(s *Settings) *string { return &s.Archive.Vault.VaultsEndpoint }, parseEndpoint),
 		},

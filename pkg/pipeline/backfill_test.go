@@ -42,6 +42,7 @@ func read(t *testing.T, bodies ...[]byte) iter.Seq2[saved.Item, error] {
 // the recording asks for, which is the one that collecting them gives
 // (TestReplay).
 func TestBackfillReplay(t *testing.T) {
+	t.Parallel()
 	polls, truth := replaytest.Load(t)
 	bodies := make([][]byte, len(polls))
 	for i, poll := range polls {

@@ -2,7 +2,7 @@ package pipeline_test
 
 import (
 	"context"
-	"fmt"
+	"crypto/rand"
 	"strings"
 	"testing"
 
@@ -37,12 +37,10 @@ func saying(clock *retrytest.Clock, body []byte) sourceFunc {
 	}
 }
 
-var runs int
-
 func options(s store.Store, clock *retrytest.Clock) pipeline.Options {
-	runs++
+
 	return pipeline.Options{
-		Report:    report.Report{RunID: fmt.Sprint("run-", runs), Command: "collect", Store: s.String()},
+		Report:    report.Report{RunID: rand.Text(), Command: "collect", Store: s.String()},
 		Recorder:  report.NewRecorder(clock.Now),
 		Clock:     clock,
 		OpenStore: func(context.Context) (store.Store, error) { return s, nil },
@@ -60,6 +58,7 @@ func options(s store.Store, clock *retrytest.Clock) pipeline.Options {
 // the recording itself says: each event once, its first version verbatim, in
 // the partition of its own date; each later version once.
 func TestReplay(t *testing.T) {
+	t.Parallel()
 	polls, truth := replaytest.Load(t)
 	s := memstore.New()
 	clock := retrytest.NewClock(polls[0].Time)
