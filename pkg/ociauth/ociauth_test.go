@@ -62,6 +62,7 @@ func pkcs1(id *ociauthtest.Identity) string {
 
 func encrypted(t *testing.T, id *ociauthtest.Identity, password string) string {
 	t.Helper()
+	//lint:ignore SA1019 keys that OpenSSL encrypted long ago are still in use
 	block, err := x509.EncryptPEMBlock(rand.Reader, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(id.Key), []byte(password), x509.PEMCipherAES256)
 	if err != nil {
 		t.Fatal(err)
@@ -132,6 +133,27 @@ func TestProfiles(t *testing.T) {
 				t.Errorf("the SDK would look for credentials of its own: %+v", auth)
 			}
 		})
+	}
+}
+
+// A key as "oci setup keys" encrypts it (PKCS#8), made with OpenSSL.
+func TestEncryptedPKCS8(t *testing.T) {
+	key, err := os.ReadFile("testdata/encrypted.pem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for word, want := range map[string]string{
+		"open sesame": "key_file {dir}/key.pem has the fingerprint ", // so it was read
+		"other":       "it cannot be decrypted: check pass_phrase",
+		"":            "it is encrypted, and there is no pass_phrase",
+	} {
+		dir := folder(t, map[string]string{
+			"config": "[DEFAULT]\n" + profile(ociauthtest.Shared()) + "pass_phrase=" + word + "\n", "key.pem": string(key),
+		})
+		_, err := ociauth.Resolve(t.Context(), ociauth.Options{ConfigFile: filepath.Join(dir, "config")})
+		if want = strings.ReplaceAll(want, "{dir}", dir); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("passphrase %q: %v", word, err)
+		}
 	}
 }
 
