@@ -194,14 +194,16 @@ func (w *Writer) addOnce(ctx context.Context, b *progress) (last *plan, err erro
 	done = w.opts.Stage(StageCommit)
 	err = w.commit(ctx, p, b)
 	done()
-	switch {
-	case err == nil:
+	if err == nil {
 		b.credit(p)
 		if !p.more {
 			return p, nil
 		}
 		return nil, w.Flush(ctx)
-	case errors.Is(err, store.ErrPrecondition):
+	}
+	b.attempts[p.next.sequence()] = p
+	switch {
+	case errors.Is(err, store.ErrPrecondition): // or a repeated request met its own success
 		b.outcome.Lost++
 		if b.outcome.Lost > maxLost {
 			return nil, fmt.Errorf("commit %s: gave up after other runs were faster %d times: %w", DocumentName, maxLost, err)
@@ -209,7 +211,6 @@ func (w *Writer) addOnce(ctx context.Context, b *progress) (last *plan, err erro
 	case ctx.Err() != nil, errors.Is(err, store.ErrAccess), errors.Is(err, store.ErrInvalid):
 		return nil, err
 	default:
-		b.attempts[p.next.sequence()] = p
 		b.outcome.Unknown++
 		if b.outcome.Unknown > maxUnknown {
 			return nil, fmt.Errorf("commit %s: gave up after %d tries: %w", DocumentName, maxUnknown, err)

@@ -118,6 +118,25 @@ func TestUnknownOutcome(t *testing.T) {
 	}
 }
 
+// repeating is a store that repeats a commit whose answer was lost, and so is
+// told that its condition no longer holds.
+type repeating struct{ store.Store }
+
+func (r repeating) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.Attrs, error) {
+	attrs, err := r.Store.Put(ctx, name, body, cond)
+	if err == nil && name == archive.DocumentName {
+		return r.Store.Put(ctx, name, body, cond)
+	}
+	return attrs, err
+}
+
+func TestRepeatedCommit(t *testing.T) {
+	s := memstore.New()
+	if o := mustRun(t, repeating{s}, current(event(1, 0, "first"))); o.New != 1 || o.Seen != 0 || len(o.Objects) != 1 {
+		t.Errorf("outcome %+v", o)
+	}
+}
+
 // TestStuckCommit: a store that never answers a commit ends the run with its
 // own error, after a bounded number of tries.
 func TestStuckCommit(t *testing.T) {

@@ -110,7 +110,7 @@ func table() []Setting {
 		{
 			Flag: flagStateDir, Env: "POLISEN_STATE_DIR", Group: APIGroup, Kind: "FOLDER",
 			Implied: "$XDG_STATE_HOME/polisen-events-collector, else ~/.local/state/polisen-events-collector",
-			Help:    "what this host remembers: the calls made to the API, the last run",
+			Help:    "what this host remembers: the calls made to the API, the days that backfills have done",
 			Example: "/var/lib/polisen-events-collector",
 			set:     into(func(s *Settings) *string { return &s.API.StateDir }, localPath),
 		},

@@ -22,7 +22,9 @@ var (
 	// missing bucket or folder, which is ErrAccess.
 	ErrNotExist = errors.New("object does not exist")
 	// ErrPrecondition: the write's condition did not hold, or another write to
-	// the object was under way; this write had no effect.
+	// the object was under way; this write had no effect. A store that repeats
+	// requests may say so of a write whose own earlier, unanswered try took
+	// effect: whoever has to know reads the object.
 	ErrPrecondition = errors.New("precondition failed")
 	// ErrAccess: the store as a whole cannot be used with these settings:
 	// credentials, permissions, a missing bucket. This call had no effect, and
