@@ -99,7 +99,9 @@ func TestReadmeTables(t *testing.T) {
 		if s.Env != "" {
 			env = "`" + s.Env + "`"
 		}
-		if s.Implied != "" {
+		if strings.ContainsAny(s.Implied, "<$") { // which Markdown would take for its own
+			standard = "`" + s.Implied + "`"
+		} else if s.Implied != "" {
 			standard = s.Implied
 		} else if s.Default != "" {
 			standard = "`" + s.Default + "`"
