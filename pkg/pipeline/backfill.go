@@ -23,7 +23,7 @@ type Sink func(ctx context.Context, b archive.Batch) (archive.Outcome, error)
 // the collecting goes on, and a backfill would hide that it does not.
 func Backfill(ctx context.Context, o Options, feed Feed) (report.Report, error) {
 	var total archive.Outcome
-	_, w, err := open(ctx, o)
+	_, w, err := open(ctx, &o)
 	if err == nil {
 		err = feed(ctx, &o, func(ctx context.Context, b archive.Batch) (archive.Outcome, error) {
 			outcome, err := w.Add(ctx, b)

@@ -66,7 +66,7 @@ func (c *collect) commit(ctx context.Context) error {
 	opened := make(chan struct{})
 	g.Go(func() (err error) {
 		defer close(opened)
-		c.store, c.writer, err = open(gctx, c.Options)
+		c.store, c.writer, err = open(gctx, &c.Options)
 		return err
 	})
 	g.Go(func() error {

@@ -69,7 +69,7 @@ const (
 )
 
 // open finds credentials, opens the store, reads the document and heals.
-func open(ctx context.Context, o Options) (store.Store, *archive.Writer, error) {
+func open(ctx context.Context, o *Options) (store.Store, *archive.Writer, error) {
 	done := o.Recorder.Stage(stageCredentials)
 	s, err := o.OpenStore(ctx)
 	done()
