@@ -15,6 +15,9 @@ import (
 // as os.LookupEnv does. A variable that is set to nothing counts as not set.
 type Lookup func(name string) (string, bool)
 
+// redacted stands in problems for what must not be shown.
+const redacted = "[redacted]"
+
 // Problems are all that is wrong with the settings, one line each. They quote
 // values, but neither passwords in URLs nor private keys.
 type Problems []error
@@ -215,10 +218,10 @@ var password = regexp.MustCompile(`//[^/]*@`)
 // quote shows a value on one line, without what might be a credential.
 func quote(text string) string {
 	if strings.Contains(text, "PRIVATE KEY") {
-		return Redacted
+		return redacted
 	}
 	const most = 200
-	text = password.ReplaceAllString(text, "//"+Redacted+"@")
+	text = password.ReplaceAllString(text, "//"+redacted+"@")
 	if len(text) > most {
 		text = text[:most] + "..."
 	}
