@@ -1,0 +1,203 @@
+package saved_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/polisen/polisentest"
+	"polisen-events-collector/pkg/saved"
+)
+
+// readAll returns what Read yields, one line each: the item, or the error.
+func readAll(t *testing.T, dir string, paths []string, stdin io.Reader) (lines []string) {
+	t.Helper()
+	t.Chdir(dir)
+	for item, err := range saved.Read(t.Context(), paths, stdin) {
+		switch {
+		case err != nil:
+			lines = append(lines, fmt.Sprintf("%s: error: %v", item.File, err))
+		case item.Damage != "":
+			lines = append(lines, fmt.Sprintf("%s: %s: %s", item.File, item.Damage, item.Raw))
+		default:
+			lines = append(lines, fmt.Sprintf("%s: %s", item.File, item.Raw))
+		}
+	}
+	return lines
+}
+
+func write(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, content := range files {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(content), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestPaths(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{
+		"one.json":      `[1]`,
+		"in/b.jsonl":    `{"id":2}`,
+		"in/a.json":     `[3,4]`,
+		"in/empty.json": ``,
+		"in/c/d.json":   `[5]`,
+		"in/.hidden":    `[6]`,
+		"in/.git/HEAD":  `[7]`,
+		".given/.8":     `[8]`,
+		"other/9":       `[9]`,
+	})
+	if err := errors.Join(os.Symlink("../other", filepath.Join(dir, "in", "linked")), os.Symlink("in", filepath.Join(dir, "link"))); err != nil {
+		t.Fatal(err)
+	}
+	paths := []string{"one.json", "in", "missing", "-", ".given/.8", ".given", "link/c"}
+	want := []string{
+		"one.json: 1",
+		"in/a.json: 3", "in/a.json: 4", `in/b.jsonl: {"id":2}`, "in/c/d.json: 5",
+		"in/linked: error: read saved responses in in/linked: is a directory",
+		"missing: error: read saved responses in missing: no such file or directory",
+		"-: 10",
+		".given/.8: 8",
+		"link/c/d.json: 5",
+	}
+	if diff := cmp.Diff(want, readAll(t, dir, paths, strings.NewReader("[10]"))); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestErrorsAreTheCauses(t *testing.T) {
+	for _, err := range saved.Read(t.Context(), []string{"missing"}, nil) {
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("got %v, want fs.ErrNotExist", err)
+		}
+	}
+}
+
+func TestCompressed(t *testing.T) {
+	first, second := []byte(`[{"id":1},{"id":2}]`), []byte("\n[{\"id\":3}]\n")
+	gz, zs := pack(t, first, gzipped), pack(t, first, zstandard)
+	skippable := "\x5a\x2a\x4d\x18\x03\x00\x00\x00abc"
+	broken := slices.Clone(gz)
+	broken[len(broken)-8] ^= 1                          // in the checksum
+	const wide = "\x28\xb5\x2f\xfd\x00\x88\x01\x00\x00" // a window of 128 MiB, and an empty block
+	const one, two, three = `-: {"id":1}`, `-: {"id":2}`, `-: {"id":3}`
+	for name, tt := range map[string]struct {
+		content []byte
+		want    []string
+	}{
+		"gzip":         {gz, []string{one, two}},
+		"gzip members": {slices.Concat(gz, pack(t, second, gzipped)), []string{one, two, three}},
+		"zstd":         {zs, []string{one, two}},
+		"zstd frames":  {slices.Concat([]byte(skippable), zs, pack(t, second, zstandard)), []string{one, two, three}},
+		"no items":     {pack(t, nil, gzipped), nil},
+		"cut off gzip": {gz[:len(gz)-12], []string{one, "-: truncated: {\"id\":2", "-: error: read saved responses in -: unexpected EOF"}},
+		"bad checksum": {broken, []string{one, two, "-: error: read saved responses in -: gzip: invalid checksum"}},
+		"bad header":   {[]byte("\x1f\x8b\x09"), []string{"-: error: read saved responses in -: unexpected EOF"}},
+		"cut off zstd": {zs[:len(zs)-6], []string{"-: error: read saved responses in -: unexpected EOF"}},
+		"wide zstd":    {[]byte(wide), []string{"-: error: read saved responses in -: window size exceeded"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := readAll(t, t.TempDir(), []string{"-"}, bytes.NewReader(tt.content))
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestReadErrorEndsTheFileAlone: what was read before it counts.
+func TestReadErrorEndsTheFileAlone(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"next": `[3]`})
+	stdin := io.MultiReader(strings.NewReader(`[1,{"id":2`), iotest.ErrReader(errors.New("connection lost")))
+	want := []string{"-: 1", `-: truncated: {"id":2`, "-: error: read saved responses in -: connection lost", "next: 3"}
+	if diff := cmp.Diff(want, readAll(t, dir, []string{"-", "next"}, stdin)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestConsumerStops(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"a": "[1,2", "b": "[3]"})
+	t.Chdir(dir)
+	for _, paths := range [][]string{{"a", "b"}, {"missing", "b"}, {".", "b"}} {
+		for range saved.Read(t.Context(), paths, nil) {
+			break // going on would make the iterator panic
+		}
+	}
+}
+
+// TestCancel: the end of the context ends the reading, even while standard
+// input gives nothing, and what was not read does not count as damaged.
+func TestCancel(t *testing.T) {
+	reason := errors.New("stopped")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	stdin, w := io.Pipe()
+	defer w.Close()
+	go func() {
+		_, _ = io.WriteString(w, `[{"id":1},{"id"`) // fails once stdin is closed
+	}()
+	var got []string
+	for item, err := range saved.Read(ctx, []string{"-", "never read"}, stdin) {
+		got = append(got, string(item.Raw)+item.Damage)
+		cancel(reason)
+		if err != nil {
+			got = append(got, err.Error())
+			if !errors.Is(err, reason) {
+				t.Errorf("%v is not the cause", err)
+			}
+		}
+	}
+	want := []string{`{"id":1}`, "", "read saved responses in -: stopped"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestSameAsParse: what the API's client finds in responses is found in them
+// when they are saved, one after the other.
+func TestSameAsParse(t *testing.T) {
+	var bodies [][]byte
+	for n := range 25 {
+		bodies = append(bodies, polisentest.Body(n*n))
+	}
+	var want []polisen.Event
+	stream := make([]io.Reader, 0, len(bodies))
+	for _, body := range bodies {
+		events, rejected, err := polisen.Parse(body)
+		if empty := string(body) == "[]"; err != nil && !empty || len(rejected) > 0 {
+			t.Fatal(rejected, err)
+		}
+		want = append(want, events...)
+		stream = append(stream, bytes.NewReader(body))
+	}
+	n := 0
+	for item, err := range saved.Read(t.Context(), []string{"-"}, io.MultiReader(stream...)) {
+		if err != nil || item.Damage != "" {
+			t.Fatal(item, err)
+		}
+		event, rejected := polisen.ParseItem(item.Raw)
+		if rejected != nil || n == len(want) || !bytes.Equal(event.Raw, want[n].Raw) {
+			t.Fatalf("item %d is %s", n, item.Raw)
+		}
+		n++
+	}
+	if n != len(want) || n == 0 {
+		t.Errorf("%d items, want %d", n, len(want))
+	}
+}

@@ -1,0 +1,280 @@
+package saved
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// got is what a scan yields of an item.
+type got struct {
+	Raw    string
+	Damage string
+	offset int64
+}
+
+// tester is what testing.T, testing.F and rapid.T have in common.
+type tester interface {
+	Helper()
+	Context() context.Context
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+// scanAll scans content with items of at most limit bytes, and checks what
+// holds for any content: items in order, verbatim, whole JSON values or
+// damaged, and nothing but delimiters between them.
+func scanAll(t tester, content string, limit int, wrap func(io.Reader) io.Reader) []got {
+	t.Helper()
+	var all []got
+	var s scanner
+	s.init(t.Context(), limit, func(item Item, _ error) bool {
+		all = append(all, got{string(item.Raw), item.Damage, item.Offset})
+		return true
+	})
+	if err := s.scan("file", wrap(strings.NewReader(content))); err != nil {
+		t.Fatal(err)
+	}
+	end := int64(0)
+	for _, g := range all {
+		if g.offset < end || !strings.HasPrefix(content[g.offset:], g.Raw) {
+			t.Fatalf("%+v is not at its offset %d, or before the end of the last at %d", g, g.offset, end)
+		}
+		between(t, content[end:g.offset])
+		end = g.offset + int64(len(g.Raw))
+		if good := g.Damage == ""; good != (json.Valid([]byte(g.Raw)) && utf8.ValidString(g.Raw)) && good || len(g.Raw) > limit {
+			t.Fatalf("%+v", g)
+		}
+	}
+	between(t, content[end:])
+	return all
+}
+
+func between(t tester, text string) {
+	t.Helper()
+	if rest := strings.Trim(strings.ReplaceAll(text, bom, ""), spaces+",[]"); rest != "" {
+		t.Fatalf("%q was passed over", rest)
+	}
+}
+
+func whole(r io.Reader) io.Reader { return r }
+
+func TestScan(t *testing.T) {
+	const (
+		notClosed = "the array before it is not closed"
+		atEnd     = "the array is not closed at the end"
+		noComma   = "a comma is missing before it"
+		stray     = "text that belongs to no item"
+	)
+	good := func(raws ...string) (all []got) {
+		for _, raw := range raws {
+			all = append(all, got{Raw: raw})
+		}
+		return all
+	}
+	damaged := func(raw, reason string) []got { return []got{{Raw: raw, Damage: reason}} }
+	for name, tt := range map[string]struct {
+		content string
+		want    [][]got
+	}{
+		"nothing":             {"", nil},
+		"white space":         {" \r\n\t", nil},
+		"no items":            {"[]\n[ ]", nil},
+		"indented":            {"[\n  {\n    \"id\": 1\n  },\n  {\n    \"id\": 2\n  }\n]\n", [][]got{good("{\n    \"id\": 1\n  }", "{\n    \"id\": 2\n  }")}},
+		"compact":             {`[{"id":1},{"id":2}]`, [][]got{good(`{"id":1}`, `{"id":2}`)}},
+		"lines":               {"{\"id\":1}\n{\"id\":2}\r\n{\"id\":3}", [][]got{good(`{"id":1}`, `{"id":2}`, `{"id":3}`)}},
+		"arrays in a row":     {"[{\"id\":1}][{\"id\":2}]\n\n[{\"id\":3}]", [][]got{good(`{"id":1}`, `{"id":2}`, `{"id":3}`)}},
+		"arrays and lines":    {"[{\"id\":1}]\n{\"id\":2}\n[{\"id\":3}]", [][]got{good(`{"id":1}`, `{"id":2}`, `{"id":3}`)}},
+		"byte order marks":    {bom + "[{\"id\":1}]\n" + bom + "[{\"id\":2}]", [][]got{good(`{"id":1}`, `{"id":2}`)}},
+		"no objects":          {`[1,"a",null,[2,3],-4.5e6,[]]`, [][]got{good("1", `"a"`, "null", "[2,3]", "-4.5e6", "[]")}},
+		"duplicate names":     {`[{"id":1,"id":2}]`, [][]got{good(`{"id":1,"id":2}`)}},
+		"half a surrogate":    {`[{"a":"\ud800"}]`, [][]got{good(`{"a":"\ud800"}`)}},
+		"objects in an event": {`[{"a":[{"b":1},{"b":2}]}]`, [][]got{good(`{"a":[{"b":1},{"b":2}]}`)}},
+
+		"truncated array, in an item": {"[{\"id\":1},{\"id\":2,\"name\":\"a\n[{\"id\":3}]",
+			[][]got{good(`{"id":1}`), damaged(`{"id":2,"name":"a`, `not JSON at byte 27: invalid character '\n' in string (expecting non-control character)`), good(`{"id":3}`)}},
+		"truncated array, after an item":  {"[{\"id\":1}\n[{\"id\":2}]", [][]got{good(`{"id":1}`), damaged("", notClosed), good(`{"id":2}`)}},
+		"truncated array, after a comma":  {"[{\"id\":1},\n[{\"id\":2}]", [][]got{good(`{"id":1}`), damaged("", notClosed), good(`{"id":2}`)}},
+		"truncated array, before items":   {"[\n[{\"id\":2}]", [][]got{damaged("", notClosed), good(`{"id":2}`)}},
+		"truncated array, then lines":     {"[{\"id\":1}\n{\"id\":2}\n{\"id\":3}", [][]got{good(`{"id":1}`), damaged("", noComma), good(`{"id":2}`, `{"id":3}`)}},
+		"truncated at the end, in a name": {`[{"id":1},{"i`, [][]got{good(`{"id":1}`), damaged(`{"i`, "truncated")}},
+		"truncated at the end, in a rune": {"[{\"id\":1},{\"a\":\"\xc3", [][]got{good(`{"id":1}`), damaged("{\"a\":\"\xc3", "truncated")}},
+		"truncated at the end, in a word": {`[nul`, [][]got{damaged(`nul`, "truncated")}},
+		"truncated at the end, after":     {`[{"id":1},`, [][]got{good(`{"id":1}`), damaged("", atEnd)}},
+		"truncated line":                  {"{\"id\":1}\n{\"id\":\n{\"id\":3}\n", [][]got{good(`{"id":1}`), damaged(`{"id":`, "truncated"), good(`{"id":3}`)}},
+		"truncated start":                 {"\"a\"},{\"id\":2}]\n[{\"id\":3}]", [][]got{damaged(`"a"}`, stray), good(`{"id":2}`, `{"id":3}`)}},
+
+		"page between arrays": {"[{\"id\":1}]\n<html>\n<a href=\"[x]\">{</a>\n</html>\n[{\"id\":2}]",
+			[][]got{good(`{"id":1}`), damaged("<html>\n<a href=\"[x]\">{</a>\n</html>", stray), good(`{"id":2}`)}},
+		"page in an array": {"[\n  {\"id\":1},\n<<<<<<< HEAD\n  {\"id\":2}\n]",
+			[][]got{good(`{"id":1}`), damaged("<<<<<<< HEAD", "not JSON at byte 14: invalid character '<' at start of value"), good(`{"id":2}`)}},
+		"words outside of an array": {"404 not found\nnull\n{\"id\":1}", [][]got{damaged("404 not found\nnull", stray), good(`{"id":1}`)}},
+		"NUL bytes":                 {"{\"id\":1}\n\x00\x00\x00\n{\"id\":2}", [][]got{good(`{"id":1}`), damaged("\x00\x00\x00", stray), good(`{"id":2}`)}},
+		"NUL bytes in an item": {"[{\"id\":1,\"a\":\"\x00\x00\"},{\"id\":2}]",
+			[][]got{damaged("{\"id\":1,\"a\":\"\x00\x00\"}", `not JSON at byte 14: invalid character '\x00' in string (expecting non-control character)`), good(`{"id":2}`)}},
+		"not UTF-8": {"[{\"a\":\"\xff\"},{\"id\":2}]", [][]got{damaged("{\"a\":\"\xff\"}", "not valid UTF-8"), good(`{"id":2}`)}},
+
+		"comma missing between items":   {`[{"id":1}{"id":2},{"id":3}]`, [][]got{good(`{"id":1}`), damaged("", noComma), good(`{"id":2}`, `{"id":3}`)}},
+		"comma missing in an item":      {`[{"id":1 "a":2},{"id":3}]`, [][]got{damaged(`{"id":1 "a":2}`, `not JSON at byte 9: invalid character '"' after object value (expecting ',' or '}')`), good(`{"id":3}`)}},
+		"quote missing":                 {`[{"a":"b},{"id":2,"a":"b"},{"id":3}]`, [][]got{damaged(`{"a":"b}`, `not JSON at byte 12: invalid character 'i' after object value (expecting ',' or '}')`), good(`{"id":2,"a":"b"}`, `{"id":3}`)}},
+		"brace missing":                 {`[{"l":{"a":1},{"id":2}]`, [][]got{damaged(`{"l":{"a":1}`, `not JSON at byte 14: invalid character '{' at start of string (expecting '"')`), good(`{"id":2}`)}},
+		"brace too many":                {`[{"id":1}},{"id":2}]`, [][]got{good(`{"id":1}`), damaged("}", stray), good(`{"id":2}`)}},
+		"opening bracket missing":       {`{"id":1},{"id":2}]`, [][]got{good(`{"id":1}`), damaged(",", "a comma without an item before it"), good(`{"id":2}`)}},
+		"opening bracket too many":      {`[[{"id":1}]`, [][]got{damaged("", notClosed), good(`{"id":1}`)}},
+		"closing bracket too many":      {`[{"id":1}]][{"id":2}]`, [][]got{good(`{"id":1}`), damaged("]", "a closing bracket without an array"), good(`{"id":2}`)}},
+		"comma too many":                {`[{"id":1},,{"id":2}]`, [][]got{good(`{"id":1}`), damaged(",", "a comma without an item before it"), good(`{"id":2}`)}},
+		"comma first":                   {`[,{"id":2}]`, [][]got{damaged(",", "a comma without an item before it"), good(`{"id":2}`)}},
+		"comma last":                    {`[{"id":1},]`, [][]got{good(`{"id":1}`), damaged("", "an item is missing between comma and bracket")}},
+		"nested object is no candidate": {"[{\"a\" 1,\"l\":{\"b\":2},\"m\":\n {\"b\":3}},{\"id\":2}]", [][]got{damaged("{\"a\" 1,\"l\":{\"b\":2},\"m\":\n {\"b\":3}}", `not JSON at byte 6: invalid character '1' after object name (expecting ':')`), good(`{"id":2}`)}},
+		"word in an array":              {`[{"id":1},undefined,{"id":2}]`, [][]got{good(`{"id":1}`), damaged("undefined", "not JSON at byte 10: invalid character 'u' at start of value"), good(`{"id":2}`)}},
+		"damage hides no later damage": {"[{\"id\":1 2}]\n[{\"id\":3}\n[{\"id\":4}]",
+			[][]got{damaged("{\"id\":1 2}]", `not JSON at byte 9: invalid character '2' after object value (expecting ',' or '}')`), good(`{"id":3}`), damaged("", notClosed), good(`{"id":4}`)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := slices.Concat(tt.want...)
+			for _, wrap := range []func(io.Reader) io.Reader{whole, iotest.OneByteReader, iotest.DataErrReader} {
+				if diff := cmp.Diff(want, scanAll(t, tt.content, 1<<10, wrap), cmp.Comparer(same)); diff != "" {
+					t.Errorf("-want +got:\n%s", diff)
+				}
+			}
+		})
+	}
+}
+
+// same compares what was scanned; scanAll has checked the offsets.
+func same(a, b got) bool { return a.Raw == b.Raw && a.Damage == b.Damage }
+
+func TestLimit(t *testing.T) {
+	const limit = 64
+	long := `{"id":1,"a":"` + strings.Repeat("x", limit) + `"}`
+	fits := `{"a":"` + strings.Repeat("x", limit-8) + `"}`
+	for name, tt := range map[string]struct {
+		content string
+		want    []got
+	}{
+		"fits":     {"[" + fits + "]", []got{{Raw: fits}}},
+		"too long": {"[" + long + `,{"id":2}]`, []got{{Raw: long[:limit], Damage: "longer than 64 bytes"}, {Raw: long[limit:], Damage: "longer than 64 bytes"}, {Raw: `{"id":2}`}}},
+		"a number": {"[" + strings.Repeat("1", limit+1) + `,{"id":2}]`, []got{{Raw: strings.Repeat("1", limit)}, {Raw: "1", Damage: "text that belongs to no item"}, {Raw: `{"id":2}`}}},
+		"stray text": {strings.Repeat("<p>", limit) + `[{"id":2}]`, []got{
+			{Raw: strings.Repeat("<p>", limit)[:limit], Damage: "text that belongs to no item"},
+			{Raw: strings.Repeat("<p>", limit)[limit : 2*limit], Damage: "text that belongs to no item"},
+			{Raw: strings.Repeat("<p>", limit)[2*limit:], Damage: "text that belongs to no item"},
+			{Raw: "[", Damage: "text that belongs to no item"},
+			{Raw: `{"id":2}`},
+		}},
+		"comma and brace in different pieces":          {strings.Repeat("x", limit-1) + `,{"id":2}`, []got{{Raw: strings.Repeat("x", limit-1) + ",", Damage: "text that belongs to no item"}, {Raw: `{"id":2}`}}},
+		"line end and brace in different pieces":       {strings.Repeat("x", limit-1) + "\n" + `{"id":2}`, []got{{Raw: strings.Repeat("x", limit-1) + "\n", Damage: "text that belongs to no item"}, {Raw: `{"id":2}`}}},
+		"colon and brace in different pieces":          {strings.Repeat("x", limit-1) + ":\n" + `{"id":2}`, []got{{Raw: strings.Repeat("x", limit-1) + ":", Damage: "text that belongs to no item"}, {Raw: `{"id":2}`}}},
+		"colon and indented brace in different pieces": {strings.Repeat("x", limit-1) + ":\n " + `{"id":2}`, []got{{Raw: strings.Repeat("x", limit-1) + ":", Damage: "text that belongs to no item"}, {Raw: "\n " + `{"id":2}`, Damage: "text that belongs to no item"}}},
+		"item across pieces":                           {strings.Repeat("x", limit-5) + "\n" + `{"id":2}`, []got{{Raw: strings.Repeat("x", limit-5) + "\n", Damage: "text that belongs to no item"}, {Raw: `{"id":2}`}}},
+		"array across pieces":                          {strings.Repeat("x", limit-3) + "\n[ " + `{"id":2}]`, []got{{Raw: strings.Repeat("x", limit-3) + "\n", Damage: "text that belongs to no item"}, {Raw: `{"id":2}`}}},
+		"white space without end": {"[{\"id\":1}," + strings.Repeat(" ", 3*limit) + `[` + strings.Repeat(" ", 3*limit) + `{"id":2}]`, []got{
+			{Raw: `{"id":1}`},
+			{Raw: "[" + strings.Repeat(" ", limit-1), Damage: "longer than 64 bytes"},
+			{Raw: strings.Repeat(" ", limit), Damage: "longer than 64 bytes"},
+			{Raw: strings.Repeat(" ", limit), Damage: "longer than 64 bytes"},
+			{Raw: `{"id":2}`},
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, wrap := range []func(io.Reader) io.Reader{whole, iotest.OneByteReader} {
+				if diff := cmp.Diff(tt.want, scanAll(t, tt.content, limit, wrap), cmp.Comparer(same)); diff != "" {
+					t.Errorf("-want +got:\n%s", diff)
+				}
+			}
+		})
+	}
+}
+
+// TestHardToDecide: text in which an item seems to begin at every other byte
+// ends all the same, in a time that grows with its length alone.
+func TestHardToDecide(t *testing.T) {
+	for _, text := range []string{`{"":[`, `[`, `{"a":1,`, "\n[", "\n{", "[{}", `{"":[` + strings.Repeat(" ", 100)} {
+		content := strings.Repeat(text, MaxItem/len(text)+1)
+		scanAll(t, content, MaxItem, whole)
+	}
+}
+
+// TestGoodItemsSurvive: whatever is put between items, and however many
+// arrays or lines they are in, all of them are yielded, in order.
+func TestGoodItemsSurvive(t *testing.T) {
+	// None of these looks like an item further in, or eats the next line.
+	damages := []string{
+		`{"id":7,"name":"a`, `{"id":7,`, `{"id":7,"l":{"a":`, `{"id" 7}`, `{"id":7,"l":{"a":1}`, `"id":7}`, "<html>{}[", "\x00\x00",
+		"{\"a\":\"\xff\"}", "404 not found", `{"id":7}}`, "]", ",", "[", `[{"id`, `"`, `{`, `}`, `\`, "=======", "[]]", `{"a":[[[`,
+	}
+	text := rapid.StringOf(rapid.RuneFrom([]rune("aö \"\\{}[],:\n\t😀")))
+	rapid.Check(t, func(t *rapid.T) {
+		var content bytes.Buffer
+		var want []string
+		newItem := func() string {
+			quoted, _ := json.Marshal(text.Draw(t, "text")) // a string always encodes
+			raw := fmt.Sprintf(`{"id":%d,"name":%s,"l":{"a":[%[2]s,{"b":[]}]}}`, 1000+len(want), quoted)
+			if rapid.Bool().Draw(t, "indent") {
+				var b bytes.Buffer
+				_ = json.Indent(&b, []byte(raw), "  ", "  ") // valid by the above
+				raw = b.String()
+			}
+			want = append(want, raw)
+			return raw
+		}
+		for range rapid.IntRange(1, 6).Draw(t, "parts") {
+			switch rapid.IntRange(0, 3).Draw(t, "kind") {
+			case 0: // lines
+				for range rapid.IntRange(1, 3).Draw(t, "lines") {
+					content.WriteString(newItem() + "\n")
+				}
+			case 1: // damaged text on a line of its own
+				content.WriteString(rapid.SampledFrom(damages).Draw(t, "damage") + "\n")
+			default: // an array, with damaged text as an item of its own
+				content.WriteString("[")
+				sep := rapid.SampledFrom([]string{",", ",\n  ", " , "}).Draw(t, "sep")
+				n := rapid.IntRange(0, 3).Draw(t, "items")
+				hurt := rapid.IntRange(0, 2*n).Draw(t, "at")
+				for i := range n {
+					if i == hurt {
+						content.WriteString(rapid.SampledFrom(damages).Draw(t, "damage") + "\n" + sep)
+					}
+					content.WriteString(newItem())
+					if i < n-1 {
+						content.WriteString(sep)
+					}
+				}
+				content.WriteString(rapid.SampledFrom([]string{"]", "]\n", "\n]\n", "\n", ",\n"}).Draw(t, "end"))
+			}
+		}
+		var items []string
+		for _, g := range scanAll(t, content.String(), 1<<12, whole) {
+			if g.Damage == "" && strings.HasPrefix(g.Raw, "{") && strings.Contains(g.Raw, `"name"`) {
+				items = append(items, g.Raw)
+			}
+		}
+		if diff := cmp.Diff(want, items); diff != "" {
+			t.Fatalf("of %q: -want +got:\n%s", content.String(), diff)
+		}
+	})
+}
+
+// FuzzScan: no content does harm, and how it arrives makes no difference.
+func FuzzScan(f *testing.F) {
+	f.Add(`[{"id":1},{"id":2}]`+"\n"+`{"id":3}`, uint8(20))
+	f.Add("[[{\"a\":[1,{\"b\":\"\xff\"}]},\n{\"\n[{", uint8(7))
+	f.Fuzz(func(t *testing.T, content string, size uint8) {
+		limit := max(int(size), 4)
+		a := scanAll(t, content, limit, whole)
+		b := scanAll(t, content, limit, iotest.OneByteReader)
+		if !slices.Equal(a, b) {
+			t.Fatalf("at once %+v, byte by byte %+v", a, b)
+		}
+	})
+}
