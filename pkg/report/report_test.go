@@ -1,0 +1,128 @@
+package report_test
+
+import (
+	"encoding/json"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"polisen-events-collector/pkg/report"
+)
+
+var start = time.Date(2026, 1, 2, 12, 0, 0, 0, time.FixedZone("", 3600))
+
+func example() report.Report {
+	return report.Report{
+		RunID: "R", Command: "collect", Program: "v1", Store: "file:///x", Source: "https://example.org",
+		Counts:  report.Counts{Fetched: 500, New: 3, Revised: 1, Rejected: 2, AlreadySeen: 494, Healed: 1},
+		Objects: []report.Object{{Name: "events/2026/01/02/events-1.jsonl", Lines: 3, Bytes: 900}},
+		Window:  report.NewWindow(start.AddDate(0, 0, -9), start, 500),
+	}
+}
+
+// TestForm pins the JSON form: readers rely on names, units and empty lists.
+func TestForm(t *testing.T) {
+	now := start
+	rec := report.NewRecorder(func() time.Time { return now })
+	now = now.Add(10 * time.Millisecond)
+	later := rec.Stage("fetch")
+	now = now.Add(1500 * time.Millisecond)
+	later()
+	rec.Warn("beware of %d", 7)
+	rec.Warn("beware of 7")
+	rec.StoreRetry()
+	r := report.Report{RunID: "R"}
+	rec.Finish(&r)
+	body, err := r.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal(body, &got); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{
+		"started": "2026-01-02T11:00:00Z", "finished": "2026-01-02T11:00:01.51Z", "duration_s": 1.51,
+		"store_retries": 1.0, "warnings": []any{"beware of 7"}, "objects": []any{},
+		"stages": []any{map[string]any{"name": "fetch", "start_s": 0.01, "duration_s": 1.5}},
+	}
+	for field, value := range want {
+		if diff := cmp.Diff(value, got[field]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", field, diff)
+		}
+	}
+	if !strings.HasSuffix(string(body), "}\n") {
+		t.Error("no final newline")
+	}
+}
+
+// TestRoundTrip: health checks read what a run wrote.
+func TestRoundTrip(t *testing.T) {
+	r := example()
+	r.Duration = report.Seconds(1234 * time.Millisecond)
+	r.API.Waited = report.Seconds(10 * time.Second)
+	body, err := r.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got report.Report
+	if err := json.Unmarshal(body, &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(r, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if err := json.Unmarshal([]byte(`{"duration_s": "long"}`), &got); err == nil {
+		t.Error("a duration that is no number is accepted")
+	}
+}
+
+func TestWindow(t *testing.T) {
+	w := report.NewWindow(start.Add(-250*time.Hour), start, 500)
+	if w.Hours != 250 || w.EventsPerHour != 2 || w.Newest.Location() != time.UTC {
+		t.Errorf("%+v", w)
+	}
+	if w := report.NewWindow(start, start, 1); w.Hours != 0 || w.EventsPerHour != 0 {
+		t.Errorf("one event: %+v", w)
+	}
+}
+
+func TestSummary(t *testing.T) {
+	r := example()
+	r.Duration = report.Seconds(1234 * time.Millisecond)
+	const want = "500 events: 3 new, 1 revised, 2 rejected, 494 already seen; 1 object; 1 healed; window 9.0 days; 1.23s; file:///x"
+	if got := r.Summary(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	r = report.Report{DryRun: true, Objects: make([]report.Object, 2)}
+	if got := r.Summary(); !strings.HasPrefix(got, "dry run, nothing written: 0 events") || !strings.Contains(got, "2 objects") || strings.Contains(got, "window") {
+		t.Error(got)
+	}
+}
+
+// TestConcurrent: the stages of one run overlap.
+func TestConcurrent(t *testing.T) {
+	rec := report.NewRecorder(time.Now)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			rec.Stage("put")()
+			rec.StoreRetry()
+			rec.Warn("same")
+		})
+	}
+	wg.Wait()
+	var r report.Report
+	rec.Finish(&r)
+	if len(r.Stages) != 8 || r.StoreRetries != 8 || len(r.Warnings) != 1 {
+		t.Errorf("%+v", r)
+	}
+	for i := 1; i < len(r.Stages); i++ {
+		if r.Stages[i].Start < r.Stages[i-1].Start {
+			t.Error("stages are not in the order of their start")
+		}
+	}
+}
