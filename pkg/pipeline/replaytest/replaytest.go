@@ -64,7 +64,7 @@ func load(t testing.TB, file string, truth Truth) (polls []Poll) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	versions := map[int]json.RawMessage{}
+	versions, shown := map[int]json.RawMessage{}, map[int]bool{}
 	lines := bufio.NewScanner(z)
 	lines.Buffer(nil, 1<<22)
 	for lines.Scan() {
@@ -89,7 +89,10 @@ func load(t testing.TB, file string, truth Truth) (polls []Poll) {
 			var items [][]byte
 			for _, k := range item.S {
 				items = append(items, versions[k])
-				truth.show(t, string(versions[k]))
+				if !shown[k] {
+					shown[k] = true
+					truth.show(t, string(versions[k]))
+				}
 			}
 			poll.Body = slices.Concat([]byte("["), bytes.Join(items, []byte(",")), []byte("]"))
 		}
