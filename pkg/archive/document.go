@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"polisen-events-collector/pkg/store"
 )
 
 const (
@@ -18,6 +20,9 @@ const (
 	maxRejected = 1000
 	// formatVersion is the version of the document that this program writes.
 	formatVersion = 1
+	// settle is how long after a commit a run that read the document before it
+	// may still put objects: more than any run's time between two steps.
+	settle = 10 * time.Minute
 )
 
 // Document is the metadata document: what the archive has seen, and the redo
@@ -45,6 +50,11 @@ type Document struct {
 	Fingerprints map[int64]Versions `json:"fingerprints,omitempty"`
 	// Rejected says which rejected items are stored.
 	Rejected *RejectedItems `json:"rejected,omitempty"`
+	// Superseded are objects whose lines stand elsewhere since a repair. They
+	// are deleted, or to be deleted before any other repair decides what is
+	// double: without the list two repairs might each rely on the copy that
+	// the other deletes. Every commit hands it on.
+	Superseded []Superseded `json:"superseded,omitempty"`
 }
 
 // Commit identifies one commit.
@@ -56,6 +66,15 @@ type Commit struct {
 	// Timestamp is in the names of the commit's objects: Unix seconds, higher
 	// than that of any earlier commit, and so perhaps ahead of the clock.
 	Timestamp int64 `json:"timestamp"`
+	// Since is the timestamp of the oldest commit whose objects a run may still
+	// have been putting at the time of this one.
+	Since int64 `json:"since,omitempty"`
+}
+
+// Superseded is one state of an object that may be deleted.
+type Superseded struct {
+	Name string     `json:"name"`
+	ETag store.ETag `json:"etag"`
 }
 
 // Pending is an object of the last commit.
@@ -105,6 +124,11 @@ func ParseDocument(body []byte) (*Document, error) {
 			return nil, fmt.Errorf("read %s: pending object %.80q is not a data object", DocumentName, p.Name)
 		}
 	}
+	for _, p := range d.Superseded {
+		if _, ok := ParseName(p.Name); !ok {
+			return nil, fmt.Errorf("read %s: superseded object %.80q is not a data object", DocumentName, p.Name)
+		}
+	}
 	slices.SortFunc(d.SeenIDs, descending)
 	d.SeenIDs = slices.Compact(d.SeenIDs)
 	d.TotalTracked = len(d.SeenIDs)
@@ -137,6 +161,22 @@ func (d *Document) timestamp() int64 {
 		return 0
 	}
 	return d.Commit.Timestamp
+}
+
+// unsettled returns the timestamp of the oldest commit whose objects a run may
+// still be putting: one that read a document which has been replaced meanwhile
+// may go on to heal or to flush by it.
+func (d *Document) unsettled(now time.Time) int64 {
+	if now.Sub(d.LastUpdated) > settle {
+		return d.timestamp() // only this commit's own, which any run may heal
+	}
+	return d.Commit.Since
+}
+
+// Unsettled reports whether a run that works at this time may yet put the
+// object, so that to delete it would be of no avail.
+func (d *Document) Unsettled(n Name, now time.Time) bool {
+	return d.Commit != nil && d.unsettled(now) <= n.Timestamp && n.Timestamp <= d.Commit.Timestamp
 }
 
 // track builds the list of the next document from d's and from the stored ids

@@ -2,14 +2,12 @@ package archive
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
 
-	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/store"
 )
 
@@ -186,14 +184,14 @@ func (x *index) getAll(ctx context.Context, n int, name func(int) string, bodies
 // addLines records the events of a data object.
 func (x *index) addLines(date Date, name string, content []byte) {
 	d := x.days[date]
-	for number, line := range lines(content) {
-		event, rejected := polisen.ParseItem(line)
-		if rejected != nil {
-			x.warnings = append(x.warnings, fmt.Sprintf("%s line %d is no event (%s); look at it with verify", name, number, rejected.Reason))
+	for number, text := range Lines(content) {
+		line, reason := ParseLine(Events, text)
+		if reason != "" {
+			x.warnings = append(x.warnings, fmt.Sprintf("%s line %d is no event (%s); look at it with verify", name, number, reason))
 			continue
 		}
-		if f := Fingerprint(event.Raw); !slices.Contains(d.stored[event.ID], f) {
-			d.stored[event.ID] = append(d.stored[event.ID], f)
+		if !slices.Contains(d.stored[line.ID], line.Fingerprint) {
+			d.stored[line.ID] = append(d.stored[line.ID], line.Fingerprint)
 		}
 	}
 }
@@ -235,10 +233,9 @@ func (x *index) lookupRejected(ctx context.Context, pending []Pending) (map[stri
 }
 
 func (r *rejectedIndex) add(content []byte) {
-	for _, line := range lines(content) {
-		var item rejectedLine
-		if json.Unmarshal(line, &item) == nil && len(item.Raw) > 0 {
-			r.hashes[Fingerprint(item.Raw)] = true
+	for _, text := range Lines(content) {
+		if line, reason := ParseLine(Rejected, text); reason == "" {
+			r.hashes[line.Fingerprint] = true
 		}
 	}
 }

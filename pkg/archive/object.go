@@ -17,9 +17,9 @@ type Object struct {
 	Bytes int
 }
 
-// lines iterates over the lines of a data object with their numbers from one,
+// Lines iterates over the lines of a data object with their numbers from one,
 // without their line ends; an empty last line is none.
-func lines(content []byte) iter.Seq2[int, []byte] {
+func Lines(content []byte) iter.Seq2[int, []byte] {
 	return func(yield func(int, []byte) bool) {
 		n := 0
 		for line := range bytes.Lines(content) {
@@ -36,6 +36,37 @@ type rejectedLine struct {
 	Reason     string          `json:"reason"`
 	ObservedAt time.Time       `json:"observed_at"`
 	Raw        json.RawMessage `json:"raw"`
+}
+
+// Line is what the archive goes by in a line of a data object.
+type Line struct {
+	ID int64 // of the event; zero if the line is a rejected item
+	// Date is that of the partition which the line belongs to.
+	Date Date
+	// Fingerprint is that of the event, or of the rejected item as it was sent.
+	Fingerprint string
+}
+
+// ParseLine reads a line of an object of this kind. If it cannot be one, the
+// reason says why, for people.
+func ParseLine(k Kind, line []byte) (l Line, reason string) {
+	if k != Rejected {
+		event, rejected := polisen.ParseItem(line)
+		if rejected != nil {
+			return Line{}, rejected.Reason
+		}
+		return Line{event.ID, DateOf(event.Time), Fingerprint(event.Raw)}, ""
+	}
+	var item rejectedLine
+	switch err := json.Unmarshal(line, &item); {
+	case err != nil:
+		return Line{}, "not a rejected item: " + err.Error()
+	case len(item.Raw) == 0:
+		return Line{}, "no raw"
+	case item.ObservedAt.IsZero():
+		return Line{}, "no observed_at"
+	}
+	return Line{Date: DateOf(item.ObservedAt.UTC()), Fingerprint: Fingerprint(item.Raw)}, ""
 }
 
 // appendRejected appends the line of a rejected item to content. The raw text

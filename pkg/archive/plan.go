@@ -248,21 +248,29 @@ func (w *Writer) decideRejected(ctx context.Context, p *plan, b *progress) error
 
 // build is step 4: the next document, which holds the new objects whole.
 func (w *Writer) build(p *plan, b *progress) {
+	p.next = &Document{Superseded: w.doc.Superseded}
+	p.objects = w.frame(p.next, p.contents)
+	w.doc.track(p.next, p.shown, b.Current)
+	trackRejected(p.next, p.hashes, p.rejectedComplete)
+}
+
+// frame makes next a commit of this run that stores the contents.
+func (w *Writer) frame(next *Document, contents map[Partition][]byte) (objects []Object) {
 	now := w.opts.Now().UTC()
 	timestamp := max(now.Unix(), w.doc.timestamp()+1)
-	next := &Document{
-		LastUpdated: now.Truncate(time.Second),
-		Version:     formatVersion,
-		Commit:      &Commit{ID: w.opts.RunID, Sequence: w.doc.sequence() + 1, Timestamp: timestamp},
+	next.LastUpdated = now.Truncate(time.Second)
+	next.Version = formatVersion
+	next.Commit = &Commit{ID: w.opts.RunID, Sequence: w.doc.sequence() + 1, Timestamp: timestamp, Since: timestamp}
+	if w.doc.Commit != nil {
+		next.Commit.Since = w.doc.unsettled(now)
 	}
-	w.doc.track(next, p.shown, b.Current)
-	trackRejected(next, p.hashes, p.rejectedComplete)
-	for partition, content := range p.contents {
+	next.Pending = nil
+	for partition, content := range contents {
 		name := Name{partition, timestamp}.String()
 		next.Pending = append(next.Pending, Pending{Name: name, Content: string(content)})
-		p.objects = append(p.objects, Object{Name: name, Lines: bytes.Count(content, []byte("\n")), Bytes: len(content)})
+		objects = append(objects, Object{Name: name, Lines: bytes.Count(content, []byte("\n")), Bytes: len(content)})
 	}
 	slices.SortFunc(next.Pending, func(a, b Pending) int { return strings.Compare(a.Name, b.Name) })
-	slices.SortFunc(p.objects, func(a, b Object) int { return strings.Compare(a.Name, b.Name) })
-	p.next = next
+	slices.SortFunc(objects, func(a, b Object) int { return strings.Compare(a.Name, b.Name) })
+	return objects
 }

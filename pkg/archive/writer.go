@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,8 @@ type Writer struct {
 	loaded    bool      // doc is what the store held when last asked, and is healed
 	unflushed bool      // doc is our own commit, its objects not known to exist
 	carry     []Pending // objects of doc whose names a stranger's objects have
-	healed    int
+	healed    []string
+	keptAs    string // where the damaged document was copied to
 
 	index *index
 }
@@ -59,7 +61,10 @@ func NewWriter(s store.Store, o Options) *Writer {
 func (w *Writer) Document() *Document { return w.doc }
 
 // Healed returns how many objects of earlier commits this Writer had to put.
-func (w *Writer) Healed() int { return w.healed }
+func (w *Writer) Healed() int { return len(w.healed) }
+
+// HealedObjects returns the names of these objects.
+func (w *Writer) HealedObjects() []string { return slices.Clone(w.healed) }
 
 // Open reads the document and heals what an earlier run left undone: steps 1
 // and 2 of the protocol. It need not be called: Add begins with it. Calling it
@@ -145,7 +150,7 @@ func (w *Writer) putPending(ctx context.Context, putFirst bool) error {
 		case f == foreign:
 			w.carry = append(w.carry, w.doc.Pending[i])
 		case f == created && !putFirst:
-			w.healed++
+			w.healed = append(w.healed, w.doc.Pending[i].Name)
 		}
 	}
 	return err
@@ -223,14 +228,36 @@ func (w *Writer) addOnce(ctx context.Context, b *progress) (last *plan, err erro
 // commit is step 5. If it succeeds the Writer goes on from the document that
 // it wrote.
 func (w *Writer) commit(ctx context.Context, p *plan, b *progress) error {
-	if w.damaged != nil && b.outcome.KeptAs == "" {
-		name, err := w.keepAside(ctx, p.next.Commit.Timestamp)
+	err := w.replace(ctx, p.next)
+	b.outcome.KeptAs = cmp.Or(w.keptAs, b.outcome.KeptAs)
+	if err != nil {
+		return err
+	}
+	w.keptAs = ""
+	for i, c := range p.events {
+		if c == isNew || c == isRevision {
+			w.index.note(DateOf(b.Events[i].Time), b.Events[i].ID, b.fingerprints[i])
+		}
+	}
+	for i, c := range p.rejected {
+		if c == isNew {
+			w.index.noteRejected(b.rejectedFingerprints[i])
+		}
+	}
+	return nil
+}
+
+// replace puts next in the place of the document that was read. ErrPrecondition
+// if another run was faster.
+func (w *Writer) replace(ctx context.Context, next *Document) error {
+	if w.damaged != nil && w.keptAs == "" {
+		name, err := w.keepAside(ctx, next.Commit.Timestamp)
 		if err != nil {
 			return err
 		}
-		b.outcome.KeptAs = name
+		w.keptAs = name
 	}
-	body, err := p.next.encode()
+	body, err := next.encode()
 	if err != nil {
 		return err
 	}
@@ -243,18 +270,8 @@ func (w *Writer) commit(ctx context.Context, p *plan, b *progress) error {
 		return fmt.Errorf("commit %s in %s: %w", DocumentName, w.store, err)
 	}
 	w.unusable, w.damaged = false, nil
-	w.setDocument(p.next, attrs.ETag)
+	w.setDocument(next, attrs.ETag)
 	w.unflushed = true
-	for i, c := range p.events {
-		if c == isNew || c == isRevision {
-			w.index.note(DateOf(b.Events[i].Time), b.Events[i].ID, b.fingerprints[i])
-		}
-	}
-	for i, c := range p.rejected {
-		if c == isNew {
-			w.index.noteRejected(b.rejectedFingerprints[i])
-		}
-	}
 	return nil
 }
 
