@@ -121,3 +121,13 @@ func ParseName(text string) (Name, bool) {
 func corruptName(timestamp int64) string {
 	return fmt.Sprintf("%s%d.json", corruptPrefix, timestamp)
 }
+
+// IsMetadata reports whether name is one of the metadata objects.
+func IsMetadata(name string) bool {
+	if name == DocumentName || name == LastRunName {
+		return true
+	}
+	rest, found := strings.CutPrefix(name, corruptPrefix)
+	stamp, err := strconv.ParseInt(strings.TrimSuffix(rest, ".json"), 10, 64)
+	return found && err == nil && corruptName(stamp) == name
+}

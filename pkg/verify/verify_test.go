@@ -1,0 +1,296 @@
+package verify_test
+
+import (
+	"context"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"iter"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/store/memstore"
+	"polisen-events-collector/pkg/store/storetest"
+	"polisen-events-collector/pkg/verify"
+)
+
+// fixture is a small archive and what is to be found in it. Its comment holds
+// lines of these forms:
+//
+//	find CHECK OBJECT LINE [*TIMES]      an expected finding
+//	repair leaves: CHECK...              what is found after a repair
+//	repair=duplicates leaves: CHECK...   and after one that removes doubles
+//	cut OBJECT                           takes off the object's final newline
+//	damage OBJECT                        makes the store list another MD5
+type fixture struct {
+	name    string
+	finds   []string
+	left    map[bool][]string // by whether doubles are removed
+	damaged string
+	store   *memstore.Store
+}
+
+func fixtures(t *testing.T) []fixture {
+	t.Helper()
+	paths, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no fixtures: %v", err)
+	}
+	var all []fixture
+	for _, path := range paths {
+		all = append(all, load(t, path))
+	}
+	return all
+}
+
+func load(t *testing.T, path string) fixture {
+	t.Helper()
+	a, err := txtar.ParseFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := fixture{name: strings.TrimSuffix(filepath.Base(path), ".txtar"), left: make(map[bool][]string), store: memstore.New()}
+	var cut string
+	for line := range strings.SplitSeq(string(a.Comment), "\n") {
+		word, rest, _ := strings.Cut(line, " ")
+		switch {
+		case word == "find":
+			times := 1
+			if text, n, ok := strings.Cut(rest, " *"); ok {
+				rest = text
+				times, _ = strconv.Atoi(n)
+			}
+			f.finds = append(f.finds, slices.Repeat([]string{rest}, times)...)
+		case strings.HasPrefix(rest, "leaves: "):
+			f.left[word == "repair=duplicates"] = strings.Fields(strings.Replace(strings.TrimPrefix(rest, "leaves: "), "nothing", "", 1))
+		case word == "cut":
+			cut = rest
+		case word == "damage":
+			f.damaged = rest
+		}
+	}
+	if len(f.left) != 2 {
+		t.Fatalf("%s does not say what repairs leave", path)
+	}
+	for _, file := range a.Files {
+		if file.Name == cut {
+			file.Data = file.Data[:len(file.Data)-1]
+		}
+		put(t, f.store, file.Name, string(file.Data))
+	}
+	slices.Sort(f.finds)
+	return f
+}
+
+func put(t *testing.T, s store.Store, name, body string) {
+	t.Helper()
+	if _, err := s.Put(context.Background(), name, []byte(body), store.Always()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// damaged is a store that lists another MD5 for one object than its content's.
+type damaged struct {
+	store.Store
+	name string
+}
+
+func (d damaged) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, error] {
+	return func(yield func(store.Attrs, error) bool) {
+		for a, err := range d.Store.List(ctx, prefix) {
+			if a.Name == d.name {
+				a.MD5 = store.MD5([]byte("as it was"))
+			}
+			if !yield(a, err) {
+				return
+			}
+		}
+	}
+}
+
+func (f fixture) open() store.Store { return damaged{f.store, f.damaged} }
+
+// found lists findings as fixtures do.
+func found(r *verify.Result) []string {
+	var out []string
+	for _, f := range r.Findings {
+		out = append(out, fmt.Sprintf("%s %s %d", f.Check, f.Object, f.Line))
+	}
+	slices.Sort(out)
+	return out
+}
+
+func checksOf(r *verify.Result) []string {
+	var out []string
+	for _, f := range r.Findings {
+		out = append(out, string(f.Check))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// TestFindings: each fixture has the findings that it says, and no others.
+func TestFindings(t *testing.T) {
+	for _, f := range fixtures(t) {
+		t.Run(f.name, func(t *testing.T) {
+			s := storetest.NewFaults(f.open(), nil)
+			r, err := verify.Audit(t.Context(), s, "mem:", options())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(f.finds, found(r)); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+			problems := 0
+			for _, x := range r.Findings {
+				if x.Expected == "" || x.Actual == "" || x.Mend == "" || strings.Contains(x.String(), "\n") {
+					t.Errorf("incomplete: %q", x)
+				}
+				if x.Severity == verify.Problem {
+					problems++
+				}
+			}
+			if clean := strings.HasPrefix(f.name, "clean"); r.OK != clean || r.OK != (problems == 0) || (r.Err() == nil) != clean {
+				t.Errorf("ok %v with %d problems, error %v", r.OK, problems, r.Err())
+			}
+			if strings.Contains(r.Verdict(), "\n") {
+				t.Errorf("verdict %q", r.Verdict())
+			}
+			wantReadOnly(t, s)
+		})
+	}
+}
+
+func wantReadOnly(t *testing.T, s *storetest.Faults) {
+	t.Helper()
+	for _, c := range s.Calls() {
+		if c.Method == storetest.Put || c.Method == storetest.Delete {
+			t.Errorf("it makes %v", c)
+		}
+	}
+}
+
+// TestEachCheckCanFail: some fixture makes each check find something.
+func TestEachCheckCanFail(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "finding.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var checks []string
+	ast.Inspect(file, func(n ast.Node) bool {
+		if spec, ok := n.(*ast.ValueSpec); ok && len(spec.Values) == 1 {
+			if typ, ok := spec.Type.(*ast.Ident); ok && typ.Name == "Check" {
+				text, _ := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+				checks = append(checks, text)
+			}
+		}
+		return true
+	})
+	var all []string
+	for _, f := range fixtures(t) {
+		for _, line := range f.finds {
+			check, _, _ := strings.Cut(line, " ")
+			all = append(all, check)
+		}
+	}
+	for _, c := range checks {
+		if !slices.Contains(all, c) {
+			t.Errorf("no fixture for %s", c)
+		}
+	}
+	if len(checks) < 20 {
+		t.Errorf("only %d checks were found", len(checks))
+	}
+}
+
+// lines is what an archive's events and revisions say, each line once.
+func lines(t *testing.T, s store.Reader) map[string]bool {
+	t.Helper()
+	all := make(map[string]bool)
+	for a, err := range s.List(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, ok := archive.ParseName(a.Name)
+		if !ok {
+			continue
+		}
+		o, err := s.Get(t.Context(), a.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range archive.Lines(o.Body) {
+			if l, reason := archive.ParseLine(n.Kind, line); reason == "" {
+				all[fmt.Sprint(n.Kind == archive.Rejected, l.ID, l.Fingerprint)] = true
+			} else {
+				all[string(line)] = true
+			}
+		}
+	}
+	return all
+}
+
+// TestRepairs: a repair mends what it says and loses nothing, a second one does
+// nothing, and a dry one writes nothing.
+func TestRepairs(t *testing.T) {
+	for _, duplicates := range []bool{false, true} {
+		for _, f := range fixtures(t) {
+			t.Run(fmt.Sprintf("%s duplicates=%v", f.name, duplicates), func(t *testing.T) {
+				s := f.open()
+				before := lines(t, s)
+				dry := storetest.NewFaults(s, nil)
+				o := verify.RepairOptions{Duplicates: duplicates, Writer: writerOptions()}
+				o.Writer.DryRun = true
+				foreseen, err := verify.Repair(t.Context(), dry, options(), o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				wantReadOnly(t, dry)
+				if diff := cmp.Diff(f.finds, found(foreseen)); diff != "" {
+					t.Errorf("a dry repair finds (-want +got):\n%s", diff)
+				}
+				r := mustRepair(t, s, duplicates)
+				if diff := cmp.Diff(slices.Sorted(slices.Values(f.left[duplicates])), checksOf(r)); diff != "" {
+					t.Errorf("left (-want +got):\n%s", diff)
+				}
+				if (len(r.Acts) > 0) != (len(foreseen.Acts) > 0) {
+					t.Errorf("acts %v, foreseen %v", r.Acts, foreseen.Acts)
+				}
+				after := lines(t, s)
+				for line := range before {
+					if !after[line] {
+						t.Errorf("lost %s", line)
+					}
+				}
+				again := storetest.NewFaults(s, nil)
+				if r := mustRepair(t, again, duplicates); len(r.Acts) > 0 {
+					t.Errorf("a second repair acts: %v", r.Acts)
+				}
+				wantReadOnly(t, again)
+			})
+		}
+	}
+}
+
+func mustRepair(t *testing.T, s store.Store, duplicates bool) *verify.Result {
+	t.Helper()
+	r, err := repair(s, duplicates)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func repair(s store.Store, duplicates bool) (*verify.Result, error) {
+	return verify.Repair(context.Background(), s, options(), verify.RepairOptions{Duplicates: duplicates, Writer: writerOptions()})
+}
+
