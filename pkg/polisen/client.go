@@ -1,3 +1,10 @@
+// Package polisen is the Swedish police's events API: what an event is, how a
+// response is read, which queries there are, and a client that keeps the API's
+// rules for calls across all processes of a host
+// (https://polisen.se/om-polisen/om-webbplatsen/oppna-data/).
+//
+// It tells what came and drops nothing. What is new, and where it is kept, is
+// not its business.
 package polisen
 
 import (
