@@ -37,7 +37,7 @@ var layers = map[string][]string{
 	"pkg/store/ocistore": {"pkg/ociclient", "pkg/retry", "pkg/store"},
 	"pkg/archive":        {"pkg/polisen", "pkg/store"},
 	"pkg/pipeline":       {"pkg/archive", "pkg/polisen", "pkg/report", "pkg/retry", "pkg/saved", "pkg/store"},
-	"pkg/verify":         {"pkg/archive", "pkg/report", "pkg/store"},
+	"pkg/verify":         {"pkg/archive", "pkg/polisen", "pkg/report", "pkg/store"},
 }
 
 // outside says where a package from elsewhere, and all below it, may be

@@ -1,0 +1,84 @@
+package cmd
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"polisen-events-collector/pkg/archive/archivetest"
+	"polisen-events-collector/pkg/cloudtest"
+	"polisen-events-collector/pkg/polisen/polisentest"
+)
+
+// TestBackfillDays asks a fake API for four days, is stopped by Ctrl-C after
+// two, and goes on with --resume: no day is asked for twice.
+func TestBackfillDays(t *testing.T) {
+	cloud, err := cloudtest.Start(t.TempDir(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cloud.Close()
+	first := time.Now().UTC().AddDate(0, 0, -10)
+	day := func(n int) string { return first.AddDate(0, 0, n).Format(time.DateOnly) }
+	stopAt := day(2)
+	cloud.API.Default = func(r *http.Request) polisentest.Answer {
+		when := r.URL.Query().Get("DateTime")
+		if when == stopAt {
+			stopAt = ""
+			if err := syscall.Kill(syscall.Getpid(), syscall.SIGINT); err != nil {
+				t.Error(err)
+			}
+			<-r.Context().Done() // until the client has gone
+		}
+		noon, err := time.Parse(time.DateOnly+" 15", when+" 12")
+		if err != nil {
+			t.Errorf("asked for %s", r.URL)
+		}
+		return polisentest.OK(polisentest.Notice(noon.Unix(), noon), polisentest.Notice(noon.Unix()+1, noon))
+	}
+	run := func(args ...string) (exit int, stdout, stderr string) {
+		var out, diagnostics bytes.Buffer
+		settings := cloud.Settings()
+		exit = Main(Process{
+			Args:   append([]string{"backfill", "--from", day(0), "--to", day(3)}, args...),
+			Env:    func(name string) (string, bool) { value, ok := settings[name]; return value, ok },
+			Stdout: &out, Stderr: &diagnostics,
+		})
+		return exit, out.String(), diagnostics.String()
+	}
+
+	exit, stdout, stderr := run("--log-level", "info")
+	if exit != 130 || stdout != "" || !strings.Contains(stderr, "stopped by SIGINT") {
+		t.Errorf("stopped: exit %d, stdout %q, stderr %q", exit, stdout, stderr)
+	}
+	if n := strings.Count(stderr, `msg="day done"`); n != 2 {
+		t.Errorf("%d days are told of, want 2: %s", n, stderr)
+	}
+	exit, stdout, _ = run("--resume", "--dry-run")
+	if exit != 0 || !strings.Contains(stdout, "2 calls (2 days are done)") {
+		t.Errorf("dry run: exit %d, %s", exit, stdout)
+	}
+	if exit, stdout, stderr := run("--resume"); exit != 0 || stdout+stderr != "" {
+		t.Errorf("resumed: exit %d, stdout %q, stderr %q", exit, stdout, stderr)
+	}
+	asked := map[string]int{}
+	for _, call := range cloud.API.Calls() {
+		asked[call.Query]++
+	}
+	if len(asked) != 4 || asked["DateTime="+day(0)] != 1 || asked["DateTime="+day(3)] != 1 {
+		t.Errorf("asked %v", asked)
+	}
+	s, err := cloud.Store(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := archivetest.Read(t, s); len(c.Events) != 8 || len(c.Problems) > 0 {
+		t.Errorf("%d events, problems %q", len(c.Events), c.Problems)
+	}
+	if breaches := cloud.API.Breaches(); len(breaches) > 0 {
+		t.Errorf("breaches of the API's rules: %q", breaches)
+	}
+}

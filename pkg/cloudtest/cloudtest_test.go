@@ -1,0 +1,172 @@
+package cloudtest_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"polisen-events-collector/pkg/cloudtest"
+	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/store"
+)
+
+func start(t *testing.T) *cloudtest.Cloud {
+	t.Helper()
+	c, err := cloudtest.Start(t.TempDir(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func open(t *testing.T, c *cloudtest.Cloud) store.Store {
+	t.Helper()
+	s, err := c.Store(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestOnlyThisMachine(t *testing.T) {
+	for _, listen := range []string{":0", "0.0.0.0:0", "[::]:0", "192.0.2.1:0", "example.org:0", "localhost"} {
+		if c, err := cloudtest.Start(t.TempDir(), listen); err == nil {
+			c.Close()
+			t.Errorf("it listens on %s", listen)
+		}
+	}
+}
+
+// Each kind of request takes as long as is set for it, and no other does.
+func TestDelays(t *testing.T) {
+	c := start(t)
+	s := open(t, c)
+	kinds := map[string]func() error{
+		"API": func() error {
+			resp, err := http.Get(c.Settings()["POLISEN_API_URL"])
+			if err == nil {
+				resp.Body.Close()
+			}
+			return err
+		},
+		"document": func() error {
+			_, err := s.Put(t.Context(), "metadata/last_seen.json", nil, store.Always())
+			return err
+		},
+		"object": func() error {
+			_, err := s.Put(t.Context(), "a", nil, store.Always())
+			return err
+		},
+		"read": func() error {
+			_, err := s.Stat(t.Context(), "nothing")
+			if errors.Is(err, store.ErrNotExist) {
+				return nil
+			}
+			return err
+		},
+	}
+	const long, short = 300 * time.Millisecond, 0
+	for slow, delays := range map[string]cloudtest.Delays{
+		"API": {API: long}, "document": {PutDocument: long}, "object": {Put: long}, "read": {Read: long},
+	} {
+		c.SetDelays(delays)
+		for kind, request := range kinds {
+			begin := time.Now()
+			if err := request(); err != nil {
+				t.Fatalf("%s: %v", kind, err)
+			}
+			if took := time.Since(begin); kind == slow && took < long {
+				t.Errorf("%s took %v, want %v", kind, took, long)
+			}
+		}
+	}
+}
+
+// An intercepted request can be served, swallowed, or served after all when its
+// client has gone.
+func TestIntercept(t *testing.T) {
+	c := start(t)
+	s := open(t, c)
+	var late func()
+	c.SetIntercept(func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/swallowed"):
+			panic(http.ErrAbortHandler)
+		case strings.HasSuffix(r.URL.Path, "/late"):
+			late = func() { serve(discard{}, r) }
+			panic(http.ErrAbortHandler)
+		}
+		serve(w, r)
+	})
+	if _, err := s.Put(t.Context(), "served", nil, store.IfAbsent()); err != nil {
+		t.Error(err)
+	}
+	for _, path := range []string{"/swallowed", "/late"} {
+		resp, err := http.Post(c.URL+path, "text/plain", strings.NewReader("body"))
+		if err == nil {
+			resp.Body.Close()
+			t.Errorf("%s was answered", path)
+		}
+	}
+	late()
+	if got := c.Objects.Requests(); len(got) != 2 || got[1].Path != "/late" {
+		t.Errorf("served: %v", got)
+	}
+}
+
+type discard struct{}
+
+func (discard) Header() http.Header         { return http.Header{} }
+func (discard) Write(b []byte) (int, error) { return len(b), nil }
+func (discard) WriteHeader(int)             {}
+
+func TestBrowse(t *testing.T) {
+	c := start(t)
+	for _, name := range []string{"b/c", "a"} {
+		if _, err := open(t, c).Put(t.Context(), name, []byte("text of "+name), store.IfAbsent()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, want := range map[string]string{"": "a\nb/c\n", "b/c": "text of b/c", "x": "404 page not found\n"} {
+		resp, err := http.Get(c.URL + cloudtest.Browse + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if string(body) != want || err != nil {
+			t.Errorf("%q shows %q, %v", path, body, err)
+		}
+	}
+}
+
+// Each answer holds a number of events that were in none before, and all others
+// unchanged.
+func TestMoving(t *testing.T) {
+	for _, fresh := range []int{0, 3, 500} {
+		next := cloudtest.Moving(fresh)
+		seen := map[int64]string{}
+		for call := range 4 {
+			events, rejected, err := polisen.Parse(next(nil).Body)
+			if err != nil || len(rejected) > 0 || len(events) != polisen.FullResponse {
+				t.Fatalf("%d events, %v, %v", len(events), rejected, err)
+			}
+			unseen := 0
+			for _, e := range events {
+				if before, ok := seen[e.ID]; !ok {
+					unseen++
+				} else if before != string(e.Raw) {
+					t.Errorf("event %d changed from %s to %s", e.ID, before, e.Raw)
+				}
+				seen[e.ID] = string(e.Raw)
+			}
+			if want := map[bool]int{true: polisen.FullResponse, false: fresh}[call == 0]; unseen != want {
+				t.Errorf("answer %d has %d unseen events, want %d", call, unseen, want)
+			}
+		}
+	}
+}
