@@ -2,19 +2,24 @@ package cmd
 
 import (
 	"errors"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"polisen-events-collector/pkg/polisen/polisentest"
 )
 
 // TestScript runs the scenarios of testdata/script with the real program. Each
 // has a home folder of its own, $WORK/home, the archive's default folder under
 // $WORK/data and the state folder under $WORK/state; nothing else of the
-// environment reaches it. To see one script: go test ./cmd -run TestScript/NAME -v.
+// environment reaches it. $RESPONSES holds saved responses, and $API_URL is a
+// fake of the API that shows 500 events. To see one script: go test ./cmd -run TestScript/NAME -v.
 // UPDATE_SCRIPTS=1 rewrites what their cmp commands expect.
 func TestScript(t *testing.T) {
 	const dir = "../testdata/script"
@@ -38,10 +43,15 @@ func TestScript(t *testing.T) {
 			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
 			scripts, err := filepath.Abs("../scripts")
 			env.Setenv("SCRIPTS", scripts)
+			env.Setenv("RESPONSES", filepath.Join(filepath.Dir(scripts), "testdata", "responses"))
+			api := httptest.NewServer(new(polisentest.API))
+			env.Defer(api.Close)
+			env.Setenv("API_URL", api.URL+"/api/events")
 			return errors.Join(err, os.Mkdir(env.Getenv("HOME"), 0o700))
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exitcode": exitcode,
+			"response": response,
 		},
 	})
 }
@@ -66,4 +76,23 @@ func exitcode(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("%s ended with exit code %d, want %d", args[1], got, want)
 	}
+}
+
+// response is the script command "response FILE ID N DATE": it writes a
+// response of N events with the ids from ID on, one an hour from DATE on.
+func response(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: response file id n date")
+	}
+	id, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	n, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	date, err := time.Parse(time.DateOnly, args[3])
+	ts.Check(err)
+	items := make([][]byte, n)
+	for i := range items {
+		items[i] = polisentest.Notice(id+int64(i), date.Add(time.Duration(i)*time.Hour))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), polisentest.Response(items...), 0o644))
 }

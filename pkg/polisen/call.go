@@ -276,6 +276,9 @@ func (c *Client) readSaved(q Query) (*Response, error) {
 		r.WireBytes, r.Bytes = wire.n, int64(len(body))
 		r.FetchedAt = c.options.Clock.Now()
 		r.Events, r.Rejected, err = Parse(body)
+		if err == nil && len(r.Events)+len(r.Rejected) == 0 {
+			err = &BodyError{Kind: BodyNoEvents}
+		}
 		return err
 	}()
 	if err != nil {
