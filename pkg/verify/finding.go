@@ -44,6 +44,7 @@ const (
 	NoCompleteAbove    Check = "no-complete-above"
 	PendingMissing     Check = "pending-missing"
 	PendingDiffers     Check = "pending-differs"
+	SupersededLeft     Check = "superseded-left"
 	UpdatedInFuture    Check = "updated-in-future"
 )
 

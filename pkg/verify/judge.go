@@ -76,6 +76,10 @@ func (s *scan) judge() (*judgement, error) {
 func (j *judgement) collect() {
 	objects := make([]*object, 0, len(j.objects))
 	for _, o := range j.objects {
+		if j.isSuperseded(o) {
+			j.find(SupersededLeft, o.text, 0, 0, "no object that a repair has replaced", "one whose lines stand elsewhere, since the repair did not end", mendDuplicates)
+			continue
+		}
 		objects = append(objects, o)
 		j.counts.Objects++
 		j.counts.Bytes += o.size
@@ -108,6 +112,11 @@ func (j *judgement) collect() {
 func (e entry) inOrder(f entry) int {
 	return cmp.Or(strings.Compare(string(e.Kind), string(f.Kind)), cmp.Compare(e.Timestamp, f.Timestamp),
 		strings.Compare(e.text, f.text), cmp.Compare(e.line, f.line))
+}
+
+// isSuperseded reports whether the object is to be deleted.
+func (j *judgement) isSuperseded(o *object) bool {
+	return j.doc != nil && slices.Contains(j.doc.Superseded, archive.Superseded{Name: o.text, ETag: o.etag})
 }
 
 // judgeEvents looks at one id after the other.

@@ -201,12 +201,17 @@ func (r *repair) rewrite(ctx context.Context, j *judgement, a *archive.Amendment
 	return acts, nil
 }
 
+// objectsWithDoubles returns the objects to be rewritten, the latest first: a
+// rewritten object is a later one, and must not change places with one whose
+// lines are later versions of its own.
 func (j *judgement) objectsWithDoubles() []*object {
 	objects := make([]*object, 0, len(j.doubles))
 	for o := range j.doubles {
 		objects = append(objects, o)
 	}
-	slices.SortFunc(objects, func(a, b *object) int { return strings.Compare(a.text, b.text) })
+	slices.SortFunc(objects, func(a, b *object) int {
+		return cmp.Or(cmp.Compare(b.Timestamp, a.Timestamp), strings.Compare(a.text, b.text))
+	})
 	return objects
 }
 

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
@@ -291,6 +292,12 @@ func mustRepair(t *testing.T, s store.Store, duplicates bool) *verify.Result {
 }
 
 func repair(s store.Store, duplicates bool) (*verify.Result, error) {
-	return verify.Repair(context.Background(), s, options(), verify.RepairOptions{Duplicates: duplicates, Writer: writerOptions()})
+	return repairAt(s, duplicates, now)
 }
 
+func repairAt(s store.Store, duplicates bool, at time.Time) (*verify.Result, error) {
+	o, w := options(), writerOptions()
+	o.Now = func() time.Time { return at }
+	w.Now = o.Now
+	return verify.Repair(context.Background(), s, o, verify.RepairOptions{Duplicates: duplicates, Writer: w})
+}
