@@ -1,0 +1,128 @@
+package verify_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/store/memstore"
+	"polisen-events-collector/pkg/store/storetest"
+)
+
+// TestManyDoubles: more objects with doubles than one commit takes on. First
+// versions stay first whichever commit their objects are rewritten by, and the
+// document stays small.
+func TestManyDoubles(t *testing.T) {
+	const runs = 700
+	s := memstore.New()
+	for run := range runs {
+		var body strings.Builder
+		for _, e := range [][]byte{
+			event(int64(1000+run), 1, "first").Raw,
+			event(1, 1, "first").Raw,
+			event(int64(2000+run/2), 1, fmt.Sprint("version ", run%2)).Raw, // a later version in the next run
+		} {
+			body.Write(append(e, '\n'))
+		}
+		put(t, s, fmt.Sprintf("events/2026/01/01/events-%d.jsonl", 1767301200+run), body.String())
+	}
+	before := lines(t, s)
+	f := storetest.NewFaults(s, nil)
+	r := mustRepair(t, f, true)
+	if len(r.Findings) > 0 || r.Checked.Events != runs+1+runs/2 || r.Checked.Revisions != runs/2 {
+		t.Fatalf("%s", r.Verdict())
+	}
+	truth(before).check(t, s, false)
+	for a, err := range s.List(t.Context(), "revisions/") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := s.Get(t.Context(), a.Name)
+		if err != nil || strings.Contains(string(o.Body), "version 0") || strings.Contains(string(o.Body), "first") {
+			t.Fatalf("%v: a first version among the revisions: %s", err, o.Body)
+		}
+	}
+	commits := 0
+	for _, c := range f.Calls() {
+		if c.Method == storetest.Put && c.Name == archive.DocumentName {
+			commits++
+		}
+	}
+	if commits < 3 || commits > 5 {
+		t.Errorf("%d commits", commits)
+	}
+}
+
+// TestForgottenIsStoredAgain: an event whose object somebody has deleted is
+// listed, so that runs pass over it, until a repair has forgotten it.
+func TestForgottenIsStoredAgain(t *testing.T) {
+	s := memstore.New()
+	batch := func(id int64) archive.Batch {
+		return archive.Batch{Events: []polisen.Event{event(id, 2, "first")}, ObservedAt: now, Current: true}
+	}
+	run := func(id int64) archive.Outcome {
+		w := archive.NewWriter(s, writerOptions())
+		o, err := w.Add(t.Context(), batch(id))
+		if err != nil || w.Flush(t.Context()) != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	name := run(1).Objects[0].Name
+	run(2)
+	a, err := s.Stat(t.Context(), name)
+	if err == nil {
+		err = s.Delete(t.Context(), name, a.ETag)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := run(1); o.New != 0 {
+		t.Fatalf("the event is no longer listed: %+v", o)
+	}
+	mustRepair(t, s, false)
+	if first, second := run(1), run(1); first.New != 1 || second.New != 0 {
+		t.Errorf("after the repair runs store %d and %d", first.New, second.New)
+	}
+	newTruth(t, s, "").with(batch(1)).check(t, s, false)
+}
+
+// TestActs: what a repair says that it does.
+func TestActs(t *testing.T) {
+	want := map[string][]string{
+		"seen_not_stored":  {"list metadata/last_seen.json", "forget metadata/last_seen.json"},
+		"document_missing": {"rebuild metadata/last_seen.json"},
+		"document_damaged": {"keep metadata/last_seen.corrupt-1781956800.json", "rebuild metadata/last_seen.json"},
+		"pending_missing":  {"put events/2026/01/02/events-1767387600.jsonl"},
+		"pending_differs":  {"put events/2026/01/02/events-1781956800.jsonl"},
+		"superseded_left":  {"delete events/2026/01/01/events-1767301200.jsonl"},
+		"duplicate_event": {
+			"rewrite events/2026/01/01/events-1767391201.jsonl", "rewrite events/2026/01/01/events-1767391200.jsonl",
+			"rewrite events/2026/01/01/events-1767301200.jsonl", "put events/2026/01/01/events-1781956800.jsonl",
+			"delete events/2026/01/01/events-1767391201.jsonl", "delete events/2026/01/01/events-1767391200.jsonl",
+			"delete events/2026/01/01/events-1767301200.jsonl",
+		},
+	}
+	for _, f := range fixtures(t) {
+		acts, ok := want[f.name]
+		if !ok {
+			continue
+		}
+		delete(want, f.name)
+		var got []string
+		for _, a := range mustRepair(t, f.store, true).Acts {
+			if a.Detail == "" {
+				t.Errorf("%s: no detail: %v", f.name, a)
+			}
+			got = append(got, a.Verb+" "+a.Object)
+		}
+		if strings.Join(got, "\n") != strings.Join(acts, "\n") {
+			t.Errorf("%s: got\n%s\nwant\n%s", f.name, strings.Join(got, "\n"), strings.Join(acts, "\n"))
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("no fixtures for %v", want)
+	}
+}
