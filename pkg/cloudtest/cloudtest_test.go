@@ -1,9 +1,9 @@
 package cloudtest_test
 
 import (
-	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -41,48 +41,16 @@ func TestOnlyThisMachine(t *testing.T) {
 	}
 }
 
-// Each kind of request takes as long as is set for it, and no other does.
 func TestDelays(t *testing.T) {
 	c := start(t)
-	s := open(t, c)
-	kinds := map[string]func() error{
-		"API": func() error {
-			resp, err := http.Get(c.Settings()["POLISEN_API_URL"])
-			if err == nil {
-				resp.Body.Close()
-			}
-			return err
-		},
-		"document": func() error {
-			_, err := s.Put(t.Context(), "metadata/last_seen.json", nil, store.Always())
-			return err
-		},
-		"object": func() error {
-			_, err := s.Put(t.Context(), "a", nil, store.Always())
-			return err
-		},
-		"read": func() error {
-			_, err := s.Stat(t.Context(), "nothing")
-			if errors.Is(err, store.ErrNotExist) {
-				return nil
-			}
-			return err
-		},
+	const delay = 50 * time.Millisecond
+	c.SetDelays(cloudtest.Delays{Put: delay})
+	begin := time.Now()
+	if _, err := open(t, c).Put(t.Context(), "a", nil, store.IfAbsent()); err != nil {
+		t.Fatal(err)
 	}
-	const long, short = 300 * time.Millisecond, 0
-	for slow, delays := range map[string]cloudtest.Delays{
-		"API": {API: long}, "document": {PutDocument: long}, "object": {Put: long}, "read": {Read: long},
-	} {
-		c.SetDelays(delays)
-		for kind, request := range kinds {
-			begin := time.Now()
-			if err := request(); err != nil {
-				t.Fatalf("%s: %v", kind, err)
-			}
-			if took := time.Since(begin); kind == slow && took < long {
-				t.Errorf("%s took %v, want %v", kind, took, long)
-			}
-		}
+	if took := time.Since(begin); took < delay {
+		t.Errorf("a PUT took %v, want %v", took, delay)
 	}
 }
 
@@ -91,13 +59,13 @@ func TestDelays(t *testing.T) {
 func TestIntercept(t *testing.T) {
 	c := start(t)
 	s := open(t, c)
-	var late func()
+	late := make(chan func(), 1)
 	c.SetIntercept(func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
 		switch {
 		case strings.HasSuffix(r.URL.Path, "/swallowed"):
 			panic(http.ErrAbortHandler)
 		case strings.HasSuffix(r.URL.Path, "/late"):
-			late = func() { serve(discard{}, r) }
+			late <- func() { serve(httptest.NewRecorder(), r) }
 			panic(http.ErrAbortHandler)
 		}
 		serve(w, r)
@@ -112,17 +80,11 @@ func TestIntercept(t *testing.T) {
 			t.Errorf("%s was answered", path)
 		}
 	}
-	late()
+	(<-late)()
 	if got := c.Objects.Requests(); len(got) != 2 || got[1].Path != "/late" {
 		t.Errorf("served: %v", got)
 	}
 }
-
-type discard struct{}
-
-func (discard) Header() http.Header         { return http.Header{} }
-func (discard) Write(b []byte) (int, error) { return len(b), nil }
-func (discard) WriteHeader(int)             {}
 
 func TestBrowse(t *testing.T) {
 	c := start(t)
