@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"sync"
 	"time"
 
 	"polisen-events-collector/pkg/retry"
@@ -87,7 +86,7 @@ func (f *fetch) wait(d time.Duration, why string) {
 func (f *fetch) try(ctx context.Context) (*Response, error) {
 	u := f.target(f.query)
 	for range 1 + maxRedirects {
-		made, err := f.ledger.turn(ctx, f.resource(), f.options.RetryNotFound, f.wait)
+		answered, err := f.ledger.turn(ctx, f.resource(), f.options.RetryNotFound, f.wait)
 		switch {
 		case err != nil && f.last != nil && ctx.Err() == nil:
 			return nil, fmt.Errorf("%w; the call before failed: %w", err, f.last)
@@ -95,7 +94,7 @@ func (f *fetch) try(ctx context.Context) (*Response, error) {
 			return nil, err
 		}
 		f.response.Calls++
-		next, err := f.call(ctx, u, made)
+		next, err := f.call(ctx, u, answered)
 		if err != nil || next == nil {
 			return &f.response, err
 		}
@@ -122,7 +121,7 @@ func (c *Client) target(q Query) *url.URL {
 }
 
 // call makes one call. It returns where to go if the answer is a redirect.
-func (f *fetch) call(ctx context.Context, u *url.URL, made func()) (next *url.URL, err error) {
+func (f *fetch) call(ctx context.Context, u *url.URL, answered func(status int)) (next *url.URL, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, errSlow)
 	defer cancel()
 	defer func() { // the cause says more than what the transport makes of it
@@ -130,23 +129,13 @@ func (f *fetch) call(ctx context.Context, u *url.URL, made func()) (next *url.UR
 			err = fmt.Errorf("call %s: %w", u.Host, context.Cause(ctx))
 		}
 	}()
-	trace := &callTrace{now: f.options.Clock.Now, wrote: made}
-	req, err := http.NewRequestWithContext(trace.with(ctx), http.MethodGet, u.String(), nil)
+	trace := &callTrace{now: f.options.Clock.Now}
+	answer, err := f.send(trace.with(ctx), u)
 	if err != nil {
+		answered(0)
 		return nil, err
 	}
-	req.Header.Set("User-Agent", f.options.UserAgent)
-	req.Header.Set("Accept", "application/json")
-	// Set here so that the transport leaves the body, and its size, alone.
-	req.Header.Set("Accept-Encoding", "gzip")
-
-	answer, err := f.http.Do(req)
-	var moved sync.WaitGroup
-	moved.Go(made) // beside the transfer: it is the answer's arrival that counts
-	defer moved.Wait()
-	if err != nil {
-		return nil, err
-	}
+	answered(answer.StatusCode)
 	defer answer.Body.Close()
 
 	switch answer.StatusCode {
@@ -155,14 +144,24 @@ func (f *fetch) call(ctx context.Context, u *url.URL, made func()) (next *url.UR
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
 		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		return redirectTarget(u, answer.Header.Get("Location"))
-	case http.StatusNotFound:
-		f.ledger.remember(ctx, f.resource(), true)
 	}
 	return nil, &StatusError{
 		Status:  answer.StatusCode,
 		Delay:   retry.ParseAfter(answer.Header, f.options.Clock.Now()),
 		Snippet: snippet(answer),
 	}
+}
+
+func (f *fetch) send(ctx context.Context, u *url.URL) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("User-Agent", f.options.UserAgent)
+	req.Header.Set("Accept", "application/json")
+	// Set here so that the transport leaves the body, and its size, alone.
+	req.Header.Set("Accept-Encoding", "gzip")
+	return f.http.Do(req)
 }
 
 // receive reads the body of a successful answer.
@@ -182,9 +181,6 @@ func (f *fetch) receive(answer *http.Response, trace *callTrace) error {
 	}
 	if len(events)+len(rejected) == 0 && f.query.IsZero() && f.base.RawQuery == "" {
 		return &BodyError{Kind: BodyNoEvents}
-	}
-	if f.options.RetryNotFound {
-		f.ledger.remember(answer.Request.Context(), f.resource(), false)
 	}
 	r.Events, r.Rejected = events, rejected
 	return nil

@@ -12,7 +12,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -128,19 +127,14 @@ func NewClient(o Options) (*Client, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		ledger: &ledger{
-			dir: o.StateDir, host: strings.ToLower(host), rules: rules(o.MinInterval),
+			path: ledgerPath(o.StateDir, host), rules: rules(o.MinInterval),
 			clock: o.Clock, onWarn: o.OnWarning, busy: make(chan struct{}, 1),
 		},
 	}, nil
 }
 
-// newTransport returns a transport that connects in less than LeastInterval:
-// then no call can be sent so late after its turn that the next call's turn
-// has come.
 func newTransport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.DialContext = (&net.Dialer{Timeout: 5 * time.Second}).DialContext
-	t.TLSHandshakeTimeout = 4 * time.Second
 	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	return t
 }

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"polisen-events-collector/pkg/retry"
@@ -15,93 +15,116 @@ import (
 // use the same state folder: a file there lists the calls of the last day and
 // those that somebody waits to make.
 //
-// A turn is first reserved and waited for, and then taken, after another look
-// at the rules, in the moment before the call. So the rules hold whatever
-// becomes of reservations, and calls keep their distance even if a process
-// oversleeps. Without a usable folder the ledger warns, and keeps the rules
-// within the process alone.
+// A turn is first reserved and waited for, and then taken after another look
+// at the rules. Its holder locks out all others until the answer has come, so
+// the calls keep their distance as the API measures it, whatever becomes of
+// reservations and however long a process oversleeps or a call is under way.
+// Without a usable folder the ledger warns, and keeps the rules within the
+// process alone.
 type ledger struct {
-	dir    string
-	host   string // host:port for this machine
+	path   string // of the file, which need not exist
 	rules  []rule
 	clock  retry.Clock
 	onWarn func(text string)
 
-	busy chan struct{} // holds one token while the file or own is in use
-	own  record        // the calls of this process, whatever becomes of the file
-
-	mu     sync.Mutex
-	warned []string
+	busy   chan struct{} // holds a token while somebody uses the ledger, and what follows
+	own    record        // the calls of this process, whatever becomes of the file
+	warned map[string]bool
 }
 
-// turn waits until url may be called and takes the turn. The call is to be made
-// at once; made moves the turn to the present, and is to be called when the
-// request was sent and when the answer came, since the distance to the next
-// call is the API's to measure.
+// turn waits until url may be called, and takes the turn: the call is to be made
+// at once. No other is made before answered is called with the status of the
+// answer, or zero if none came.
 //
 // The error is a *RefusedError if the turn would come after ctx's deadline,
 // ErrNotFoundRemembered if url is known not to be there, or ctx's cause. The
 // turn is then given back.
-func (l *ledger) turn(ctx context.Context, url string, retryNotFound bool, onWait func(time.Duration, string)) (made func(), err error) {
+func (l *ledger) turn(ctx context.Context, url string, retryNotFound bool, onWait func(time.Duration, string)) (answered func(status int), err error) {
 	var reserved time.Time
 	for {
-		var now, at time.Time
-		var because string
-		err := l.update(ctx, func(r *record) error {
-			now = l.now()
-			r.remove(reserved)
-			if since, ok := r.NotFound[url]; ok && !retryNotFound {
-				return fmt.Errorf("%w: %s answered 404 at %s; --retry-not-found calls it again",
-					ErrNotFoundRemembered, url, since.Local().Format(time.RFC3339))
-			}
-			queue := r.Calls
-			if !reserved.IsZero() { // later reservations wait for this one, not it for them
-				queue = r.until(later(now, reserved))
-			}
-			at, because = nextCall(l.rules, queue, now)
-			if deadline, ok := ctx.Deadline(); ok && at.After(deadline) {
-				return &RefusedError{Next: at, Rule: because}
-			}
-			r.add(at)
-			if at.Equal(now) {
-				l.own.add(at)
-			}
-			return nil
-		})
-		if err == nil && at.Equal(now) {
-			return func() {
-				l.anyway(ctx, func(r *record) {
-					was := at
-					at = l.now()
-					for _, r := range []*record{r, &l.own} {
-						r.remove(was)
-						r.add(at)
-					}
-				})
-			}, nil
+		page, err := l.open(ctx)
+		if err != nil {
+			l.giveBack(reserved)
+			return nil, err
+		}
+		now := l.now()
+		at, because, err := page.next(ctx, reserved, now)
+		page.remove(reserved)
+		if since, ok := page.NotFound[url]; ok && !retryNotFound {
+			err = fmt.Errorf("%w: %s answered 404 at %s; --retry-not-found calls it again",
+				ErrNotFoundRemembered, url, since.Local().Format(time.RFC3339))
 		}
 		if err == nil {
-			reserved = at
-			onWait(at.Sub(now), "for its turn to call: "+because)
-			err = l.clock.Sleep(ctx, at.Sub(now))
+			page.add(at)
 		}
+		page.save()
+		if err == nil && at.Equal(now) {
+			l.own.add(at)
+			return func(status int) { page.answered(at, url, status) }, nil
+		}
+		page.close()
 		if err != nil {
-			l.anyway(ctx, func(r *record) { r.remove(reserved) })
+			return nil, err
+		}
+		reserved = at
+		onWait(at.Sub(now), "for its turn to call: "+because)
+		if err := l.clock.Sleep(ctx, at.Sub(now)); err != nil {
+			l.giveBack(reserved)
 			return nil, err
 		}
 	}
 }
 
-// remember keeps in mind, or forgets, that url was not found.
-func (l *ledger) remember(ctx context.Context, url string, notFound bool) {
-	l.anyway(ctx, func(r *record) {
-		for _, r := range []*record{r, &l.own} {
+// next returns when a call may be made that holds a reservation or, if that is
+// zero, none yet.
+func (p *page) next(ctx context.Context, reserved, now time.Time) (at time.Time, because string, err error) {
+	queue := p.Calls
+	if !reserved.IsZero() {
+		// Later reservations wait for this one, not it for them.
+		queue = slices.DeleteFunc(slices.Clone(queue), func(t time.Time) bool {
+			return t.Equal(reserved) || t.After(reserved) && t.After(now)
+		})
+	}
+	at, because = nextCall(p.ledger.rules, queue, now)
+	if deadline, ok := ctx.Deadline(); ok && at.After(deadline) {
+		return at, because, &RefusedError{Next: at, Rule: because}
+	}
+	return at, because, nil
+}
+
+// answered ends the turn that was taken at that time: the distance to the next
+// call counts from now on.
+func (p *page) answered(at time.Time, url string, status int) {
+	now := p.ledger.now()
+	for _, r := range []*record{&p.record, &p.ledger.own} {
+		r.remove(at)
+		r.add(now)
+		switch status {
+		case http.StatusNotFound:
+			r.merge(&record{NotFound: map[string]time.Time{url: now}})
+		case http.StatusOK:
 			delete(r.NotFound, url)
-			if notFound {
-				r.merge(&record{NotFound: map[string]time.Time{url: l.now()}})
-			}
 		}
-	})
+	}
+	p.save()
+	p.close()
+}
+
+// giveBack removes a reservation that nobody waits for any more. If the ledger
+// is in use for long it stays: that wastes a turn, and breaks no rule.
+func (l *ledger) giveBack(reserved time.Time) {
+	if reserved.IsZero() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	page, err := l.open(ctx)
+	if err != nil {
+		return
+	}
+	page.remove(reserved)
+	page.save()
+	page.close()
 }
 
 func (l *ledger) now() time.Time { return l.clock.Now().Round(0).UTC() }
@@ -124,12 +147,6 @@ func (r *record) remove(t time.Time) {
 	r.Calls = slices.DeleteFunc(r.Calls, t.Equal)
 }
 
-// until returns the calls up to t.
-func (r *record) until(t time.Time) []time.Time {
-	i, _ := slices.BinarySearchFunc(r.Calls, t.Add(1), time.Time.Compare)
-	return r.Calls[:i]
-}
-
 // merge adds what own knows.
 func (r *record) merge(own *record) {
 	for _, t := range own.Calls {
@@ -147,11 +164,4 @@ func (r *record) prune(now time.Time) {
 	r.Calls = slices.DeleteFunc(r.Calls, func(t time.Time) bool {
 		return !t.After(now.Add(-day)) || t.After(now.Add(time.Hour))
 	})
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }

@@ -9,128 +9,128 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/google/renameio/v2"
 )
 
-// ledgerFile is the name of the ledger in the state folder, for all hosts.
-const ledgerFile = "api-calls.json"
-
-// ledgerBook is the content of the ledger's file.
-type ledgerBook struct {
-	Hosts map[string]*record `json:"hosts"`
+// ledgerPath is the ledger's file for the calls of a host, which may have a port.
+func ledgerPath(dir, host string) string {
+	plain := strings.NewReplacer(":", "_", "[", "", "]", "").Replace(strings.ToLower(host))
+	return filepath.Join(dir, "api-calls-"+plain+".json")
 }
 
-// update has change look at and change the host's record while no other
-// process does, and writes it down even if change fails. Its errors are those
-// of change and ctx's cause: trouble with the file is a warning.
-func (l *ledger) update(ctx context.Context, change func(*record) error) error {
+// page is an open ledger, which nobody else uses until it is closed.
+type page struct {
+	record
+	ledger *ledger
+	lock   *flock.Flock // nil if the file cannot be used
+}
+
+// open waits until no other goroutine and no other process uses the ledger.
+// Its error is ctx's cause, and ErrRefused if that is the deadline: trouble with
+// the file is a warning, and makes a page of what this process alone knows.
+func (l *ledger) open(ctx context.Context) (*page, error) {
 	select {
 	case l.busy <- struct{}{}:
-		defer func() { <-l.busy }()
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return nil, l.occupied(ctx)
 	}
-	unlock, err := l.lock(ctx)
+	p := &page{ledger: l}
+	lock, err := l.lock(ctx)
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("wait for %s, which another process uses: %w", filepath.Join(l.dir, ledgerFile), context.Cause(ctx))
+		if lock != nil {
+			_ = lock.Close()
+		}
+		<-l.busy
+		return nil, l.occupied(ctx)
 	case err != nil:
-		l.warn(fmt.Sprintf("the API's call limits are kept within this run only: lock the call ledger: %v; make the state folder writable", err))
-		var alone record
-		alone.merge(&l.own)
-		return change(&alone)
+		l.warn(alone+"lock the call ledger", err)
+	default:
+		p.lock = lock
+		p.record, err = readLedger(l.path)
+		if err != nil { // it was written, perhaps just after a call
+			l.warn("the call ledger is begun anew, as if a call had just been made", err)
+			p.add(l.now())
+		}
 	}
-	defer unlock()
-
-	book := l.read()
-	r := book.Hosts[l.host]
 	now := l.now()
 	l.own.prune(now)
-	r.merge(&l.own)
-	r.prune(now)
-	changeErr := change(r)
-	if err := l.write(book, now); err != nil {
-		l.warn(fmt.Sprintf("the API's call limits are kept within this run only: write the call ledger: %v; make the state folder writable", err))
-	}
-	return changeErr
+	p.merge(&l.own)
+	p.prune(now)
+	return p, nil
 }
 
-// anyway is update for what is to be written down even after ctx is done,
-// though not waited for long.
-func (l *ledger) anyway(ctx context.Context, change func(*record)) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-	defer cancel()
-	if err := l.update(ctx, func(r *record) error { change(r); return nil }); err != nil {
-		l.warn(fmt.Sprintf("the call ledger lags behind: %v", err))
+// occupied is the error of whoever could not wait any longer for the ledger.
+func (l *ledger) occupied(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("%w: another call is under way, and did not end before this run's deadline: %w", ErrRefused, context.Cause(ctx))
 	}
+	return fmt.Errorf("wait for the end of another call: %w", context.Cause(ctx))
 }
 
-func (l *ledger) lock(ctx context.Context) (unlock func(), err error) {
-	if err := os.MkdirAll(l.dir, 0o750); err != nil {
+const alone = "the API's call limits are kept within this run only, make the state folder writable: "
+
+func (l *ledger) lock(ctx context.Context) (*flock.Flock, error) {
+	if err := os.MkdirAll(filepath.Dir(l.path), 0o750); err != nil {
 		return nil, err
 	}
-	lock := flock.New(filepath.Join(l.dir, "api-calls.lock"), flock.SetPermissions(0o640))
-	if _, err := lock.TryLockContext(ctx, 5*time.Millisecond); err != nil {
+	lock := flock.New(strings.TrimSuffix(l.path, ".json")+".lock", flock.SetPermissions(0o640))
+	if _, err := lock.TryLockContext(ctx, 10*time.Millisecond); err != nil {
 		_ = lock.Close()
 		return nil, err
 	}
-	return func() { _ = lock.Close() }, nil // closing is unlocking
+	return lock, nil
 }
 
-// read returns the ledger, with a record of our host. Of a damaged one nothing
-// is known but that it was written, perhaps just after a call.
-func (l *ledger) read() ledgerBook {
-	var book ledgerBook
-	text, err := os.ReadFile(filepath.Join(l.dir, ledgerFile))
-	if err == nil {
-		err = json.Unmarshal(text, &book)
+// readLedger returns what the file says; nothing if there is none.
+func readLedger(path string) (r record, err error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return record{}, nil
 	}
-	for _, r := range book.Hosts {
-		if r == nil && err == nil {
-			err = errors.New("a host without a record")
-		}
+	if err == nil {
+		err = json.Unmarshal(text, &r)
 	}
 	if err != nil {
-		book = ledgerBook{}
-	}
-	if book.Hosts == nil {
-		book.Hosts = make(map[string]*record)
-	}
-	r := book.Hosts[l.host]
-	if r == nil {
-		r = new(record)
-		book.Hosts[l.host] = r
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		l.warn(fmt.Sprintf("read the call ledger: %v; begun anew, as if a call had just been made", err))
-		r.add(l.now())
+		return record{}, err
 	}
 	slices.SortFunc(r.Calls, time.Time.Compare)
-	return book
+	return r, nil
 }
 
-// write replaces the ledger, without hosts that no rule looks at any more.
-func (l *ledger) write(book ledgerBook, now time.Time) error {
-	for host, r := range book.Hosts {
-		if r.prune(now); len(r.Calls) == 0 && len(r.NotFound) == 0 {
-			delete(book.Hosts, host)
-		}
+func (p *page) save() {
+	if p.lock == nil {
+		return
 	}
-	text, err := json.MarshalIndent(book, "", "  ")
+	text, err := json.MarshalIndent(p.record, "", "  ")
+	if err == nil {
+		path := p.ledger.path
+		err = renameio.WriteFile(path, append(text, '\n'), 0o640, renameio.WithTempDir(filepath.Dir(path)))
+	}
 	if err != nil {
-		return err
+		p.ledger.warn(alone+"write the call ledger", err)
 	}
-	return renameio.WriteFile(filepath.Join(l.dir, ledgerFile), append(text, '\n'), 0o640, renameio.WithTempDir(l.dir))
 }
 
-func (l *ledger) warn(text string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !slices.Contains(l.warned, text) {
-		l.warned = append(l.warned, text)
-		l.onWarn(text)
+func (p *page) close() {
+	if p.lock != nil {
+		_ = p.lock.Close() // which unlocks it
 	}
+	<-p.ledger.busy
+}
+
+// warn tells of each kind of trouble once. The ledger is in use by the caller.
+func (l *ledger) warn(what string, err error) {
+	if l.warned[what] {
+		return
+	}
+	if l.warned == nil {
+		l.warned = make(map[string]bool)
+	}
+	l.warned[what] = true
+	l.onWarn(what + ": " + err.Error())
 }

@@ -29,11 +29,11 @@ func TestPace(t *testing.T) {
 			t.Errorf("%d calls take %v, want %v", test.calls, got, test.want)
 		}
 	}
-	made, err := c.ledger.turn(t.Context(), DefaultURL, false, func(time.Duration, string) {})
+	answered, err := c.ledger.turn(t.Context(), DefaultURL, false, func(time.Duration, string) {})
 	if err != nil {
 		t.Fatal(err)
 	}
-	made()
+	answered(200)
 	clock.Advance(4 * time.Second)
 	if got := c.Pace(1); got != 6*time.Second {
 		t.Errorf("4 s after a call the next takes %v, want 6s", got)

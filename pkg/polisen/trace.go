@@ -10,8 +10,7 @@ import (
 
 // callTrace takes the times of one call. Its hooks run on several goroutines.
 type callTrace struct {
-	now   func() time.Time
-	wrote func() // called when the request was written
+	now func() time.Time
 
 	mu                       sync.Mutex
 	dns, connect, tls        span
@@ -39,10 +38,7 @@ func (t *callTrace) with(ctx context.Context) context.Context {
 		TLSHandshakeStart:    func() { t.first(&t.tls.start) },
 		TLSHandshakeDone:     func(tls.ConnectionState, error) { t.last(&t.tls.end) },
 		GotFirstResponseByte: func() { t.last(&t.answered) },
-		WroteRequest: func(httptrace.WroteRequestInfo) {
-			t.last(&t.requestWritten)
-			t.wrote()
-		},
+		WroteRequest:         func(httptrace.WroteRequestInfo) { t.last(&t.requestWritten) },
 	})
 }
 
