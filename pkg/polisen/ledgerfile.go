@@ -48,7 +48,7 @@ func (l *ledger) open(ctx context.Context) (*page, error) {
 		<-l.busy
 		return nil, l.occupied(ctx)
 	case err != nil:
-		l.warn(alone+"lock the call ledger", err)
+		l.alone("lock the call ledger", err)
 	default:
 		p.lock = lock
 		p.record, err = readLedger(l.path)
@@ -72,7 +72,10 @@ func (l *ledger) occupied(ctx context.Context) error {
 	return fmt.Errorf("wait for the end of another call: %w", context.Cause(ctx))
 }
 
-const alone = "the API's call limits are kept within this run only, make the state folder writable: "
+// alone warns that other processes do not hear of this one's calls.
+func (l *ledger) alone(doing string, err error) {
+	l.warn("the API's call limits are kept within this run only: "+doing, fmt.Errorf("%w; make the state folder writable", err))
+}
 
 func (l *ledger) lock(ctx context.Context) (*flock.Flock, error) {
 	if err := os.MkdirAll(filepath.Dir(l.path), 0o750); err != nil {
@@ -112,7 +115,7 @@ func (p *page) save() {
 		err = renameio.WriteFile(path, append(text, '\n'), 0o640, renameio.WithTempDir(filepath.Dir(path)))
 	}
 	if err != nil {
-		p.ledger.warn(alone+"write the call ledger", err)
+		p.ledger.alone("write the call ledger", err)
 	}
 }
 
