@@ -12,6 +12,7 @@ import (
 	"polisen-events-collector/pkg/pipeline"
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/verify"
 )
 
 // code is an exit code. Scripts rely on these: a number never changes its
@@ -75,6 +76,8 @@ func exitCode(err error) code {
 		return exitAPI
 	case partial:
 		return exitPartial
+	case errors.Is(err, verify.ErrFindings):
+		return exitFindings
 	}
 	return exitFailure
 }

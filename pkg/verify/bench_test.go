@@ -71,7 +71,7 @@ func BenchmarkAudit(b *testing.B) {
 	large(b, s)
 	b.ReportAllocs()
 	for b.Loop() {
-		r, err := verify.Audit(b.Context(), s, s.String(), options())
+		r, err := verify.Audit(b.Context(), s, options())
 		if err != nil || !r.OK || r.Checked.Events != 85_000 {
 			b.Fatal(err, r)
 		}
@@ -97,7 +97,7 @@ func BenchmarkAuditSlowStore(b *testing.B) {
 			o.Concurrency = concurrency
 			var objects int
 			for b.Loop() {
-				r, err := verify.Audit(b.Context(), slow{s}, "", o)
+				r, err := verify.Audit(b.Context(), slow{s}, o)
 				if err != nil || !r.OK {
 					b.Fatal(err, r)
 				}

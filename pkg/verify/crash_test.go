@@ -133,7 +133,7 @@ func clone(t *testing.T, from store.Store) store.Store {
 // truth is what must be in an archive: id and fingerprint of each version.
 type truth map[string]bool
 
-func newTruth(t *testing.T, s store.Reader, pending string) truth {
+func newTruth(t *testing.T, s store.Store, pending string) truth {
 	tr := truth(lines(t, s))
 	for _, line := range archive.Lines([]byte(pending)) {
 		l, _ := archive.ParseLine(archive.Events, line)
@@ -155,7 +155,7 @@ func (tr truth) with(b archive.Batch) truth {
 
 // check finds each version once and nothing else. With doubles it only looks
 // for losses.
-func (tr truth) check(t *testing.T, s store.Reader, doubles bool) {
+func (tr truth) check(t *testing.T, s store.Store, doubles bool) {
 	t.Helper()
 	got := lines(t, s)
 	for line := range tr {
@@ -176,7 +176,7 @@ func (tr truth) check(t *testing.T, s store.Reader, doubles bool) {
 	}
 	o := options()
 	o.Now = func() time.Time { return later }
-	if r, err := verify.Audit(t.Context(), s, "", o); err != nil || len(r.Findings) > 0 {
+	if r, err := verify.Audit(t.Context(), s, o); err != nil || len(r.Findings) > 0 {
 		t.Fatalf("audit: %v: %v", err, r)
 	}
 }

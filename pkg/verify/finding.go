@@ -147,6 +147,22 @@ type Result struct {
 // Text writes the acts, the findings and the verdict, a line each. With brief
 // it leaves out the verdict on an archive without findings.
 func (r *Result) Text(w io.Writer, brief bool) error {
+	if err := r.ActsText(w); err != nil {
+		return err
+	}
+	var b strings.Builder
+	for _, f := range r.Findings {
+		fmt.Fprintln(&b, f)
+	}
+	if !brief || len(r.Findings) > 0 {
+		fmt.Fprintln(&b, r.Verdict())
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// ActsText writes the acts alone.
+func (r *Result) ActsText(w io.Writer) error {
 	var b strings.Builder
 	would := ""
 	if r.DryRun {
@@ -154,12 +170,6 @@ func (r *Result) Text(w io.Writer, brief bool) error {
 	}
 	for _, a := range r.Acts {
 		fmt.Fprintf(&b, "%s%s %s: %s\n", would, a.Verb, printable(a.Object), a.Detail)
-	}
-	for _, f := range r.Findings {
-		fmt.Fprintln(&b, f)
-	}
-	if !brief || len(r.Findings) > 0 {
-		fmt.Fprintln(&b, r.Verdict())
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -85,7 +85,7 @@ func TestConcurrency(t *testing.T) {
 		o := options()
 		o.Concurrency = concurrency
 		o.Now = func() time.Time { return now.AddDate(10, 0, 0) }
-		r, err := verify.Audit(t.Context(), b, "", o)
+		r, err := verify.Audit(t.Context(), b, o)
 		if err != nil || !r.OK || r.Checked.Events != objects || r.Checked.Objects != objects {
 			t.Fatalf("concurrency %d: %v: %v", concurrency, err, r)
 		}
@@ -115,7 +115,7 @@ func TestDays(t *testing.T) {
 		o := options()
 		o.From, o.To = tt.from, tt.to
 		f := storetest.NewFaults(s, nil)
-		r, err := verify.Audit(t.Context(), f, "", o)
+		r, err := verify.Audit(t.Context(), f, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +151,7 @@ func TestPendingOutside(t *testing.T) {
 		if body != "" {
 			put(t, s, name, body)
 		}
-		r, err := verify.Audit(t.Context(), s, "", o)
+		r, err := verify.Audit(t.Context(), s, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -172,19 +172,19 @@ func TestCouldNotCheck(t *testing.T) {
 	s := memstore.New()
 	crowd(t, s, 5)
 	counted := storetest.NewFaults(s, nil)
-	if _, err := verify.Audit(t.Context(), counted, "", options()); err != nil {
+	if _, err := verify.Audit(t.Context(), counted, options()); err != nil {
 		t.Fatal(err)
 	}
 	for k := range len(counted.Calls()) {
 		for _, fault := range []storetest.Fault{storetest.FailBefore(), storetest.FailAfter()} {
-			r, err := verify.Audit(t.Context(), storetest.NewFaults(s, storetest.At(k+1, fault)), "", options())
+			r, err := verify.Audit(t.Context(), storetest.NewFaults(s, storetest.At(k+1, fault)), options())
 			if !errors.Is(err, storetest.ErrFault) || errors.Is(err, verify.ErrFindings) || r != nil {
 				t.Errorf("call %d: %v, %v", k+1, r, err)
 			}
 		}
 	}
 	put(t, s, archive.DocumentName, `{"seen_ids":[],"version":2}`)
-	if _, err := verify.Audit(t.Context(), s, "", options()); !errors.Is(err, archive.ErrNewerFormat) {
+	if _, err := verify.Audit(t.Context(), s, options()); !errors.Is(err, archive.ErrNewerFormat) {
 		t.Errorf("a newer document: %v", err)
 	}
 	if _, err := repair(s, true); !errors.Is(err, archive.ErrNewerFormat) {
@@ -213,7 +213,7 @@ func TestAuditBesideRuns(t *testing.T) {
 			}
 			return storetest.Fault{}
 		})
-		r, err := verify.Audit(t.Context(), crossed, "", options())
+		r, err := verify.Audit(t.Context(), crossed, options())
 		if commits == 1000 {
 			if err == nil {
 				t.Error("an archive that never rests was audited")

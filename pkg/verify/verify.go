@@ -38,12 +38,19 @@ func (o Options) includes(d archive.Date) bool {
 
 func (o Options) bounded() bool { return o.From != archive.Date{} || o.To != archive.Date{} }
 
+// Archive is what an audit reads.
+type Archive interface {
+	store.Reader
+	// String names the store.
+	String() string
+}
+
 // Audit reads the archive and returns what it found. It writes nothing. Runs
 // that commit meanwhile do no harm: the audit then looks again at what is new.
 //
 // The error, if any, says that the archive could not be read: it wraps the
 // store's, or archive.ErrNewerFormat.
-func Audit(ctx context.Context, s store.Reader, name string, o Options) (*Result, error) {
+func Audit(ctx context.Context, s Archive, o Options) (*Result, error) {
 	sc := newScan(s, o)
 	if err := sc.look(ctx); err != nil {
 		return nil, err
@@ -52,7 +59,7 @@ func Audit(ctx context.Context, s store.Reader, name string, o Options) (*Result
 	if err != nil {
 		return nil, err
 	}
-	return j.result(name), nil
+	return j.result(s.String()), nil
 }
 
 // Err returns nil, or an error that wraps ErrFindings if there are problems.

@@ -144,7 +144,7 @@ func TestFindings(t *testing.T) {
 	for _, f := range fixtures(t) {
 		t.Run(f.name, func(t *testing.T) {
 			s := storetest.NewFaults(f.open(), nil)
-			r, err := verify.Audit(t.Context(), s, "mem:", options())
+			r, err := verify.Audit(t.Context(), s, options())
 			if err != nil {
 				t.Fatal(err)
 			}
