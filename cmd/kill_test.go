@@ -122,23 +122,29 @@ func runAndKill(t *testing.T, cloud *cloudtest.Cloud, program string, k int, eff
 	cloud.SetIntercept(func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
 		mu.Lock()
 		n++
-		strike := n == k
-		dead := n > k
+		strike, dead := n == k, n > k
 		mu.Unlock()
-		switch {
-		case strike && effect:
+		if strike && effect {
 			serve(httptest.NewRecorder(), r)
-			_ = c.Process.Kill()
-		case strike:
-			_ = c.Process.Kill()
-		case !dead: // a request that was sent beside the fatal one may be lost or not; here it is
-			serve(w, r)
-			return
 		}
-		panic(http.ErrAbortHandler)
+		if strike {
+			mu.Lock() // only once Start has returned there is a process to kill
+			_ = c.Process.Kill()
+			mu.Unlock()
+		}
+		if strike || dead { // a request sent beside the fatal one may be lost or not; here it is
+			panic(http.ErrAbortHandler)
+		}
+		serve(w, r)
 	})
 	defer cloud.SetIntercept(nil)
-	err := c.Run()
+	mu.Lock()
+	err := c.Start()
+	mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = c.Wait()
 	mu.Lock()
 	defer mu.Unlock()
 	if err == nil && n >= k {
