@@ -195,8 +195,7 @@ type repeat struct {
 }
 
 // repeats returns the lines whose content stands in an earlier one of them,
-// and notes what is to be taken out. Of several one stays: the first, or one in
-// an object that may not be deleted yet.
+// and notes all of the same content to be taken out but one.
 func (j *judgement) repeats(lines []entry) []repeat {
 	var out []repeat
 	for i, e := range lines {
@@ -204,7 +203,7 @@ func (j *judgement) repeats(lines []entry) []repeat {
 			continue // dealt with, or alone
 		}
 		copies := slices.DeleteFunc(slices.Clone(lines[i:]), func(f entry) bool { return !e.same(f) })
-		stays := max(0, slices.IndexFunc(copies, func(f entry) bool { return j.isUnsettled(f.object) }))
+		stays := j.stays(copies)
 		for k, c := range copies {
 			if k > 0 {
 				out = append(out, repeat{c, e})
@@ -215,6 +214,17 @@ func (j *judgement) repeats(lines []entry) []repeat {
 		}
 	}
 	return out
+}
+
+// stays chooses which of several copies stays: the first in the partition of
+// its day, where runs look for it, or one there that may not be deleted yet.
+func (j *judgement) stays(copies []entry) int {
+	placed := func(e entry) bool { return !e.misplaced }
+	unsettled := func(e entry) bool { return !e.misplaced && j.isUnsettled(e.object) }
+	if i := slices.IndexFunc(copies, unsettled); i >= 0 {
+		return i
+	}
+	return max(0, slices.IndexFunc(copies, placed))
 }
 
 // takeOut notes that a line should leave its object.

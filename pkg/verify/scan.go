@@ -52,6 +52,7 @@ type record struct {
 	id          int64
 	fingerprint uint64
 	line        int32
+	misplaced   bool // it is of another day than its object
 }
 
 func newScan(s store.Reader, o Options) *scan {
@@ -203,7 +204,7 @@ func (o *object) parse(body []byte) {
 				"no command moves it; put it into an object of "+archive.Partition{Kind: o.Kind, Date: line.Date}.Prefix()+" by hand")
 		}
 		hash, _ := strconv.ParseUint(line.Fingerprint, 16, 64) // 16 digits by its contract
-		o.records = append(o.records, record{line.ID, hash, int32(number)})
+		o.records = append(o.records, record{line.ID, hash, int32(number), line.Date != o.Date})
 	}
 }
 
