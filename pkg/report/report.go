@@ -166,6 +166,9 @@ func (r *Report) Summary() string {
 		b.WriteString("dry run, nothing written: ")
 	}
 	fmt.Fprintf(&b, "%d events: %d new, %d revised, %d rejected, %d already seen", c.Fetched, c.New, c.Revised, c.Rejected, c.AlreadySeen)
+	if c.Repeated > 0 {
+		fmt.Fprintf(&b, ", %d repeated", c.Repeated)
+	}
 	if n := len(r.Objects); n > 0 {
 		fmt.Fprintf(&b, "; %d %s", n, plural(n, "object"))
 	}

@@ -97,8 +97,8 @@ func TestSummary(t *testing.T) {
 	if got := r.Summary(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	r = report.Report{DryRun: true, Objects: make([]report.Object, 2)}
-	if got := r.Summary(); !strings.HasPrefix(got, "dry run, nothing written: 0 events") || !strings.Contains(got, "2 objects") || strings.Contains(got, "window") {
+	r = report.Report{DryRun: true, Objects: make([]report.Object, 2), Counts: report.Counts{Repeated: 7}}
+	if got := r.Summary(); !strings.HasPrefix(got, "dry run, nothing written: 0 events") || !strings.Contains(got, "0 already seen, 7 repeated; 2 objects") || !strings.Contains(got, "2 objects") || strings.Contains(got, "window") {
 		t.Error(got)
 	}
 }
