@@ -30,6 +30,9 @@ var (
 	// credentials, permissions, a missing bucket. This call had no effect, and
 	// repeating it does not help.
 	ErrAccess = errors.New("no access to the store")
+	// ErrDamaged: what is read of an object is not what the store's own
+	// checksum says, though it was asked for more than once.
+	ErrDamaged = errors.New("content was damaged")
 	// ErrInvalid: the name or condition can never be accepted.
 	ErrInvalid = errors.New("invalid request")
 )
@@ -59,7 +62,8 @@ type Object struct {
 // All methods return an error that wraps context.Cause(ctx) once ctx is done.
 type Reader interface {
 	// Get returns the whole object. Its content has been checked against the
-	// store's own length and MD5. ErrNotExist if there is none.
+	// store's own length and MD5: ErrDamaged if it does not agree with the MD5.
+	// ErrNotExist if there is none.
 	Get(ctx context.Context, name string) (Object, error)
 	// Stat returns the object's attributes. ErrNotExist if there is none.
 	Stat(ctx context.Context, name string) (Attrs, error)

@@ -86,7 +86,7 @@ func (j *judgement) judgeDocument() {
 	for _, id := range j.doc.SeenIDs {
 		v, stored := j.versionsOf(id)
 		switch {
-		case !stored && !j.o.bounded():
+		case !stored && !j.o.bounded() && j.unreadable == nil:
 			j.mendDocument = true
 			j.forgotten = append(j.forgotten, id)
 			j.findDocument(SeenNotStored, id, "each listed id in the archive", fmt.Sprintf("event %d nowhere", id), mendRepair)
@@ -113,7 +113,7 @@ func (j *judgement) judgePending() {
 	for _, p := range j.doc.Pending {
 		want, have, there := store.MD5([]byte(p.Content)), "", false
 		if o := j.objects[p.Name]; o != nil {
-			have, there = o.md5, true
+			have, there = o.md5, true // unknown if it cannot be read
 		} else {
 			have, there = j.outside[p.Name]
 		}

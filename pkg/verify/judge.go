@@ -26,6 +26,7 @@ type judgement struct {
 	stored []versions
 
 	mendDocument bool                 // a commit is needed for the document's own sake
+	unreadable   []*object            // whose lines cannot be known
 	forgotten    []int64              // listed, but stored nowhere
 	doubles      map[*object][]double // lines to be taken out
 	unsettled    map[*object]int      // doubles in objects that may not be deleted yet
@@ -79,6 +80,9 @@ func (j *judgement) collect() {
 		if j.isSuperseded(o) {
 			j.find(SupersededLeft, o.text, 0, 0, "no object that a repair has replaced", "one whose lines stand elsewhere, since the repair did not end", mendDuplicates)
 			continue
+		}
+		if o.unreadable {
+			j.unreadable = append(j.unreadable, o)
 		}
 		objects = append(objects, o)
 		j.counts.Objects++
@@ -270,6 +274,9 @@ func (j *judgement) judgeDays() {
 		if begun == 0 || e.Timestamp < begun {
 			begun = e.Timestamp
 		}
+	}
+	for _, o := range j.unreadable {
+		days[o.Date] = true
 	}
 	sorted := make([]archive.Date, 0, len(days))
 	for d := range days {

@@ -79,6 +79,9 @@ func (r *repair) run(ctx context.Context) (*Result, error) {
 			r.foresee(j)
 			return j.result(r.store.String()), nil
 		}
+		if j.unreadable != nil {
+			return nil, fmt.Errorf("repair: %s: %w: nothing can be decided without its lines; put a sound copy in its place first", j.unreadable[0].text, store.ErrDamaged)
+		}
 		if !r.needed(j) {
 			r.leave(j)
 			return j.result(r.store.String()), nil

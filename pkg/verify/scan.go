@@ -45,6 +45,8 @@ type object struct {
 	findings []Finding
 	listed   bool // in this round
 	read     bool
+	// unreadable says that its lines cannot be known.
+	unreadable bool
 }
 
 // record is one line.
@@ -173,10 +175,15 @@ func (s *scan) read(ctx context.Context, j job) error {
 	if errors.Is(err, store.ErrNotExist) {
 		return nil // deleted since it was listed
 	}
+	o := j.object
+	if errors.Is(err, store.ErrDamaged) {
+		o.read, o.unreadable = true, true
+		o.find(ContentDamaged, 0, 0, "content with the MD5 that the store has of it", err.Error(), mendByHand)
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("read %s: %w", j.text, err)
 	}
-	o := j.object
 	o.read, o.etag, o.size, o.md5 = true, got.ETag, int64(len(got.Body)), store.MD5(got.Body)
 	if want := j.attrs.MD5; want != "" && want != o.md5 {
 		o.find(ContentDamaged, 0, 0, "content with the MD5 "+want+" that the store lists", "content with the MD5 "+o.md5, mendByHand)

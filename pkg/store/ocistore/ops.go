@@ -54,7 +54,7 @@ func (s *Store) get(ctx context.Context, t target, name string) (store.Object, e
 	case o.Size > maxObject:
 		return store.Object{}, errTooLarge
 	case resp.ContentMd5 != nil && *resp.ContentMd5 != o.MD5: // absent if uploaded in parts
-		return store.Object{}, fmt.Errorf("content was damaged on the way: MD5 %s, expected %s", o.MD5, *resp.ContentMd5)
+		return store.Object{}, fmt.Errorf("%w on the way or in the store: MD5 %s, expected %s", store.ErrDamaged, o.MD5, *resp.ContentMd5)
 	case o.ETag == "":
 		return store.Object{}, errNoETag
 	}

@@ -1,0 +1,91 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+
+	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/archive/archivetest"
+	"polisen-events-collector/pkg/cloudtest"
+	"polisen-events-collector/pkg/store"
+)
+
+// TestVerifyBucket finds and removes a double in a bucket, and tells findings
+// from a bucket that cannot be read.
+func TestVerifyBucket(t *testing.T) {
+	cloud, err := cloudtest.Start(t.TempDir(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cloud.Close()
+	s, err := cloud.Store(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const (
+		first  = "events/2026/01/01/events-1767301200.jsonl"
+		second = "events/2026/01/01/events-1767387600.jsonl"
+		line   = `{"id":1,"datetime":"2026-01-01 9:08:07 +01:00"}` + "\n"
+	)
+	for name, body := range map[string]string{
+		first: line, second: line + strings.Replace(line, "1", "2", 1),
+		archive.DocumentName: `{"seen_ids": [2, 1], "last_updated": "2026-01-02T21:00:00Z", "total_tracked": 2}`,
+	} {
+		if _, err := s.Put(context.Background(), name, []byte(body), store.IfAbsent()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(args ...string) (exit int, stdout, stderr string) {
+		var out, diagnostics bytes.Buffer
+		settings := cloud.Settings()
+		exit = Main(Process{
+			Args:   append([]string{"verify", "--retry-base", "1ms"}, args...),
+			Env:    func(name string) (string, bool) { value, ok := settings[name]; return value, ok },
+			Stdout: &out, Stderr: &diagnostics,
+		})
+		return exit, out.String(), diagnostics.String()
+	}
+	want := func(code int, text string, args ...string) {
+		t.Helper()
+		if exit, stdout, stderr := run(args...); exit != code || !strings.Contains(stdout+stderr, text) {
+			t.Errorf("%v: exit %d, stdout %q, stderr %q; want %d and %q", args, exit, stdout, stderr, code, text)
+		}
+	}
+	want(7, second+" line 1: duplicate-event: ")
+	want(7, "would rewrite "+second, "--repair=duplicates", "--dry-run")
+	want(0, "delete "+second, "--repair=duplicates")
+	want(0, "ok: no problems in 2 events")
+	if c := archivetest.Read(t, s); len(c.Problems) > 0 || len(c.Events) != 2 {
+		t.Errorf("%d events, problems %v", len(c.Events), c.Problems)
+	}
+
+	// An object that arrives other than it was written, time after time.
+	cloud.SetIntercept(func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+		if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, first) {
+			w = flipped{w}
+		}
+		serve(w, r)
+	})
+	want(7, first+": content-damaged: ")
+	want(5, "content was damaged", "--repair")
+	cloud.SetIntercept(func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	})
+	want(5, "503 Service Unavailable")
+	want(5, "503 Service Unavailable", "--quick")
+	cloud.SetIntercept(nil)
+	want(6, "no access to the store", "--store", "oci://fakenamespace/nobucket")
+	want(7, "CRITICAL - no run has ever finished", "--quick")
+}
+
+// flipped damages the body of an answer.
+type flipped struct{ http.ResponseWriter }
+
+func (f flipped) Write(body []byte) (int, error) {
+	damaged := bytes.Clone(body)
+	damaged[0] ^= 1
+	return f.ResponseWriter.Write(damaged)
+}
