@@ -7,9 +7,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxWork bounds what looking for the next item may cost: the text of failed
-// tries, as a multiple of the piece looked through.
-const maxWork = 4
+// patience bounds what looking for items may cost: the text of failed tries, as
+// a multiple of the content. Only content made to be slow comes near.
+const patience = 4
 
 // skip yields the text from here to the next item as damage.
 func (s *scanner) skip(damage string) bool {
@@ -73,7 +73,6 @@ func (m mark) startsLine() bool { return m.last == '\n' || m.fresh && m.solid !=
 // Without any, text is cut where it has to be decided with more text, which
 // there is if text is as long as an item may be, or else at its end.
 func (s *scanner) resync(text []byte, m mark) (cut int, found bool) {
-	work := 0
 	first := m.first
 	m = m.past(text[:first])
 	for i := first; i < len(text); i++ {
@@ -86,14 +85,14 @@ func (s *scanner) resync(text []byte, m mark) (cut int, found bool) {
 		case c == '{' && (m.startsLine() || m.solid == ',' || m.solid == '['):
 			_, _, err := s.value(text[i:])
 			begins, open = err == nil, unfinished(err)
-			work += tried(err, len(text)-i)
+			s.note(err, len(text)-i)
 		}
 		switch {
 		case begins:
 			return i, true
 		case open && i > 0 && len(text) == s.limit:
 			return i, false
-		case work > maxWork*s.limit:
+		case s.wasted > patience*(s.offset()+int64(s.limit)):
 			return len(text), false
 		}
 		m = m.next(c)
@@ -101,10 +100,12 @@ func (s *scanner) resync(text []byte, m mark) (cut int, found bool) {
 	return len(text), false
 }
 
-// tried is how much of n bytes was read before the error.
-func tried(err error, n int) int {
+// note counts how much of n bytes was read in vain, if there was an error.
+func (s *scanner) note(err error, n int) {
 	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok && !unfinished(err) {
-		return int(e.ByteOffset)
+		n = int(e.ByteOffset)
 	}
-	return n
+	if err != nil {
+		s.wasted += int64(n)
+	}
 }

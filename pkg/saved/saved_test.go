@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -144,28 +145,46 @@ func TestConsumerStops(t *testing.T) {
 // TestCancel: the end of the context ends the reading, even while standard
 // input gives nothing, and what was not read does not count as damaged.
 func TestCancel(t *testing.T) {
-	reason := errors.New("stopped")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	defer cancel(nil)
-	stdin, w := io.Pipe()
-	defer w.Close()
-	go func() {
-		_, _ = io.WriteString(w, `[{"id":1},{"id"`) // fails once stdin is closed
-	}()
-	var got []string
-	for item, err := range saved.Read(ctx, []string{"-", "never read"}, stdin) {
-		got = append(got, string(item.Raw)+item.Damage)
-		cancel(reason)
-		if err != nil {
-			got = append(got, err.Error())
-			if !errors.Is(err, reason) {
-				t.Errorf("%v is not the cause", err)
+	synctest.Test(t, func(t *testing.T) {
+		reason := errors.New("stopped")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		defer cancel(nil)
+		stdin, w := io.Pipe()
+		defer w.Close()
+		go func() {
+			if _, err := io.WriteString(w, `[{"id":1},{"id"`); err != nil {
+				t.Error(err)
+			}
+			synctest.Wait() // for more to come
+			cancel(reason)
+		}()
+		var got []string
+		for item, err := range saved.Read(ctx, []string{"-", "never read"}, stdin) {
+			got = append(got, string(item.Raw)+item.Damage)
+			if err != nil {
+				got = append(got, err.Error())
+				if !errors.Is(err, reason) {
+					t.Errorf("%v is not the cause", err)
+				}
 			}
 		}
-	}
-	want := []string{`{"id":1}`, "", "read saved responses in -: stopped"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
+		want := []string{`{"id":1}`, "", "read saved responses in -: stopped"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	})
+}
+
+// TestCancelBetweenItems: reading ends at once, whatever is at hand.
+func TestCancelBetweenItems(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	n := 0
+	for _, err := range saved.Read(ctx, []string{"-"}, strings.NewReader("[1,2,3")) {
+		if n++; n == 2 && !errors.Is(err, context.Canceled) || n > 2 {
+			t.Errorf("after the end of the context: %v", err)
+		}
+		cancel()
 	}
 }
 

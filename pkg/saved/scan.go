@@ -20,10 +20,11 @@ type scanner struct {
 	stopped bool // the consumer wants no more
 	file    string
 
-	place place
-	after token // the last one, unless place is outside
-	dec   jsontext.Decoder
-	text  bytes.Buffer // the decoder reads in place what it holds
+	place  place
+	after  token // the last one, unless place is outside
+	wasted int64 // bytes in which no item was found
+	dec    jsontext.Decoder
+	text   bytes.Buffer // the decoder reads in place what it holds
 }
 
 // place is where in the content the scanner stands.
@@ -68,7 +69,7 @@ func (s *scanner) init(ctx context.Context, limit int, yield func(Item, error) b
 // end, unless the consumer stopped.
 func (s *scanner) scan(file string, content io.Reader) error {
 	s.reset(content)
-	s.file, s.place, s.after = file, outside, item
+	s.file, s.place, s.after, s.wasted = file, outside, item, 0
 	for s.step() {
 	}
 	if s.err == io.EOF {
@@ -140,10 +141,10 @@ func (s *scanner) expectsItem() bool {
 }
 
 // opens reports whether the bracket here opens a response, rather than an item
-// that is an array: no item holds objects in an array, so it is a response of
-// its own, and the end of the one before it was cut off.
+// that is an array. Where either could be, a line starts with a response, and
+// so does an object in brackets: the end of the one before it was cut off.
 func (s *scanner) opens() bool {
-	if !s.expectsItem() {
+	if !s.expectsItem() || s.startsLine() {
 		return true
 	}
 	for {
@@ -204,6 +205,7 @@ func (s *scanner) item() bool {
 			}
 		}
 		if err != nil {
+			s.note(err, len(text))
 			return s.skip(s.reason(text, err))
 		}
 		ok := s.emit(text[:n:n], flaw)

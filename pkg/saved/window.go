@@ -28,6 +28,8 @@ func (w *window) reset(src io.Reader) {
 
 func (w *window) unread() []byte { return w.buf[w.pos:w.end] }
 
+func (w *window) startsLine() bool { return w.pos == 0 || w.buf[w.pos-1] == '\n' }
+
 func (w *window) offset() int64 { return w.base + int64(w.pos) }
 
 // fill reads until n bytes are unread, if the content has as many, and reports
@@ -37,11 +39,12 @@ func (w *window) fill(n int) bool {
 	had := w.end - w.pos
 	if n > len(w.buf)-w.pos {
 		buf := w.buf
-		if n > len(buf) {
-			buf = make([]byte, 2*n) // room to move on in without moving the text each time
+		if n+1 > len(buf) {
+			buf = make([]byte, 2*(n+1)) // room to move on in without moving the text each time
 		}
-		w.base += int64(w.pos)
-		w.pos, w.end = 0, copy(buf, w.unread())
+		keep := max(w.pos-1, 0) // the byte before tells whether a line starts here
+		w.base += int64(keep)
+		w.pos, w.end = w.pos-keep, copy(buf, w.buf[keep:w.end])
 		w.buf = buf
 	}
 	for w.end-w.pos < n && w.err == nil {
