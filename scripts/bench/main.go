@@ -59,7 +59,7 @@ func measure(program string) error {
 			return err
 		}
 	}
-	return nil
+	return bulk(program, dir)
 }
 
 // bench is an archive in a cloud, and the command that collects into it.

@@ -28,7 +28,10 @@ type runReport struct {
 		New int `json:"new"`
 	} `json:"counts"`
 	Objects []struct{} `json:"objects"`
-	Stages  []struct {
+	Checked struct {
+		Objects int `json:"objects"`
+	} `json:"checked"` // of verify
+	Stages []struct {
 		Name     string  `json:"name"`
 		Duration float64 `json:"duration_s"`
 	} `json:"stages"`
@@ -43,13 +46,15 @@ func (r runReport) stage(name string) (d time.Duration) {
 	return d
 }
 
-// run runs a command that prints its report, through the launcher.
-func run(command []string) (usage, error) {
+// run runs a command that prints its report, through the launcher, with these
+// variables in addition to the environment.
+func run(command []string, env ...string) (usage, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return usage{}, err
 	}
 	launcher := exec.Command(self, append([]string{launchCommand}, command...)...)
+	launcher.Env = append(os.Environ(), env...)
 	launcher.Stderr = os.Stderr
 	out, err := launcher.Output()
 	if err != nil {
