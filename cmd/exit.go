@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"polisen-events-collector/pkg/config"
+	"polisen-events-collector/pkg/inspect"
 	"polisen-events-collector/pkg/ociauth"
 	"polisen-events-collector/pkg/pipeline"
 	"polisen-events-collector/pkg/polisen"
@@ -76,7 +77,7 @@ func exitCode(err error) code {
 		return exitAPI
 	case partial:
 		return exitPartial
-	case errors.Is(err, verify.ErrFindings):
+	case errors.Is(err, verify.ErrFindings), errors.Is(err, inspect.ErrNotFound):
 		return exitFindings
 	}
 	return exitFailure

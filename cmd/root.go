@@ -86,7 +86,7 @@ Made for cron: every command does its work and exits.`,
 	root.SetHelpCommand(newHelpCmd())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	config.Bind(root.PersistentFlags(), config.GeneralGroup)
-	root.AddCommand(newCollectCmd(p), newBackfillCmd(p), newVerifyCmd(p), newVersionCmd(p), newExitCodesTopic(), newEnvironmentTopic())
+	root.AddCommand(newCollectCmd(p), newBackfillCmd(p), newVerifyCmd(p), newInspectCmd(p), newVersionCmd(p), newExitCodesTopic(), newEnvironmentTopic())
 	return root
 }
 
