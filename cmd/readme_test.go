@@ -58,8 +58,15 @@ func TestReadmeCommands(t *testing.T) {
 	}
 	api := httptest.NewServer(fake)
 	defer api.Close()
+	// The schedulers need not be installed here.
+	bin := t.TempDir()
+	for _, name := range []string{"crontab", "systemctl"} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
 	env := []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "CI=true",
+		"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "CI=true",
 		"POLISEN_API_URL=" + api.URL, "POLISEN_MIN_INTERVAL=1ms",
 		"OCI_ENDPOINT=" + cloud.URL, "OCI_CONFIG_FILE=" + configFile,
 	}
