@@ -69,9 +69,11 @@ func BenchmarkAudit(b *testing.B) {
 		b.Fatal(err)
 	}
 	large(b, s)
+	o := options()
+	o.Concurrency = 32
 	b.ReportAllocs()
 	for b.Loop() {
-		r, err := verify.Audit(b.Context(), s, options())
+		r, err := verify.Audit(b.Context(), s, o)
 		if err != nil || !r.OK || r.Checked.Events != 85_000 {
 			b.Fatal(err, r)
 		}

@@ -18,9 +18,6 @@ import (
 // committed meanwhile. All rounds but the first read what is new alone.
 const maxRounds = 20
 
-// queue is how many objects may be listed ahead of those that are read.
-const queue = 1024
-
 // scan is what has been read of an archive. Data objects never change, so each
 // is read once, however often the archive is looked at.
 type scan struct {
@@ -98,7 +95,8 @@ func (s *scan) readObjects(ctx context.Context) error {
 	for _, o := range s.objects {
 		o.listed = false
 	}
-	jobs := make(chan job, queue)
+	workers := max(s.o.Concurrency, 1)
+	jobs := make(chan job, 2*workers) // enough for them while the lister reads, too
 	g, ctx := errgroup.WithContext(ctx)
 	work := func() error {
 		for j := range jobs {
@@ -108,7 +106,7 @@ func (s *scan) readObjects(ctx context.Context) error {
 		}
 		return nil
 	}
-	for range max(s.o.Concurrency, 1) - 1 {
+	for range workers - 1 {
 		g.Go(work)
 	}
 	g.Go(func() error {

@@ -12,5 +12,5 @@ var now = time.Date(2026, 6, 20, 12, 0, 0, 0, time.UTC)
 func runID() string { return rand.Text() }
 
 func options() verify.Options {
-	return verify.Options{Concurrency: 32, Now: func() time.Time { return now }}
+	return verify.Options{Concurrency: 4, Now: func() time.Time { return now }}
 }
