@@ -33,8 +33,9 @@ import (
 )
 
 const (
+	// Bucket is the name of the one bucket.
+	Bucket    = "fakebucket"
 	namespace = "fakenamespace"
-	bucket    = "fakebucket"
 	apiPath   = "/api/events"
 	// Browse is the path below which the bucket's objects can be looked at
 	// without a signature.
@@ -97,7 +98,7 @@ func Start(dir, listen string) (*Cloud, error) {
 		URL:     "http://" + l.Addr().String(),
 		Dir:     dir,
 		API:     &polisentest.API{MinInterval: time.Millisecond},
-		Objects: ocitest.New(v, namespace, bucket),
+		Objects: ocitest.New(v, namespace, Bucket),
 		config:  config,
 	}
 	c.server = http.Server{Handler: c, ReadHeaderTimeout: time.Minute}
@@ -128,7 +129,7 @@ func (c *Cloud) Settings() map[string]string {
 		"POLISEN_API_URL":      c.URL + apiPath,
 		"POLISEN_MIN_INTERVAL": "1ms",
 		"POLISEN_STATE_DIR":    filepath.Join(c.Dir, "state"),
-		"POLISEN_STORE":        "oci://" + namespace + "/" + bucket,
+		"POLISEN_STORE":        "oci://" + namespace + "/" + Bucket,
 		"OCI_ENDPOINT":         c.URL,
 		"OCI_CONFIG_FILE":      c.config,
 		"API_CONTACT_EMAIL":    "nobody@example.org",
@@ -147,7 +148,7 @@ func (c *Cloud) Store(ctx context.Context) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ocistore.Open(creds, ocistore.Options{Namespace: namespace, Bucket: bucket, Endpoint: c.URL})
+	return ocistore.Open(creds, ocistore.Options{Namespace: namespace, Bucket: Bucket, Endpoint: c.URL})
 }
 
 // ServeHTTP answers a request by its path.
@@ -191,7 +192,7 @@ func (d Delays) of(r *http.Request) time.Duration {
 
 // browse shows an object, or the names of all.
 func (c *Cloud) browse(w http.ResponseWriter, r *http.Request) {
-	objects := c.Objects.Objects(bucket)
+	objects := c.Objects.Objects(Bucket)
 	name := strings.TrimPrefix(r.URL.Path, Browse)
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if body, ok := objects[name]; ok {

@@ -1,0 +1,72 @@
+package cmd
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"polisen-events-collector/pkg/polisen/polisentest"
+	"polisen-events-collector/pkg/report"
+)
+
+// TestOverlap runs the program eight times at once, each with a response of its
+// own that shares events with the others, in versions of its own too, over each
+// kind of store, and finds each version once.
+func TestOverlap(t *testing.T) {
+	program := buildProgram(t)
+	const runs = 8
+	rounds := [3][runs][]byte{}
+	for round := range rounds {
+		for i := range runs {
+			items := series(int64(1000+100*round+15*i), 40, i%4)
+			for shared := range int64(3) {
+				items = append(items, notice(shared, 0, fmt.Sprintf("version %d of round %d", (i+int(shared))%runs, round)))
+			}
+			rounds[round][i] = polisentest.Response(items...)
+		}
+	}
+	for name, open := range map[string]func(*testing.T, string) *world{
+		"folder": newFolder,
+		"bucket": func(t *testing.T, program string) *world { w, _ := newBucket(t, program); return w },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := open(t, program)
+			var shown [][]byte
+			for _, responses := range rounds {
+				var wg sync.WaitGroup
+				var mu sync.Mutex
+				lost := 0
+				for _, body := range responses {
+					shown = append(shown, body)
+					file := writeResponse(t, body)
+					wg.Go(func() {
+						r, err := overlapping(w, file)
+						if err != nil {
+							t.Error(err)
+						}
+						mu.Lock()
+						defer mu.Unlock()
+						lost += r.Counts.LostCommits
+					})
+				}
+				wg.Wait()
+				newTruth(t, shown...).checkAnyOrder(t, w.contents())
+				t.Logf("%d runs, %d lost commits", runs, lost)
+			}
+		})
+	}
+}
+
+// overlapping is one run among others: it ends well and silent.
+func overlapping(w *world, response string) (r report.Report, err error) {
+	p := w.process("--api-url", response, "--output", "json")
+	var stdout bytes.Buffer
+	p.Stdout = &stdout
+	if err := p.Run(); err != nil || p.stderr.Len() > 0 {
+		return r, fmt.Errorf("it ended with %v: %s", p.ProcessState, strings.TrimSpace(p.stderr.String()))
+	}
+	return r, json.Unmarshal(stdout.Bytes(), &r)
+}

@@ -1,0 +1,107 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"polisen-events-collector/pkg/cloudtest"
+	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/store/dirstore"
+	"polisen-events-collector/pkg/store/memstore"
+)
+
+// buildProgram builds the program and returns its path. It starts much faster
+// than the test binary with its race detector, and so gets killed more often.
+func buildProgram(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), program)
+	build := exec.Command("go", "build", "-o", path, "..")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is released
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return path
+}
+
+// world is an archive, and how a process of the program comes to collect into
+// it.
+type world struct {
+	program  string
+	settings map[string]string
+	put      func(name string, body []byte)
+	contents func() store.Reader
+}
+
+// process is a collect that has not been started.
+type process struct {
+	*exec.Cmd
+	stderr bytes.Buffer
+}
+
+func (w *world) process(args ...string) *process {
+	p := &process{Cmd: exec.Command(w.program, append([]string{"collect"}, args...)...)}
+	for name, value := range w.settings {
+		p.Env = append(p.Env, name+"="+value)
+	}
+	p.Stderr = &p.stderr
+	return p
+}
+
+// collect is a run that must go well.
+func (w *world) collect(t *testing.T, args ...string) {
+	t.Helper()
+	if p := w.process(args...); p.Run() != nil || p.stderr.Len() > 0 {
+		t.Fatalf("%v: %s", p.ProcessState, &p.stderr)
+	}
+}
+
+// newFolder returns an empty archive in a folder.
+func newFolder(t *testing.T, program string) *world {
+	t.Helper()
+	dir := t.TempDir()
+	s, err := dirstore.Open(filepath.Join(dir, "archive"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &world{
+		program:  program,
+		settings: map[string]string{"POLISEN_STORE": s.String(), "POLISEN_STATE_DIR": dir},
+		put:      func(name string, body []byte) { put(t, s, name, body) },
+		contents: func() store.Reader { return s },
+	}
+}
+
+// newBucket returns an empty archive in a bucket. It is filled and looked at
+// without requests, which take long under the race detector.
+func newBucket(t *testing.T, program string) (*world, *cloudtest.Cloud) {
+	t.Helper()
+	cloud, err := cloudtest.Start(t.TempDir(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cloud.Close() })
+	return &world{
+		program:  program,
+		settings: cloud.Settings(),
+		put:      func(name string, body []byte) { cloud.Objects.Put(cloudtest.Bucket, name, body) },
+		contents: func() store.Reader {
+			s := memstore.New()
+			for name, body := range cloud.Objects.Objects(cloudtest.Bucket) {
+				put(t, s, name, body)
+			}
+			return s
+		},
+	}, cloud
+}
+
+// put writes an object as another program would.
+func put(t *testing.T, s store.Store, name string, body []byte) {
+	t.Helper()
+	if _, err := s.Put(context.Background(), name, body, store.Always()); err != nil {
+		t.Fatal(err)
+	}
+}
