@@ -26,79 +26,82 @@ type Comparison struct {
 	LookedUp int `json:"looked_up"`
 }
 
-// Against holds a response against the document, and against the partitions of
-// the events' dates where that cannot tell.
+// place is where a run looks for an event that the document cannot tell of.
+type place struct {
+	date archive.Date
+	id   int64
+}
+
+// Against holds a response against the document and, where that cannot tell,
+// against the partitions of the events' dates, as a run that collects does.
 func (v *View) Against(ctx context.Context, r *polisen.Response) (*Comparison, error) {
-	stored, doubtful := make(map[int64]archive.Versions), make(map[int64]bool)
-	dates := make(map[archive.Date]bool)
+	doubtful := make(map[place]archive.Versions) // with the versions stored there
 	for _, e := range r.Events {
-		known := v.document.Fingerprints[e.ID]
-		switch {
-		case v.listed(e.ID) && len(known) > 0:
-			stored[e.ID] = known
-		case !v.listed(e.ID) && v.neverSeen(e.ID):
-		default:
-			doubtful[e.ID], dates[archive.DateOf(e.Time)] = true, true
+		listed := v.listed(e.ID)
+		if listed && len(v.document.Fingerprints[e.ID]) == 0 || !listed && !v.neverSeen(e.ID) {
+			doubtful[place{archive.DateOf(e.Time), e.ID}] = nil
 		}
 	}
-	if err := v.lookup(ctx, dates, doubtful, stored); err != nil {
+	if err := v.lookup(ctx, doubtful); err != nil {
 		return nil, err
 	}
 	unseen, revised, seen := make(map[int64]bool), make(map[int64]bool), make(map[int64]bool)
 	for _, e := range r.Events {
-		versions := stored[e.ID]
+		versions, found := doubtful[place{archive.DateOf(e.Time), e.ID}]
+		if !found && v.listed(e.ID) {
+			versions = v.document.Fingerprints[e.ID]
+		}
 		switch {
-		case len(versions) == 0 && !v.listed(e.ID):
+		case len(versions) == 0:
 			unseen[e.ID] = true
-		case len(versions) == 0, slices.Contains(versions, archive.Fingerprint(e.Raw)):
-			seen[e.ID] = true // a listed id without a known version counts as it is
+		case slices.Contains(versions, archive.Fingerprint(e.Raw)):
+			seen[e.ID] = true
 		default:
 			revised[e.ID] = true
 		}
 	}
-	maps.DeleteFunc(seen, func(id int64, _ bool) bool { return revised[id] }) // shown in two versions
+	// Each id stands once, as the most that is new of it.
+	maps.DeleteFunc(revised, func(id int64, _ bool) bool { return unseen[id] })
+	maps.DeleteFunc(seen, func(id int64, _ bool) bool { return unseen[id] || revised[id] })
 	return &Comparison{
 		Events: len(r.Events), Rejected: len(r.Rejected), LookedUp: len(doubtful),
 		Unseen: descending(unseen), Revised: descending(revised), Seen: descending(seen),
 	}, nil
 }
 
-// lookup adds to stored the versions of the doubtful ids that the partitions of
-// these dates and the last commit hold.
-func (v *View) lookup(ctx context.Context, dates map[archive.Date]bool, doubtful map[int64]bool, stored map[int64]archive.Versions) error {
-	add := func(body []byte) {
+// lookup fills in the versions that the archive and the last commit hold.
+func (v *View) lookup(ctx context.Context, doubtful map[place]archive.Versions) error {
+	add := func(n archive.Name, body []byte) {
 		for _, text := range archive.Lines(body) {
-			if line, reason := archive.ParseLine(archive.Events, text); reason == "" && doubtful[line.ID] {
-				stored[line.ID] = append(stored[line.ID], line.Fingerprint)
+			line, reason := archive.ParseLine(archive.Events, text)
+			at := place{n.Date, line.ID}
+			if versions, wanted := doubtful[at]; wanted && reason == "" {
+				doubtful[at] = append(versions, line.Fingerprint)
 			}
 		}
 	}
-	var names []archive.Name
-	for date := range dates {
+	prefixes := make(map[string]bool)
+	for at := range doubtful {
 		for _, kind := range []archive.Kind{archive.Events, archive.Revisions} {
-			prefix := archive.Partition{Kind: kind, Date: date}.Prefix()
-			for attrs, err := range v.store.List(ctx, prefix) {
-				if err != nil {
-					return fmt.Errorf("list %s: %w", prefix, err)
-				}
-				if n, ok := archive.ParseName(attrs.Name); ok {
-					names = append(names, n)
-				}
-			}
+			prefixes[archive.Partition{Kind: kind, Date: at.date}.Prefix()] = true
 		}
+	}
+	names, err := v.list(ctx, slices.Collect(maps.Keys(prefixes))...)
+	if err != nil {
+		return err
 	}
 	for chunk := range slices.Chunk(names, ahead) {
 		bodies, err := v.getAll(ctx, chunk)
 		if err != nil {
 			return err
 		}
-		for _, body := range bodies {
-			add(body)
+		for i, body := range bodies {
+			add(chunk[i], body)
 		}
 	}
-	for _, p := range v.document.Pending {
+	for _, p := range v.document.Pending { // which may not be put yet
 		if n, _ := archive.ParseName(p.Name); n.Kind != archive.Rejected {
-			add([]byte(p.Content))
+			add(n, []byte(p.Content))
 		}
 	}
 	return nil

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -88,23 +90,15 @@ func (v *View) Has(ctx context.Context, ids []int64, date *archive.Date) (Answer
 // search fills in where the wanted ids stand, as far as they do, and returns
 // how many objects it read.
 func (v *View) search(ctx context.Context, prefix string, wanted map[int64]*Found) (int, error) {
-	left := make(map[int64]*Found, len(wanted))
-	for id, a := range wanted {
-		left[id] = a
-	}
+	left := maps.Clone(wanted)
 	for _, p := range v.document.Pending { // which may not be put yet
-		if n, _ := archive.ParseName(p.Name); n.Kind == archive.Events && bytes.HasPrefix([]byte(p.Name), []byte(prefix)) {
+		if n, _ := archive.ParseName(p.Name); n.Kind == archive.Events && strings.HasPrefix(p.Name, prefix) {
 			locate(p.Name, []byte(p.Content), left)
 		}
 	}
-	var names []archive.Name
-	for attrs, err := range v.store.List(ctx, prefix) {
-		if err != nil {
-			return 0, fmt.Errorf("list %s: %w", prefix, err)
-		}
-		if n, ok := archive.ParseName(attrs.Name); ok {
-			names = append(names, n)
-		}
+	names, err := v.list(ctx, prefix)
+	if err != nil {
+		return 0, err
 	}
 	slices.SortFunc(names, func(a, b archive.Name) int {
 		return cmp.Or(b.Date.Compare(a.Date), cmp.Compare(b.Timestamp, a.Timestamp))
@@ -124,6 +118,28 @@ func (v *View) search(ctx context.Context, prefix string, wanted map[int64]*Foun
 		read += len(chunk)
 	}
 	return read, nil
+}
+
+// list returns the data objects below the prefixes, which it lists in parallel.
+func (v *View) list(ctx context.Context, prefixes ...string) ([]archive.Name, error) {
+	names := make([][]archive.Name, len(prefixes))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(concurrency)
+	for i, prefix := range prefixes {
+		g.Go(func() error {
+			for attrs, err := range v.store.List(ctx, prefix) {
+				if err != nil {
+					return fmt.Errorf("list %s: %w", prefix, err)
+				}
+				if n, ok := archive.ParseName(attrs.Name); ok {
+					names[i] = append(names[i], n)
+				}
+			}
+			return nil
+		})
+	}
+	err := g.Wait()
+	return slices.Concat(names...), err
 }
 
 // getAll reads objects in parallel. One that a repair deletes meanwhile is nil:
