@@ -1,0 +1,105 @@
+package verify_test
+
+import (
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/archive/archivetest"
+	"polisen-events-collector/pkg/pipeline/replaytest"
+	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/store/memstore"
+	"polisen-events-collector/pkg/verify"
+)
+
+// TestReplay audits the archive of recorded polls, one in eight of them: it has
+// no problems.
+func TestReplay(t *testing.T) {
+	polls, _ := replaytest.Load(t)
+	s := memstore.New()
+	for i, poll := range polls {
+		if i%8 > 0 {
+			continue
+		}
+		events, rejected, err := polisen.Parse(poll.Body)
+		if err != nil {
+			continue
+		}
+		o := writerOptions()
+		o.Now = func() time.Time { return poll.Time }
+		w := archive.NewWriter(s, o)
+		if _, err := w.Add(t.Context(), archive.Batch{Events: events, Rejected: rejected, ObservedAt: poll.Time, Current: true}); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := verify.Audit(t.Context(), s, options())
+	if err != nil || !r.OK || r.Checked.Events < 8000 {
+		t.Fatalf("%v: %v", err, r)
+	}
+	t.Log(r.Verdict())
+}
+
+// TestReplayOfEarlierCollector stores the recorded polls as the earlier
+// collector did, by the 1000 highest ids alone, and repairs what comes of it:
+// then each event is there once, in its first version and verbatim.
+func TestReplayOfEarlierCollector(t *testing.T) {
+	polls, truth := replaytest.Load(t)
+	s := memstore.New()
+	seen := make(map[int64]bool)
+	for _, poll := range polls {
+		events, _, err := polisen.Parse(poll.Body)
+		if err != nil {
+			continue
+		}
+		contents := make(map[archive.Partition][]byte)
+		for _, e := range events {
+			if !seen[e.ID] {
+				to := archive.Partition{Kind: archive.Events, Date: archive.DateOf(e.Time)}
+				contents[to] = append(append(contents[to], e.Raw...), '\n')
+			}
+			seen[e.ID] = true
+		}
+		for to, body := range contents {
+			put(t, s, archive.Name{Partition: to, Timestamp: poll.Time.Unix()}.String(), string(body))
+		}
+		ids := slices.Sorted(maps.Keys(seen))
+		for _, id := range ids[:max(0, len(ids)-archive.MaxSeen)] {
+			delete(seen, id)
+		}
+	}
+	before := lines(t, s)
+	found, err := verify.Audit(t.Context(), s, options())
+	if err != nil || found.ByCheck[verify.DuplicateEvent] == 0 {
+		t.Fatalf("%v: %v", err, found)
+	}
+	t.Log(found.ByCheck)
+	r := mustRepair(t, s, true)
+	t.Log(r.Verdict())
+	if !r.OK || r.Checked.Events != len(truth.First) {
+		t.Errorf("left: %v", r.ByCheck)
+	}
+	c := archivetest.Read(t, s)
+	for id, want := range truth.First {
+		if got := c.Events[id]; len(got) != 1 || got[0] != want {
+			t.Fatalf("event %d: stored %q, first shown %s", id, got, want)
+		}
+	}
+	for id, later := range c.Revisions {
+		for _, line := range later {
+			if !slices.Contains(truth.Later[id], line) {
+				t.Errorf("event %d: %s is no later version", id, line)
+			}
+		}
+	}
+	if len(c.Problems) > 0 {
+		t.Errorf("problems: %q", c.Problems)
+	}
+	if after := lines(t, s); !maps.Equal(before, after) {
+		t.Errorf("%d versions before, %d after", len(before), len(after))
+	}
+}
