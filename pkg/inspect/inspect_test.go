@@ -250,6 +250,10 @@ func TestHas(t *testing.T) {
 			doc: &listed, ids: []int64{4},
 			want: "4 not seen: looked in the list, and 2 objects of events/\n", absent: true, lists: 1,
 		},
+		"complete above itself is searched": {
+			doc: &listed, ids: []int64{20},
+			want: "20 not seen: looked in the list, and 2 objects of events/\n", absent: true, lists: 1,
+		},
 		"the right date": {
 			doc: &listed, ids: []int64{2}, date: &jan1,
 			want: "2 stored: " + object1 + " line 1\n", lists: 1,
