@@ -1,27 +1,17 @@
 package polisen
 
 import (
-	"bufio"
-	"compress/flate"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"time"
 
 	"polisen-events-collector/pkg/retry"
 )
 
 const (
-	// maxBody bounds a body without compression: 150 times the largest
-	// response seen.
-	maxBody = 32 << 20
-	// maxSnippet bounds what is read of an answer that is no success.
-	maxSnippet = 4 << 10
 	// callTimeout bounds one call, from connecting to the body's last byte.
 	callTimeout  = time.Minute
 	maxRedirects = 3
@@ -31,37 +21,6 @@ var (
 	errSlow     = fmt.Errorf("no whole answer within %v", callTimeout)
 	errRedirect = errors.New("redirect not followed")
 )
-
-// StatusError is an answer of the API that is not 200.
-type StatusError struct {
-	Status int
-	// Delay is what the answer's Retry-After asks for; zero if nothing.
-	Delay time.Duration
-	// Snippet is the beginning of the body, or its title if it is HTML,
-	// quoted; may be empty.
-	Snippet string
-}
-
-var _ retry.Delayer = (*StatusError)(nil)
-
-// RetryAfter returns e.Delay.
-func (e *StatusError) RetryAfter() time.Duration { return e.Delay }
-
-func (e *StatusError) Error() string {
-	text := fmt.Sprintf("the API answered %d %s", e.Status, http.StatusText(e.Status))
-	switch e.Status {
-	case http.StatusForbidden:
-		text += " (blocked: check the User-Agent and its contact, and do not call more often)"
-	case http.StatusNotFound:
-		text += " (permanent by the API's rules: check the URL)"
-	case http.StatusTooManyRequests:
-		text += " (too many calls: does something else on this network call the API?)"
-	}
-	if e.Snippet != "" {
-		text += ": " + e.Snippet
-	}
-	return text
-}
 
 // fetch is one Fetch of a client: its tries fill in the one Response.
 type fetch struct {
@@ -164,68 +123,6 @@ func (f *fetch) send(ctx context.Context, u *url.URL) (*http.Response, error) {
 	return f.http.Do(req)
 }
 
-// receive reads the body of a successful answer.
-func (f *fetch) receive(answer *http.Response, trace *callTrace) error {
-	r := &f.response
-	wire := &countingReader{r: answer.Body}
-	body, err := readBody(wire, answer.Header.Get("Content-Encoding") == "gzip")
-	r.WireBytes, r.Bytes = wire.n, int64(len(body))
-	if err != nil {
-		return err
-	}
-	r.FetchedAt = f.options.Clock.Now()
-	r.Timings = trace.timings(r.FetchedAt)
-	events, rejected, err := Parse(body)
-	if err != nil {
-		return err
-	}
-	if len(events)+len(rejected) == 0 && f.query.IsZero() && f.base.RawQuery == "" {
-		return &BodyError{Kind: BodyNoEvents}
-	}
-	r.Events, r.Rejected = events, rejected
-	return nil
-}
-
-// readBody reads a body to its end. Its errors are *BodyError if something came
-// that is no whole body, else r's.
-func readBody(r io.Reader, zipped bool) ([]byte, error) {
-	if zipped {
-		plain, err := gzip.NewReader(r)
-		if errors.Is(err, io.EOF) {
-			return nil, &BodyError{Kind: BodyEmpty}
-		}
-		if err != nil {
-			return nil, readError(err)
-		}
-		r = plain
-	}
-	body, err := io.ReadAll(io.LimitReader(r, maxBody+1))
-	switch {
-	case err != nil:
-		return body, readError(err)
-	case len(body) > maxBody:
-		return body, &BodyError{Kind: BodyTooLarge}
-	}
-	return body, nil
-}
-
-func readError(err error) error {
-	_, corrupt := errors.AsType[flate.CorruptInputError](err)
-	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return &BodyError{Kind: BodyCutShort, Err: err}
-	case corrupt, errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum):
-		return &BodyError{Kind: BodyBadGzip, Err: err}
-	}
-	return fmt.Errorf("read the response: %w", err)
-}
-
-// snippet shows the beginning of the body of an answer that is no success.
-func snippet(answer *http.Response) string {
-	text, _ := readBody(io.LimitReader(answer.Body, maxSnippet), answer.Header.Get("Content-Encoding") == "gzip")
-	return describe(text)
-}
-
 // redirectTarget returns where a redirect leads, if it may be followed: to the
 // same host, and not from https to http.
 func redirectTarget(from *url.URL, location string) (*url.URL, error) {
@@ -237,48 +134,4 @@ func redirectTarget(from *url.URL, location string) (*url.URL, error) {
 		return nil, fmt.Errorf("%w: %s is not https on %s; check the API's URL", errRedirect, excerpt([]byte(to.Redacted())), from.Host)
 	}
 	return to, nil
-}
-
-type countingReader struct {
-	r io.Reader
-	n int64
-}
-
-func (c *countingReader) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n += int64(n)
-	return n, err
-}
-
-// readSaved reads a saved response.
-func (c *Client) readSaved(q Query) (*Response, error) {
-	r := new(Response)
-	if !q.IsZero() {
-		return r, fmt.Errorf("%w: a saved response cannot be queried", ErrSettings)
-	}
-	err := func() error {
-		file, err := os.Open(c.path)
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		wire := &countingReader{r: file}
-		buffered := bufio.NewReader(wire)
-		magic, _ := buffered.Peek(2)
-		body, err := readBody(buffered, string(magic) == "\x1f\x8b")
-		if err != nil {
-			return err
-		}
-		r.WireBytes, r.Bytes = wire.n, int64(len(body))
-		r.FetchedAt = c.options.Clock.Now()
-		r.Events, r.Rejected, err = Parse(body)
-		if err == nil && len(r.Events)+len(r.Rejected) == 0 {
-			err = &BodyError{Kind: BodyNoEvents}
-		}
-		return err
-	}()
-	if err != nil {
-		return r, fmt.Errorf("read the saved response %s: %w", c.path, err)
-	}
-	return r, nil
 }

@@ -1,0 +1,299 @@
+package polisen_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/polisen/polisentest"
+	"polisen-events-collector/pkg/retry"
+	"polisen-events-collector/pkg/retry/retrytest"
+)
+
+func TestFetch(t *testing.T) {
+	body := polisentest.Body(50)
+	for _, plain := range []bool{false, true} {
+		t.Run(fmt.Sprintf("plain %v", plain), func(t *testing.T) {
+			w := newWorld(t, nil)
+			w.api.Script(polisentest.Answer{Body: body, Plain: plain})
+			r, err := w.client.Fetch(t.Context(), polisen.Query{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, _, _ := polisen.Parse(body)
+			if diff := cmp.Diff(want, r.Events); diff != "" || len(r.Rejected) != 0 {
+				t.Errorf("events (-want +got):\n%s\nrejected: %v", diff, r.Rejected)
+			}
+			wire := int64(len(body))
+			if !plain {
+				wire = int64(len(polisentest.Gzip(body)))
+			}
+			if r.WireBytes != wire || r.Bytes != int64(len(body)) || r.Calls != 1 || r.Waited != 0 {
+				t.Errorf("%d bytes as %d, %d calls, waited %v; want %d as %d, 1 call, no wait", r.Bytes, r.WireBytes, r.Calls, r.Waited, len(body), wire)
+			}
+			if !r.FetchedAt.Equal(w.clock.Now()) {
+				t.Errorf("fetched at %v, want %v", r.FetchedAt, w.clock.Now())
+			}
+			call := w.api.Calls()[0]
+			for name, want := range map[string]string{"User-Agent": agent, "Accept": "application/json", "Accept-Encoding": "gzip"} {
+				if got := call.Header.Values(name); len(got) != 1 || got[0] != want {
+					t.Errorf("%s: %q, want %q", name, got, want)
+				}
+			}
+			if call.Path != "/api/events" || call.Query != "" {
+				t.Errorf("called %s?%s", call.Path, call.Query)
+			}
+		})
+	}
+}
+
+// TestFetchQuery has answers without events, which are fine for all but the
+// newest.
+func TestFetchQuery(t *testing.T) {
+	query := polisen.Query{DateTime: "2018-03-05 21", Locations: []string{"Järfälla", "Luleå"}}
+	const encoded = "DateTime=2018-03-05%2021&locationname=J%C3%A4rf%C3%A4lla;Lule%C3%A5"
+	for _, tt := range []struct {
+		url   string
+		query polisen.Query
+		want  string
+	}{
+		{"", query, encoded},
+		{"?type=Brand", polisen.Query{}, "type=Brand"},
+		{"?type=Brand", query, "type=Brand&" + encoded},
+	} {
+		w := newWorld(t, func(o *polisen.Options) { o.URL += tt.url })
+		w.api.Script(polisentest.OK())
+		r, err := w.client.Fetch(t.Context(), tt.query)
+		if err != nil || len(r.Events) != 0 || r.Calls != 1 {
+			t.Errorf("%s: %d calls, %v", tt.want, r.Calls, err)
+		}
+		if got := w.api.Calls()[0].Query; got != tt.want {
+			t.Errorf("query %s, want %s", got, tt.want)
+		}
+	}
+}
+
+func TestFetchFaults(t *testing.T) {
+	const s = time.Second
+	full := polisentest.Body(500)
+	status := func(err error) string {
+		if e, ok := errors.AsType[*polisen.StatusError](err); ok {
+			return fmt.Sprint(e.Status)
+		}
+		if e, ok := errors.AsType[*polisen.BodyError](err); ok {
+			return string(e.Kind)
+		}
+		return "other"
+	}
+	repeat := func(a polisentest.Answer) []polisentest.Answer { return []polisentest.Answer{a, a, a, a} }
+	for _, tt := range []struct {
+		name    string
+		script  []polisentest.Answer // then a good answer
+		within  time.Duration        // deadline; zero means none
+		sleeps  []time.Duration
+		want    string // the failure; empty for success
+		wantIs  error
+		message string
+	}{
+		{name: "503 once", script: []polisentest.Answer{polisentest.Status(503)}, sleeps: []time.Duration{10 * s}},
+		{
+			name: "a different fault each time", sleeps: []time.Duration{10 * s, 20 * s, 40 * s},
+			script: []polisentest.Answer{{Reset: true}, polisentest.Status(502), {Body: []byte("<html><title>Underhåll</title>")}},
+		},
+		{name: "503 for ever", script: repeat(polisentest.Status(503)), sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: "503", message: "the API answered 503 Service Unavailable: a page titled `503 Service Unavailable`"},
+		{name: "resets for ever", script: repeat(polisentest.Answer{Reset: true}), sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: "other", message: "EOF"},
+		{name: "429 with seconds", script: []polisentest.Answer{polisentest.RetryAfter(429, "35")}, sleeps: []time.Duration{35 * s}},
+		{name: "429 with less than our delay", script: []polisentest.Answer{polisentest.RetryAfter(429, "1")}, sleeps: []time.Duration{10 * s}},
+		{name: "429 without a hint", script: []polisentest.Answer{polisentest.Status(429)}, sleeps: []time.Duration{10 * s}},
+		{
+			name: "Retry-After past the deadline", script: []polisentest.Answer{polisentest.RetryAfter(503, "3600")}, within: 300 * s,
+			want: "503", wantIs: retry.ErrNoTime,
+		},
+		{
+			name: "the deadline leaves time for one retry", script: repeat(polisentest.Status(500)), within: 25 * s,
+			sleeps: []time.Duration{10 * s}, want: "500", wantIs: retry.ErrNoTime,
+		},
+		{name: "403", script: []polisentest.Answer{polisentest.Status(403)}, want: "403", message: "User-Agent"},
+		{name: "404", script: []polisentest.Answer{polisentest.Status(404)}, want: "404", message: "permanent"},
+		{name: "400", script: []polisentest.Answer{polisentest.Status(400)}, want: "400"},
+		{name: "204", script: []polisentest.Answer{{Status: 204}}, want: "204"},
+		{name: "304", script: []polisentest.Answer{{Status: 304}}, want: "304"},
+		{name: "empty body", script: []polisentest.Answer{{}}, sleeps: []time.Duration{10 * s}},
+		{name: "empty array", script: []polisentest.Answer{polisentest.OK()}, sleeps: []time.Duration{10 * s}},
+		{name: "empty array for ever", script: repeat(polisentest.OK()), sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyNoEvents)},
+		{name: "object", script: []polisentest.Answer{{Body: []byte(`{"error":1}`)}}, sleeps: []time.Duration{10 * s}},
+		{name: "truncated JSON", script: []polisentest.Answer{{Body: full[:len(full)/2]}}, sleeps: []time.Duration{10 * s}},
+		{name: "cut short", script: []polisentest.Answer{{Body: full, Plain: true, Truncate: 100}}, sleeps: []time.Duration{10 * s}},
+		{name: "cut short for ever", script: repeat(polisentest.Answer{Body: full, Plain: true, Truncate: 100}), sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyCutShort)},
+		{name: "gzip cut short for ever", script: repeat(polisentest.Answer{Body: full, Truncate: 1}), sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyCutShort)},
+		{
+			name: "gzip whole, but short of its end", sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyCutShort),
+			script: repeat(polisentest.Answer{Body: polisentest.Gzip(full)[:9000], Plain: true, Header: http.Header{"Content-Encoding": {"gzip"}}}),
+		},
+		{
+			name: "no gzip, though it says so", sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyBadGzip),
+			script: repeat(polisentest.Answer{Body: full, Plain: true, Header: http.Header{"Content-Encoding": {"gzip"}}}),
+		},
+		{
+			name: "nothing, said to be gzip", sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyEmpty),
+			script: repeat(polisentest.Answer{Header: http.Header{"Content-Encoding": {"gzip"}}}),
+		},
+		{
+			name: "a bomb", within: 5 * s, want: string(polisen.BodyTooLarge), wantIs: retry.ErrNoTime,
+			script: []polisentest.Answer{{Body: polisentest.Gzip(make([]byte, 32<<20+1)), Plain: true, Header: http.Header{"Content-Encoding": {"gzip"}}}},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			w.api.Script(tt.script...)
+			ctx := t.Context()
+			if tt.within > 0 {
+				ctx = w.deadline(t, tt.within)
+			}
+			r, err := w.client.Fetch(ctx, polisen.Query{})
+			switch {
+			case tt.want == "" && (err != nil || len(r.Events) != 500):
+				t.Errorf("%d events, %v", len(r.Events), err)
+			case tt.want != "" && (err == nil || status(err) != tt.want || len(r.Events) != 0):
+				t.Errorf("%d events, %v; want the failure %q", len(r.Events), err, tt.want)
+			case tt.want != "" && !errors.Is(err, tt.wantIs) && tt.wantIs != nil:
+				t.Errorf("%v; want it to wrap %q", err, tt.wantIs)
+			case tt.want != "" && (!strings.Contains(err.Error(), tt.message) || !isOneLine(err.Error())):
+				t.Errorf("message %q, want %q in it, in one line", err, tt.message)
+			}
+			if diff := cmp.Diff(tt.sleeps, w.clock.Sleeps()); diff != "" {
+				t.Errorf("sleeps (-want +got):\n%s", diff)
+			}
+			if r.Waited != w.clock.Slept() || len(w.waits) != len(tt.sleeps) {
+				t.Errorf("waited %v, told of %q; slept %v", r.Waited, w.waits, w.clock.Slept())
+			}
+			if n := len(w.api.Calls()); n != len(tt.sleeps)+1 || r.Calls != n {
+				t.Errorf("%d calls, reported as %d; want %d", n, r.Calls, len(tt.sleeps)+1)
+			}
+			if b := w.api.Breaches(); len(b) > 0 {
+				t.Errorf("broke the API's rules: %q", b)
+			}
+		})
+	}
+}
+
+func TestFetchTellsOfWaits(t *testing.T) {
+	w := newWorld(t, nil)
+	w.api.Script(polisentest.Status(503))
+	for range 2 {
+		if _, err := w.client.Fetch(t.Context(), polisen.Query{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{
+		"10s to try again: the API answered 503 Service Unavailable: a page titled `503 Service Unavailable`",
+		"10s for its turn to call: at least 10s between calls",
+	}
+	if diff := cmp.Diff(want, w.waits); diff != "" {
+		t.Errorf("told of waits (-want +got):\n%s", diff)
+	}
+}
+
+// TestRetryAfterDate is apart from the table, since the date is counted from
+// the clock of the test.
+func TestRetryAfterDate(t *testing.T) {
+	w := newWorld(t, nil)
+	at := w.clock.Now().Add(90 * time.Second).UTC().Truncate(time.Second)
+	w.api.Script(polisentest.RetryAfter(503, at.Format(http.TimeFormat)))
+	if _, err := w.client.Fetch(t.Context(), polisen.Query{}); err != nil {
+		t.Fatal(err)
+	}
+	if calls := w.api.Calls(); len(calls) != 2 || !calls[1].Time.Equal(at) {
+		t.Errorf("calls %v; want the second at %v", calls, at)
+	}
+}
+
+func TestFetchCancelled(t *testing.T) {
+	w := newWorld(t, nil)
+	w.api.Script(polisentest.Answer{Delay: time.Hour})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stop := errors.New("stopped by the test")
+	time.AfterFunc(50*time.Millisecond, func() { cancel(stop) })
+	r, err := w.client.Fetch(ctx, polisen.Query{})
+	if !errors.Is(err, stop) || r.Calls != 1 {
+		t.Errorf("%d calls, %v; want one call and the cause", r.Calls, err)
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestFetchHanging has an API that never answers, and a deadline far away.
+func TestFetchHanging(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClient(t, polisen.Options{
+			URL: polisen.DefaultURL, UserAgent: agent, StateDir: t.TempDir(), Clock: retrytest.NewClock(time.Now()),
+			Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			}),
+		})
+		started := time.Now()
+		r, err := c.Fetch(t.Context(), polisen.Query{})
+		if err == nil || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no whole answer within 1m0s") {
+			t.Errorf("got %v; want the call's own limit, which is not the run's deadline", err)
+		}
+		if took := time.Since(started); r.Calls != 4 || took != 4*time.Minute {
+			t.Errorf("%d calls in %v; want each to end after a minute", r.Calls, took)
+		}
+	})
+}
+
+func TestRedirects(t *testing.T) {
+	redirect := func(status int, to string) polisentest.Answer {
+		return polisentest.Answer{Status: status, Header: http.Header{"Location": {to}}}
+	}
+	for _, tt := range []struct {
+		name   string
+		script []polisentest.Answer
+		calls  []string // the paths called; then success if message is empty
+		error  string
+	}{
+		{"to a path", []polisentest.Answer{redirect(301, "/api/v2?x=1")}, []string{"/api/events", "/api/v2"}, ""},
+		{"three times", []polisentest.Answer{redirect(302, "/1"), redirect(307, "/2"), redirect(308, "3")}, []string{"/api/events", "/1", "/2", "/3"}, ""},
+		{
+			"four times", []polisentest.Answer{redirect(302, "/1"), redirect(302, "/2"), redirect(302, "/3"), redirect(302, "/4")},
+			[]string{"/api/events", "/1", "/2", "/3"}, "4 came in a row",
+		},
+		{"to another host over http", []polisentest.Answer{redirect(301, "http://polisen.example/api")}, []string{"/api/events"}, "redirect not followed: `http://polisen.example/api` is not https on 127.0.0.1"},
+		{"to another host over https", []polisentest.Answer{redirect(301, "https://polisen.example/api")}, []string{"/api/events"}, "redirect not followed"},
+		{"to another port", []polisentest.Answer{redirect(301, "http://127.0.0.1:1/api")}, []string{"/api/events"}, "redirect not followed"},
+		{"nowhere", []polisentest.Answer{redirect(301, "")}, []string{"/api/events"}, "redirect not followed"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			w.api.Script(tt.script...)
+			r, err := w.client.Fetch(t.Context(), polisen.Query{})
+			if (err == nil) != (tt.error == "") || err != nil && !strings.Contains(err.Error(), tt.error) {
+				t.Errorf("got %v, want %q", err, tt.error)
+			}
+			var paths []string
+			for _, call := range w.api.Calls() {
+				paths = append(paths, call.Path)
+				if call.Header.Get("User-Agent") != agent {
+					t.Errorf("%s was called as %q", call.Path, call.Header.Get("User-Agent"))
+				}
+			}
+			if diff := cmp.Diff(tt.calls, paths); diff != "" || r.Calls != len(paths) {
+				t.Errorf("%d calls reported; paths (-want +got):\n%s", r.Calls, diff)
+			}
+			if b := w.api.Breaches(); len(b) > 0 {
+				t.Errorf("broke the API's rules: %q", b)
+			}
+		})
+	}
+}
