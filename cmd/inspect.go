@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,14 +21,14 @@ import (
 
 type inspectOptions struct {
 	ids, raw, againstAPI bool
-	has                  []int64
+	has                  []string
 	date                 string
 }
 
 func newInspectCmd(p Process) *cobra.Command {
 	var opts inspectOptions
 	cmd := &cobra.Command{
-		Use:   "inspect-metadata",
+		Use:   "inspect-metadata [--has ID...]",
 		Short: "Show what has been seen and when",
 		Long: `Shows what the metadata document and the last run's report say: how many ids are
 listed, up to where the list is complete, when it was last updated, and whether the
@@ -40,12 +41,18 @@ once, by the same rules as collect, and says which ids would be stored.`,
 		Example: `  # what is the state of the archive?
   ` + program + ` inspect-metadata --store ./archive
   # have these been seen, and where do they stand?
-  ` + program + ` inspect-metadata --has 646001,646002 --date 2026-01-31
+  ` + program + ` inspect-metadata --has 646001 646002 --date 2026-01-31
   # what would the next collect store?
   ` + program + ` inspect-metadata --against-api --contact ops@example.org
   # all listed ids, for a program
   ` + program + ` inspect-metadata --ids --output json`,
-		Args:        noArgs,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(opts.has) == 0 {
+				return noArgs(cmd, args)
+			}
+			opts.has = append(opts.has, args...)
+			return nil
+		},
 		Annotations: endsWith(exitAPI, exitStorage, exitAccess, exitFindings, exitRefused),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			groups := config.ArchiveGroup
@@ -61,7 +68,7 @@ once, by the same rules as collect, and says which ids would be stored.`,
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&opts.ids, "ids", false, "print the listed ids, one a line, highest first")
-	flags.Int64SliceVar(&opts.has, "has", nil, "look for these `IDS`, divided by commas; may be repeated")
+	flags.StringSliceVar(&opts.has, "has", nil, "look for this `ID`, and all that are given as arguments")
 	flags.StringVar(&opts.date, "date", "", "with --has, search the archive on this `DATE` only, as 2026-01-31")
 	flags.BoolVar(&opts.raw, "raw", false, "print the document as it stands")
 	flags.BoolVar(&opts.againstAPI, "against-api", false, "call the API once, and say which of its events are unseen or revised")
@@ -69,8 +76,9 @@ once, by the same rules as collect, and says which ids would be stored.`,
 	return cmd
 }
 
-// check finds what is wrong with the flags' combination, and reads the date.
-func (o inspectOptions) check(output config.Format) (*archive.Date, error) {
+// check finds what is wrong with the flags' combination, and reads the ids and
+// the date.
+func (o inspectOptions) check(output config.Format) (ids []int64, date *archive.Date, err error) {
 	modes := 0
 	for _, on := range []bool{o.ids, o.raw, o.againstAPI, len(o.has) > 0} {
 		if on {
@@ -79,23 +87,31 @@ func (o inspectOptions) check(output config.Format) (*archive.Date, error) {
 	}
 	switch {
 	case modes > 1:
-		return nil, usagef("--ids, --has, --raw and --against-api exclude each other")
+		return nil, nil, usagef("--ids, --has, --raw and --against-api exclude each other")
 	case o.raw && output == config.JSON:
-		return nil, usagef("--raw prints the document as it stands, and does not go with --output json")
-	case o.date == "":
-		return nil, nil
-	case len(o.has) == 0:
-		return nil, usagef("--date is for --has")
+		return nil, nil, usagef("--raw prints the document as it stands, and does not go with --output json")
+	case o.date != "" && len(o.has) == 0:
+		return nil, nil, usagef("--date is for --has")
 	}
-	date, err := archive.ParseDate(o.date)
-	if err != nil {
-		return nil, usagef("--date: %w", err)
+	for _, text := range o.has {
+		id, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return nil, nil, usagef("--has: %q is not an id", text)
+		}
+		ids = append(ids, id)
 	}
-	return &date, nil
+	if o.date != "" {
+		d, err := archive.ParseDate(o.date)
+		if err != nil {
+			return nil, nil, usagef("--date: %w", err)
+		}
+		date = &d
+	}
+	return ids, date, nil
 }
 
 func (p Process) runInspect(ctx context.Context, s config.Settings, opts inspectOptions, log *slog.Logger) error {
-	date, err := opts.check(s.General.Output)
+	ids, date, err := opts.check(s.General.Output)
 	if err != nil {
 		return err
 	}
@@ -122,8 +138,8 @@ func (p Process) runInspect(ctx context.Context, s config.Settings, opts inspect
 		return err
 	case opts.ids:
 		return p.printIDs(view, s.General)
-	case len(opts.has) > 0:
-		answers, err := view.Has(ctx, opts.has, date)
+	case len(ids) > 0:
+		answers, err := view.Has(ctx, ids, date)
 		if err != nil {
 			return fmt.Errorf("%w: %w", pipeline.ErrStore, err)
 		}

@@ -1,0 +1,82 @@
+package cmd
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+	"testing"
+
+	"polisen-events-collector/pkg/cloudtest"
+	"polisen-events-collector/pkg/polisen/polisentest"
+)
+
+// TestInspectWithoutPermissionToWrite looks into a bucket with a key that may
+// only read: the service answers anything else as it does then.
+func TestInspectWithoutPermissionToWrite(t *testing.T) {
+	cloud, err := cloudtest.Start(t.TempDir(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cloud.Close()
+	settings := cloud.Settings()
+	run := func(want int, args ...string) (stdout string) {
+		t.Helper()
+		var out, diagnostics bytes.Buffer
+		exit := Main(Process{
+			Args:   args,
+			Env:    func(name string) (string, bool) { value, ok := settings[name]; return value, ok },
+			Stdout: &out, Stderr: &diagnostics,
+		})
+		if exit != want {
+			t.Errorf("%v: exit %d, want %d: %s", args, exit, want, &diagnostics)
+		}
+		return out.String()
+	}
+	const first, next = polisentest.FirstID + 1, polisentest.FirstID + 2
+	item := func(id int64, fields ...polisentest.Field) []byte {
+		return polisentest.Notice(id, polisentest.Newest, fields...)
+	}
+	cloud.API.Script(
+		polisentest.OK(item(first)),
+		polisentest.OK(item(first, polisentest.Summary("changed")), item(next)),
+	)
+	run(0, "collect")
+
+	writes := 0
+	cloud.SetIntercept(func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			serve(w, r)
+			return
+		}
+		writes++
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = w.Write([]byte(`{"code":"BucketNotFound","message":"Either the bucket does not exist or you are not authorized to access it"}`))
+	})
+	for _, tt := range []struct {
+		exit int
+		args []string
+		want string
+	}{
+		{0, nil, "1 lines: stored\n"},
+		{0, []string{"--ids"}, "600001\n"},
+		{0, []string{"--raw"}, `{"seen_ids":[600001],`},
+		{0, []string{"--has", "600001"}, "600001 seen: in the list\n"},
+		{7, []string{"--has", "600002"}, "600002 not seen: looked in the list, which is complete above 0\n"},
+		{0, []string{"--against-api"}, "2 events, 0 rejected: 1 unseen, 1 revised, 0 seen\nunseen: 600002\nrevised: 600001\n"},
+	} {
+		if stdout := run(tt.exit, append([]string{"inspect-metadata"}, tt.args...)...); !strings.Contains(stdout, tt.want) {
+			t.Errorf("%v: got\n%swant\n%s", tt.args, stdout, tt.want)
+		}
+	}
+	if writes > 0 {
+		t.Errorf("%d writes were tried", writes)
+	}
+	// The one call counts in the ledger, and so keeps its distance.
+	if n, breaches := len(cloud.API.Calls()), cloud.API.Breaches(); n != 2 || len(breaches) > 0 {
+		t.Errorf("%d calls to the API, want 2; breaches %q", n, breaches)
+	}
+	if run(6, "collect"); writes == 0 {
+		t.Error("a collect with this key wrote nothing, so that this test shows nothing")
+	}
+}
