@@ -57,16 +57,26 @@ func ParseLine(k Kind, line []byte) (l Line, reason string) {
 		}
 		return Line{event.ID, DateOf(event.Time), Fingerprint(event.Raw)}, ""
 	}
-	var item rejectedLine
-	switch err := json.Unmarshal(line, &item); {
-	case err != nil:
-		return Line{}, "not a rejected item: " + err.Error()
-	case len(item.Raw) == 0:
-		return Line{}, "no raw"
-	case item.ObservedAt.IsZero():
-		return Line{}, "no observed_at"
+	item, observed, reason := ParseRejected(line)
+	if reason != "" {
+		return Line{}, reason
 	}
-	return Line{Date: DateOf(item.ObservedAt.UTC()), Fingerprint: Fingerprint(item.Raw)}, ""
+	return Line{Date: DateOf(observed), Fingerprint: Fingerprint(item.Raw)}, ""
+}
+
+// ParseRejected reads a line of a rejected object: the item, and when it was
+// observed, in UTC. If it cannot be one, the reason says why.
+func ParseRejected(line []byte) (item polisen.Rejected, observed time.Time, reason string) {
+	var wrapped rejectedLine
+	switch err := json.Unmarshal(line, &wrapped); {
+	case err != nil:
+		return item, observed, "not a rejected item: " + err.Error()
+	case len(wrapped.Raw) == 0:
+		return item, observed, "no raw"
+	case wrapped.ObservedAt.IsZero():
+		return item, observed, "no observed_at"
+	}
+	return polisen.Rejected{Reason: wrapped.Reason, Raw: wrapped.Raw}, wrapped.ObservedAt.UTC(), ""
 }
 
 // appendRejected appends the line of a rejected item to content. The raw text

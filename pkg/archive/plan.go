@@ -156,6 +156,9 @@ func (w *Writer) decideEvent(p *plan, b *progress, i int, v verdict) {
 	if !repeat && v == unsure {
 		versions = w.index.versions(date, e.ID)
 		stored = len(versions) > 0
+		if !w.opts.Revisions {
+			versions = nil // the first is not all of them, and only that was looked up
+		}
 	}
 	switch {
 	case !stored:

@@ -243,6 +243,16 @@ func TestRevisionsOff(t *testing.T) {
 	if got := mustRun(t, s, current(event(1, 0, "second"))); got.Revised != 1 {
 		t.Errorf("with revisions on again: %+v", got)
 	}
+	// A run without revisions that has to look an id up learns of its first
+	// version alone: the others must not be stored again for that.
+	remove(t, s, archive.DocumentName)
+	w = archive.NewWriter(s, o)
+	if _, err := w.Add(t.Context(), current(event(1, 0, "second"), event(3, 0, "first"))); err != nil || w.Flush(t.Context()) != nil {
+		t.Fatal(err)
+	}
+	if got := mustRun(t, s, current(event(1, 0, "second"))); got.Revised != 0 {
+		t.Errorf("a stored revision is stored again: %+v", got)
+	}
 }
 
 // TestRejectedOnce: more rejected items than the document can list are stored

@@ -25,6 +25,7 @@ import (
 	"polisen-events-collector/pkg/retry/retrytest"
 	"polisen-events-collector/pkg/saved"
 	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/store/dirstore"
 	"polisen-events-collector/pkg/store/memstore"
 	"polisen-events-collector/pkg/store/storetest"
 )
@@ -93,6 +94,42 @@ func TestBackfillDamage(t *testing.T) {
 	c := archivetest.Read(t, s)
 	if len(c.Events) != 3 || len(c.Rejected) != 2 || len(c.Problems) > 0 {
 		t.Errorf("%d events, rejected %v, problems %q", len(c.Events), c.Rejected, c.Problems)
+	}
+}
+
+// TestBackfillCopy: a copy of an archive is input too; what it says of itself
+// is no item, and what was rejected stays so without being news.
+func TestBackfillCopy(t *testing.T) {
+	dir := t.TempDir()
+	from, err := dirstore.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := newClock()
+	items := append(notices(1, 30), []byte(`{"id":null}`), polisentest.Notice(7, polisentest.Newest, polisentest.Summary("other")))
+	if _, err := pipeline.Collect(t.Context(), options(from, clock), saying(clock, polisentest.Response(items...))); err == nil {
+		t.Fatal("nothing was rejected")
+	}
+	to := memstore.New()
+	r, err := pipeline.Backfill(t.Context(), options(to, clock), pipeline.Saved(saved.Read(t.Context(), []string{dir}, nil), nil))
+	if err != nil || r.Counts.New != 30 || r.Counts.Revised != 1 || r.Counts.Rejected != 1 {
+		t.Errorf("%+v, %v", r.Counts, err)
+	}
+	a, b := archivetest.Read(t, from), archivetest.Read(t, to)
+	if !cmp.Equal(a.Events, b.Events) || !cmp.Equal(a.Revisions, b.Revisions) || !cmp.Equal(a.Rejected, b.Rejected) || len(b.Problems) > 0 {
+		t.Errorf("the copy differs; problems %q", b.Problems)
+	}
+}
+
+// TestBackfillBrackets: where only a bracket is missing there is nothing to
+// keep, but each place is reported.
+func TestBackfillBrackets(t *testing.T) {
+	s, clock := memstore.New(), newClock()
+	items := notices(1, 4)
+	text := slices.Concat([]byte("["), items[0], []byte(" "), items[1], []byte("]\n["), items[2], []byte(" "), items[3], []byte("]"))
+	r, err := pipeline.Backfill(t.Context(), options(s, clock), pipeline.Saved(read(t, text), nil))
+	if _, partial := errors.AsType[*pipeline.PartialError](err); !partial || len(r.Warnings) != 2 || r.Counts.Rejected != 0 || r.Counts.New != 4 {
+		t.Errorf("%+v, warnings %q, %v", r.Counts, r.Warnings, err)
 	}
 }
 

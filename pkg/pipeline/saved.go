@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash/maphash"
 	"iter"
+	"path/filepath"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -77,12 +79,46 @@ type savedFeed struct {
 
 	problems int
 	first    string
+
+	file string // of the last item
+	kind fileKind
+}
+
+// fileKind tells the files of a copy of an archive from all others.
+type fileKind uint8
+
+const (
+	responses fileKind = iota // events, whatever form they have
+	metadata                  // no items at all
+	rejected                  // items that were rejected, wrapped
+)
+
+// kindOf goes by the names that an archive gives its objects.
+func kindOf(file string) fileKind {
+	parts := strings.Split(filepath.ToSlash(file), "/")
+	if name, ok := archive.ParseName(strings.Join(parts[max(len(parts)-5, 0):], "/")); ok && name.Kind == archive.Rejected {
+		return rejected
+	}
+	if archive.IsMetadata(strings.Join(parts[max(len(parts)-2, 0):], "/")) {
+		return metadata
+	}
+	return responses
 }
 
 func (f *savedFeed) add(ctx context.Context, item saved.Item) error {
+	if item.File != f.file {
+		f.file, f.kind = item.File, kindOf(item.File)
+	}
+	if f.kind == metadata {
+		return nil
+	}
 	f.done.Items++
 	f.done.Bytes += int64(len(item.Raw))
 	f.run.Report.Counts.Fetched++
+	if len(item.Raw) == 0 { // a bracket or comma is missing: there is nothing to keep
+		f.problem(fmt.Sprintf("%s at byte %d: %s", item.File, item.Offset, item.Damage))
+		return nil
+	}
 	key := [2]uint64{maphash.Bytes(f.seeds[0], item.Raw), maphash.Bytes(f.seeds[1], item.Raw)}
 	if _, repeat := f.known[key]; repeat {
 		f.run.Report.Counts.Repeated++
@@ -94,8 +130,10 @@ func (f *savedFeed) add(ctx context.Context, item saved.Item) error {
 	f.known[key] = struct{}{}
 	if item.Damage != "" {
 		f.reject(item, polisen.Rejected{Reason: item.Damage, Raw: quote(item.Raw)})
-	} else if event, rejected := polisen.ParseItem(item.Raw); rejected != nil {
-		f.reject(item, *rejected)
+	} else if f.kind == rejected {
+		f.unwrap(item)
+	} else if event, r := polisen.ParseItem(item.Raw); r != nil {
+		f.reject(item, *r)
 	} else {
 		f.batch.Events = append(f.batch.Events, event)
 	}
@@ -109,6 +147,17 @@ func (f *savedFeed) add(ctx context.Context, item saved.Item) error {
 func (f *savedFeed) reject(item saved.Item, r polisen.Rejected) {
 	f.batch.Rejected = append(f.batch.Rejected, r)
 	f.problem(fmt.Sprintf("%s at byte %d: %s", item.File, item.Offset, r.Reason))
+}
+
+// unwrap takes an item of another archive's rejected objects: it is one here
+// too, and no news.
+func (f *savedFeed) unwrap(item saved.Item) {
+	inner, _, reason := archive.ParseRejected(item.Raw)
+	if reason != "" {
+		f.reject(item, polisen.Rejected{Reason: reason, Raw: quote(item.Raw)})
+		return
+	}
+	f.batch.Rejected = append(f.batch.Rejected, inner)
 }
 
 func (f *savedFeed) problem(text string) {
