@@ -12,6 +12,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"polisen-events-collector/pkg/cloudtest"
 	"polisen-events-collector/pkg/polisen/polisentest"
 )
 
@@ -38,6 +39,7 @@ func TestScript(t *testing.T) {
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		Setup: func(env *testscript.Env) error {
+			env.Setenv("GORACE", "atexit_sleep_ms=10") // a process under the race detector waits for a second at its end
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "data"))
 			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
@@ -52,6 +54,7 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exitcode": exitcode,
 			"response": response,
+			"cloud":    cloud,
 		},
 	})
 }
@@ -75,6 +78,28 @@ func exitcode(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("%s ended with exit code %d, want %d", args[1], got, want)
+	}
+}
+
+// cloud is the script command "cloud [STATUS...]": it starts fakes of the API,
+// which first answers with these statuses, and of a bucket, and sets the
+// settings that lead the program there.
+func cloud(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("usage: cloud [status...]")
+	}
+	dir, err := os.MkdirTemp(ts.MkAbs("."), "cloud")
+	ts.Check(err)
+	c, err := cloudtest.Start(dir, "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { c.Close() })
+	for _, text := range args {
+		status, err := strconv.Atoi(text)
+		ts.Check(err)
+		c.API.Script(polisentest.Status(status))
+	}
+	for name, value := range c.Settings() {
+		ts.Setenv(name, value)
 	}
 }
 
