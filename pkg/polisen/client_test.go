@@ -33,7 +33,8 @@ type world struct {
 
 func newWorld(t *testing.T, change func(*polisen.Options)) *world {
 	t.Helper()
-	clock := retrytest.NewClock(time.Now())
+	// A day ahead, so that no deadline by this clock passes in the test's time.
+	clock := retrytest.NewClock(time.Now().Add(24 * time.Hour))
 	w := &world{api: &polisentest.API{Now: clock.Now}, clock: clock}
 	server := httptest.NewServer(w.api)
 	t.Cleanup(server.Close)
@@ -123,9 +124,6 @@ func TestTimings(t *testing.T) {
 	}
 	if r.Timings.Wait < 30*time.Millisecond {
 		t.Errorf("waited %v for an answer that takes 30ms", r.Timings.Wait)
-	}
-	if r, err = c.Fetch(t.Context(), polisen.Query{}); err != nil || r.Timings.Connect != 0 || r.Timings.TLS != 0 {
-		t.Errorf("on a kept connection: %+v, %v", r.Timings, err)
 	}
 }
 

@@ -57,11 +57,13 @@ func (l *ledger) turn(ctx context.Context, url string, retryNotFound bool, onWai
 		if err == nil {
 			page.add(at)
 		}
-		page.save()
 		if err == nil && at.Equal(now) {
+			page.UnderWay = at
+			page.save()
 			l.own.add(at)
 			return func(status int) { page.answered(at, url, status) }, nil
 		}
+		page.save()
 		page.close()
 		if err != nil {
 			return nil, err
@@ -106,6 +108,7 @@ func (p *page) answered(at time.Time, url string, status int) {
 			delete(r.NotFound, url)
 		}
 	}
+	p.UnderWay = time.Time{}
 	p.save()
 	p.close()
 }
@@ -133,6 +136,9 @@ func (l *ledger) now() time.Time { return l.clock.Now().Round(0).UTC() }
 type record struct {
 	// Calls made and reserved, in order of time, no two at the same.
 	Calls []time.Time `json:"calls"`
+	// UnderWay is the call whose answer its maker waits for; zero if there is
+	// none. To meet it in the file means that its maker died.
+	UnderWay time.Time `json:"under_way,omitzero"`
 	// NotFound tells when a URL was answered with 404.
 	NotFound map[string]time.Time `json:"not_found,omitempty"`
 }

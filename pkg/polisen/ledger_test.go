@@ -255,6 +255,22 @@ func TestSlowCallDelaysTheNext(t *testing.T) {
 	}
 }
 
+// TestCallOfADeadRun has a run that died while its call was under way: nobody
+// knows when the API got that call.
+func TestCallOfADeadRun(t *testing.T) {
+	w := newLedgerWorld(t)
+	at := w.clock.Now().Add(-9 * time.Second).UTC().Format(time.RFC3339Nano)
+	w.write(t, fmt.Sprintf(`{"calls":[%q],"under_way":%q}`, at, at))
+	w.mustFetch(t)
+	w.mustFetch(t)
+	if diff := cmp.Diff([]time.Duration{10 * time.Second, 10 * time.Second}, w.clock.Sleeps()); diff != "" {
+		t.Errorf("sleeps (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]time.Duration{20 * time.Second, 10 * time.Second, 0}, w.recorded(t)); diff != "" {
+		t.Errorf("ledger (-want +got):\n%s", diff)
+	}
+}
+
 func TestCancelledWaitGivesTheTurnBack(t *testing.T) {
 	w := newLedgerWorld(t)
 	w.seed(t, 0)

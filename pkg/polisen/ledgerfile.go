@@ -58,6 +58,11 @@ func (l *ledger) open(ctx context.Context) (*page, error) {
 		}
 	}
 	now := l.now()
+	if !p.UnderWay.IsZero() { // it may have reached the API at any time until now
+		p.remove(p.UnderWay)
+		p.add(now)
+		p.UnderWay = time.Time{}
+	}
 	l.own.prune(now)
 	p.merge(&l.own)
 	p.prune(now)

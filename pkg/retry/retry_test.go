@@ -81,7 +81,8 @@ func TestDo(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			clock := retrytest.NewClock(time.Now())
+			// A day ahead, so that no deadline by this clock passes in the test's time.
+			clock := retrytest.NewClock(time.Now().Add(24 * time.Hour))
 			tt.policy.Clock = clock
 			ctx := t.Context()
 			if tt.within > 0 {
