@@ -2,102 +2,205 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
+	"polisen-events-collector/pkg/cloudtest"
 	"polisen-events-collector/pkg/polisen/polisentest"
 )
 
-// bulk prints what backfill and verify take for much data, in folders below
-// dir. Where fsync is slow, so is storing; a folder in memory shows the rest.
-func bulk(program, dir string) error {
-	const newEvents = 85_000
-	repeats, fresh, thin := filepath.Join(dir, "repeats.json"), filepath.Join(dir, "fresh.jsonl"), filepath.Join(dir, "thin.jsonl")
-	repeatBytes, err := writeRepeats(repeats)
-	if err != nil {
-		return err
-	}
-	if err := writeFresh(fresh, newEvents, 70); err != nil { // a day as it is in life
-		return err
-	}
-	if err := writeFresh(thin, newEvents, 28); err != nil { // some 3,000 objects
-		return err
-	}
-	fmt.Println("backfill, on one processor (GOMAXPROCS=1):")
-	u, err := run([]string{program, "backfill", "--output", "json", "--store", filepath.Join(dir, "repeats"), "--input", repeats}, "GOMAXPROCS=1")
-	if err != nil {
-		return err
-	}
-	fmt.Printf("  saved responses, mostly repeats  %6.0f MB/s, peak memory %.1f MiB  target 250 MB/s, 100 MiB\n",
-		float64(repeatBytes)/1e6/u.Wall.Seconds(), float64(u.MaxRSS)/(1<<20))
-	stores := []struct{ name, path string }{{"a local folder", filepath.Join(dir, "fresh")}}
-	if memory, err := os.MkdirTemp("/dev/shm", "bench"); err == nil {
-		defer os.RemoveAll(memory)
-		stores = append(stores, struct{ name, path string }{"a folder in memory", memory})
-	}
-	for _, s := range stores {
-		u, err := run([]string{program, "backfill", "--output", "json", "--store", s.path, "--input", fresh}, "GOMAXPROCS=1")
-		if err != nil {
-			return err
+// oneCore keeps the program to one core.
+var oneCore = []string{"GOMAXPROCS=1"}
+
+// repeats prints how fast a backfill reads saved responses that hold mostly
+// what the ones before held.
+func (b *bench) repeats() error {
+	const responses, fresh = 1500, 2
+	input := filepath.Join(b.dir, "responses")
+	size, err := write(input, func(w *bufio.Writer) {
+		for i := range responses {
+			w.Write(cloudtest.Response(i * fresh).Body)
+			w.WriteByte('\n')
 		}
-		if u.Report.Counts.New != newEvents {
-			return fmt.Errorf("the backfill stored %d events, want %d", u.Report.Counts.New, newEvents)
-		}
-		fmt.Printf("  new events into %-18s %6.0f events/s, peak memory %.1f MiB  target 100,000 events/s, 100 MiB\n",
-			s.name, newEvents/u.Wall.Seconds(), float64(u.MaxRSS)/(1<<20))
-	}
-	archive := filepath.Join(dir, "thin")
-	if _, err = run([]string{program, "backfill", "--output", "json", "--store", archive, "--input", thin}); err != nil {
-		return err
-	}
-	u, err = run([]string{program, "verify", "--output", "json", "--store", archive})
+	})
 	if err != nil {
 		return err
 	}
-	fmt.Printf("verify, %d events in %d objects of a local folder: %.2f s, peak memory %.1f MiB  target 2 s, 100 MiB\n",
-		newEvents, u.Report.Checked.Objects, u.Wall.Seconds(), float64(u.MaxRSS)/(1<<20))
+	u, r, err := b.backfill(input, filepath.Join(b.dir, "repeats"))
+	if err != nil {
+		return err
+	}
+	if want := 500 + (responses-1)*fresh; r.Counts.New != want {
+		return fmt.Errorf("the backfill stored %d events, want %d", r.Counts.New, want)
+	}
+	fmt.Printf("backfill on one core into a folder, %d responses with %d new events each, %d MB:\n", responses, fresh, size/1e6)
+	figure("input", "MB/s", 0, float64(size)/1e6/u.Wall.Seconds(), "budget 250; %.2f s, CPU %.2f s", u.Wall.Seconds(), u.CPU.Seconds())
+	figure("peak memory", "MiB", 1, u.memory(), "budget 100")
 	return nil
 }
 
-// writeRepeats writes 1,500 responses of 500 events, each with one event more
-// than the one before, and returns their size.
-func writeRepeats(path string) (int64, error) {
-	file, err := os.Create(path)
-	if err != nil {
-		return 0, err
-	}
-	defer file.Close()
-	w := bufio.NewWriter(file)
-	items := make([][]byte, 0, 2000)
-	for id := range int64(2000) {
-		items = append(items, polisentest.Notice(id+1, polisentest.Newest.Add(time.Duration(id)*20*time.Minute)))
-	}
-	for first := range 1500 {
-		w.Write(polisentest.Response(items[first : first+500]...)) // Flush tells of its error
-	}
-	if err := w.Flush(); err != nil {
-		return 0, err
-	}
-	info, err := file.Stat()
-	if err != nil {
-		return 0, err
-	}
-	return info.Size(), nil
+// An archive like that of three and a half years of polls, but for its days.
+const (
+	archiveEvents  = 85_000
+	archiveObjects = 3000
+)
+
+// writeNew writes a file of the events whose ids are part, part+step and so on,
+// spread over so many days.
+func writeNew(path string, part, step, days int) error {
+	first := time.Date(2023, 3, 25, 0, 0, 0, 0, time.UTC)
+	perDay := archiveEvents / days
+	_, err := write(path, func(w *bufio.Writer) {
+		for id := part; id < archiveEvents; id += step {
+			at := first.AddDate(0, 0, id/perDay).Add(time.Duration(id%perDay) * 10 * time.Minute)
+			w.Write(polisentest.Notice(int64(id), at))
+			w.WriteByte('\n')
+		}
+	})
+	return err
 }
 
-// writeFresh writes n events, one a line, so many a day.
-func writeFresh(path string, n, perDay int) error {
-	file, err := os.Create(path)
+// fresh prints how fast a backfill stores what is new.
+func (b *bench) fresh() error {
+	const days = 1000
+	input := filepath.Join(b.dir, "new-events")
+	if err := writeNew(input, 0, 1, days); err != nil {
+		return err
+	}
+	fmt.Printf("backfill on one core into a folder, %d new events of %d days:\n", archiveEvents, days)
+	folders := map[string]string{"on the disk of " + os.TempDir(): b.dir}
+	if memory, err := os.MkdirTemp("/dev/shm", "bench"); err == nil { // without the disk
+		defer os.RemoveAll(memory)
+		folders["in /dev/shm"] = memory
+	}
+	for _, name := range slices.Sorted(maps.Keys(folders)) {
+		u, r, err := b.backfill(input, filepath.Join(folders[name], "new"))
+		if err != nil {
+			return err
+		}
+		if r.Counts.New != archiveEvents {
+			return fmt.Errorf("the backfill stored %d events, want %d", r.Counts.New, archiveEvents)
+		}
+		figure(name, "/s", 0, archiveEvents/u.Wall.Seconds(), "budget 100,000; %.2f s, CPU %.2f s, %.1f MiB",
+			u.Wall.Seconds(), u.CPU.Seconds(), u.memory())
+	}
+	return nil
+}
+
+// fillAudited makes an archive with three objects for each of its days.
+func (b *bench) fillAudited() error {
+	for part := range 3 {
+		input := filepath.Join(b.dir, fmt.Sprint("part", part))
+		if err := writeNew(input, part, 3, archiveObjects/3); err != nil {
+			return err
+		}
+		if _, _, err := b.backfill(input, b.auditStore()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) auditStore() string { return filepath.Join(b.dir, "audited") }
+
+func (b *bench) backfill(input, store string) (u usage, r runReport, err error) {
+	u, err = b.run(&r, oneCore, "backfill", "--input", input, "--store", store)
+	return u, r, err
+}
+
+// auditReport is the part of verify's document that is looked at.
+type auditReport struct {
+	OK      bool `json:"ok"`
+	Checked struct {
+		Objects, Events int
+	} `json:"checked"`
+}
+
+// audit prints how fast verify reads an archive, in a folder and in a bucket
+// that takes its time.
+func (b *bench) audit() error {
+	if err := b.fillAudited(); err != nil {
+		return err
+	}
+	var r auditReport
+	u, err := b.run(&r, nil, "verify", "--store", b.auditStore())
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	w := bufio.NewWriter(file)
-	for i := range n {
-		at := polisentest.Newest.AddDate(0, 0, i/perDay)
-		w.Write(append(polisentest.Notice(int64(i+1), at), '\n'))
+	if !r.OK || r.Checked.Events != archiveEvents {
+		return fmt.Errorf("verify found %+v, want %d events", r, archiveEvents)
 	}
-	return w.Flush()
+	fmt.Printf("verify, %d events in %d objects:\n", r.Checked.Events, r.Checked.Objects)
+	figure("in a folder", "s", 2, u.Wall.Seconds(), "budget 2; CPU %.2f s", u.CPU.Seconds())
+	figure("peak memory", "MiB", 1, u.memory(), "budget 100")
+
+	return b.auditBucket()
+}
+
+func (b *bench) auditBucket() error {
+	const concurrency, delay = 32, 50 * time.Millisecond
+	dir, err := os.MkdirTemp(b.dir, "cloud")
+	if err != nil {
+		return err
+	}
+	cloud, err := cloudtest.Start(dir, "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer cloud.Close()
+	env, err := cloud.WriteEnvFile()
+	if err != nil {
+		return err
+	}
+	if err := upload(cloud, b.auditStore()); err != nil {
+		return err
+	}
+	cloud.SetDelays(cloudtest.Delays{Read: delay})
+	var r auditReport
+	u, err := b.run(&r, nil, "verify", "--env-file", env, "--concurrency", fmt.Sprint(concurrency))
+	if err != nil {
+		return err
+	}
+	calls := len(cloud.Objects.Requests())
+	ideal := delay.Seconds() * float64(calls) / concurrency
+	figure(fmt.Sprintf("in a bucket, %d calls of %v", calls, delay), "s", 2, u.Wall.Seconds(),
+		"calls/concurrency of %d is %.2f, ratio %.2f; CPU %.2f s", concurrency, ideal, u.Wall.Seconds()/ideal, u.CPU.Seconds())
+	return nil
+}
+
+// upload copies the objects of a folder into the bucket.
+func upload(cloud *cloudtest.Cloud, folder string) error {
+	return filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
+		switch hidden := strings.HasPrefix(entry.Name(), "."); {
+		case err != nil:
+			return err
+		case entry.IsDir() && hidden:
+			return filepath.SkipDir
+		case entry.IsDir() || hidden:
+			return nil
+		}
+		body, err := os.ReadFile(path)
+		cloud.Objects.Put(cloudtest.Bucket, strings.TrimPrefix(path, folder+"/"), body)
+		return err
+	})
+}
+
+// write writes a file and returns its size.
+func write(path string, fill func(*bufio.Writer)) (size int64, err error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return 0, err
+	}
+	w := bufio.NewWriterSize(f, 1<<20)
+	fill(w)
+	err = w.Flush() // its error may be that of a write before
+	size, seekErr := f.Seek(0, io.SeekCurrent)
+	return size, errors.Join(err, seekErr, f.Close())
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -15,56 +16,41 @@ import (
 // be started from a process that holds the fakes.
 const launchCommand = "launch"
 
-// usage is what a run took.
+// usage is what a run took, and what it printed.
 type usage struct {
 	Wall, CPU time.Duration
 	MaxRSS    int64 // bytes
-	Report    runReport
+	Output    []byte
 }
 
-// runReport is the part of a run's report that is looked at.
-type runReport struct {
-	Counts struct {
-		New int `json:"new"`
-	} `json:"counts"`
-	Objects []struct{} `json:"objects"`
-	Checked struct {
-		Objects int `json:"objects"`
-	} `json:"checked"` // of verify
-	Stages []struct {
-		Name     string  `json:"name"`
-		Duration float64 `json:"duration_s"`
-	} `json:"stages"`
-}
+func (u usage) memory() float64 { return float64(u.MaxRSS) / (1 << 20) }
 
-func (r runReport) stage(name string) (d time.Duration) {
-	for _, s := range r.Stages {
-		if s.Name == name {
-			d += time.Duration(s.Duration * float64(time.Second))
-		}
+// run runs a command through the launcher, with these variables alone, and
+// decodes the JSON document that it prints into report.
+func run(report any, env, command []string) (usage, error) {
+	u, err := launched(env, command)
+	if err == nil {
+		err = json.Unmarshal(u.Output, report)
 	}
-	return d
+	if err != nil {
+		return usage{}, fmt.Errorf("run %s: %w", strings.Join(command, " "), err)
+	}
+	return u, nil
 }
 
-// run runs a command that prints its report, through the launcher, with these
-// variables in addition to the environment.
-func run(command []string, env ...string) (usage, error) {
+func launched(env, command []string) (u usage, err error) {
 	self, err := os.Executable()
 	if err != nil {
-		return usage{}, err
+		return u, err
 	}
 	launcher := exec.Command(self, append([]string{launchCommand}, command...)...)
-	launcher.Env = append(os.Environ(), env...)
+	launcher.Env = env
 	launcher.Stderr = os.Stderr
 	out, err := launcher.Output()
 	if err != nil {
-		return usage{}, fmt.Errorf("run %s: %w", text(command), err)
+		return u, err
 	}
-	var u usage
-	if err := json.Unmarshal(out, &u); err != nil {
-		return usage{}, fmt.Errorf("run %s: %w", text(command), err)
-	}
-	return u, nil
+	return u, json.Unmarshal(out, &u)
 }
 
 // launch runs a command and prints its usage.
@@ -76,13 +62,10 @@ func launch(command []string) error {
 	if err := c.Run(); err != nil {
 		return err
 	}
-	u := usage{
+	return json.NewEncoder(os.Stdout).Encode(usage{
 		Wall:   time.Since(begin),
 		CPU:    c.ProcessState.UserTime() + c.ProcessState.SystemTime(),
 		MaxRSS: c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10, // Linux has it in KiB
-	}
-	if err := json.Unmarshal(out.Bytes(), &u.Report); err != nil {
-		return fmt.Errorf("the report: %w", err)
-	}
-	return json.NewEncoder(os.Stdout).Encode(u)
+		Output: out.Bytes(),
+	})
 }
