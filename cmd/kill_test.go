@@ -51,7 +51,7 @@ func TestKilledAtEveryRequest(t *testing.T) {
 				}
 				step := 1
 				if requests > 20 { // the wide window: its requests are alike
-					step = requests / 6
+					step = requests / 4
 				}
 				for k := 1; k <= requests; k += step {
 					w, cloud := begin()
@@ -122,7 +122,7 @@ func killAt(t *testing.T, w *world, cloud *cloudtest.Cloud, k int, m moment) (re
 // after the start, over the time that a run takes.
 func TestKilledAtAnyTime(t *testing.T) {
 	program := buildProgram(t)
-	const moments = 30
+	const moments = 20
 	for _, sc := range scenarios() {
 		prepared, truth := sc.prepare(t), sc.truth(t)
 		t.Run(sc.name, func(t *testing.T) {
