@@ -124,7 +124,7 @@ func TestFaultAtEveryCall(t *testing.T) {
 			sc.setup(t, prepared, tr)
 			tr.show(sc.batch)
 
-			counted := storetest.NewFaults(clone(t, prepared), nil)
+			counted := storetest.NewFaults(storetest.Clone(t, prepared), nil)
 			mustRun(t, counted, sc.batch)
 			tr.check(t, counted)
 			calls := len(counted.Calls())
@@ -134,7 +134,7 @@ func TestFaultAtEveryCall(t *testing.T) {
 			step := max(1, calls/60) // the wide window: its calls are alike
 			for k := 1; k <= calls; k += step {
 				for name, fault := range faults {
-					s := clone(t, prepared)
+					s := storetest.Clone(t, prepared)
 					broken := storetest.NewFaults(s, storetest.At(k, fault))
 					if _, err := run(broken, sc.batch); err != nil &&
 						!errors.Is(err, storetest.ErrFault) && !errors.Is(err, storetest.ErrCrashed) {
@@ -165,13 +165,13 @@ func TestOtherRunAtEveryCall(t *testing.T) {
 			tr.show(sc.batch)
 			tr.show(other)
 
-			counted := storetest.NewFaults(clone(t, prepared), nil)
+			counted := storetest.NewFaults(storetest.Clone(t, prepared), nil)
 			mustRun(t, counted, sc.batch)
 			calls := len(counted.Calls())
 			for k := 1; k <= calls; k += max(1, calls/60) {
 				// A run that does not keep its ids leaves them to the lookup.
 				for _, other.Current = range []bool{true, false} {
-					s := clone(t, prepared)
+					s := storetest.Clone(t, prepared)
 					crossed := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
 						if c.N == k {
 							mustRun(t, s, other)

@@ -17,7 +17,6 @@ import (
 	"polisen-events-collector/pkg/archive/archivetest"
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/store"
-	"polisen-events-collector/pkg/store/memstore"
 )
 
 var start = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
@@ -153,20 +152,4 @@ func remove(t *testing.T, s store.Store, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func clone(t *testing.T, from store.Store) store.Store {
-	t.Helper()
-	to := memstore.New()
-	for attrs, err := range from.List(context.Background(), "") {
-		if err != nil {
-			t.Fatal(err)
-		}
-		object, err := from.Get(context.Background(), attrs.Name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		put(t, to, attrs.Name, string(object.Body))
-	}
-	return to
 }

@@ -323,13 +323,10 @@ func (w *Writer) Flush(ctx context.Context) error {
 			return err
 		}
 	}
-	names := slices.Collect(func(yield func(string) bool) {
-		for _, p := range w.carry {
-			if !yield(p.Name) {
-				return
-			}
-		}
-	})
+	var names []string
+	for _, p := range w.carry {
+		names = append(names, p.Name)
+	}
 	return fmt.Errorf("put the objects of commit %d: other objects have their names, even after %d renames: %q",
 		w.doc.sequence(), maxRenames, names)
 }

@@ -114,22 +114,6 @@ func collectAt(s store.Store, at time.Time) error {
 	return err
 }
 
-func clone(t *testing.T, from store.Store) store.Store {
-	t.Helper()
-	to := memstore.New()
-	for attrs, err := range from.List(context.Background(), "") {
-		if err != nil {
-			t.Fatal(err)
-		}
-		object, err := from.Get(context.Background(), attrs.Name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		put(t, to, attrs.Name, string(object.Body))
-	}
-	return to
-}
-
 // truth is what must be in an archive: id and fingerprint of each version.
 type truth map[string]bool
 
@@ -218,12 +202,12 @@ func TestFaultAtEveryCall(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			world, tr := worldTruth(t, name, setup)
-			counted := storetest.NewFaults(clone(t, world), nil)
+			counted := storetest.NewFaults(storetest.Clone(t, world), nil)
 			mustRepair(t, counted, true)
 			tr.check(t, counted, false)
 			for k := 1; k <= len(counted.Calls()); k++ {
 				for fname, fault := range faults {
-					s := clone(t, world)
+					s := storetest.Clone(t, world)
 					broken := storetest.NewFaults(s, storetest.At(k, fault))
 					if _, err := repair(broken, true); err != nil && !errors.Is(err, storetest.ErrFault) && !errors.Is(err, storetest.ErrCrashed) {
 						t.Fatalf("call %d, %s: %v", k, fname, err)
@@ -264,12 +248,12 @@ func TestOtherRunsAtEveryCall(t *testing.T) {
 			t.Run(name+"/"+test.name, func(t *testing.T) {
 				t.Parallel()
 				world, tr := worldTruth(t, name, setup)
-				counted := storetest.NewFaults(clone(t, world), nil)
+				counted := storetest.NewFaults(storetest.Clone(t, world), nil)
 				if err := test.run(counted); err != nil {
 					t.Fatal(err)
 				}
 				for k := 1; k <= len(counted.Calls()); k++ {
-					s := clone(t, world)
+					s := storetest.Clone(t, world)
 					crossed := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
 						if c.N == k {
 							for _, other := range test.others {
