@@ -91,11 +91,8 @@ exit code 3.`,
 }
 
 func (p Process) runBackfill(ctx context.Context, s config.Settings, opts backfillOptions, log *slog.Logger) error {
-	if s.Archive.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, s.Archive.Timeout)
-		defer cancel()
-	}
+	ctx, cancel := withTimeout(ctx, s.Archive.Timeout)
+	defer cancel()
 	run := p.newRun("backfill", s, log)
 	run.DryRun, run.Revisions = opts.dryRun, opts.revisions
 	if err := opts.check(); err != nil {

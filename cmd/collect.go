@@ -65,7 +65,7 @@ hour and 1440 times a day by all runs of this host together.`,
 
 // runCollect does one cycle.
 func runCollect(ctx context.Context, p Process, s config.Settings, opts collectOptions, log *slog.Logger) error {
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.Archive.Timeout, collectTimeout))
+	ctx, cancel := withTimeout(ctx, cmp.Or(s.Archive.Timeout, collectTimeout))
 	defer cancel()
 	run := p.newRun("collect", s, log)
 	run.DryRun, run.Revisions = opts.dryRun, opts.revisions

@@ -115,11 +115,8 @@ func (p Process) runInspect(ctx context.Context, s config.Settings, opts inspect
 	if err != nil {
 		return err
 	}
-	if s.Archive.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, s.Archive.Timeout)
-		defer cancel()
-	}
+	ctx, cancel := withTimeout(ctx, s.Archive.Timeout)
+	defer cancel()
 	rec := report.NewRecorder(time.Now)
 	st, err := openStore(ctx, s.Archive, log, rec)
 	if err != nil {

@@ -41,6 +41,14 @@ func (p Process) newRun(command string, s config.Settings, log *slog.Logger) pip
 	}
 }
 
+// withTimeout bounds a run's time; zero is no bound.
+func withTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if d == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, d)
+}
+
 // newClient returns the client of the API that the settings name, which keeps
 // the API's rules together with all other runs of this host.
 func (p Process) newClient(s config.Settings, retryNotFound bool, log *slog.Logger, rec *report.Recorder) (*polisen.Client, error) {

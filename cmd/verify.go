@@ -139,11 +139,8 @@ func (o verifyOptions) check(maxAgeGiven bool) error {
 }
 
 func (p Process) runVerify(ctx context.Context, s config.Settings, opts verifyOptions, log *slog.Logger) error {
-	if s.Archive.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, s.Archive.Timeout)
-		defer cancel()
-	}
+	ctx, cancel := withTimeout(ctx, s.Archive.Timeout)
+	defer cancel()
 	st, err := openStore(ctx, s.Archive, log, report.NewRecorder(time.Now))
 	if err != nil {
 		return err
