@@ -67,17 +67,42 @@ func (x *index) noteRejected(fingerprint string) {
 	}
 }
 
+// keep records the lines of objects that may not be in the store, nor in the
+// next document: a dry run puts none. Those of a later lookup come on top.
+func (x *index) keep(pending []Pending) {
+	for _, p := range pending {
+		if n, _ := ParseName(p.Name); n.Kind == Rejected {
+			x.rejectedItems().add([]byte(p.Content))
+		} else {
+			x.addLines(n.Date, p.Name, []byte(p.Content))
+		}
+	}
+}
+
+// day returns what is known of a date's partitions, which may be nothing yet.
+func (x *index) day(date Date) *day {
+	d := x.days[date]
+	if d == nil {
+		d = &day{read: make(map[string]bool), stored: make(map[int64]Versions)}
+		x.days[date] = d
+	}
+	return d
+}
+
+// rejectedItems is day for all rejected items.
+func (x *index) rejectedItems() *rejectedIndex {
+	if x.rejected == nil {
+		x.rejected = &rejectedIndex{read: make(map[string]bool), hashes: make(map[string]bool)}
+	}
+	return x.rejected
+}
+
 // lookup makes sure that the partitions of these dates are known. The lines of
 // pending count as stored, whether or not their objects are there yet.
 func (x *index) lookup(ctx context.Context, dates []Date, pending []Pending) error {
 	var wanted []Date
 	for _, date := range dates {
-		d := x.days[date]
-		if d == nil {
-			d = &day{read: make(map[string]bool), stored: make(map[int64]Versions)}
-			x.days[date] = d
-		}
-		if !d.fresh && !slices.Contains(wanted, date) {
+		if !x.day(date).fresh && !slices.Contains(wanted, date) {
 			wanted = append(wanted, date)
 		}
 	}
@@ -183,7 +208,7 @@ func (x *index) getAll(ctx context.Context, n int, name func(int) string, bodies
 
 // addLines records the events of a data object.
 func (x *index) addLines(date Date, name string, content []byte) {
-	d := x.days[date]
+	d := x.day(date)
 	for number, text := range Lines(content) {
 		line, reason := ParseLine(Events, text)
 		if reason != "" {
@@ -199,10 +224,7 @@ func (x *index) addLines(date Date, name string, content []byte) {
 // lookupRejected reads what is new among all rejected objects and returns the
 // fingerprints of the items that they and pending hold.
 func (x *index) lookupRejected(ctx context.Context, pending []Pending) (map[string]bool, error) {
-	if x.rejected == nil {
-		x.rejected = &rejectedIndex{read: make(map[string]bool), hashes: make(map[string]bool)}
-	}
-	r := x.rejected
+	r := x.rejectedItems()
 	if r.fresh {
 		return r.hashes, nil
 	}

@@ -181,7 +181,7 @@ func (w *Writer) decideEvent(p *plan, b *progress, i int, v verdict) {
 
 // add puts a line into the commit and calls stored, unless the commit is full.
 func (w *Writer) add(p *plan, to Partition, i int, c class, line []byte, stored func()) {
-	if p.full(w.opts.DryRun, len(line)) {
+	if p.full(len(line)) {
 		return
 	}
 	p.contents[to] = append(append(p.contents[to], line...), '\n')
@@ -192,9 +192,9 @@ func (w *Writer) add(p *plan, to Partition, i int, c class, line []byte, stored 
 }
 
 // full reports whether a line of this size has to wait for another commit. A
-// commit takes at least one line, and a dry run everything.
-func (p *plan) full(dryRun bool, size int) bool {
-	if p.more || !dryRun && p.items > 0 && (p.items >= maxCommitItems || p.size+size >= maxCommitBytes) {
+// commit takes at least one line.
+func (p *plan) full(size int) bool {
+	if p.more || p.items > 0 && (p.items >= maxCommitItems || p.size+size >= maxCommitBytes) {
 		p.more = true
 	}
 	return p.more
@@ -227,7 +227,7 @@ func (w *Writer) decideRejected(ctx context.Context, p *plan, b *progress) error
 			if err != nil {
 				return err
 			}
-			if p.full(w.opts.DryRun, len(line)) {
+			if p.full(len(line)) {
 				continue
 			}
 			to := Partition{Rejected, day}

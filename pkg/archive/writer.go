@@ -118,6 +118,9 @@ func (w *Writer) read(ctx context.Context) error {
 
 func (w *Writer) setDocument(doc *Document, etag store.ETag) {
 	w.doc, w.etag, w.carry, w.unflushed = doc, etag, nil, false
+	if w.opts.DryRun {
+		w.index.keep(doc.Pending)
+	}
 	w.seen = make(map[int64]Versions, len(doc.SeenIDs))
 	for _, id := range doc.SeenIDs {
 		w.seen[id] = doc.Fingerprints[id]
@@ -192,10 +195,6 @@ func (w *Writer) addOnce(ctx context.Context, b *progress) (last *plan, err erro
 		return p, err
 	}
 	w.build(p, b)
-	if w.opts.DryRun {
-		b.credit(p)
-		return p, nil
-	}
 	done = w.opts.Stage(StageCommit)
 	err = w.commit(ctx, p, b)
 	done()
@@ -248,8 +247,13 @@ func (w *Writer) commit(ctx context.Context, p *plan, b *progress) error {
 }
 
 // replace puts next in the place of the document that was read. ErrPrecondition
-// if another run was faster.
+// if another run was faster. A dry run only goes on as if it had.
 func (w *Writer) replace(ctx context.Context, next *Document) error {
+	if w.opts.DryRun {
+		w.unusable, w.damaged = false, nil
+		w.setDocument(next, w.etag)
+		return nil
+	}
 	if w.damaged != nil && w.keptAs == "" {
 		name, err := w.keepAside(ctx, next.Commit.Timestamp)
 		if err != nil {

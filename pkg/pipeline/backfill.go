@@ -28,7 +28,7 @@ func Backfill(ctx context.Context, o Options, feed Feed) (report.Report, error) 
 		err = feed(ctx, &o, func(ctx context.Context, b archive.Batch) (archive.Outcome, error) {
 			outcome, err := w.Add(ctx, b)
 			total = total.Plus(outcome)
-			if err == nil && !o.DryRun {
+			if err == nil {
 				err = w.Flush(ctx)
 			}
 			return outcome, storeError(err)
