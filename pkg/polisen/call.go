@@ -80,7 +80,7 @@ func (c *Client) target(q Query) *url.URL {
 }
 
 // call makes one call. It returns where to go if the answer is a redirect.
-func (f *fetch) call(ctx context.Context, u *url.URL, answered func(status int)) (next *url.URL, err error) {
+func (f *fetch) call(ctx context.Context, u *url.URL, answered func(status int, delay time.Duration)) (next *url.URL, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, errSlow)
 	defer cancel()
 	defer func() { // the cause says more than what the transport makes of it
@@ -91,10 +91,11 @@ func (f *fetch) call(ctx context.Context, u *url.URL, answered func(status int))
 	trace := &callTrace{now: f.options.Clock.Now}
 	answer, err := f.send(trace.with(ctx), u)
 	if err != nil {
-		answered(0)
+		answered(0, 0)
 		return nil, err
 	}
-	answered(answer.StatusCode)
+	delay := retry.ParseAfter(answer.Header, f.options.Clock.Now())
+	answered(answer.StatusCode, delay)
 	defer answer.Body.Close()
 
 	switch answer.StatusCode {
@@ -104,11 +105,7 @@ func (f *fetch) call(ctx context.Context, u *url.URL, answered func(status int))
 		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		return redirectTarget(u, answer.Header.Get("Location"))
 	}
-	return nil, &StatusError{
-		Status:  answer.StatusCode,
-		Delay:   retry.ParseAfter(answer.Header, f.options.Clock.Now()),
-		Snippet: snippet(answer),
-	}
+	return nil, &StatusError{Status: answer.StatusCode, Delay: delay, Snippet: snippet(answer)}
 }
 
 func (f *fetch) send(ctx context.Context, u *url.URL) (*http.Response, error) {

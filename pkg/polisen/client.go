@@ -59,7 +59,7 @@ type Options struct {
 	// fetch, such as an unwritable StateDir.
 	OnWarning func(text string)
 	// Clock and Transport stand in for the machine's clock and a transport
-	// that speaks TLS 1.2 or later; nil means those.
+	// that speaks TLS 1.2 or later and repeats no request; nil means those.
 	Clock     retry.Clock
 	Transport http.RoundTripper
 }
@@ -133,8 +133,16 @@ func NewClient(o Options) (*Client, error) {
 	}, nil
 }
 
+// newTransport returns a transport that sends each request once. On a reused
+// connection and over HTTP/2 (REFUSED_STREAM, GOAWAY) Go's transport repeats a
+// request on its own, and such calls would be neither counted nor ten seconds
+// apart.
 func newTransport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DisableKeepAlives = true
+	t.ForceAttemptHTTP2 = false
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetHTTP1(true)
 	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	return t
 }

@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -101,6 +104,62 @@ func TestTLS(t *testing.T) {
 	if r, err := fetch(start(&tls.Config{MaxVersion: tls.VersionTLS12}), true); err != nil || len(r.Events) != 500 {
 		t.Errorf("TLS 1.2: %v", err)
 	}
+}
+
+// TestOneRequestACall has servers that make Go's transport repeat a request by
+// itself: one that closes a connection that was used before, and one that
+// offers HTTP/2.
+func TestOneRequestACall(t *testing.T) {
+	client := func(t *testing.T, server *httptest.Server) *polisen.Client {
+		o := polisen.Options{URL: server.URL, UserAgent: agent, StateDir: t.TempDir(), MinInterval: time.Millisecond}
+		if server.TLS != nil {
+			o.Transport = polisen.TransportTrusting(server.Certificate())
+		}
+		return newClient(t, o)
+	}
+
+	t.Run("a reused connection", func(t *testing.T) {
+		var requests atomic.Int64
+		used := map[string]bool{}
+		var mu sync.Mutex
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			requests.Add(1)
+			mu.Lock()
+			again := used[r.RemoteAddr]
+			used[r.RemoteAddr] = true
+			mu.Unlock()
+			if again {
+				panic(http.ErrAbortHandler)
+			}
+			_, _ = w.Write(polisentest.Body(1))
+		}))
+		defer server.Close()
+		c, calls := client(t, server), 0
+		for range 3 {
+			r, err := c.Fetch(t.Context(), polisen.Query{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			calls += r.Calls
+		}
+		if n := int(requests.Load()); n != calls || calls != 3 {
+			t.Errorf("%d requests in %d calls, want 3", n, calls)
+		}
+	})
+
+	t.Run("HTTP/2", func(t *testing.T) {
+		var proto atomic.Value
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			proto.Store(r.Proto)
+			_, _ = w.Write(polisentest.Body(1))
+		}))
+		server.EnableHTTP2 = true
+		server.StartTLS()
+		defer server.Close()
+		if _, err := client(t, server).Fetch(t.Context(), polisen.Query{}); err != nil || proto.Load() != "HTTP/1.1" {
+			t.Errorf("spoke %v, %v; want HTTP/1.1", proto.Load(), err)
+		}
+	})
 }
 
 func TestTimings(t *testing.T) {

@@ -11,6 +11,14 @@ import (
 	"polisen-events-collector/pkg/retry"
 )
 
+const (
+	// maxAhead is how far ahead a turn may be reserved: the limit an hour puts
+	// it off so far, and the limit a day farther only once that is used up.
+	maxAhead = time.Hour
+	// maxPause bounds what the API may ask for in Retry-After.
+	maxPause = day
+)
+
 // ledger keeps the API's rules for one host, together with all processes that
 // use the same state folder: a file there lists the calls of the last day and
 // those that somebody waits to make.
@@ -34,12 +42,12 @@ type ledger struct {
 
 // turn waits until url may be called, and takes the turn: the call is to be made
 // at once. No other is made before answered is called with the status of the
-// answer, or zero if none came.
+// answer and the delay that it asks for, or zeros if none came.
 //
 // The error is a *RefusedError if the turn would come after ctx's deadline,
 // ErrNotFoundRemembered if url is known not to be there, or ctx's cause. The
 // turn is then given back.
-func (l *ledger) turn(ctx context.Context, url string, retryNotFound bool, onWait func(time.Duration, string)) (answered func(status int), err error) {
+func (l *ledger) turn(ctx context.Context, url string, retryNotFound bool, onWait func(time.Duration, string)) (answered func(status int, delay time.Duration), err error) {
 	var reserved time.Time
 	for {
 		page, err := l.open(ctx)
@@ -61,7 +69,7 @@ func (l *ledger) turn(ctx context.Context, url string, retryNotFound bool, onWai
 			page.UnderWay = at
 			page.save()
 			l.own.add(at)
-			return func(status int) { page.answered(at, url, status) }, nil
+			return func(status int, delay time.Duration) { page.answered(at, url, status, delay) }, nil
 		}
 		page.save()
 		page.close()
@@ -87,7 +95,14 @@ func (p *page) next(ctx context.Context, reserved, now time.Time) (at time.Time,
 			return t.Equal(reserved) || t.After(reserved) && t.After(now)
 		})
 	}
-	at, because = nextCall(p.ledger.rules, queue, now)
+	earliest := now
+	if p.NotBefore.After(now) {
+		earliest = p.NotBefore
+	}
+	at, because = nextCall(p.ledger.rules, queue, earliest)
+	if because == "" && at.After(now) {
+		because = "the API asked for a pause (Retry-After)"
+	}
 	if deadline, ok := ctx.Deadline(); ok && at.After(deadline) {
 		return at, because, &RefusedError{Next: at, Rule: because}
 	}
@@ -96,11 +111,14 @@ func (p *page) next(ctx context.Context, reserved, now time.Time) (at time.Time,
 
 // answered ends the turn that was taken at that time: the distance to the next
 // call counts from now on.
-func (p *page) answered(at time.Time, url string, status int) {
+func (p *page) answered(at time.Time, url string, status int, delay time.Duration) {
 	now := p.ledger.now()
 	for _, r := range []*record{&p.record, &p.ledger.own} {
 		r.remove(at)
 		r.add(now)
+		if delay > 0 && status != http.StatusOK {
+			r.NotBefore = now.Add(min(delay, maxPause))
+		}
 		switch status {
 		case http.StatusNotFound:
 			r.merge(&record{NotFound: map[string]time.Time{url: now}})
@@ -139,6 +157,8 @@ type record struct {
 	// UnderWay is the call whose answer its maker waits for; zero if there is
 	// none. To meet it in the file means that its maker died.
 	UnderWay time.Time `json:"under_way,omitzero"`
+	// NotBefore is the end of the pause that the API last asked for.
+	NotBefore time.Time `json:"not_before,omitzero"`
 	// NotFound tells when a URL was answered with 404.
 	NotFound map[string]time.Time `json:"not_found,omitempty"`
 }
@@ -158,16 +178,30 @@ func (r *record) merge(own *record) {
 	for _, t := range own.Calls {
 		r.add(t)
 	}
+	if own.NotBefore.After(r.NotBefore) {
+		r.NotBefore = own.NotBefore
+	}
 	if r.NotFound == nil {
 		r.NotFound = make(map[string]time.Time)
 	}
 	maps.Copy(r.NotFound, own.NotFound)
 }
 
-// prune drops calls that no rule looks at any more, and those so far ahead that
-// the clock must have been set back since.
+// prune drops calls that no rule looks at any more. When those so far ahead
+// that the clock must have been set back since were made nobody knows: at
+// worst just now.
 func (r *record) prune(now time.Time) {
-	r.Calls = slices.DeleteFunc(r.Calls, func(t time.Time) bool {
-		return !t.After(now.Add(-day)) || t.After(now.Add(time.Hour))
-	})
+	known := len(r.Calls)
+	r.Calls = slices.DeleteFunc(r.Calls, func(t time.Time) bool { return t.After(now.Add(maxAhead)) })
+	ahead := known - len(r.Calls)
+	r.Calls = slices.DeleteFunc(r.Calls, func(t time.Time) bool { return !t.After(now.Add(-day)) })
+	for i := range ahead {
+		r.add(now.Add(-time.Duration(i)))
+	}
+	if r.NotBefore.After(now.Add(maxPause)) {
+		r.NotBefore = now.Add(maxPause)
+	}
+	if !r.NotBefore.After(now) {
+		r.NotBefore = time.Time{}
+	}
 }

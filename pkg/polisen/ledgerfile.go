@@ -63,9 +63,9 @@ func (l *ledger) open(ctx context.Context) (*page, error) {
 		p.add(now)
 		p.UnderWay = time.Time{}
 	}
-	l.own.prune(now)
 	p.merge(&l.own)
 	p.prune(now)
+	l.own.prune(now)
 	return p, nil
 }
 

@@ -33,7 +33,7 @@ func TestPace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answered(200)
+	answered(200, 0)
 	clock.Advance(4 * time.Second)
 	if got := c.Pace(1); got != 6*time.Second {
 		t.Errorf("4 s after a call the next takes %v, want 6s", got)
