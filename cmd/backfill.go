@@ -146,6 +146,7 @@ func (p Process) backfillDays(ctx context.Context, s config.Settings, opts backf
 	}
 	days.Source = client
 	todo, done := days.Dates()
+	all := len(todo) + done
 	if opts.dryRun {
 		return p.printCalls(days, todo, done, client)
 	}
@@ -154,16 +155,19 @@ func (p Process) backfillDays(ctx context.Context, s config.Settings, opts backf
 	asked, added := 0, 0
 	days.OnDay = func(d pipeline.Day) {
 		asked++
+		if !d.Stray {
+			done++
+		}
 		added += d.New
 		left := client.Pace(d.Left).Round(time.Second)
 		bar.show(asked, fmt.Sprintf("%s, %d new, %v left:", d.Date, added, left))
 		log.Info("day done", "day", d.Date.String(), "fetched", d.Fetched, "new", d.New, "revised", d.Revised, "seen", d.Seen,
-			"days_left", d.Left, "time_left", left)
+			"stray", d.Stray, "days_left", d.Left, "time_left", left)
 	}
 	r, err := pipeline.Backfill(ctx, run, days.Feed)
 	bar.close()
 	if err != nil && asked < len(todo) {
-		err = fmt.Errorf("%w; %d of %d days are done: go on with the same command and --resume", err, asked+done, len(todo)+done)
+		err = fmt.Errorf("%w; %d of %d days are done: go on with the same command and --resume", err, done, all)
 	}
 	return errors.Join(err, p.printReport(r, s.General, log))
 }

@@ -213,12 +213,17 @@ type dayAPI struct {
 	items map[string][][]byte // by day and hour
 	asked []string
 	fail  string // the query that fails
+	stray string // the query that gets another one's answer
 }
 
 func (a *dayAPI) Fetch(_ context.Context, q polisen.Query) (*polisen.Response, error) {
 	a.asked = append(a.asked, q.DateTime)
 	if q.DateTime == a.fail {
 		return &polisen.Response{Calls: 1}, errors.New("down")
+	}
+	if q.DateTime == a.stray {
+		a.stray = ""
+		return a.Fetch(context.Background(), polisen.Query{DateTime: "2025-12"})
 	}
 	var items [][]byte
 	for _, when := range slices.Sorted(maps.Keys(a.items)) {
@@ -274,6 +279,61 @@ func TestBackfillDays(t *testing.T) {
 	c := archivetest.Read(t, s)
 	if want := 3 + 560 + 500 + 1; len(c.Events) != want || len(c.Problems) > 0 {
 		t.Errorf("%d events, want %d; problems %q", len(c.Events), want, c.Problems)
+	}
+}
+
+// TestBackfillStrayDay has the API's cache give another query's answer for a
+// day, or an hour of it: what came is stored, but the day is not done.
+func TestBackfillStrayDay(t *testing.T) {
+	for _, test := range []struct {
+		stray string
+		calls int
+	}{{"2026-01-01", 1 + 1}, {"2026-01-01 07", 1 + 25}} {
+		t.Run(test.stray, func(t *testing.T) {
+			s, clock := memstore.New(), newClock()
+			api := &dayAPI{clock: clock, items: map[string][][]byte{}, stray: test.stray}
+			id := int64(0)
+			for hour, n := range map[string]int{"2025-12-30 05": 3, "2025-12-28 04": 300, "2025-12-29 22": 260, "2026-01-01 10": 500} {
+				when, _ := time.Parse("2006-01-02 15", hour)
+				for range n {
+					id++
+					api.items[hour] = append(api.items[hour], polisentest.Notice(id, when))
+				}
+			}
+			dir := t.TempDir()
+			backfill := func(resume bool) (stray []string, err error) {
+				done, err := pipeline.OpenDoneFile(dir, "test", resume)
+				if err != nil {
+					t.Fatal(err)
+				}
+				days := pipeline.Days{
+					From: archive.Date{Year: 2025, Month: 12, Day: 31}, To: archive.Date{Year: 2026, Month: 1, Day: 1}, Source: api, Done: done,
+					OnDay: func(d pipeline.Day) {
+						if d.Stray {
+							stray = append(stray, d.Date.String())
+						}
+					},
+				}
+				clock.Advance(24 * time.Hour)
+				_, err = pipeline.Backfill(t.Context(), options(s, clock), days.Feed)
+				return stray, err
+			}
+			stray, err := backfill(false)
+			partial, ok := errors.AsType[*pipeline.PartialError](err)
+			if !ok || len(partial.Reasons) != 1 || !strings.Contains(err.Error(), "2026-01-01; ask again") || !slices.Equal(stray, []string{"2026-01-01"}) {
+				t.Errorf("error %v, stray days %q", err, stray)
+			}
+			if n := len(archivetest.Read(t, s).Events); n < 500 || len(api.asked)-1 != test.calls {
+				t.Errorf("%d events are stored after %q", n, api.asked)
+			}
+			api.asked = nil
+			if stray, err := backfill(true); err != nil || len(stray) > 0 || len(api.asked) != 25 || api.asked[0] != "2026-01-01" {
+				t.Errorf("resumed with %q: error %v, stray days %q", api.asked, err, stray)
+			}
+			if c := archivetest.Read(t, s); len(c.Events) != 1000 || len(c.Problems) > 0 {
+				t.Errorf("%d events, problems %q", len(c.Events), c.Problems)
+			}
+		})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"polisen-events-collector/pkg/archive"
@@ -37,6 +38,9 @@ type Day struct {
 	// Left is the number of days that are still to be asked for.
 	Left    int
 	Fetched int
+	// Stray says that another query's answer came. Its events are stored like
+	// any, but the day is not done.
+	Stray bool
 	archive.Outcome
 }
 
@@ -55,17 +59,20 @@ func (d Days) Dates() (todo []archive.Date, done int) {
 
 // Feed returns the feed of these days, oldest first. A day whose response is
 // full is asked for again by the hour; an hour that is full too becomes a
-// warning, since the API shows no more of it.
+// warning, since the API shows no more of it. Stray answers make a
+// *PartialError.
 func (d Days) Feed(ctx context.Context, run *Options, sink Sink) error {
+	var stray []string
 	todo, _ := d.Dates()
 	for i, date := range todo {
 		day := Day{Date: date, Left: len(todo) - i - 1}
 		err := d.ask(ctx, run, sink, date.String(), &day)
-		if err == nil && day.Fetched >= polisen.FullResponse {
+		if err == nil && day.Fetched >= polisen.FullResponse && !day.Stray {
 			for hour := 0; hour < 24 && err == nil; hour++ {
-				part := Day{}
+				part := Day{Date: date}
 				err = d.ask(ctx, run, sink, fmt.Sprintf("%s %02d", date, hour), &part)
-				if part.Fetched >= polisen.FullResponse {
+				day.Stray = day.Stray || part.Stray
+				if part.Fetched >= polisen.FullResponse && !part.Stray {
 					run.Recorder.Warn("the hour %02d of %s is full: the API shows no more than %d events of it; ask by --location or --type for the rest",
 						hour, date, polisen.FullResponse)
 				}
@@ -76,7 +83,9 @@ func (d Days) Feed(ctx context.Context, run *Options, sink Sink) error {
 		if err != nil {
 			return fmt.Errorf("day %s: %w", date, err)
 		}
-		if over(date, run.Clock.Now()) {
+		if day.Stray {
+			stray = append(stray, date.String())
+		} else if over(date, run.Clock.Now()) {
 			if err := d.Done.Add(date); err != nil {
 				run.Recorder.Warn("%v; an interrupted backfill will ask for %s again", err, date)
 			}
@@ -85,8 +94,16 @@ func (d Days) Feed(ctx context.Context, run *Options, sink Sink) error {
 			d.OnDay(day)
 		}
 	}
+	var reasons []string
 	if n := run.Report.Counts.Rejected; n > 0 {
-		return &PartialError{Reasons: []string{fmt.Sprintf("%d items rejected; they are kept under rejected/", n)}}
+		reasons = append(reasons, fmt.Sprintf("%d items rejected; they are kept under rejected/", n))
+	}
+	if len(stray) > 0 {
+		reasons = append(reasons, fmt.Sprintf("the API gave another query's answer for %s; ask again with the same command and --resume",
+			strings.Join(stray, ", ")))
+	}
+	if len(reasons) > 0 {
+		return &PartialError{Reasons: reasons}
 	}
 	return nil
 }
@@ -105,9 +122,23 @@ func (d Days) ask(ctx context.Context, run *Options, sink Sink, dateTime string,
 	if err != nil {
 		return fetchError(err)
 	}
+	day.Stray = isStrayOf(day.Date, r.Events)
 	day.Outcome, err = sink(ctx, archive.Batch{Events: r.Events, Rejected: r.Rejected, ObservedAt: r.FetchedAt})
 	run.Report.Counts.Rejected += day.Outcome.Rejected
 	return err
+}
+
+// isStrayOf reports whether what came in answer to a query for a day, or an hour
+// of it, is another query's answer, as the API's cache gives now and then
+// (20 times in 29,357 recorded polls): most events are of other days.
+func isStrayOf(date archive.Date, events []polisen.Event) bool {
+	others := 0
+	for _, e := range events {
+		if archive.DateOf(e.Time) != date {
+			others++
+		}
+	}
+	return others > len(events)/2
 }
 
 // count adds a response to the report. The parts of the call are the last's.

@@ -95,11 +95,7 @@ func (p *page) next(ctx context.Context, reserved, now time.Time) (at time.Time,
 			return t.Equal(reserved) || t.After(reserved) && t.After(now)
 		})
 	}
-	earliest := now
-	if p.NotBefore.After(now) {
-		earliest = p.NotBefore
-	}
-	at, because = nextCall(p.ledger.rules, queue, earliest)
+	at, because = nextCall(p.ledger.rules, queue, p.earliest(now))
 	if because == "" && at.After(now) {
 		because = "the API asked for a pause (Retry-After)"
 	}
@@ -161,6 +157,15 @@ type record struct {
 	NotBefore time.Time `json:"not_before,omitzero"`
 	// NotFound tells when a URL was answered with 404.
 	NotFound map[string]time.Time `json:"not_found,omitempty"`
+}
+
+// earliest returns the earliest time, from now on, at which the API may be
+// called whatever calls there were.
+func (r *record) earliest(now time.Time) time.Time {
+	if r.NotBefore.After(now) {
+		return r.NotBefore
+	}
+	return now
 }
 
 func (r *record) add(t time.Time) {

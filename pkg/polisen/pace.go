@@ -25,7 +25,7 @@ func (l *ledger) pace(n int) time.Duration {
 	r, _ := readLedger(l.path) // the next turn warns of a damaged one
 	r.prune(now)
 	queue := r.Calls
-	at := now
+	at := r.earliest(now)
 	for range n {
 		at, _ = nextCall(l.rules, queue, at)
 		queue = append(queue, at)

@@ -38,6 +38,13 @@ func TestPace(t *testing.T) {
 	if got := c.Pace(1); got != 6*time.Second {
 		t.Errorf("4 s after a call the next takes %v, want 6s", got)
 	}
+	if answered, err = c.ledger.turn(t.Context(), DefaultURL, false, func(time.Duration, string) {}); err != nil {
+		t.Fatal(err)
+	}
+	answered(429, 30*time.Second)
+	if got := c.Pace(2); got != 40*time.Second {
+		t.Errorf("with a pause of 30 s two calls take %v, want 40s", got)
+	}
 	if got := (&Client{path: "x"}).Pace(100); got != 0 {
 		t.Errorf("a saved response takes %v", got)
 	}
