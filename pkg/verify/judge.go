@@ -164,8 +164,12 @@ func (j *judgement) judgeDays() {
 	slices.SortFunc(sorted, archive.Date.Compare)
 	j.counts.Days, j.counts.First, j.counts.Last = len(sorted), sorted[0].String(), sorted[len(sorted)-1].String()
 	start := archive.DateOf(time.Unix(begun, 0).UTC())
+	today := addDays(archive.DateOf(j.now.UTC()), 1) // in Sweden, at the latest
 	for i, last := range sorted[1:] {
 		from, to := addDays(sorted[i], 1), addDays(last, -1)
+		if last.Compare(today) > 0 {
+			break // an event dated ahead does not make the days until then missing
+		}
 		if from.Compare(to) > 0 {
 			continue
 		}
