@@ -25,7 +25,9 @@ type plan struct {
 	rejected []class
 	items    int                // how many of them this commit stores
 	shown    map[int64]Versions // the batch's ids that are or get stored, with their versions
-	hashes   []string           // fingerprints of rejected items that are or get stored
+	// hashes are the fingerprints of rejected items that are or get stored, in
+	// the order in which the document keeps them, as many as it can or more.
+	hashes []string
 	// rejectedComplete says that the stored rejected items are all known.
 	rejectedComplete bool
 
@@ -219,10 +221,16 @@ func (w *Writer) decideRejected(ctx context.Context, p *plan, b *progress) error
 		p.rejectedComplete = true
 	}
 	day := DateOf(b.ObservedAt.UTC())
-	inCommit := make(map[string]bool)
+	listed := make(map[string]bool)
+	list := func(hash string) {
+		if !listed[hash] {
+			listed[hash] = true
+			p.hashes = append(p.hashes, hash)
+		}
+	}
 	for i, r := range b.Rejected {
 		h := b.rejectedFingerprints[i]
-		if !known[h] && !inCommit[h] {
+		if !known[h] && !listed[h] {
 			line, err := appendRejected(nil, r, b.ObservedAt)
 			if err != nil {
 				return err
@@ -235,15 +243,17 @@ func (w *Writer) decideRejected(ctx context.Context, p *plan, b *progress) error
 			p.size += len(line)
 			p.items++
 			p.rejected[i] = isNew
-			inCommit[h] = true
 		}
-		if !slices.Contains(p.hashes, h) {
-			p.hashes = append(p.hashes, h)
+		list(h)
+	}
+	if r := w.doc.Rejected; r != nil {
+		for _, h := range r.Hashes {
+			list(h)
 		}
 	}
-	for _, h := range slices.Sorted(maps.Keys(known)) {
-		if !slices.Contains(p.hashes, h) {
-			p.hashes = append(p.hashes, h)
+	if len(p.hashes) <= maxRejected { // more are not kept, only known to be there
+		for _, h := range slices.Sorted(maps.Keys(known)) {
+			list(h)
 		}
 	}
 	return nil

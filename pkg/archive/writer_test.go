@@ -287,17 +287,26 @@ func TestRevisionsOff(t *testing.T) {
 func TestRejectedOnce(t *testing.T) {
 	s := memstore.New()
 	var all []polisen.Rejected
-	for i := range 1300 {
+	for i := range 1301 {
 		all = append(all, rejected(fmt.Sprintf(`{"n":%d}`, i)))
 	}
-	for _, items := range [][]polisen.Rejected{all[:700], all[600:], all[:1], append(all[5:6], all[5])} {
+	for _, items := range [][]polisen.Rejected{all[:700], all[600:1300], all[:1], {all[5], all[5]}, {all[900], all[1300]}} {
 		mustRun(t, s, archive.Batch{Rejected: items, ObservedAt: start, Current: true})
 	}
 	tr := newTruth()
 	tr.show(archive.Batch{Rejected: all})
 	tr.check(t, s)
-	if r := document(t, s).Rejected; r.Complete || len(r.Hashes) != 1000 {
+	r := document(t, s).Rejected
+	if r.Complete || len(r.Hashes) != 1000 {
 		t.Errorf("complete %v, %d hashes", r.Complete, len(r.Hashes))
+	}
+	// The last observed come first.
+	var want []string
+	for _, i := range []int{900, 1300, 600, 601, 602} {
+		want = append(want, archive.Fingerprint(all[i].Raw))
+	}
+	if diff := cmp.Diff(want, r.Hashes[:len(want)]); diff != "" {
+		t.Errorf("hashes (-want +got):\n%s", diff)
 	}
 }
 
