@@ -17,11 +17,13 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-// maxObject bounds what Get reads; objects of an archive are far below it.
-const maxObject = 64 << 20
+// maxObject bounds what Get reads. It has to hold the largest document there
+// can be: one whose pending object holds a rejected item as large as a response
+// may be (32 MiB), which escapes make twice as large, and other lines beside it.
+const maxObject = 96 << 20
 
 // Get returns the object. Its length (by net/http) and MD5 are checked, and a
-// damaged copy is asked for again. An object larger than 64 MiB is an error.
+// damaged copy is asked for again. An object larger than 96 MiB is an error.
 func (s *Store) Get(ctx context.Context, name string) (store.Object, error) {
 	return on(ctx, s, "get", name, func(ctx context.Context, t target) (store.Object, error) {
 		return s.get(ctx, t, name)

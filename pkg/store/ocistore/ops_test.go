@@ -141,20 +141,21 @@ func TestList(t *testing.T) {
 }
 
 func TestTooLarge(t *testing.T) {
+	const limit = 96 << 20
 	server := ocitest.NewServer(t)
-	server.Put(server.Bucket, "fits", make([]byte, 64<<20))
-	server.Put(server.Bucket, "large", make([]byte, 64<<20+1))
+	server.Put(server.Bucket, "fits", make([]byte, limit))
+	server.Put(server.Bucket, "large", make([]byte, limit+1))
 	for name, transport := range map[string]http.RoundTripper{
 		"told":   nil,
 		"untold": changed(func(h http.Header) { h.Del("Content-Length") }),
 	} {
 		server.ResetLog()
 		s := open(t, server, func(o *ocistore.Options) { o.Transport = transport })
-		if o, err := s.Get(t.Context(), "fits"); err != nil || o.Size != 64<<20 {
-			t.Errorf("length %s, 64 MiB: %v", name, err)
+		if o, err := s.Get(t.Context(), "fits"); err != nil || o.Size != limit {
+			t.Errorf("length %s, 96 MiB: %v", name, err)
 		}
-		if _, err := s.Get(t.Context(), "large"); err == nil || !strings.Contains(err.Error(), "larger than 64 MiB") {
-			t.Errorf("length %s, 64 MiB and a byte: %v", name, err)
+		if _, err := s.Get(t.Context(), "large"); err == nil || !strings.Contains(err.Error(), "larger than 96 MiB") {
+			t.Errorf("length %s, 96 MiB and a byte: %v", name, err)
 		}
 		if n := len(server.Requests()); n != 2 {
 			t.Errorf("length %s: %d requests, want 2", name, n)
