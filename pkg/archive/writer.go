@@ -269,12 +269,12 @@ func (w *Writer) replace(ctx context.Context, next *Document) error {
 	if w.etag != "" {
 		cond = store.IfMatch(w.etag)
 	}
-	attrs, err := w.store.Put(ctx, DocumentName, body, cond)
+	etag, err := w.store.Put(ctx, DocumentName, body, cond)
 	if err != nil {
 		return fmt.Errorf("commit %s in %s: %w", DocumentName, w.store, err)
 	}
 	w.unusable, w.damaged = false, nil
-	w.setDocument(next, attrs.ETag)
+	w.setDocument(next, etag)
 	w.unflushed = true
 	return nil
 }

@@ -122,12 +122,12 @@ func TestUnknownOutcome(t *testing.T) {
 // told that its condition no longer holds.
 type repeating struct{ store.Store }
 
-func (r repeating) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.Attrs, error) {
-	attrs, err := r.Store.Put(ctx, name, body, cond)
+func (r repeating) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.ETag, error) {
+	etag, err := r.Store.Put(ctx, name, body, cond)
 	if err == nil && name == archive.DocumentName {
 		return r.Store.Put(ctx, name, body, cond)
 	}
-	return attrs, err
+	return etag, err
 }
 
 func TestRepeatedCommit(t *testing.T) {

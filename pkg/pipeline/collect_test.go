@@ -268,11 +268,11 @@ func (m *meeting) Get(ctx context.Context, name string) (store.Object, error) {
 	return m.Store.Get(ctx, name)
 }
 
-func (m *meeting) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.Attrs, error) {
+func (m *meeting) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.ETag, error) {
 	side := map[bool]int{true: 1}[name == archive.LastRunName]
 	if name != archive.DocumentName {
 		if err := m.put.come(ctx, side); err != nil {
-			return store.Attrs{}, err
+			return "", err
 		}
 	}
 	return m.Store.Put(ctx, name, body, cond)

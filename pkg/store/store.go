@@ -78,12 +78,12 @@ type Reader interface {
 // Writer is the half of a store that changes it.
 type Writer interface {
 	// Put writes the whole object atomically and durably: no reader ever sees
-	// a part of it, and once Put has returned nil it survives a crash. The
-	// returned attributes carry the new ETag, and the MD5 of body.
+	// a part of it, and once Put has returned nil it survives a crash. It
+	// returns the object's new ETag.
 	//
 	// ErrPrecondition if cond does not hold. Of racing writers with the same
 	// condition exactly one succeeds.
-	Put(ctx context.Context, name string, body []byte, cond Cond) (Attrs, error)
+	Put(ctx context.Context, name string, body []byte, cond Cond) (ETag, error)
 	// Delete removes the object if its ETag is etag. ErrNotExist if there is
 	// none, ErrPrecondition if it has another ETag, ErrInvalid if etag is
 	// empty.

@@ -42,7 +42,7 @@ func BenchmarkPutMatch(b *testing.B) {
 	at, err := s.Put(b.Context(), "metadata/last_seen.json", body, store.IfAbsent())
 	for i := 0; b.Loop() && err == nil; i++ {
 		body[i%len(body)]++
-		at, err = s.Put(b.Context(), "metadata/last_seen.json", body, store.IfMatch(at.ETag))
+		at, err = s.Put(b.Context(), "metadata/last_seen.json", body, store.IfMatch(at))
 	}
 	if err != nil {
 		b.Error(err)

@@ -105,51 +105,48 @@ func (s *Store) object(ctx context.Context, verb, name string) (store.Object, er
 	if err != nil {
 		return store.Object{}, s.fault(verb, name, missing(err))
 	}
-	o, err := read(root, name)
+	body, err := read(root, name)
 	if err != nil {
 		return store.Object{}, s.fault(verb, name, err)
 	}
-	return o, nil
+	return store.Object{Body: body, Attrs: store.Attrs{
+		Name: name, Size: int64(len(body)), ETag: etagOf(body), MD5: store.MD5(body),
+	}}, nil
 }
 
-// read returns the object of that name. Files are replaced by renaming and
+// read returns the content of the object of that name. Files are replaced by renaming and
 // never changed, so one that is open keeps its content.
-func read(root *os.Root, name string) (store.Object, error) {
+func read(root *os.Root, name string) ([]byte, error) {
 	if info, err := root.Lstat(name); err != nil {
-		return store.Object{}, missing(err)
+		return nil, missing(err)
 	} else if info.IsDir() {
-		return store.Object{}, store.ErrNotExist
+		return nil, store.ErrNotExist
 	} else if !info.Mode().IsRegular() {
-		return store.Object{}, errNotAFile // opening a pipe would wait for its writer
+		return nil, errNotAFile // opening a pipe would wait for its writer
 	}
 	f, err := root.Open(name)
 	if err != nil {
-		return store.Object{}, missing(err)
+		return nil, missing(err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return store.Object{}, err
+		return nil, err
 	}
 	body := make([]byte, info.Size())
 	if _, err := io.ReadFull(f, body); err != nil {
-		return store.Object{}, err
+		return nil, err
 	}
-	return store.Object{Attrs: attrs(name, body), Body: body}, nil
+	return body, nil
 }
 
-// attrs returns what the content says of the object. Its ETag is a hash of the
-// content: equal content is the same state. A conditional write may then find
-// the state it wants although the object was another one in between, which
-// does no harm: what the writer decided on is what it replaces.
-func attrs(name string, body []byte) store.Attrs {
+// etagOf returns the ETag of an object with this content, which is a hash of
+// it: equal content is the same state. A conditional write may then find the
+// state it wants although the object was another one in between, which does no
+// harm: what the writer decided on is what it replaces.
+func etagOf(body []byte) store.ETag {
 	sum := sha256.Sum256(body)
-	return store.Attrs{
-		Name: name,
-		Size: int64(len(body)),
-		ETag: store.ETag(hex.EncodeToString(sum[:16])),
-		MD5:  store.MD5(body),
-	}
+	return store.ETag(hex.EncodeToString(sum[:16]))
 }
 
 // admit checks what every call about one object needs.

@@ -92,13 +92,13 @@ func TestNamesThatTheFileSystemCannotHold(t *testing.T) {
 	at := put(t, s, "file", "1", store.IfAbsent())
 	put(t, s, "folder/x", "2", store.IfAbsent())
 	for _, name := range []string{"file/x", "file/x/y", "folder", strings.Repeat("x", 300), strings.Repeat("x", 300) + "/y"} {
-		for _, cond := range []store.Cond{store.IfAbsent(), store.Always(), store.IfMatch(at.ETag)} {
+		for _, cond := range []store.Cond{store.IfAbsent(), store.Always(), store.IfMatch(at)} {
 			_, err := s.Put(ctx, name, nil, cond)
 			wantError(t, err, store.ErrInvalid)
 		}
 		_, getErr := s.Get(ctx, name)
 		_, statErr := s.Stat(ctx, name)
-		for _, err := range []error{getErr, statErr, s.Delete(ctx, name, at.ETag)} {
+		for _, err := range []error{getErr, statErr, s.Delete(ctx, name, at)} {
 			wantError(t, err, store.ErrNotExist)
 		}
 		if got, err := names(ctx, s, name+"/y/"); len(got) > 0 || err != nil {
@@ -217,9 +217,9 @@ func TestLock(t *testing.T) {
 	put(t, s, "b", "created", store.IfAbsent())
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	_, matchErr := s.Put(ctx, "a", []byte("2"), store.IfMatch(at.ETag))
+	_, matchErr := s.Put(ctx, "a", []byte("2"), store.IfMatch(at))
 	_, alwaysErr := s.Put(ctx, "a", []byte("2"), store.Always())
-	for _, err := range []error{matchErr, alwaysErr, s.Delete(ctx, "a", at.ETag)} {
+	for _, err := range []error{matchErr, alwaysErr, s.Delete(ctx, "a", at)} {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("under a lock held elsewhere: %v", err)
 		}
@@ -228,7 +228,7 @@ func TestLock(t *testing.T) {
 	if err := other.Unlock(); err != nil {
 		t.Fatal(err)
 	}
-	put(t, s, "a", "2", store.IfMatch(at.ETag))
+	put(t, s, "a", "2", store.IfMatch(at))
 }
 
 func open(t testing.TB, root string) *dirstore.Store {
@@ -240,13 +240,13 @@ func open(t testing.TB, root string) *dirstore.Store {
 	return s
 }
 
-func put(t testing.TB, s store.Store, name, body string, cond store.Cond) store.Attrs {
+func put(t testing.TB, s store.Store, name, body string, cond store.Cond) store.ETag {
 	t.Helper()
-	attrs, err := s.Put(t.Context(), name, []byte(body), cond)
+	etag, err := s.Put(t.Context(), name, []byte(body), cond)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return attrs
+	return etag
 }
 
 func names(ctx context.Context, s store.Store, prefix string) ([]string, error) {

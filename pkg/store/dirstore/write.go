@@ -33,18 +33,18 @@ const (
 // Put implements store.Writer. The body is written and synced as a temporary
 // file, which then takes the object's name: by a hard link if there must be no
 // object, since linking never replaces, and else by renaming, under the lock.
-func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.Attrs, error) {
+func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.ETag, error) {
 	err := admit(ctx, name)
 	if err == nil && !cond.Valid() {
 		err = fmt.Errorf("%w: no condition", store.ErrInvalid)
 	}
 	if err != nil {
-		return store.Attrs{}, fmt.Errorf("put %s: %w", name, err)
+		return "", fmt.Errorf("put %s: %w", name, err)
 	}
 	if err := s.put(ctx, name, body, cond); err != nil {
-		return store.Attrs{}, s.fault("put", name, err)
+		return "", s.fault("put", name, err)
 	}
-	return attrs(name, body), nil
+	return etagOf(body), nil
 }
 
 func (s *Store) put(ctx context.Context, name string, body []byte, cond store.Cond) error {
@@ -120,12 +120,12 @@ func (s *Store) remove(ctx context.Context, name string, etag store.ETag) error 
 	}
 	defer folder.Close()
 	return s.locked(ctx, func() error {
-		o, err := read(root, name)
+		body, err := read(root, name)
 		if err != nil {
 			return err
 		}
-		if o.ETag != etag {
-			return fmt.Errorf("%w: the object's ETag is %q", store.ErrPrecondition, o.ETag)
+		if is := etagOf(body); is != etag {
+			return fmt.Errorf("%w: the object's ETag is %q", store.ErrPrecondition, is)
 		}
 		if err := root.Remove(name); err != nil {
 			return err
@@ -140,17 +140,17 @@ func holds(root *os.Root, name string, cond store.Cond) error {
 	if _, ok := cond.Match(); !ok {
 		return nil
 	}
-	o, err := read(root, name)
-	if err != nil && !errors.Is(err, store.ErrNotExist) {
-		return err
-	}
-	switch {
-	case cond.Allows(o.ETag):
-		return nil
-	case o.ETag == "":
+	body, err := read(root, name)
+	if errors.Is(err, store.ErrNotExist) {
 		return fmt.Errorf("%w: there is no object", store.ErrPrecondition)
 	}
-	return fmt.Errorf("%w: the object's ETag is %q", store.ErrPrecondition, o.ETag)
+	if err != nil {
+		return err
+	}
+	if is := etagOf(body); !cond.Allows(is) {
+		return fmt.Errorf("%w: the object's ETag is %q", store.ErrPrecondition, is)
+	}
+	return nil
 }
 
 // taken returns ErrPrecondition for an object that must not exist and does. It

@@ -79,25 +79,25 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, 
 
 // Put implements store.Writer. Every Put that succeeds gives a new ETag, even
 // one that writes the same content again.
-func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.Attrs, error) {
-	attrs, err := s.put(ctx, name, body, cond)
+func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.ETag, error) {
+	etag, err := s.put(ctx, name, body, cond)
 	if err != nil {
-		return store.Attrs{}, fmt.Errorf("put %s: %w", name, err)
+		return "", fmt.Errorf("put %s: %w", name, err)
 	}
-	return attrs, nil
+	return etag, nil
 }
 
-func (s *Store) put(ctx context.Context, name string, body []byte, cond store.Cond) (store.Attrs, error) {
+func (s *Store) put(ctx context.Context, name string, body []byte, cond store.Cond) (store.ETag, error) {
 	if err := admit(ctx, name); err != nil {
-		return store.Attrs{}, err
+		return "", err
 	}
 	if !cond.Valid() {
-		return store.Attrs{}, fmt.Errorf("%w: no condition", store.ErrInvalid)
+		return "", fmt.Errorf("%w: no condition", store.ErrInvalid)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if current := s.objects[name].ETag; !cond.Allows(current) {
-		return store.Attrs{}, fmt.Errorf("%w: its ETag is %q", store.ErrPrecondition, current)
+		return "", fmt.Errorf("%w: its ETag is %q", store.ErrPrecondition, current)
 	}
 	s.writes++
 	attrs := store.Attrs{
@@ -107,7 +107,7 @@ func (s *Store) put(ctx context.Context, name string, body []byte, cond store.Co
 		MD5:  store.MD5(body),
 	}
 	s.objects[name] = store.Object{Attrs: attrs, Body: bytes.Clone(body)}
-	return attrs, nil
+	return attrs.ETag, nil
 }
 
 // Delete implements store.Writer.

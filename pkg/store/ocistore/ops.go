@@ -133,9 +133,9 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, 
 // Put writes the object in one request, guarded by its MD5. A try whose answer
 // is lost may have taken effect; the next one then meets its own work, and
 // ErrPrecondition is all that can be said. The error's text tells of it.
-func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.Attrs, error) {
+func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.ETag, error) {
 	if !cond.Valid() {
-		return store.Attrs{}, fmt.Errorf("put %s: %w: no condition", name, store.ErrInvalid)
+		return "", fmt.Errorf("put %s: %w: no condition", name, store.ErrInvalid)
 	}
 	sum, length, contentType := store.MD5(body), int64(len(body)), contentType(name)
 	var ifMatch, ifNoneMatch *string
@@ -145,7 +145,7 @@ func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Co
 	if cond.Absent() {
 		ifNoneMatch = common.String("*")
 	}
-	return on(ctx, s, "put", name, func(ctx context.Context, t target) (store.Attrs, error) {
+	return on(ctx, s, "put", name, func(ctx context.Context, t target) (store.ETag, error) {
 		resp, err := s.client.PutObject(ctx, objectstorage.PutObjectRequest{
 			NamespaceName: t.namespace, BucketName: t.bucket, ObjectName: &name,
 			PutObjectBody: io.NopCloser(bytes.NewReader(body)),
@@ -153,12 +153,12 @@ func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Co
 			IfMatch: ifMatch, IfNoneMatch: ifNoneMatch,
 		})
 		if err != nil {
-			return store.Attrs{}, err
+			return "", err
 		}
 		if resp.ETag == nil {
-			return store.Attrs{}, errNoETag
+			return "", errNoETag
 		}
-		return store.Attrs{Name: name, Size: length, ETag: store.ETag(*resp.ETag), MD5: sum}, nil
+		return store.ETag(*resp.ETag), nil
 	})
 }
 

@@ -108,7 +108,7 @@ func TestLostAnswerOfConditionalPut(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			cond = store.IfMatch(old.ETag)
+			cond = store.IfMatch(old)
 		}
 		server.Script(ocitest.Fault{Status: 503, AfterEffect: true})
 		_, err := s.Put(t.Context(), "a", []byte("ours"), cond)

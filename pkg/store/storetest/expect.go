@@ -9,13 +9,13 @@ import (
 )
 
 // put puts an object that must be accepted.
-func put(t *testing.T, s store.Store, name, body string, cond store.Cond) store.Attrs {
+func put(t *testing.T, s store.Store, name, body string, cond store.Cond) store.ETag {
 	t.Helper()
-	attrs, err := s.Put(t.Context(), name, []byte(body), cond)
+	etag, err := s.Put(t.Context(), name, []byte(body), cond)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return attrs
+	return etag
 }
 
 // names returns the names that List yields up to its first error.

@@ -228,16 +228,16 @@ func (f *Faults) Stat(ctx context.Context, name string) (a store.Attrs, err erro
 }
 
 // Put implements store.Writer.
-func (f *Faults) Put(ctx context.Context, name string, body []byte, cond store.Cond) (a store.Attrs, err error) {
+func (f *Faults) Put(ctx context.Context, name string, body []byte, cond store.Cond) (etag store.ETag, err error) {
 	kept := bytes.Clone(body)
 	err = f.do(Call{Method: Put, Name: name, Cond: cond}, func() (err error) {
-		a, err = f.inner.Put(ctx, name, body, cond)
+		etag, err = f.inner.Put(ctx, name, body, cond)
 		return err
 	}, func() { _, _ = f.inner.Put(context.WithoutCancel(ctx), name, kept, cond) })
 	if err != nil {
-		a = store.Attrs{}
+		etag = ""
 	}
-	return a, err
+	return etag, err
 }
 
 // Delete implements store.Writer.

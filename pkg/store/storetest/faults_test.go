@@ -72,13 +72,13 @@ func TestLateEffect(t *testing.T) {
 		return storetest.Fault{}
 	})
 	cancelled, cancel := context.WithCancel(ctx)
-	_, err := f.Put(cancelled, "doc", body, store.IfMatch(first.ETag))
+	_, err := f.Put(cancelled, "doc", body, store.IfMatch(first))
 	if outcome(err) != "fault" {
 		t.Fatalf("late Put: %v", err)
 	}
 	cancel() // what is on the way cannot be called back
 	clear(body)
-	if _, err := f.Put(ctx, "doc", []byte("loser"), store.IfMatch(first.ETag)); outcome(err) != "fault" {
+	if _, err := f.Put(ctx, "doc", []byte("loser"), store.IfMatch(first)); outcome(err) != "fault" {
 		t.Fatalf("second late Put: %v", err)
 	}
 	f.Release()

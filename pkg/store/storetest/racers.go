@@ -15,28 +15,28 @@ import (
 const racers = 8
 
 // race starts all racers at once and returns what each came to.
-func race(run func(i int) (store.Attrs, error)) (attrs [racers]store.Attrs, errs [racers]error) {
+func race(run func(i int) (store.ETag, error)) (etags [racers]store.ETag, errs [racers]error) {
 	start := make(chan struct{})
 	var wg sync.WaitGroup
 	for i := range racers {
 		wg.Go(func() {
 			<-start
-			attrs[i], errs[i] = run(i)
+			etags[i], errs[i] = run(i)
 		})
 	}
 	close(start)
 	wg.Wait()
-	return attrs, errs
+	return etags, errs
 }
 
 func testOneCreatorWins(t *testing.T, s store.Store) {
 	for round := range 5 {
 		name := fmt.Sprintf("created/%d", round)
-		attrs, errs := race(func(i int) (store.Attrs, error) {
+		etags, errs := race(func(i int) (store.ETag, error) {
 			return s.Put(t.Context(), name, []byte(strconv.Itoa(i)), store.IfAbsent())
 		})
 		if winner := wantOneWinner(t, errs, store.ErrPrecondition); winner >= 0 {
-			wantState(t, s, name, strconv.Itoa(winner), attrs[winner].ETag)
+			wantState(t, s, name, strconv.Itoa(winner), etags[winner])
 		}
 	}
 }
@@ -46,13 +46,13 @@ func testOneCreatorWins(t *testing.T, s store.Store) {
 func testOneReplacerWins(t *testing.T, s store.Store) {
 	for round := range 5 {
 		name := fmt.Sprintf("replaced/%d", round)
-		state := put(t, s, name, "first", store.IfAbsent())
+		first := put(t, s, name, "first", store.IfAbsent())
 		deletes := func(i int) bool { return i < 2 }
-		attrs, errs := race(func(i int) (store.Attrs, error) {
+		etags, errs := race(func(i int) (store.ETag, error) {
 			if deletes(i) {
-				return store.Attrs{}, s.Delete(t.Context(), name, state.ETag)
+				return "", s.Delete(t.Context(), name, first)
 			}
-			return s.Put(t.Context(), name, []byte(strconv.Itoa(i)), store.IfMatch(state.ETag))
+			return s.Put(t.Context(), name, []byte(strconv.Itoa(i)), store.IfMatch(first))
 		})
 		for i, err := range errs {
 			if deletes(i) && errors.Is(err, store.ErrNotExist) {
@@ -64,7 +64,7 @@ func testOneReplacerWins(t *testing.T, s store.Store) {
 		case deletes(winner):
 			wantNone(t, s, name)
 		default:
-			wantState(t, s, name, strconv.Itoa(winner), attrs[winner].ETag)
+			wantState(t, s, name, strconv.Itoa(winner), etags[winner])
 		}
 	}
 }
