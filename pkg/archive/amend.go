@@ -23,8 +23,8 @@ type Amendment struct {
 	// Document holds the fields that the caller decides on: SeenIDs, CompleteAbove,
 	// Fingerprints, Rejected and Superseded. The others are the commit's own.
 	Document Document
-	// Contents are the lines of new objects.
-	Contents map[Partition][]byte
+	// Lines are those of new objects, without their ends.
+	Lines map[Partition][][]byte
 }
 
 // Amend commits an amendment: steps 4 and 5 of the protocol. As after Add, the
@@ -41,7 +41,7 @@ func (w *Writer) Amend(ctx context.Context, a Amendment) (objects []Object, kept
 		}
 	}
 	next := a.Document
-	objects = w.frame(&next, a.Contents)
+	objects = w.frame(&next, a.Lines)
 	next.SeenIDs = append([]int64{}, next.SeenIDs...) // an empty list, not null
 	next.TotalTracked = len(next.SeenIDs)
 	for unknown := 0; ; {

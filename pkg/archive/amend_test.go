@@ -34,8 +34,8 @@ func amendable(t *testing.T) (*memstore.Store, archive.Amendment) {
 			Fingerprints: map[int64]archive.Versions{4: {archive.Fingerprint(event(4, 0, "first").Raw)}},
 			Superseded:   []archive.Superseded{{oldName, etag(t, s, oldName)}, {goneName, etag(t, s, goneName)}},
 		},
-		Contents: map[archive.Partition][]byte{
-			{Kind: archive.Events, Date: archive.Date{Year: 2026, Month: 1, Day: 1}}: []byte(string(event(4, 0, "first").Raw) + "\n"),
+		Lines: map[archive.Partition][][]byte{
+			{Kind: archive.Events, Date: archive.Date{Year: 2026, Month: 1, Day: 1}}: {event(4, 0, "first").Raw},
 		},
 	}
 	return s, a

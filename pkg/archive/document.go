@@ -138,12 +138,22 @@ func ParseDocument(body []byte) (*Document, error) {
 // encode returns the document's JSON text, on one line.
 func (d *Document) encode() ([]byte, error) {
 	var b bytes.Buffer
+	b.Grow(d.sizeHint())
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false) // keeps pending content readable
 	if err := enc.Encode(d); err != nil {
 		return nil, fmt.Errorf("encode %s: %w", DocumentName, err)
 	}
 	return b.Bytes(), nil
+}
+
+// sizeHint is about the size of the encoded document, or a little more.
+func (d *Document) sizeHint() int {
+	size := 64 << 10 // a full list
+	for _, p := range d.Pending {
+		size += len(p.Content) * 5 / 4 // for the escapes
+	}
+	return size
 }
 
 // published reports whether d has the plain published format, or none.

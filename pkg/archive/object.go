@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"slices"
+	"strings"
 	"time"
 
 	"polisen-events-collector/pkg/polisen"
@@ -29,6 +31,21 @@ func Lines(content []byte) iter.Seq2[int, []byte] {
 			}
 		}
 	}
+}
+
+// joinLines returns the content of a data object with these lines.
+func joinLines(lines [][]byte) string {
+	size := 0
+	for _, line := range lines {
+		size += len(line) + 1
+	}
+	var b strings.Builder
+	b.Grow(size)
+	for _, line := range lines {
+		b.Write(line)
+		b.WriteByte('\n')
+	}
+	return b.String()
 }
 
 // rejectedLine is a line of a rejected object.
@@ -79,18 +96,16 @@ func ParseRejected(line []byte) (item polisen.Rejected, observed time.Time, reas
 	return polisen.Rejected{Reason: wrapped.Reason, Raw: wrapped.Raw}, wrapped.ObservedAt.UTC(), ""
 }
 
-// appendRejected appends the line of a rejected item to content. The raw text
-// goes in verbatim, which encoding/json would not promise.
-func appendRejected(content []byte, r polisen.Rejected, observed time.Time) ([]byte, error) {
+// rejectedText returns the line of a rejected item. The raw text goes in
+// verbatim, which encoding/json would not promise.
+func rejectedText(r polisen.Rejected, observed time.Time) ([]byte, error) {
 	reason, err := json.Marshal(r.Reason)
 	if err != nil {
 		return nil, fmt.Errorf("encode rejected item: %w", err)
 	}
-	content = append(content, `{"reason":`...)
-	content = append(content, reason...)
-	content = append(content, `,"observed_at":"`...)
-	content = observed.UTC().AppendFormat(content, time.RFC3339)
-	content = append(content, `","raw":`...)
-	content = append(content, r.Raw...)
-	return append(content, "}\n"...), nil
+	line := slices.Concat([]byte(`{"reason":`), reason, []byte(`,"observed_at":"`))
+	line = observed.UTC().AppendFormat(line, time.RFC3339)
+	line = append(line, `","raw":`...)
+	line = append(line, r.Raw...)
+	return append(line, '}'), nil
 }

@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -31,17 +30,17 @@ type plan struct {
 	// rejectedComplete says that the stored rejected items are all known.
 	rejectedComplete bool
 
-	contents map[Partition][]byte
-	size     int
-	more     bool // the commit is full, and the batch holds more
-	rebuild  bool // the document has to be written whatever is new
-	first    bool // there is no document because there is no archive yet
+	lines   map[Partition][][]byte // without line ends, but for the last of several
+	size    int
+	more    bool // the commit is full, and the batch holds more
+	rebuild bool // the document has to be written whatever is new
+	first   bool // there is no document because there is no archive yet
 
 	objects []Object
 	next    *Document
 }
 
-func (p *plan) empty() bool { return len(p.contents) == 0 && !p.rebuild }
+func (p *plan) empty() bool { return len(p.lines) == 0 && !p.rebuild }
 
 // decide is step 3: it holds what is left of the batch against the document
 // and, where that cannot tell, against the archive.
@@ -53,13 +52,13 @@ func (w *Writer) decide(ctx context.Context, b *progress) (*plan, error) {
 		events:   make([]class, len(b.Events)),
 		rejected: make([]class, len(b.Rejected)),
 		shown:    make(map[int64]Versions, len(b.Events)),
-		contents: make(map[Partition][]byte),
+		lines:    make(map[Partition][][]byte),
 		rebuild:  w.doc.published(),
 		first:    w.unusable && w.damaged == nil && w.doc.CompleteAbove != nil,
 	}
 	for _, c := range w.carry {
 		n, _ := ParseName(c.Name)
-		p.contents[n.Partition] = append(p.contents[n.Partition], c.Content...)
+		p.lines[n.Partition] = append(p.lines[n.Partition], []byte(strings.TrimSuffix(c.Content, "\n")))
 	}
 	verdicts, err := w.lookup(ctx, b)
 	if err != nil {
@@ -186,11 +185,16 @@ func (w *Writer) add(p *plan, to Partition, i int, c class, line []byte, stored 
 	if p.full(len(line)) {
 		return
 	}
-	p.contents[to] = append(append(p.contents[to], line...), '\n')
-	p.size += len(line) + 1
+	p.put(to, line)
 	p.items++
 	p.events[i] = c
 	stored()
+}
+
+// put adds a line to a partition's object.
+func (p *plan) put(to Partition, line []byte) {
+	p.lines[to] = append(p.lines[to], line)
+	p.size += len(line) + 1
 }
 
 // full reports whether a line of this size has to wait for another commit. A
@@ -231,16 +235,14 @@ func (w *Writer) decideRejected(ctx context.Context, p *plan, b *progress) error
 	for i, r := range b.Rejected {
 		h := b.rejectedFingerprints[i]
 		if !known[h] && !listed[h] {
-			line, err := appendRejected(nil, r, b.ObservedAt)
+			line, err := rejectedText(r, b.ObservedAt)
 			if err != nil {
 				return err
 			}
 			if p.full(len(line)) {
 				continue
 			}
-			to := Partition{Rejected, day}
-			p.contents[to] = append(p.contents[to], line...)
-			p.size += len(line)
+			p.put(Partition{Rejected, day}, line)
 			p.items++
 			p.rejected[i] = isNew
 		}
@@ -262,13 +264,13 @@ func (w *Writer) decideRejected(ctx context.Context, p *plan, b *progress) error
 // build is step 4: the next document, which holds the new objects whole.
 func (w *Writer) build(p *plan, b *progress) {
 	p.next = &Document{Superseded: w.doc.Superseded}
-	p.objects = w.frame(p.next, p.contents)
+	p.objects = w.frame(p.next, p.lines)
 	w.doc.track(p.next, p.shown, b.Current)
 	trackRejected(p.next, p.hashes, p.rejectedComplete)
 }
 
-// frame makes next a commit of this run that stores the contents.
-func (w *Writer) frame(next *Document, contents map[Partition][]byte) (objects []Object) {
+// frame makes next a commit of this run that stores the lines.
+func (w *Writer) frame(next *Document, lines map[Partition][][]byte) (objects []Object) {
 	now := w.opts.Now().UTC()
 	timestamp := max(now.Unix(), w.doc.timestamp()+1)
 	next.LastUpdated = now.Truncate(time.Second)
@@ -278,10 +280,11 @@ func (w *Writer) frame(next *Document, contents map[Partition][]byte) (objects [
 		next.Commit.Since = w.doc.unsettled(now)
 	}
 	next.Pending = nil
-	for partition, content := range contents {
+	for partition, lines := range lines {
+		content := joinLines(lines)
 		name := Name{partition, timestamp}.String()
-		next.Pending = append(next.Pending, Pending{Name: name, Content: string(content)})
-		objects = append(objects, Object{Name: name, Lines: bytes.Count(content, []byte("\n")), Bytes: len(content)})
+		next.Pending = append(next.Pending, Pending{Name: name, Content: content})
+		objects = append(objects, Object{Name: name, Lines: strings.Count(content, "\n"), Bytes: len(content)})
 	}
 	slices.SortFunc(next.Pending, func(a, b Pending) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(objects, func(a, b Object) int { return strings.Compare(a.Name, b.Name) })

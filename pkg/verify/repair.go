@@ -182,7 +182,7 @@ func documentActs(j *judgement, next *archive.Document) []Act {
 
 // rewrite puts into the amendment the lines that stay of objects with doubles.
 func (r *repair) rewrite(ctx context.Context, j *judgement, a *archive.Amendment) ([]Act, error) {
-	a.Document.Superseded, a.Contents = nil, make(map[archive.Partition][]byte)
+	a.Document.Superseded, a.Lines = nil, make(map[archive.Partition][][]byte)
 	var acts []Act
 	var size int64
 	for _, o := range j.objectsWithDoubles() {
@@ -197,7 +197,7 @@ func (r *repair) rewrite(ctx context.Context, j *judgement, a *archive.Amendment
 		case err != nil:
 			return nil, fmt.Errorf("rewrite %s: %w", o.text, err)
 		}
-		o.rewrite(got.Body, j.doubles[o], a.Contents)
+		o.rewrite(got.Body, j.doubles[o], a.Lines)
 		a.Document.Superseded = append(a.Document.Superseded, archive.Superseded{Name: o.text, ETag: got.ETag})
 		acts = append(acts, rewriteAct(o, j.doubles[o]))
 	}
@@ -218,9 +218,9 @@ func (j *judgement) objectsWithDoubles() []*object {
 	return objects
 }
 
-// rewrite appends the lines of an object to the contents that they belong to
-// without the doubles.
-func (o *object) rewrite(body []byte, doubles []double, contents map[archive.Partition][]byte) {
+// rewrite adds the lines of an object, without the doubles, to those of the
+// partitions that they belong to.
+func (o *object) rewrite(body []byte, doubles []double, lines map[archive.Partition][][]byte) {
 	for number, line := range archive.Lines(body) {
 		to := o.Partition
 		if i := slices.IndexFunc(doubles, func(d double) bool { return int(d.line) == number }); i >= 0 {
@@ -229,7 +229,7 @@ func (o *object) rewrite(body []byte, doubles []double, contents map[archive.Par
 			}
 			to.Kind = archive.Revisions
 		}
-		contents[to] = append(append(contents[to], line...), '\n')
+		lines[to] = append(lines[to], line)
 	}
 }
 
