@@ -264,7 +264,12 @@ func TestHas(t *testing.T) {
 		},
 		"complete above is unknown": {
 			doc: &archive.Document{SeenIDs: []int64{}}, ids: []int64{14},
-			want: "14 stored: " + object2 + " line 1\n", lists: 1,
+			want: "14 stored: " + object2 + " line 2\n", lists: 1,
+		},
+		"a line that is no event": {
+			doc: &listed, ids: []int64{16, 14},
+			want:   "16 not seen: looked in the list, and 2 objects of events/\n14 stored: " + object2 + " line 2\n",
+			absent: true, lists: 1,
 		},
 		"no document": {
 			ids: []int64{99}, want: "99 not seen: looked in 2 objects of events/ (the document is missing)\n", absent: true, lists: 1,
@@ -278,7 +283,7 @@ func TestHas(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.put(object1, line(2, day1)+line(3, day1))
-			w.put(object2, line(14, day2))
+			w.put(object2, `{"id":16,"datetime":"2026-01-0`+"\n"+line(14, day2)) // the first line is cut
 			if tt.doc != nil {
 				w.putDocument(*tt.doc)
 			}

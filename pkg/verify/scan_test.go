@@ -226,6 +226,25 @@ func TestAuditBesideRuns(t *testing.T) {
 	}
 }
 
+// TestAuditBesideRepair: an object that a repair deletes after it was listed is
+// none.
+func TestAuditBesideRepair(t *testing.T) {
+	const name = "events/2026/01/01/events-1767301200.jsonl"
+	s := load(t, "testdata/superseded_left.txtar").store
+	faults := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
+		if c.Method == storetest.Get && c.Name == name {
+			if err := s.Delete(t.Context(), name, "write-1"); err != nil {
+				t.Error(err)
+			}
+		}
+		return storetest.Fault{}
+	})
+	r, err := verify.Audit(t.Context(), faults, options())
+	if err != nil || len(r.Findings) > 0 || r.Checked.Objects != 2 || r.Checked.Events != 3 {
+		t.Errorf("%v: %v", err, r)
+	}
+}
+
 // rotten is a store that cannot read one object as it was written.
 type rotten struct {
 	store.Store
