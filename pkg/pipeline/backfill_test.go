@@ -320,7 +320,7 @@ func TestBackfillStrayDay(t *testing.T) {
 			}
 			stray, err := backfill(false)
 			partial, ok := errors.AsType[*pipeline.PartialError](err)
-			if !ok || len(partial.Reasons) != 1 || !strings.Contains(err.Error(), "2026-01-01; ask again") || !slices.Equal(stray, []string{"2026-01-01"}) {
+			if !ok || len(partial.Reasons) != 1 || !strings.Contains(err.Error(), "for 1 of 2 days (first: 2026-01-01)") || !slices.Equal(stray, []string{"2026-01-01"}) {
 				t.Errorf("error %v, stray days %q", err, stray)
 			}
 			if n := len(archivetest.Read(t, s).Events); n < 500 || len(api.asked)-1 != test.calls {

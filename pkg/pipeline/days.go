@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"polisen-events-collector/pkg/archive"
@@ -62,7 +61,7 @@ func (d Days) Dates() (todo []archive.Date, done int) {
 // warning, since the API shows no more of it. Stray answers make a
 // *PartialError.
 func (d Days) Feed(ctx context.Context, run *Options, sink Sink) error {
-	var stray []string
+	var stray []archive.Date
 	todo, _ := d.Dates()
 	for i, date := range todo {
 		day := Day{Date: date, Left: len(todo) - i - 1}
@@ -84,7 +83,7 @@ func (d Days) Feed(ctx context.Context, run *Options, sink Sink) error {
 			return fmt.Errorf("day %s: %w", date, err)
 		}
 		if day.Stray {
-			stray = append(stray, date.String())
+			stray = append(stray, date)
 		} else if over(date, run.Clock.Now()) {
 			if err := d.Done.Add(date); err != nil {
 				run.Recorder.Warn("%v; an interrupted backfill will ask for %s again", err, date)
@@ -99,8 +98,8 @@ func (d Days) Feed(ctx context.Context, run *Options, sink Sink) error {
 		reasons = append(reasons, fmt.Sprintf("%d items rejected; they are kept under rejected/", n))
 	}
 	if len(stray) > 0 {
-		reasons = append(reasons, fmt.Sprintf("the API gave another query's answer for %s; ask again with the same command and --resume",
-			strings.Join(stray, ", ")))
+		reasons = append(reasons, fmt.Sprintf("another query's answer came for %d of %d days (first: %s); its events are stored, but the days are not done: "+
+			"ask again with the same command and --resume", len(stray), len(todo), stray[0]))
 	}
 	if len(reasons) > 0 {
 		return &PartialError{Reasons: reasons}
