@@ -51,7 +51,7 @@ func TestBackfillDays(t *testing.T) {
 	}
 
 	exit, stdout, stderr := run("--log-level", "info")
-	if exit != 130 || stdout != "" || !strings.Contains(stderr, "stopped by SIGINT") {
+	if exit != 130 || stdout != "" || !strings.HasSuffix(stderr, "stopped by SIGINT; 2 of 4 days are done: go on with the same command and --resume\n") {
 		t.Errorf("stopped: exit %d, stdout %q, stderr %q", exit, stdout, stderr)
 	}
 	if n := strings.Count(stderr, `msg="day done"`); n != 2 {

@@ -91,6 +91,16 @@ func (e usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
+// unfinishedError is the end of work that another run can go on with, which its
+// user is told however it ended.
+type unfinishedError struct {
+	err  error
+	next string
+}
+
+func (e *unfinishedError) Error() string { return e.err.Error() + "; " + e.next }
+func (e *unfinishedError) Unwrap() error { return e.err }
+
 // exitCodesKey is the annotation that lists a command's exit codes.
 const exitCodesKey = "exit-codes"
 

@@ -6,6 +6,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -42,7 +43,11 @@ func (p Process) execute(root *cobra.Command) code {
 
 	cmd, err := root.ExecuteContextC(ctx)
 	if sig, ok := caught(ctx); ok {
-		p.report(cmd, fmt.Errorf("stopped by %w", sig), sig.code())
+		stopped := fmt.Errorf("stopped by %w", sig)
+		if u, ok := errors.AsType[*unfinishedError](err); ok {
+			stopped = &unfinishedError{stopped, u.next}
+		}
+		p.report(cmd, stopped, sig.code())
 		return sig.code()
 	}
 	if err != nil {

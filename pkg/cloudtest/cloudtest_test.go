@@ -113,7 +113,7 @@ func TestMoving(t *testing.T) {
 		next := cloudtest.Moving(fresh)
 		seen := map[int64]string{}
 		for call := range 4 {
-			events, rejected, err := polisen.Parse(next(nil).Body)
+			events, rejected, err := polisen.Parse(next(httptest.NewRequest(http.MethodGet, "/", nil)).Body)
 			if err != nil || len(rejected) > 0 || len(events) != polisen.FullResponse {
 				t.Fatalf("%d events, %v, %v", len(events), rejected, err)
 			}
@@ -128,6 +128,21 @@ func TestMoving(t *testing.T) {
 			}
 			if want := map[bool]int{true: polisen.FullResponse, false: fresh}[call == 0]; unseen != want {
 				t.Errorf("answer %d has %d unseen events, want %d", call, unseen, want)
+			}
+		}
+	}
+}
+
+func TestMovingByTime(t *testing.T) {
+	next := cloudtest.Moving(3)
+	for query, most := range map[string]int{"DateTime=2026-01-01": 80, "DateTime=2026-01-01%2009": 10, "DateTime=2020-01-01": 0} {
+		events, _, err := polisen.Parse(next(httptest.NewRequest(http.MethodGet, "/?"+query, nil)).Body)
+		if err != nil || len(events) > most || len(events) < most/10 {
+			t.Errorf("%s: %d events, %v", query, len(events), err)
+		}
+		for _, e := range events {
+			if e.Time.Format(time.DateOnly) != "2026-01-01" {
+				t.Errorf("%s: an event of %v", query, e.Time)
 			}
 		}
 	}
