@@ -196,7 +196,7 @@ func (o backfillOptions) days(s config.Settings, now time.Time) (pipeline.Days, 
 	case d.To.Compare(today) > 0:
 		return d, usagef("--to %s is in the future", d.To)
 	case d.From.Compare(served) < 0 && !o.force:
-		return d, usagef("the API answers for about %d months back, which is to %s: older days come back empty; --force asks for them all the same",
+		return d, usagef("the API answers for about %d months back, which is to %s: older days come back empty; read saved responses of them with --input, or ask all the same with --force",
 			servedMonths, served)
 	}
 	d.Query = polisen.Query{Locations: list(o.locations), Types: list(o.types)}
