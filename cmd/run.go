@@ -83,7 +83,7 @@ func isTerminal(w io.Writer) bool {
 
 // printReport tells of a finished run: its report with --output json, else a
 // summary to whoever watches. Warnings are part of both; elsewhere they are
-// diagnostics of level info, since a run that went well is silent.
+// diagnostics, of level info after a run that went well, since that is silent.
 func (p Process) printReport(r report.Report, s config.General, log *slog.Logger) error {
 	if s.Output == config.JSON {
 		body, err := r.JSON()
@@ -92,16 +92,19 @@ func (p Process) printReport(r report.Report, s config.General, log *slog.Logger
 		}
 		return err
 	}
-	if r.DryRun {
-		return printDryRun(p.Stdout, r)
-	}
 	watched := p.interactive(s)
 	for _, warning := range r.Warnings {
-		if watched {
+		switch {
+		case watched:
 			fmt.Fprintf(p.Stderr, "%s: %s\n", program, warning)
-		} else {
+		case r.OK:
 			log.Info(warning)
+		default:
+			log.Warn(warning)
 		}
+	}
+	if r.DryRun {
+		return printDryRun(p.Stdout, r)
 	}
 	if done := r.OK || r.ExitCode == int(exitPartial); done && !s.Quiet && isTerminal(p.Stdout) {
 		fmt.Fprintln(p.Stdout, r.Summary())
