@@ -84,7 +84,12 @@ plugins.`,
   ` + program + ` verify --repair=duplicates
   # health check for monitoring: a run missed for 45 minutes
   ` + program + ` verify --quick --max-age 45m`,
-		Args:        noArgs,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && opts.repair != "" && new(repairMode).Set(args[0]) == nil {
+				return usagef("--repair takes its value with an equals sign: --repair=%s", args[0])
+			}
+			return noArgs(cmd, args)
+		},
 		Annotations: endsWith(exitStorage, exitAccess, exitFindings),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, log, err := p.settings(cmd, config.ArchiveGroup)

@@ -222,6 +222,27 @@ func TestDoubts(t *testing.T) {
 	}
 }
 
+// TestOldResponse: a full response so old that none of its ids is listed any
+// more is no sign that events were missed.
+func TestOldResponse(t *testing.T) {
+	s, clock := memstore.New(), newClock()
+	full := func(first int64) []byte {
+		var items [][]byte
+		for i := range polisen.FullResponse {
+			items = append(items, polisentest.Notice(first+int64(i), polisentest.Newest.Add(time.Duration(first/1000)*time.Hour)))
+		}
+		return polisentest.Response(items...)
+	}
+	for _, first := range []int64{1000, 2000, 3000, 1000} {
+		clock.Advance(30 * time.Minute)
+		r, err := pipeline.Collect(t.Context(), options(s, clock), saying(clock, full(first)))
+		partial, _ := errors.AsType[*pipeline.PartialError](err)
+		if missed := first > 1000; (partial != nil) != missed || err != nil && partial == nil {
+			t.Errorf("%d new from %d on: error %v", r.Counts.New, first, err)
+		}
+	}
+}
+
 // TestDryRun: nothing is written, and the report says what would have been.
 func TestDryRun(t *testing.T) {
 	inner, clock := memstore.New(), newClock()

@@ -28,7 +28,8 @@ func (c *collect) doubts() error {
 		c.Recorder.Warn("the response is older than the last one: its highest id is below %d, which was seen before", c.previous.SeenIDs[0])
 	}
 	var reasons []string
-	if oldest, _, ok := span(c.response.Events); ok && full && c.outcome.Listed > 0 && c.outcome.Overlap == 0 {
+	// An old response shares nothing with the list either, but is all stored.
+	if oldest, _, ok := span(c.response.Events); ok && full && c.outcome.Listed > 0 && c.outcome.Overlap == 0 && c.outcome.New > 0 {
 		from, to := c.previous.LastUpdated, oldest
 		if to.Before(from) {
 			from, to = to, from
