@@ -2,6 +2,7 @@ package archive
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"polisen-events-collector/pkg/polisen"
@@ -30,6 +31,9 @@ type Outcome struct {
 	Seen, Repeated int
 	// SeenRejected counts the rejected items that were stored already.
 	SeenRejected int
+	// Classes say what became of each event of the batch, in their order; of
+	// batches together they are nil, and after an error some are zero.
+	Classes []Class
 	// LookedUp counts the events for which the archive itself was consulted.
 	LookedUp int
 	// Listed is the number of ids in the document when the batch was first
@@ -49,8 +53,8 @@ type Outcome struct {
 	Warnings []string
 }
 
-// Plus returns what became of both batches together. Listed and Overlap say
-// nothing of a sum.
+// Plus returns what became of both batches together. Classes, Listed and
+// Overlap say nothing of a sum.
 func (o Outcome) Plus(p Outcome) Outcome {
 	return Outcome{
 		New: o.New + p.New, Revised: o.Revised + p.Revised, Rejected: o.Rejected + p.Rejected,
@@ -63,15 +67,17 @@ func (o Outcome) Plus(p Outcome) Outcome {
 	}
 }
 
-// class is what has become of an item of the batch.
-type class uint8
+// Class is what becomes of an item of a batch.
+type Class uint8
 
+// The classes of an item. A rejected one is New or, as far as that is told,
+// nothing.
 const (
-	undecided class = iota
-	isNew
-	isRevision
-	isSeen
-	isRepeat
+	undecided Class = iota
+	New             // the first version of its event, or a rejected item
+	Revised         // a later version
+	Seen            // stored already
+	Repeated        // shown before in the batch
 )
 
 // progress is how far the items of a batch are stored. An item is done once a
@@ -80,7 +86,7 @@ type progress struct {
 	Batch
 	fingerprints         []string // of the events
 	rejectedFingerprints []string
-	events, rejected     []class // done
+	events, rejected     []Class // done
 	lookedUp             map[int]bool
 	screened             bool
 	attempts             map[int64]*plan // commits with an unknown outcome, by sequence
@@ -92,8 +98,8 @@ func newProgress(b Batch) *progress {
 		Batch:                b,
 		fingerprints:         make([]string, len(b.Events)),
 		rejectedFingerprints: make([]string, len(b.Rejected)),
-		events:               make([]class, len(b.Events)),
-		rejected:             make([]class, len(b.Rejected)),
+		events:               make([]Class, len(b.Events)),
+		rejected:             make([]Class, len(b.Rejected)),
 		lookedUp:             make(map[int]bool),
 		attempts:             make(map[int64]*plan),
 	}
@@ -109,12 +115,12 @@ func newProgress(b Batch) *progress {
 // credit marks what a commit of this run has stored.
 func (p *progress) credit(plan *plan) {
 	for i, c := range plan.events {
-		if c == isNew || c == isRevision {
+		if c == New || c == Revised {
 			p.events[i] = c
 		}
 	}
 	for i, c := range plan.rejected {
-		if c == isNew {
+		if c == New {
 			p.rejected[i] = c
 		}
 	}
@@ -126,23 +132,25 @@ func (p *progress) credit(plan *plan) {
 // was none.
 func (p *progress) finish(last *plan) Outcome {
 	o := p.outcome
+	o.Classes = slices.Clone(p.events)
 	for i, c := range p.events {
 		if c == undecided && last != nil {
 			c = last.events[i]
+			o.Classes[i] = c
 		}
 		switch c {
-		case isNew:
+		case New:
 			o.New++
-		case isRevision:
+		case Revised:
 			o.Revised++
-		case isRepeat:
+		case Repeated:
 			o.Repeated++
-		case isSeen:
+		case Seen:
 			o.Seen++
 		}
 	}
 	for _, c := range p.rejected {
-		if c == isNew {
+		if c == New {
 			o.Rejected++
 		} else if last != nil {
 			o.SeenRejected++

@@ -20,8 +20,8 @@ const (
 
 // plan is the decision on a batch: what one commit stores.
 type plan struct {
-	events   []class // by index in the batch; undecided where another commit is needed
-	rejected []class
+	events   []Class // by index in the batch; undecided where another commit is needed
+	rejected []Class
 	items    int                // how many of them this commit stores
 	shown    map[int64]Versions // the batch's ids that are or get stored, with their versions
 	// hashes are the fingerprints of rejected items that are or get stored, in
@@ -49,8 +49,8 @@ func (w *Writer) decide(ctx context.Context, b *progress) (*plan, error) {
 		return nil, err
 	}
 	p := &plan{
-		events:   make([]class, len(b.Events)),
-		rejected: make([]class, len(b.Rejected)),
+		events:   make([]Class, len(b.Events)),
+		rejected: make([]Class, len(b.Rejected)),
 		shown:    make(map[int64]Versions, len(b.Events)),
 		lines:    make(map[Partition][][]byte),
 		rebuild:  w.doc.published(),
@@ -163,25 +163,25 @@ func (w *Writer) decideEvent(p *plan, b *progress, i int, v verdict) {
 	}
 	switch {
 	case !stored:
-		w.add(p, Partition{Events, date}, i, isNew, e.Raw, func() { p.shown[e.ID] = Versions{fingerprint} })
+		w.add(p, Partition{Events, date}, i, New, e.Raw, func() { p.shown[e.ID] = Versions{fingerprint} })
 	case len(versions) > 0 && !slices.Contains(versions, fingerprint) && w.opts.Revisions:
-		w.add(p, Partition{Revisions, date}, i, isRevision, e.Raw, func() {
+		w.add(p, Partition{Revisions, date}, i, Revised, e.Raw, func() {
 			p.shown[e.ID] = append(slices.Clip(versions), fingerprint)
 		})
 		if _, ok := p.shown[e.ID]; !ok && p.more {
 			p.shown[e.ID] = versions // stored, though this version has to wait
 		}
 	default:
-		p.events[i] = isSeen
+		p.events[i] = Seen
 		if repeat {
-			p.events[i] = isRepeat
+			p.events[i] = Repeated
 		}
 		p.shown[e.ID] = versions
 	}
 }
 
 // add puts a line into the commit and calls stored, unless the commit is full.
-func (w *Writer) add(p *plan, to Partition, i int, c class, line []byte, stored func()) {
+func (w *Writer) add(p *plan, to Partition, i int, c Class, line []byte, stored func()) {
 	if p.full(len(line)) {
 		return
 	}
@@ -244,7 +244,7 @@ func (w *Writer) decideRejected(ctx context.Context, p *plan, b *progress) error
 			}
 			p.put(Partition{Rejected, day}, line)
 			p.items++
-			p.rejected[i] = isNew
+			p.rejected[i] = New
 		}
 		list(h)
 	}

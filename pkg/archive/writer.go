@@ -234,12 +234,12 @@ func (w *Writer) commit(ctx context.Context, p *plan, b *progress) error {
 	}
 	w.keptAs = ""
 	for i, c := range p.events {
-		if c == isNew || c == isRevision {
+		if c == New || c == Revised {
 			w.index.note(DateOf(b.Events[i].Time), b.Events[i].ID, b.fingerprints[i])
 		}
 	}
 	for i, c := range p.rejected {
-		if c == isNew {
+		if c == New {
 			w.index.noteRejected(b.rejectedFingerprints[i])
 		}
 	}

@@ -81,6 +81,22 @@ func TestRequests(t *testing.T) {
 	}
 }
 
+// TestClasses: the outcome tells what became of each event, in a batch of
+// several commits too.
+func TestClasses(t *testing.T) {
+	s := memstore.New()
+	mustRun(t, s, current(event(1, 0, "first"), event(2, 1, "first")))
+	batch := current(event(2, 1, "second"), event(1, 0, "first"), event(3, 0, "first"), event(3, 0, "first"), event(3, 0, "second"))
+	want := []archive.Class{archive.Revised, archive.Seen, archive.New, archive.Repeated, archive.Revised}
+	for _, e := range series(10, 3000, 20) {
+		batch.Events, want = append(batch.Events, e), append(want, archive.New)
+	}
+	o := mustRun(t, s, batch)
+	if diff := cmp.Diff(want, o.Classes); diff != "" || o.New != 3001 || o.Revised != 2 || o.Seen != 1 || o.Repeated != 1 {
+		t.Errorf("%d new, %d revised, %d seen, %d repeated; classes (-want +got):\n%s", o.New, o.Revised, o.Seen, o.Repeated, diff)
+	}
+}
+
 // TestUnknownOutcome: a commit whose answer was lost, or whose effect comes
 // only after the document was read again, counts as this run's own.
 func TestUnknownOutcome(t *testing.T) {

@@ -7,9 +7,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/store"
 )
 
 // Comparison is a response held against the archive. Each id stands once, in
@@ -22,89 +24,50 @@ type Comparison struct {
 	Unseen  []int64 `json:"unseen"`
 	Revised []int64 `json:"revised"`
 	Seen    []int64 `json:"seen"`
-	// LookedUp counts the ids for which the archive itself was consulted.
+	// LookedUp counts the events for which the archive itself was consulted.
 	LookedUp int `json:"looked_up"`
 }
 
-// place is where a run looks for an event that the document cannot tell of.
-type place struct {
-	date archive.Date
-	id   int64
-}
-
-// Against holds a response against the document and, where that cannot tell,
-// against the partitions of the events' dates, as a run that collects does.
+// Against says what a run that collects would store of a response: it is such a
+// run without its writes.
 func (v *View) Against(ctx context.Context, r *polisen.Response) (*Comparison, error) {
-	doubtful := make(map[place]archive.Versions) // with the versions stored there
-	for _, e := range r.Events {
-		listed := v.listed(e.ID)
-		if listed && len(v.document.Fingerprints[e.ID]) == 0 || !listed && !v.neverSeen(e.ID) {
-			doubtful[place{archive.DateOf(e.Time), e.ID}] = nil
-		}
-	}
-	if err := v.lookup(ctx, doubtful); err != nil {
+	w := archive.NewWriter(readOnly{v.store, v.name}, archive.Options{
+		RunID: "inspect", Now: func() time.Time { return r.FetchedAt }, Revisions: true, DryRun: true,
+	})
+	outcome, err := w.Add(ctx, archive.Batch{Events: r.Events, ObservedAt: r.FetchedAt, Current: true})
+	if err != nil {
 		return nil, err
 	}
 	unseen, revised, seen := make(map[int64]bool), make(map[int64]bool), make(map[int64]bool)
-	for _, e := range r.Events {
-		versions, found := doubtful[place{archive.DateOf(e.Time), e.ID}]
-		if !found && v.listed(e.ID) {
-			versions = v.document.Fingerprints[e.ID]
-		}
-		switch {
-		case len(versions) == 0:
-			unseen[e.ID] = true
-		case slices.Contains(versions, archive.Fingerprint(e.Raw)):
-			seen[e.ID] = true
-		default:
-			revised[e.ID] = true
+	sets := map[archive.Class]map[int64]bool{archive.New: unseen, archive.Revised: revised, archive.Seen: seen}
+	for i, class := range outcome.Classes {
+		if set := sets[class]; set != nil {
+			set[r.Events[i].ID] = true
 		}
 	}
 	// Each id stands once, as the most that is new of it.
 	maps.DeleteFunc(revised, func(id int64, _ bool) bool { return unseen[id] })
 	maps.DeleteFunc(seen, func(id int64, _ bool) bool { return unseen[id] || revised[id] })
 	return &Comparison{
-		Events: len(r.Events), Rejected: len(r.Rejected), LookedUp: len(doubtful),
+		Events: len(r.Events), Rejected: len(r.Rejected), LookedUp: outcome.LookedUp,
 		Unseen: descending(unseen), Revised: descending(revised), Seen: descending(seen),
 	}, nil
 }
 
-// lookup fills in the versions that the archive and the last commit hold.
-func (v *View) lookup(ctx context.Context, doubtful map[place]archive.Versions) error {
-	add := func(n archive.Name, body []byte) {
-		for _, text := range archive.Lines(body) {
-			line, reason := archive.ParseLine(archive.Events, text)
-			at := place{n.Date, line.ID}
-			if versions, wanted := doubtful[at]; wanted && reason == "" {
-				doubtful[at] = append(versions, line.Fingerprint)
-			}
-		}
-	}
-	prefixes := make(map[string]bool)
-	for at := range doubtful {
-		for _, kind := range []archive.Kind{archive.Events, archive.Revisions} {
-			prefixes[archive.Partition{Kind: kind, Date: at.date}.Prefix()] = true
-		}
-	}
-	names, err := v.list(ctx, slices.Collect(maps.Keys(prefixes))...)
-	if err != nil {
-		return err
-	}
-	for chunk := range slices.Chunk(names, ahead) {
-		bodies, err := v.getAll(ctx, chunk)
-		if err != nil {
-			return err
-		}
-		for i, body := range bodies {
-			add(chunk[i], body)
-		}
-	}
-	for _, p := range v.document.Pending { // which may not be put yet
-		if n, _ := archive.ParseName(p.Name); n.Kind != archive.Rejected {
-			add(n, []byte(p.Content))
-		}
-	}
-	return nil
+// readOnly is a store for a dry run, which only reads.
+type readOnly struct {
+	store.Reader
+	name string
+}
+
+func (r readOnly) String() string { return r.name }
+
+func (r readOnly) Put(context.Context, string, []byte, store.Cond) (store.ETag, error) {
+	return "", fmt.Errorf("put into %s: %w: it is only read", r.name, store.ErrInvalid)
+}
+
+func (r readOnly) Delete(context.Context, string, store.ETag) error {
+	return fmt.Errorf("delete from %s: %w: it is only read", r.name, store.ErrInvalid)
 }
 
 // descending returns the ids of a set; never nil.
