@@ -86,6 +86,7 @@ type progress struct {
 	Batch
 	fingerprints         []string // of the events
 	rejectedFingerprints []string
+	repeats              []bool  // events whose id came before
 	events, rejected     []Class // done
 	lookedUp             map[int]bool
 	screened             bool
@@ -98,13 +99,17 @@ func newProgress(b Batch) *progress {
 		Batch:                b,
 		fingerprints:         make([]string, len(b.Events)),
 		rejectedFingerprints: make([]string, len(b.Rejected)),
+		repeats:              make([]bool, len(b.Events)),
 		events:               make([]Class, len(b.Events)),
 		rejected:             make([]Class, len(b.Rejected)),
 		lookedUp:             make(map[int]bool),
 		attempts:             make(map[int64]*plan),
 	}
+	came := make(map[int64]struct{}, len(b.Events))
 	for i, e := range b.Events {
 		p.fingerprints[i] = Fingerprint(e.Raw)
+		_, p.repeats[i] = came[e.ID]
+		came[e.ID] = struct{}{}
 	}
 	for i, r := range b.Rejected {
 		p.rejectedFingerprints[i] = Fingerprint(r.Raw)

@@ -149,12 +149,12 @@ func (w *Writer) decideEvent(p *plan, b *progress, i int, v verdict) {
 		return
 	}
 	date := DateOf(e.Time)
-	versions, repeat := p.shown[e.ID]
-	stored := repeat
-	if !repeat {
+	versions, decided := p.shown[e.ID]
+	stored := decided
+	if !decided {
 		versions, stored = w.seen[e.ID]
 	}
-	if !repeat && v == unsure {
+	if !decided && v == unsure {
 		versions = w.index.versions(date, e.ID)
 		stored = len(versions) > 0
 		if !w.opts.Revisions {
@@ -173,7 +173,7 @@ func (w *Writer) decideEvent(p *plan, b *progress, i int, v verdict) {
 		}
 	default:
 		p.events[i] = Seen
-		if repeat {
+		if b.repeats[i] {
 			p.events[i] = Repeated
 		}
 		p.shown[e.ID] = versions
