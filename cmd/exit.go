@@ -50,7 +50,7 @@ func exitMeanings() []struct {
 		{exitStorage, "the store failed"},
 		{exitAccess, "no access: credentials, permissions or a missing bucket; trying again will not help"},
 		{exitFindings, "checked, and the answer is no: problems found, id not found, or not healthy"},
-		{exitRefused, "no call was made, so as to keep the API's rules: its call limits, or a 404 that it once answered"},
+		{exitRefused, "no call was made, so as to keep the API's rules: its call limits, a pause that it asked for, or a 404 that it once answered"},
 		{exitUsage, "wrong command line or settings"},
 		{exitSIGINT, "stopped by SIGINT (Ctrl-C)"},
 		{exitSIGTERM, "stopped by SIGTERM"},
