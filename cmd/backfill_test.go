@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"io"
 	"net/http"
 	"strings"
 	"syscall"
@@ -11,6 +12,7 @@ import (
 	"polisen-events-collector/pkg/archive/archivetest"
 	"polisen-events-collector/pkg/cloudtest"
 	"polisen-events-collector/pkg/polisen/polisentest"
+	"polisen-events-collector/pkg/store/dirstore"
 )
 
 // TestBackfillDays asks a fake API for four days, is stopped by Ctrl-C after
@@ -80,5 +82,63 @@ func TestBackfillDays(t *testing.T) {
 	}
 	if breaches := cloud.API.Breaches(); len(breaches) > 0 {
 		t.Errorf("breaches of the API's rules: %q", breaches)
+	}
+}
+
+// stopping is an input that meets Ctrl-C at its end, and then stays open.
+type stopping struct {
+	io.Reader
+	t *testing.T
+}
+
+func (s stopping) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if err == io.EOF {
+		if err := syscall.Kill(syscall.Getpid(), syscall.SIGINT); err != nil {
+			s.t.Error(err)
+		}
+		<-s.t.Context().Done()
+	}
+	return n, err
+}
+
+// TestBackfillInputStopped: Ctrl-C ends a backfill that waits for more input;
+// what was committed stays, and the user is told how to go on.
+func TestBackfillInputStopped(t *testing.T) {
+	dir := t.TempDir()
+	var items [][]byte
+	for i := range 5000 {
+		items = append(items, notice(int64(1000+i), i%3, "first"))
+	}
+	body := polisentest.Response(items...)
+	run := func(stdin io.Reader) (int, string) {
+		var diagnostics bytes.Buffer
+		exit := Main(Process{
+			Args:  []string{"backfill", "--store", dir + "/archive", "--state-dir", dir, "--input", "-"},
+			Env:   func(string) (string, bool) { return "", false },
+			Stdin: stdin, Stdout: io.Discard, Stderr: &diagnostics,
+		})
+		return exit, diagnostics.String()
+	}
+	stored := func() int {
+		s, err := dirstore.Open(dir + "/archive")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := archivetest.Read(t, s)
+		if len(c.Problems) > 0 {
+			t.Errorf("problems %q", c.Problems)
+		}
+		return len(c.Events)
+	}
+	exit, stderr := run(stopping{bytes.NewReader(body), t})
+	if want := program + ": stopped by SIGINT; what was stored stays, and the same command stores the rest\n"; exit != 130 || stderr != want {
+		t.Errorf("exit code %d, %q", exit, stderr)
+	}
+	if n := stored(); n == 0 || n == 5000 {
+		t.Errorf("%d events are stored", n)
+	}
+	if exit, stderr := run(bytes.NewReader(body)); exit != 0 || stored() != 5000 {
+		t.Errorf("again: exit code %d, %s, %d events", exit, stderr, stored())
 	}
 }
