@@ -107,7 +107,7 @@ func (s stopping) Read(p []byte) (int, error) {
 func TestBackfillInputStopped(t *testing.T) {
 	dir := t.TempDir()
 	var items [][]byte
-	for i := range 5000 {
+	for i := range 2500 {
 		items = append(items, notice(int64(1000+i), i%3, "first"))
 	}
 	body := polisentest.Response(items...)
@@ -135,10 +135,10 @@ func TestBackfillInputStopped(t *testing.T) {
 	if want := program + ": stopped by SIGINT; what was stored stays, and the same command stores the rest\n"; exit != 130 || stderr != want {
 		t.Errorf("exit code %d, %q", exit, stderr)
 	}
-	if n := stored(); n == 0 || n == 5000 {
+	if n := stored(); n == 0 || n == 2500 {
 		t.Errorf("%d events are stored", n)
 	}
-	if exit, stderr := run(bytes.NewReader(body)); exit != 0 || stored() != 5000 {
+	if exit, stderr := run(bytes.NewReader(body)); exit != 0 || stored() != 2500 {
 		t.Errorf("again: exit code %d, %s, %d events", exit, stderr, stored())
 	}
 }
