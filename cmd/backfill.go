@@ -169,7 +169,7 @@ func (p Process) backfillDays(ctx context.Context, s config.Settings, opts backf
 	}
 	r, err := pipeline.Backfill(ctx, run, days.Feed)
 	bar.close()
-	if err != nil && asked < len(todo) {
+	if err != nil && asked > 0 && asked < len(todo) {
 		err = &unfinishedError{err, fmt.Sprintf("%d of %d days are done: go on with the same command and --resume", done, all)}
 	}
 	return errors.Join(err, p.printReport(r, s.General, log))

@@ -200,8 +200,11 @@ func (r *record) prune(now time.Time) {
 	r.Calls = slices.DeleteFunc(r.Calls, func(t time.Time) bool { return t.After(now.Add(maxAhead)) })
 	ahead := known - len(r.Calls)
 	r.Calls = slices.DeleteFunc(r.Calls, func(t time.Time) bool { return !t.After(now.Add(-day)) })
-	for i := range ahead {
-		r.add(now.Add(-time.Duration(i)))
+	for at := now; ahead > 0; at = at.Add(-1) { // no two at the same time
+		if !slices.ContainsFunc(r.Calls, at.Equal) {
+			r.add(at)
+			ahead--
+		}
 	}
 	if r.NotBefore.After(now.Add(maxPause)) {
 		r.NotBefore = now.Add(maxPause)
