@@ -120,26 +120,17 @@ func (v *View) search(ctx context.Context, prefix string, wanted map[int64]*Foun
 	return read, nil
 }
 
-// list returns the data objects below the prefixes, which it lists in parallel.
-func (v *View) list(ctx context.Context, prefixes ...string) ([]archive.Name, error) {
-	names := make([][]archive.Name, len(prefixes))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(concurrency)
-	for i, prefix := range prefixes {
-		g.Go(func() error {
-			for attrs, err := range v.store.List(ctx, prefix) {
-				if err != nil {
-					return fmt.Errorf("list %s: %w", prefix, err)
-				}
-				if n, ok := archive.ParseName(attrs.Name); ok {
-					names[i] = append(names[i], n)
-				}
-			}
-			return nil
-		})
+// list returns the data objects below the prefix.
+func (v *View) list(ctx context.Context, prefix string) (names []archive.Name, err error) {
+	for attrs, err := range v.store.List(ctx, prefix) {
+		if err != nil {
+			return nil, fmt.Errorf("list %s: %w", prefix, err)
+		}
+		if n, ok := archive.ParseName(attrs.Name); ok {
+			names = append(names, n)
+		}
 	}
-	err := g.Wait()
-	return slices.Concat(names...), err
+	return names, nil
 }
 
 // getAll reads objects in parallel. One that a repair deletes meanwhile is nil:
