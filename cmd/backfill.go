@@ -132,7 +132,7 @@ func (p Process) backfillSaved(ctx context.Context, s config.Settings, opts back
 	})
 	r, err := pipeline.Backfill(ctx, run, feed)
 	bar.close()
-	if code := exitCode(err); code != exitOK && code != exitPartial && r.Counts.Fetched > 0 {
+	if !finished(r) && r.Counts.Fetched > 0 {
 		err = &unfinishedError{err, "what was stored stays, and the same command stores the rest"}
 	}
 	return errors.Join(err, p.printReport(r, s.General, log))

@@ -106,11 +106,14 @@ func (p Process) printReport(r report.Report, s config.General, log *slog.Logger
 	if r.DryRun {
 		return printDryRun(p.Stdout, r)
 	}
-	if done := r.OK || r.ExitCode == int(exitPartial); done && !s.Quiet && isTerminal(p.Stdout) {
+	if finished(r) && !s.Quiet && isTerminal(p.Stdout) {
 		fmt.Fprintln(p.Stdout, r.Summary())
 	}
 	return nil
 }
+
+// finished reports whether a run did all it could, be it only in part.
+func finished(r report.Report) bool { return r.OK || r.ExitCode == int(exitPartial) }
 
 // printDryRun says what a run would have stored: that is its result, so it is
 // printed wherever it goes.

@@ -30,7 +30,7 @@ type plan struct {
 	// rejectedComplete says that the stored rejected items are all known.
 	rejectedComplete bool
 
-	lines   map[Partition][][]byte // without line ends, but for the last of several
+	lines   map[Partition][][]byte // without their ends
 	size    int
 	more    bool // the commit is full, and the batch holds more
 	rebuild bool // the document has to be written whatever is new
@@ -58,7 +58,9 @@ func (w *Writer) decide(ctx context.Context, b *progress) (*plan, error) {
 	}
 	for _, c := range w.carry {
 		n, _ := ParseName(c.Name)
-		p.lines[n.Partition] = append(p.lines[n.Partition], []byte(strings.TrimSuffix(c.Content, "\n")))
+		for _, line := range Lines([]byte(c.Content)) {
+			p.lines[n.Partition] = append(p.lines[n.Partition], line)
+		}
 	}
 	verdicts, err := w.lookup(ctx, b)
 	if err != nil {
@@ -284,7 +286,7 @@ func (w *Writer) frame(next *Document, lines map[Partition][][]byte) (objects []
 		content := joinLines(lines)
 		name := Name{partition, timestamp}.String()
 		next.Pending = append(next.Pending, Pending{Name: name, Content: content})
-		objects = append(objects, Object{Name: name, Lines: strings.Count(content, "\n"), Bytes: len(content)})
+		objects = append(objects, Object{Name: name, Lines: len(lines), Bytes: len(content)})
 	}
 	slices.SortFunc(next.Pending, func(a, b Pending) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(objects, func(a, b Object) int { return strings.Compare(a.Name, b.Name) })

@@ -168,10 +168,13 @@ func (r *record) earliest(now time.Time) time.Time {
 	return now
 }
 
-func (r *record) add(t time.Time) {
-	if i, found := slices.BinarySearchFunc(r.Calls, t, time.Time.Compare); !found {
+// add reports whether there was no call at that time yet.
+func (r *record) add(t time.Time) bool {
+	i, found := slices.BinarySearchFunc(r.Calls, t, time.Time.Compare)
+	if !found {
 		r.Calls = slices.Insert(r.Calls, i, t)
 	}
+	return !found
 }
 
 func (r *record) remove(t time.Time) {
@@ -200,9 +203,8 @@ func (r *record) prune(now time.Time) {
 	r.Calls = slices.DeleteFunc(r.Calls, func(t time.Time) bool { return t.After(now.Add(maxAhead)) })
 	ahead := known - len(r.Calls)
 	r.Calls = slices.DeleteFunc(r.Calls, func(t time.Time) bool { return !t.After(now.Add(-day)) })
-	for at := now; ahead > 0; at = at.Add(-1) { // no two at the same time
-		if !slices.ContainsFunc(r.Calls, at.Equal) {
-			r.add(at)
+	for at := now; ahead > 0; at = at.Add(-1) {
+		if r.add(at) {
 			ahead--
 		}
 	}

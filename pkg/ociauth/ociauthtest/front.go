@@ -82,6 +82,17 @@ func (f *Front) Requests() []Request {
 	return slices.Clone(f.log)
 }
 
+// Await waits until the log holds n requests, and reports whether it came to
+// that in time.
+func (f *Front) Await(n int, within time.Duration) bool {
+	for end := time.Now().Add(within); len(f.Requests()) < n; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			return false
+		}
+	}
+	return true
+}
+
 // ResetLog forgets the log.
 func (f *Front) ResetLog() {
 	f.mu.Lock()

@@ -114,8 +114,8 @@ func (s *Store) object(ctx context.Context, verb, name string) (store.Object, er
 	}}, nil
 }
 
-// read returns the content of the object of that name. Files are replaced by renaming and
-// never changed, so one that is open keeps its content.
+// read returns the content of the object of that name. Files are replaced by
+// renaming and never changed, so one that is open keeps its content.
 func read(root *os.Root, name string) ([]byte, error) {
 	if info, err := root.Lstat(name); err != nil {
 		return nil, missing(err)

@@ -68,9 +68,7 @@ func TestRetries(t *testing.T) {
 			if got := server.Objects(server.Bucket)["a/b"]; !bytes.Equal(got, body) {
 				t.Errorf("the service holds %d bytes, want %d", len(got), len(body))
 			}
-			for wait := 0; len(server.Requests()) < len(test.sent) && wait < 1000; wait++ { // one that was given up is logged when its delay is over
-				time.Sleep(5 * time.Millisecond)
-			}
+			server.Await(len(test.sent), 5*time.Second) // one that was given up is logged when its delay is over
 			got, want := sent(server), slices.Clone(test.sent)
 			slices.Sort(got)
 			slices.Sort(want)
@@ -228,13 +226,13 @@ func TestLateEffect(t *testing.T) {
 		o.Timeout, o.Retry.Attempts = 20*time.Millisecond, 1
 	})
 	// On a busy machine the time may be up before the server hears of it.
-	for tries := 0; len(server.Requests()) == 0; tries++ {
+	for tries := 1; ; tries++ {
 		_, err := s.Put(t.Context(), "a", []byte("late"), store.IfAbsent())
 		if err == nil || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no complete answer in time (20ms)") {
 			t.Fatalf("error is %v", err)
 		}
-		for wait := 0; len(server.Requests()) == 0 && wait < 100; wait++ {
-			time.Sleep(5 * time.Millisecond)
+		if server.Await(1, 500*time.Millisecond) {
+			break
 		}
 		if tries == 100 {
 			t.Fatal("no request reaches the server")

@@ -18,6 +18,11 @@ func put(t *testing.T, s store.Store, name, body string, cond store.Cond) store.
 	return etag
 }
 
+// attrsOf returns what is to be known of an object with this content.
+func attrsOf(name, body string, etag store.ETag) store.Attrs {
+	return store.Attrs{Name: name, Size: int64(len(body)), ETag: etag, MD5: store.MD5([]byte(body))}
+}
+
 // names returns the names that List yields up to its first error.
 func names(ctx context.Context, r store.Reader, prefix string) ([]string, error) {
 	var all []string

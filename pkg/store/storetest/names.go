@@ -19,7 +19,7 @@ func testNames(t *testing.T, s store.Store) {
 	for _, name := range odd {
 		etag := put(t, s, name, "content of "+name, store.IfAbsent())
 		wantState(t, s, name, "content of "+name, etag)
-		if got, err := s.Stat(t.Context(), name); err != nil || got.Name != name || got.ETag != etag {
+		if got, err := s.Stat(t.Context(), name); err != nil || got != attrsOf(name, "content of "+name, etag) {
 			t.Errorf("Stat of %q gave %+v, %v", name, got, err)
 		}
 	}

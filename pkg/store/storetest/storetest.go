@@ -142,7 +142,7 @@ func testAttributes(t *testing.T, s store.Store) {
 		"attributes/text":   []byte(`{"a": "åäö"}` + "\n"),
 		"attributes/2 MiB":  bytes.Repeat([]byte("0123456789abcdef"), 2<<20/16),
 	} {
-		want := store.Attrs{Name: name, Size: int64(len(body)), MD5: store.MD5(body), ETag: put(t, s, name, string(body), store.IfAbsent())}
+		want := attrsOf(name, string(body), put(t, s, name, string(body), store.IfAbsent()))
 		if want.ETag == "" {
 			t.Errorf("Put of %d bytes gave no ETag", len(body))
 		}
