@@ -156,7 +156,9 @@ func playAll(t *testing.T, n int, part, root string) []string {
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("process %d: %v", i, err)
 		}
-		lines = append(lines, strings.Split(strings.TrimSpace(outputs[i].String()), "\n")...)
+		for line := range strings.Lines(outputs[i].String()) { // none, if others did all the work
+			lines = append(lines, strings.TrimSpace(line))
+		}
 	}
 	return lines
 }
