@@ -31,7 +31,7 @@ func amendable(t *testing.T) (*memstore.Store, archive.Amendment) {
 		From: etag(t, s, archive.DocumentName),
 		Document: archive.Document{
 			SeenIDs: []int64{4, 3}, CompleteAbove: &above,
-			Fingerprints: map[int64]archive.Versions{4: {archive.Fingerprint(event(4, 0, "first").Raw)}},
+			Fingerprints: map[int64]archive.Versions{4: {event(4, 0, "first").Fingerprint}},
 			Superseded:   []archive.Superseded{{oldName, etag(t, s, oldName)}, {goneName, etag(t, s, goneName)}},
 		},
 		Lines: map[archive.Partition][][]byte{

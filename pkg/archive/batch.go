@@ -107,12 +107,12 @@ func newProgress(b Batch) *progress {
 	}
 	came := make(map[int64]struct{}, len(b.Events))
 	for i, e := range b.Events {
-		p.fingerprints[i] = Fingerprint(e.Raw)
+		p.fingerprints[i] = e.Fingerprint
 		_, p.repeats[i] = came[e.ID]
 		came[e.ID] = struct{}{}
 	}
 	for i, r := range b.Rejected {
-		p.rejectedFingerprints[i] = Fingerprint(r.Raw)
+		p.rejectedFingerprints[i] = polisen.Fingerprint(r.Raw)
 	}
 	return p
 }

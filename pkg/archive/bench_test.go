@@ -32,7 +32,7 @@ func writer(b *testing.B, listed []polisen.Event) *Writer {
 	above := int64(0)
 	shown := make(map[int64]Versions)
 	for _, e := range listed {
-		shown[e.ID] = Versions{Fingerprint(e.Raw)}
+		shown[e.ID] = Versions{e.Fingerprint}
 	}
 	for id := int64(500000); len(shown) < MaxSeen; id++ {
 		shown[id] = Versions{"0123456789abcdef"}

@@ -80,7 +80,19 @@ type Superseded struct {
 // Pending is an object of the last commit.
 type Pending struct {
 	Name    string `json:"name"`
-	Content string `json:"content"`
+	Content Text   `json:"content"`
+}
+
+// Text is UTF-8, in JSON a string.
+type Text []byte
+
+// MarshalText implements encoding.TextMarshaler.
+func (t Text) MarshalText() ([]byte, error) { return t, nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (t *Text) UnmarshalText(text []byte) error {
+	*t = bytes.Clone(text)
+	return nil
 }
 
 // RejectedItems are the fingerprints of stored rejected items.

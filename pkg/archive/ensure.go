@@ -21,11 +21,10 @@ const (
 // ensure makes sure that an object of this name exists, and says whether it
 // holds the given content. It never overwrites.
 func ensure(ctx context.Context, s store.Store, p Pending, putFirst bool) (presence, error) {
-	body := []byte(p.Content)
 	var failed error // a put with an unknown outcome
 	for try := 0; ; try++ {
 		if putFirst || try > 0 {
-			_, err := s.Put(ctx, p.Name, body, store.IfAbsent())
+			_, err := s.Put(ctx, p.Name, p.Content, store.IfAbsent())
 			switch {
 			case err == nil:
 				return created, nil
@@ -39,7 +38,7 @@ func ensure(ctx context.Context, s store.Store, p Pending, putFirst bool) (prese
 		attrs, err := s.Stat(ctx, p.Name)
 		switch {
 		case err == nil:
-			return compare(ctx, s, attrs, body)
+			return compare(ctx, s, attrs, p.Content)
 		case !errors.Is(err, store.ErrNotExist):
 			return unknown, fmt.Errorf("look for %s: %w", p.Name, errors.Join(failed, err))
 		case failed != nil:

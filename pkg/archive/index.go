@@ -72,9 +72,9 @@ func (x *index) noteRejected(fingerprint string) {
 func (x *index) keep(pending []Pending) {
 	for _, p := range pending {
 		if n, _ := ParseName(p.Name); n.Kind == Rejected {
-			x.rejectedItems().add([]byte(p.Content))
+			x.rejectedItems().add(p.Content)
 		} else {
-			x.addLines(n.Date, p.Name, []byte(p.Content))
+			x.addLines(n.Date, p.Name, p.Content)
 		}
 	}
 }
@@ -121,7 +121,7 @@ func (x *index) lookup(ctx context.Context, dates []Date, pending []Pending) err
 	for _, p := range pending {
 		n, _ := ParseName(p.Name)
 		if n.Kind != Rejected && slices.Contains(wanted, n.Date) {
-			x.addLines(n.Date, p.Name, []byte(p.Content))
+			x.addLines(n.Date, p.Name, p.Content)
 		}
 	}
 	for _, date := range wanted {
@@ -247,7 +247,7 @@ func (x *index) lookupRejected(ctx context.Context, pending []Pending) (map[stri
 	}
 	for _, p := range pending {
 		if n, _ := ParseName(p.Name); n.Kind == Rejected {
-			r.add([]byte(p.Content))
+			r.add(p.Content)
 		}
 	}
 	r.fresh = true

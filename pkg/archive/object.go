@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
 	"time"
 
 	"polisen-events-collector/pkg/polisen"
@@ -34,18 +33,16 @@ func Lines(content []byte) iter.Seq2[int, []byte] {
 }
 
 // joinLines returns the content of a data object with these lines.
-func joinLines(lines [][]byte) string {
+func joinLines(lines [][]byte) []byte {
 	size := 0
 	for _, line := range lines {
 		size += len(line) + 1
 	}
-	var b strings.Builder
-	b.Grow(size)
+	content := make([]byte, 0, size)
 	for _, line := range lines {
-		b.Write(line)
-		b.WriteByte('\n')
+		content = append(append(content, line...), '\n')
 	}
-	return b.String()
+	return content
 }
 
 // rejectedLine is a line of a rejected object.
@@ -72,13 +69,13 @@ func ParseLine(k Kind, line []byte) (l Line, reason string) {
 		if rejected != nil {
 			return Line{}, rejected.Reason
 		}
-		return Line{event.ID, DateOf(event.Time), Fingerprint(event.Raw)}, ""
+		return Line{event.ID, DateOf(event.Time), event.Fingerprint}, ""
 	}
 	item, observed, reason := ParseRejected(line)
 	if reason != "" {
 		return Line{}, reason
 	}
-	return Line{Date: DateOf(observed), Fingerprint: Fingerprint(item.Raw)}, ""
+	return Line{Date: DateOf(observed), Fingerprint: polisen.Fingerprint(item.Raw)}, ""
 }
 
 // ParseRejected reads a line of a rejected object: the item, and when it was

@@ -58,7 +58,7 @@ func (w *Writer) decide(ctx context.Context, b *progress) (*plan, error) {
 	}
 	for _, c := range w.carry {
 		n, _ := ParseName(c.Name)
-		for _, line := range Lines([]byte(c.Content)) {
+		for _, line := range Lines(c.Content) {
 			p.lines[n.Partition] = append(p.lines[n.Partition], line)
 		}
 	}

@@ -282,7 +282,7 @@ func (w *Writer) replace(ctx context.Context, next *Document) error {
 // keepAside copies a damaged document before it is replaced.
 func (w *Writer) keepAside(ctx context.Context, timestamp int64) (string, error) {
 	for range maxRenames {
-		p := Pending{Name: corruptName(timestamp), Content: string(w.damaged)}
+		p := Pending{Name: corruptName(timestamp), Content: w.damaged}
 		switch found, err := ensure(ctx, w.store, p, true); {
 		case err != nil:
 			return "", fmt.Errorf("keep damaged %s: %w", DocumentName, err)

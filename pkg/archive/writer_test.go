@@ -319,7 +319,7 @@ func TestRejectedOnce(t *testing.T) {
 	// The last observed come first.
 	var want []string
 	for _, i := range []int{900, 1300, 600, 601, 602} {
-		want = append(want, archive.Fingerprint(all[i].Raw))
+		want = append(want, polisen.Fingerprint(all[i].Raw))
 	}
 	if diff := cmp.Diff(want, r.Hashes[:len(want)]); diff != "" {
 		t.Errorf("hashes (-want +got):\n%s", diff)
@@ -431,12 +431,12 @@ func TestDocumentSurvivesItsOwnForm(t *testing.T) {
 	b.Rejected = []polisen.Rejected{rejected(`"<\u00e5>"`)}
 	mustRun(t, s, b)
 	d := document(t, s)
-	if v := d.Fingerprints[1]; len(v) != 2 || v[0] != archive.Fingerprint(b.Events[0].Raw) {
+	if v := d.Fingerprints[1]; len(v) != 2 || v[0] != b.Events[0].Fingerprint {
 		t.Errorf("fingerprints %v", d.Fingerprints)
 	}
 	for _, p := range d.Pending {
 		object, err := s.Get(t.Context(), p.Name)
-		if err != nil || !bytes.Equal(object.Body, []byte(p.Content)) {
+		if err != nil || !bytes.Equal(object.Body, p.Content) {
 			t.Errorf("%s: %v: stored %q, pending %q", p.Name, err, object.Body, p.Content)
 		}
 	}

@@ -93,7 +93,7 @@ func (v *View) search(ctx context.Context, prefix string, wanted map[int64]*Foun
 	left := maps.Clone(wanted)
 	for _, p := range v.document.Pending { // which may not be put yet
 		if n, _ := archive.ParseName(p.Name); n.Kind == archive.Events && strings.HasPrefix(p.Name, prefix) {
-			locate(p.Name, []byte(p.Content), left)
+			locate(p.Name, p.Content, left)
 		}
 	}
 	names, err := v.list(ctx, prefix)

@@ -91,7 +91,7 @@ func event(t *testing.T, text string) polisen.Event {
 
 func versions(t *testing.T, lines ...string) (v archive.Versions) {
 	for _, l := range lines {
-		v = append(v, archive.Fingerprint(event(t, l).Raw))
+		v = append(v, event(t, l).Fingerprint)
 	}
 	return v
 }
@@ -111,9 +111,9 @@ func TestSummary(t *testing.T) {
 		SeenIDs: []int64{12, 11, 10}, LastUpdated: day2, TotalTracked: 3, Version: 1, CompleteAbove: &above,
 		Commit: &archive.Commit{ID: "RUN", Sequence: 7, Timestamp: day2.Unix()},
 		Pending: []archive.Pending{
-			{Name: object1, Content: line(10, day1)},
-			{Name: object2, Content: line(11, day2) + line(12, day2)},
-			{Name: "revisions/2026/01/02/revisions-1767355200.jsonl", Content: line(11, day2)},
+			{Name: object1, Content: archive.Text(line(10, day1))},
+			{Name: object2, Content: archive.Text(line(11, day2) + line(12, day2))},
+			{Name: "revisions/2026/01/02/revisions-1767355200.jsonl", Content: archive.Text(line(11, day2))},
 		},
 	}
 	tests := map[string]struct {
@@ -275,7 +275,7 @@ func TestHas(t *testing.T) {
 			ids: []int64{99}, want: "99 not seen: looked in 2 objects of events/ (the document is missing)\n", absent: true, lists: 1,
 		},
 		"pending alone": {
-			doc: &archive.Document{SeenIDs: []int64{}, Pending: []archive.Pending{{Name: "events/2026/01/02/events-9.jsonl", Content: line(77, day2)}}},
+			doc: &archive.Document{SeenIDs: []int64{}, Pending: []archive.Pending{{Name: "events/2026/01/02/events-9.jsonl", Content: archive.Text(line(77, day2))}}},
 			ids: []int64{77}, want: "77 stored: events/2026/01/02/events-9.jsonl line 1\n", lists: 1,
 		},
 	}
@@ -378,7 +378,7 @@ func TestErrors(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			inner := newWorld(t)
 			inner.put(object2, line(2, day2))
-			inner.putDocument(archive.Document{SeenIDs: []int64{}, Pending: []archive.Pending{{Name: object1, Content: "x\n"}}})
+			inner.putDocument(archive.Document{SeenIDs: []int64{}, Pending: []archive.Pending{{Name: object1, Content: archive.Text("x\n")}}})
 			s := storetest.NewFaults(inner, func(c storetest.Call) storetest.Fault {
 				if string(c.Method)+" "+c.Name == method {
 					return storetest.FailBefore()

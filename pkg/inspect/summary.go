@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -78,14 +79,14 @@ func (v *View) Summary(ctx context.Context, now time.Time) (*Summary, error) {
 }
 
 func (v *View) pending(ctx context.Context, p archive.Pending) (Pending, error) {
-	got := Pending{Name: p.Name, Lines: strings.Count(p.Content, "\n"), State: "stored"}
+	got := Pending{Name: p.Name, Lines: bytes.Count(p.Content, []byte("\n")), State: "stored"}
 	attrs, err := v.store.Stat(ctx, p.Name)
 	switch {
 	case errors.Is(err, store.ErrNotExist):
 		got.State = "missing"
 	case err != nil:
 		return got, fmt.Errorf("look for %s: %w", p.Name, err)
-	case attrs.Size != int64(len(p.Content)), attrs.MD5 != "" && attrs.MD5 != store.MD5([]byte(p.Content)):
+	case attrs.Size != int64(len(p.Content)), attrs.MD5 != "" && attrs.MD5 != store.MD5(p.Content):
 		got.State = "differs"
 	}
 	return got, nil

@@ -70,8 +70,9 @@ type savedFeed struct {
 	progress func(Progress)
 	done     Progress
 
-	batch archive.Batch
-	size  int
+	parser polisen.Parser
+	batch  archive.Batch
+	size   int
 	// known holds hashes of items that were read before, verbatim: most of
 	// what saved responses hold. Two hashes, as a collision would lose an item.
 	known map[[2]uint64]struct{}
@@ -132,7 +133,7 @@ func (f *savedFeed) add(ctx context.Context, item saved.Item) error {
 		f.reject(item, polisen.Rejected{Reason: item.Damage, Raw: quote(item.Raw)})
 	} else if f.kind == rejected {
 		f.unwrap(item)
-	} else if event, r := polisen.ParseItem(item.Raw); r != nil {
+	} else if event, r := f.parser.Item(item.Raw); r != nil {
 		f.reject(item, *r)
 	} else {
 		f.batch.Events = append(f.batch.Events, event)

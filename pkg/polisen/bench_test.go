@@ -29,3 +29,15 @@ func BenchmarkParseItem(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkParser(b *testing.B) {
+	item := polisentest.Notice(polisentest.FirstID, polisentest.Newest)
+	b.SetBytes(int64(len(item)))
+	b.ReportAllocs()
+	var p polisen.Parser
+	for b.Loop() {
+		if _, rejected := p.Item(item); rejected != nil {
+			b.Fatal(rejected.Reason)
+		}
+	}
+}

@@ -16,6 +16,8 @@ type Event struct {
 	// and number text are the API's. It is valid JSON and valid UTF-8 and is
 	// shared: do not change it.
 	Raw []byte
+	// Fingerprint is that of Raw, by the function of this name.
+	Fingerprint string
 }
 
 // Rejected is an item that the API sent among the events but that cannot be

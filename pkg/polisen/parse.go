@@ -52,8 +52,16 @@ func Parse(body []byte) (events []Event, rejected []Rejected, err error) {
 // returns the event or why it cannot be one. What is not JSON in UTF-8 is
 // rejected too; its Raw is then a JSON string that holds the text. ParseItem
 // keeps no reference to raw.
-func ParseItem(raw []byte) (Event, *Rejected) {
-	r := newReader(raw)
+func ParseItem(raw []byte) (Event, *Rejected) { return new(Parser).Item(raw) }
+
+// Parser reads items one by one, faster than ParseItem reads each alone. It is
+// for one goroutine. The zero value is ready for use.
+type Parser struct{ r reader }
+
+// Item is ParseItem.
+func (p *Parser) Item(raw []byte) (Event, *Rejected) {
+	r := &p.r
+	r.reset(raw)
 	event, reason, err := r.item()
 	switch {
 	case !utf8.Valid(raw):
@@ -71,83 +79,66 @@ func ParseItem(raw []byte) (Event, *Rejected) {
 	return Event{}, &Rejected{Reason: reason, Raw: quoted}
 }
 
-// reader reads items out of text, and puts their compact form into one buffer.
+// reader reads items out of text.
 type reader struct {
-	text    []byte
-	dec     *jsontext.Decoder
-	compact []byte
+	text []byte
+	buf  bytes.Buffer // the decoder reads in place what it holds
+	dec  jsontext.Decoder
+	forms
 }
 
 // The bytes of a text are checked to be UTF-8 apart from this: here "invalid"
 // takes in the escape of half a surrogate pair too, which JSON's grammar
 // allows and a cut summary may end in.
-var (
-	lenient  = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
-	verbatim = append(lenient, jsontext.PreserveRawStrings(true))
-)
+var lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 
 func newReader(text []byte) *reader {
-	return &reader{
-		text:    text,
-		dec:     jsontext.NewDecoder(bytes.NewBuffer(text), lenient...),
-		compact: make([]byte, 0, len(text)),
-	}
+	r := new(reader)
+	r.reset(text)
+	return r
+}
+
+// reset makes text what is read. What was read before stays as it is.
+func (r *reader) reset(text []byte) {
+	r.text, r.buf = text, *bytes.NewBuffer(text)
+	r.dec.Reset(&r.buf, lenient...)
+	r.compact = make([]byte, 0, len(text))
+	r.canonical, r.members = r.canonical[:0], r.members[:0]
 }
 
 // item reads the next item. If it cannot be an event, reason says why, and the
 // event has nothing but its Raw. The error is the decoder's.
 func (r *reader) item() (event Event, reason string, err error) {
-	if r.dec.PeekKind() != jsontext.KindBeginObject {
-		value, err := r.dec.ReadValue()
-		if err != nil {
-			return Event{}, "", err
-		}
-		raw := r.keep(value)
-		return Event{Raw: raw}, "not an object: " + excerpt(raw), nil
-	}
-	if _, err := r.dec.ReadToken(); err != nil {
-		return Event{}, "", err
-	}
-	start := r.dec.InputOffset() - 1
+	kind := r.dec.PeekKind()
 	idReason, timeReason := "no id", "no datetime"
-	for r.dec.PeekKind() != jsontext.KindEndObject {
-		name, err := r.dec.ReadValue()
-		if err != nil {
-			return Event{}, "", err
+	from := len(r.compact)
+	r.canonical = r.canonical[:0]
+	err = r.read(&r.dec, func(name, compact, canonical []byte) {
+		switch string(name) { // of a name that comes twice the last value counts, as in most readers of JSON
+		case `"id"`:
+			event.ID, idReason = parseID(compact)
+		case `"datetime"`:
+			event.Time, timeReason = parseTime(compact, canonical)
 		}
-		// The name is dropped by the next read. Of a name that comes twice
-		// the last value counts, as in most readers of JSON.
-		isID, isTime := isName(name, "id"), isName(name, "datetime")
-		value, err := r.dec.ReadValue()
-		switch {
-		case err != nil:
-			return Event{}, "", err
-		case isID:
-			event.ID, idReason = parseID(value)
-		case isTime:
-			event.Time, timeReason = parseTime(value)
-		}
-	}
-	if _, err := r.dec.ReadToken(); err != nil {
+	})
+	if err != nil {
 		return Event{}, "", err
 	}
-	raw := r.keep(r.text[start:r.dec.InputOffset()])
+	// Whoever appends to it cannot reach its neighbour.
+	event.Raw = r.compact[from:len(r.compact):len(r.compact)]
 	switch {
+	case kind != jsontext.KindBeginObject:
+		reason = "not an object: " + excerpt(event.Raw)
 	case idReason != "":
-		return Event{Raw: raw}, idReason, nil
-	case timeReason != "":
-		return Event{Raw: raw}, timeReason, nil
+		reason = idReason
+	default:
+		reason = timeReason
 	}
-	event.Raw = raw
+	if reason != "" {
+		return Event{Raw: event.Raw}, reason, nil
+	}
+	event.Fingerprint = fingerprint(r.canonical)
 	return event, "", nil
-}
-
-// keep returns the compact form of value, which is valid JSON. Its capacity is
-// its length, so that whoever appends to it cannot reach its neighbour.
-func (r *reader) keep(value []byte) []byte {
-	start := len(r.compact)
-	r.compact, _ = jsontext.AppendFormat(r.compact, value, verbatim...)
-	return r.compact[start:len(r.compact):len(r.compact)]
 }
 
 // rest is the text after what was read, without white space.
@@ -167,21 +158,12 @@ func (r *reader) damage(err error) *BodyError {
 	return &BodyError{Kind: BodyMalformed, Offset: at, Excerpt: excerpt(r.text[min(at, int64(len(r.text))):])}
 }
 
-// isName reports whether the JSON string quoted means name.
-func isName(quoted []byte, name string) bool {
-	if bytes.IndexByte(quoted, '\\') < 0 {
-		return len(quoted) == len(name)+2 && string(quoted[1:len(quoted)-1]) == name
-	}
-	plain, _ := jsontext.AppendUnquote(nil, quoted)
-	return string(plain) == name
-}
-
 // parseID reads an id: a JSON number that is an integer without fraction or
 // exponent. If it is not, the reason says so.
 func parseID(value []byte) (id int64, reason string) {
 	id, err := strconv.ParseInt(string(value), 10, 64)
 	if err != nil {
-		return 0, "id is not an integer: " + excerptValue(value)
+		return 0, "id is not an integer: " + excerpt(value)
 	}
 	return id, ""
 }
@@ -192,29 +174,19 @@ const timeLayout = time.DateOnly + " 15:04:05 Z07:00"
 
 // parseTime reads a datetime, a JSON string. The time is in UTC or in a zone
 // with no other name than its offset, whatever the machine's zone is.
-func parseTime(value []byte) (t time.Time, reason string) {
-	if value[0] != '"' {
-		return time.Time{}, "datetime is not a string: " + excerptValue(value)
+func parseTime(compact, canonical []byte) (t time.Time, reason string) {
+	if canonical[0] != '"' {
+		return time.Time{}, "datetime is not a string: " + excerpt(compact)
 	}
-	text := value[1 : len(value)-1]
-	if bytes.IndexByte(text, '\\') >= 0 {
-		text, _ = jsontext.AppendUnquote(nil, value)
-	}
-	t, err := time.ParseInLocation(timeLayout, string(text), time.UTC)
+	// No text with an escape even in canonical form is a datetime.
+	t, err := time.ParseInLocation(timeLayout, string(canonical[1:len(canonical)-1]), time.UTC)
 	if err != nil || t.Year() < 1 {
-		return time.Time{}, "datetime is not a date and time: " + excerpt(value)
+		return time.Time{}, "datetime is not a date and time: " + excerpt(compact)
 	}
 	return t, ""
 }
 
 const whiteSpace = " \t\r\n" // JSON's
-
-// excerptValue shows the beginning of a JSON value, the same however the value
-// is spaced: an item is rejected for the same reason each time it comes.
-func excerptValue(value []byte) string {
-	compact, _ := jsontext.AppendFormat(nil, value, verbatim...)
-	return excerpt(compact)
-}
 
 // excerpt shows the beginning of text on one line, quoted.
 func excerpt(text []byte) string {

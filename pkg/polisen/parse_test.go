@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/go-cmp/cmp"
 
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/polisen/polisentest"
@@ -98,6 +99,9 @@ func TestParseItem(t *testing.T) {
 			if string(event.Raw) != want {
 				t.Errorf("raw\n got %s\nwant %s", event.Raw, want)
 			}
+			if want := polisen.Fingerprint([]byte(tt.raw)); event.Fingerprint != want {
+				t.Errorf("fingerprint %s, want %s", event.Fingerprint, want)
+			}
 		})
 	}
 }
@@ -150,6 +154,34 @@ func TestParseItemRejects(t *testing.T) {
 				t.Errorf("an event beside the rejection: %+v", event)
 			}
 		})
+	}
+}
+
+// What a Parser read before makes no difference.
+func TestParser(t *testing.T) {
+	var p polisen.Parser
+	var kept []polisen.Event
+	items := []string{
+		`{"a":{"b":[{"c":1`, `{"id":1,"datetime":"2026-01-02 9:38:09 +01:00","b":{"d":"\u0061","c":2}}`, `[{"a":`, `]`, `"text"`, ``,
+		`{"id":2,"datetime":"2026-01-02 9:38:09 +01:00"}`, `{"id":1} 2`, "\"\xff\"", `{"id":3,"datetime":"2026-01-02 9:38:09 +01:00","a":1}`,
+	}
+	for _, item := range items {
+		event, rejected := p.Item([]byte(item))
+		wantEvent, wantRejected := polisen.ParseItem([]byte(item))
+		if diff := cmp.Diff(wantEvent, event); diff != "" {
+			t.Errorf("event of %s (-ParseItem +Parser):\n%s", item, diff)
+		}
+		if diff := cmp.Diff(wantRejected, rejected); diff != "" {
+			t.Errorf("rejected of %s (-ParseItem +Parser):\n%s", item, diff)
+		}
+		if rejected == nil {
+			kept = append(kept, event)
+		}
+	}
+	for i, raw := range []string{items[1], items[6], items[9]} {
+		if string(kept[i].Raw) != raw {
+			t.Errorf("after all, event %d is %s, want %s", i, kept[i].Raw, raw)
+		}
 	}
 }
 
@@ -236,7 +268,7 @@ func FuzzParse(f *testing.F) {
 			switch {
 			case reason == nil && len(events) > 0 && bytes.Equal(events[0].Raw, item):
 				e := events[0]
-				if again.ID != e.ID || !again.Time.Equal(e.Time) || again.Time.Format(time.RFC3339) != e.Time.Format(time.RFC3339) {
+				if again.ID != e.ID || again.Fingerprint != e.Fingerprint || !again.Time.Equal(e.Time) || again.Time.Format(time.RFC3339) != e.Time.Format(time.RFC3339) {
 					t.Errorf("%s is read as %d at %v, then as %d at %v", item, e.ID, e.Time, again.ID, again.Time)
 				}
 				events = events[1:]

@@ -132,7 +132,7 @@ func (tr truth) with(b archive.Batch) truth {
 		all[line] = true
 	}
 	for _, e := range b.Events {
-		all[fmt.Sprint(false, e.ID, archive.Fingerprint(e.Raw))] = true
+		all[fmt.Sprint(false, e.ID, e.Fingerprint)] = true
 	}
 	return all
 }

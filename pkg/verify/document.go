@@ -111,7 +111,7 @@ func (j *judgement) judgeDocument() {
 // judgePending looks for the objects of the last commit.
 func (j *judgement) judgePending() {
 	for _, p := range j.doc.Pending {
-		want, have, there := store.MD5([]byte(p.Content)), "", false
+		want, have, there := store.MD5(p.Content), "", false
 		if o := j.objects[p.Name]; o != nil {
 			have, there = o.md5, true // unknown if it cannot be read
 		} else {

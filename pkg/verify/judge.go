@@ -94,7 +94,7 @@ func (j *judgement) collect() {
 			n, _ := archive.ParseName(p.Name) // checked when the document was read
 			if _, there := j.outside[p.Name]; !there && j.objects[p.Name] == nil && j.o.includes(n.Date) {
 				o := &object{Name: n, text: p.Name}
-				o.parse([]byte(p.Content))
+				o.parse(p.Content)
 				objects = append(objects, o)
 			}
 		}

@@ -145,7 +145,7 @@ func (q *quick) judgeDocument(ctx context.Context, o store.Object) error {
 			if err != nil && !errors.Is(err, store.ErrNotExist) {
 				return fmt.Errorf("look for %s: %w", p.Name, err)
 			}
-			healed[i] = err == nil && (attrs.MD5 == "" || attrs.MD5 == store.MD5([]byte(p.Content)))
+			healed[i] = err == nil && (attrs.MD5 == "" || attrs.MD5 == store.MD5(p.Content))
 			return nil
 		})
 	}

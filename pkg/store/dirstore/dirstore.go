@@ -114,9 +114,9 @@ func (s *Store) object(ctx context.Context, verb, name string) (store.Object, er
 	}}, nil
 }
 
-// read returns the content of the object of that name. Files are replaced by
-// renaming and never changed, so one that is open keeps its content.
-func read(root *os.Root, name string) ([]byte, error) {
+// open opens the object of that name. Files are replaced by renaming and never
+// changed, so one that is open keeps its content.
+func open(root *os.Root, name string) (*os.File, error) {
 	if info, err := root.Lstat(name); err != nil {
 		return nil, missing(err)
 	} else if info.IsDir() {
@@ -125,8 +125,14 @@ func read(root *os.Root, name string) ([]byte, error) {
 		return nil, errNotAFile // opening a pipe would wait for its writer
 	}
 	f, err := root.Open(name)
+	return f, missing(err)
+}
+
+// read returns the content of the object of that name.
+func read(root *os.Root, name string) ([]byte, error) {
+	f, err := open(root, name)
 	if err != nil {
-		return nil, missing(err)
+		return nil, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
@@ -146,7 +152,23 @@ func read(root *os.Root, name string) ([]byte, error) {
 // harm: what the writer decided on is what it replaces.
 func etagOf(body []byte) store.ETag {
 	sum := sha256.Sum256(body)
-	return store.ETag(hex.EncodeToString(sum[:16]))
+	return etagOfSum(sum[:])
+}
+
+func etagOfSum(sha256 []byte) store.ETag { return store.ETag(hex.EncodeToString(sha256[:16])) }
+
+// currentETag returns the ETag of the object of that name.
+func currentETag(root *os.Root, name string) (store.ETag, error) {
+	f, err := open(root, name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return etagOfSum(h.Sum(nil)), nil
 }
 
 // admit checks what every call about one object needs.

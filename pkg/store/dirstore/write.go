@@ -120,11 +120,11 @@ func (s *Store) remove(ctx context.Context, name string, etag store.ETag) error 
 	}
 	defer folder.Close()
 	return s.locked(ctx, func() error {
-		body, err := read(root, name)
+		is, err := currentETag(root, name)
 		if err != nil {
 			return err
 		}
-		if is := etagOf(body); is != etag {
+		if is != etag {
 			return fmt.Errorf("%w: the object's ETag is %q", store.ErrPrecondition, is)
 		}
 		if err := root.Remove(name); err != nil {
@@ -140,14 +140,14 @@ func holds(root *os.Root, name string, cond store.Cond) error {
 	if _, ok := cond.Match(); !ok {
 		return nil
 	}
-	body, err := read(root, name)
+	is, err := currentETag(root, name)
 	if errors.Is(err, store.ErrNotExist) {
 		return fmt.Errorf("%w: there is no object", store.ErrPrecondition)
 	}
 	if err != nil {
 		return err
 	}
-	if is := etagOf(body); !cond.Allows(is) {
+	if !cond.Allows(is) {
 		return fmt.Errorf("%w: the object's ETag is %q", store.ErrPrecondition, is)
 	}
 	return nil

@@ -1,0 +1,97 @@
+package polisen_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/polisen/polisentest"
+)
+
+// Archives hold fingerprints: those of another algorithm would make a revision
+// of every event.
+func TestFingerprintStays(t *testing.T) {
+	for raw, want := range map[string]string{
+		`{"id":7,"datetime":"2026-01-02 9:38:09 +01:00","name":"J\u00e4rf\/\"\u00C4 \\ å","n":[1.0,{"b":1,"a":{}}]}`: "c6350d8ccafd0d2c",
+		`{}`:       "44136fa355b3678a",
+		`null`:     "74234e98afe7498f",
+		`"\ud83d"`: "2ef39d7e532783c7",
+		`no JSON`:  "29ecbeb830e32446",
+	} {
+		if got := polisen.Fingerprint([]byte(raw)); got != want {
+			t.Errorf("%s: %s, want %s", raw, got, want)
+		}
+	}
+}
+
+func TestFingerprint(t *testing.T) {
+	const text = `{"id":7,"name":"Å \"x\"","location":{"name":"Y","gps":"1,2"},"list":[1,{"a":1,"b":2}],"n":1.0}`
+	for name, same := range map[string]string{
+		"white space":    "\n{ \"id\" : 7 , \"name\":\"Å \\\"x\\\"\",\t\"location\":{ \"name\":\"Y\",\"gps\":\"1,2\"},\"list\":[ 1, {\"a\":1,\"b\":2} ],\"n\":1.0 }\r\n",
+		"order of names": `{"n":1.0,"list":[1,{"b":2,"a":1}],"location":{"gps":"1,2","name":"Y"},"name":"Å \"x\"","id":7}`,
+		"escapes":        `{"\u0069d":7,"name":"\u00c5 \u0022x\u0022","loc\u0061tion":{"name":"\u0059","gps":"1\u002c2"},"list":[1,{"a":1,"b":2}],"n":1.0}`,
+	} {
+		if polisen.Fingerprint([]byte(same)) != polisen.Fingerprint([]byte(text)) {
+			t.Errorf("%s: %s has another fingerprint", name, same)
+		}
+	}
+	other := map[string]string{}
+	for _, raw := range []string{
+		text,
+		`{"id":8,"name":"Å \"x\"","location":{"name":"Y","gps":"1,2"},"list":[1,{"a":1,"b":2}],"n":1.0}`,
+		`{"id":7,"name":"Å 'x'","location":{"name":"Y","gps":"1,2"},"list":[1,{"a":1,"b":2}],"n":1.0}`,
+		`{"id":7,"name":"Å \"x\"","location":{"name":"1,2","gps":"Y"},"list":[1,{"a":1,"b":2}],"n":1.0}`,
+		`{"id":7,"name":"Å \"x\"","location":{"name":"Y","gps":"1,2"},"list":[{"a":1,"b":2},1],"n":1.0}`,
+		`{"id":7,"name":"Å \"x\"","location":{"name":"Y","gps":"1,2"},"list":[1,{"a":2,"b":1}],"n":1.0}`,
+		`{"id":7,"name":"Å \"x\"","location":{"name":"Y","gps":"1,2"},"list":[1,{"a":1,"b":2}],"n":1}`,
+		`{"id":7,"name":"Å \"x\"","location":{"name":"Y","gps":"1,2"},"list":[1,{"a":1,"b":2}]}`,
+		`{"id":7,"name":"Å \"x\"","location":{"name":"Y","gps":"1,2","list":[1,{"a":1,"b":2}],"n":1.0}}`,
+		`{"a":1,"a":2}`, `{"a":2,"a":1}`, `{"a":1}`, `{"a":2}`, // the last value counts, and the first was there
+		`{}`, `[]`, `[{}]`, `""`, `null`, `"null"`, `1`, `"1"`, `[1]`, `[1,1]`, `[[1],1]`, `["1,1"]`, `1 1`, `{"a":"1,b"}`, `{"a":"\",b\":\""}`,
+		`"\ud83d"`, `"\ud83c"`, `"\ufffd"`, `"\\ud83d"`, // half a character is not any other
+		`{`, `{"id":7`, `x`, ``,
+	} {
+		f := polisen.Fingerprint([]byte(raw))
+		if twin, taken := other[f]; taken {
+			t.Errorf("%s and %s have the same fingerprint", raw, twin)
+		}
+		if len(f) != 16 {
+			t.Errorf("fingerprint %q of %s", f, raw)
+		}
+		other[f] = raw
+	}
+}
+
+// FuzzFingerprint holds Fingerprint to what another parser and writer of JSON
+// makes of a text: order of names, escapes and white space are its own.
+func FuzzFingerprint(f *testing.F) {
+	f.Add([]byte(polisentest.Notice(1, polisentest.Newest)))
+	for _, s := range []string{`{"b":[{"y":"\u00e5<","x":1e3}],"a":{"":null}}`, `["\ud83d\ude00",{"é":1,"e":2,"😀":3,"\uffee":4}]`, `{"a":{"b":{"d":1,"c":2}},"A":0}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		// Names that come twice, and half surrogate pairs, do not survive there.
+		if !jsontext.Value(raw).IsValid(jsontext.AllowDuplicateNames(false)) {
+			return
+		}
+		var v any
+		dec := json.NewDecoder(bytes.NewReader(raw))
+		dec.UseNumber()
+		if err := dec.Decode(&v); err != nil {
+			return
+		}
+		again, err := json.MarshalIndent(v, " ", "\t")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := polisen.Fingerprint(again), polisen.Fingerprint(raw); got != want {
+			t.Errorf("%s has the fingerprint %s, but %s that of %s", raw, want, got, again)
+		}
+		if event, rejected := polisen.ParseItem(raw); rejected == nil && event.Fingerprint != polisen.Fingerprint(raw) {
+			t.Errorf("the event %s has the fingerprint %s, its text %s", raw, event.Fingerprint, polisen.Fingerprint(raw))
+		}
+	})
+}
