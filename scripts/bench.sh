@@ -31,7 +31,7 @@ printf '%s cores, load %s\n' "$(nproc)" "$(cut -d' ' -f1-3 /proc/loadavg)"
 
 say 'a response of 500 events (budget of Dedup: 20,000,000 ids/s)'
 go_benchmarks ./pkg/polisen Parse
-go_benchmarks ./pkg/archive Fingerprint Dedup Partition Encode ReadDocument
+go_benchmarks ./pkg/archive Dedup Partition Encode ReadDocument
 
 say 'the built program, stripped'
 CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$work/program" .

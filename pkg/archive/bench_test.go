@@ -59,14 +59,6 @@ func BenchmarkDedup(b *testing.B) {
 	b.ReportMetric(float64(b.N)*float64(len(events))/b.Elapsed().Seconds(), "ids/s")
 }
 
-// BenchmarkFingerprint hashes the content of every event of a full response.
-func BenchmarkFingerprint(b *testing.B) {
-	events := response(b, 500)
-	for b.Loop() {
-		newProgress(Batch{Events: events})
-	}
-}
-
 // BenchmarkPartition decides on a full response of which all is new, and
 // groups it by date into JSON lines.
 func BenchmarkPartition(b *testing.B) {

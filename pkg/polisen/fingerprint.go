@@ -46,10 +46,9 @@ type forms struct {
 // colon, and the value after it.
 type member struct{ name, colon, end int }
 
-// read reads the next value, or the name of a member, from dec. If it is an
-// object, visit, if not nil, is told of each of its members: the name in
-// canonical form, and the value in both, which hold until it returns. The
-// error is dec's.
+// read reads the next value from dec. If it is an object, visit, if not nil, is
+// told of each of its members: the name in canonical form, and the value in
+// both, which hold until it returns. The error is dec's.
 func (f *forms) read(dec *jsontext.Decoder, visit func(name, compact, canonical []byte)) error {
 	switch dec.PeekKind() {
 	case jsontext.KindBeginObject:
@@ -57,6 +56,12 @@ func (f *forms) read(dec *jsontext.Decoder, visit func(name, compact, canonical 
 	case jsontext.KindBeginArray:
 		return f.array(dec)
 	}
+	return f.scalar(dec)
+}
+
+// scalar reads the next value, which is not an object or array, or the name of
+// a member.
+func (f *forms) scalar(dec *jsontext.Decoder) error {
 	scalar, err := dec.ReadValue()
 	if err != nil {
 		return err
@@ -101,7 +106,7 @@ func (f *forms) object(dec *jsontext.Decoder, visit func(name, compact, canonica
 			f.compact = append(f.compact, ',')
 		}
 		m := member{name: len(f.canonical)}
-		if err := f.read(dec, nil); err != nil {
+		if err := f.scalar(dec); err != nil {
 			return err
 		}
 		m.colon = len(f.canonical)
