@@ -35,7 +35,7 @@ type Options struct {
 // decompressed on the way.
 func NewTransport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConnsPerHost = 16
+	t.MaxIdleConnsPerHost = t.MaxIdleConns // all calls go to one host
 	t.DisableCompression = true
 	return t
 }

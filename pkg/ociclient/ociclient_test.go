@@ -37,7 +37,7 @@ func client(t *testing.T, url string, o ociclient.Options) objectstorage.ObjectS
 }
 
 func namespace(ctx context.Context, c objectstorage.ObjectStorageClient) (string, error) {
-	return ociclient.Try(ctx, time.Second, func(ctx context.Context) (string, error) {
+	return ociclient.Try(ctx, time.Minute, func(ctx context.Context) (string, error) {
 		resp, err := c.GetNamespace(ctx, objectstorage.GetNamespaceRequest{})
 		if err != nil {
 			return "", err
@@ -157,7 +157,7 @@ func TestAnswerCutOff(t *testing.T) {
 
 // Parallel calls find their connections again.
 func TestConnectionsAreKept(t *testing.T) {
-	const calls = 16
+	const calls = 32
 	var opened atomic.Int64
 	var round atomic.Pointer[sync.WaitGroup]
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
