@@ -205,7 +205,10 @@ func (d *Document) Unsettled(n Name, now time.Time) bool {
 // that a batch showed. With first, the shown ids are kept before all others:
 // they will be shown again. Otherwise the highest ids are kept.
 func (d *Document) track(next *Document, shown map[int64]Versions, first bool) {
-	ids := slices.SortedFunc(maps.Keys(shown), descending)
+	ids := slices.Collect(maps.Keys(shown))
+	if first {
+		slices.SortFunc(ids, descending)
+	}
 	for _, id := range d.SeenIDs { // descending, too
 		if _, ok := shown[id]; !ok {
 			ids = append(ids, id)

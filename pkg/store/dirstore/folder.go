@@ -63,41 +63,44 @@ func makeRoot(dir string) error {
 	return syncFolder(above)
 }
 
-// makeFolders creates a folder of the store and those above it. The first
-// write of a process to a folder syncs the one above even if both exist,
-// because whoever created the folder may have been killed before doing so.
-func (s *Store) makeFolders(root *os.Root, dir string) error {
+// makeFolder opens a folder of the store, after creating it and those above it
+// if they are missing. The first write of a process to a folder syncs the one
+// above even if both exist, because whoever created the folder may have been
+// killed before doing so.
+func (s *Store) makeFolder(root *os.Root, dir string) (*os.Root, error) {
 	s.mu.Lock()
 	_, known := s.folders[dir]
 	s.mu.Unlock()
 	if known {
-		return nil
+		return root.OpenRoot(dir)
 	}
-	parent := path.Dir(dir)
-	if err := s.makeFolders(root, parent); err != nil {
-		return err
-	}
-	if err := root.Mkdir(dir, folderMode); errors.Is(err, fs.ErrExist) {
-		if info, err := root.Stat(dir); err != nil {
-			return err
-		} else if !info.IsDir() {
-			return syscall.ENOTDIR
-		}
-	} else if err != nil {
-		return err
-	}
-	above, err := root.Open(parent)
+	above, err := s.makeFolder(root, path.Dir(dir))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer above.Close()
-	if err := syncFolder(above); err != nil {
-		return err
+	base := path.Base(dir)
+	if err := above.Mkdir(base, folderMode); errors.Is(err, fs.ErrExist) {
+		if info, err := above.Stat(base); err != nil {
+			return nil, err
+		} else if !info.IsDir() {
+			return nil, syscall.ENOTDIR
+		}
+	} else if err != nil {
+		return nil, err
+	}
+	entries, err := above.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	defer entries.Close()
+	if err := syncFolder(entries); err != nil {
+		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.folders[dir] = struct{}{}
-	return nil
+	return above.OpenRoot(base)
 }
 
 // clearTemps removes temporary files that are older than tempAge. It matters

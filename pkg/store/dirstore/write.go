@@ -52,17 +52,19 @@ func (s *Store) put(ctx context.Context, name string, body []byte, cond store.Co
 	if err != nil {
 		return err
 	}
-	if err := s.makeFolders(root, path.Dir(name)); err != nil {
+	parent, err := s.makeFolder(root, path.Dir(name))
+	if err != nil {
 		return impossible(err)
 	}
+	defer parent.Close()
 	// Opened before anything is written, so that a folder that must not be read
 	// is found out in time.
-	folder, err := root.Open(path.Dir(name))
+	folder, err := parent.Open(".")
 	if err != nil {
 		return err
 	}
 	defer folder.Close()
-	switch info, err := root.Lstat(name); {
+	switch info, err := parent.Lstat(path.Base(name)); {
 	case err == nil && info.IsDir():
 		return fmt.Errorf("%w: other objects have this name as their folder", store.ErrInvalid)
 	case err == nil && cond.Absent():
