@@ -99,11 +99,11 @@ func (f *forms) object(dec *jsontext.Decoder, visit func(name, compact, canonica
 	if _, err := dec.ReadToken(); err != nil {
 		return err
 	}
-	outer, body := len(f.members), len(f.canonical)
-	f.compact = append(f.compact, '{')
+	outer := len(f.members)
+	f.both('{')
 	for dec.PeekKind() != jsontext.KindEndObject {
 		if len(f.members) > outer {
-			f.compact = append(f.compact, ',')
+			f.both(',')
 		}
 		m := member{name: len(f.canonical)}
 		if err := f.scalar(dec); err != nil {
@@ -121,25 +121,30 @@ func (f *forms) object(dec *jsontext.Decoder, visit func(name, compact, canonica
 			visit(f.canonical[m.name:m.colon], f.compact[value:], f.canonical[m.colon+1:])
 		}
 	}
-	f.compact = append(f.compact, '}')
-	f.sort(body, f.members[outer:])
+	f.both('}')
+	f.sort(f.members[outer:])
 	f.members = f.members[:outer]
 	_, err := dec.ReadToken()
 	return err
 }
 
-// sort makes an object of the members that canonical has from body on.
-func (f *forms) sort(body int, members []member) {
-	slices.SortStableFunc(members, func(a, b member) int {
+// sort puts the members of the object at the end of canonical in order.
+func (f *forms) sort(members []member) {
+	byName := func(a, b member) int {
 		return bytes.Compare(f.canonical[a.name:a.colon], f.canonical[b.name:b.colon])
-	})
-	f.scratch = append(f.scratch[:0], f.canonical[body:]...)
-	f.canonical = append(f.canonical[:body], '{')
+	}
+	if slices.IsSortedFunc(members, byName) {
+		return
+	}
+	first := members[0].name
+	slices.SortStableFunc(members, byName)
+	f.scratch = append(f.scratch[:0], f.canonical[first:]...)
+	f.canonical = f.canonical[:first]
 	for i, m := range members {
 		if i > 0 {
 			f.canonical = append(f.canonical, ',')
 		}
-		f.canonical = append(f.canonical, f.scratch[m.name-body:m.end-body]...)
+		f.canonical = append(f.canonical, f.scratch[m.name-first:m.end-first]...)
 	}
 	f.canonical = append(f.canonical, '}')
 }

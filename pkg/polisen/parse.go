@@ -172,8 +172,9 @@ func parseID(value []byte) (id int64, reason string) {
 // digit for it too.
 const timeLayout = time.DateOnly + " 15:04:05 Z07:00"
 
-// parseTime reads a datetime, a JSON string. The time is in UTC or in a zone
-// with no other name than its offset, whatever the machine's zone is.
+// parseTime reads a datetime, a JSON string, by both its forms. The time is in
+// UTC or in a zone with no other name than its offset, whatever the machine's
+// zone is.
 func parseTime(compact, canonical []byte) (t time.Time, reason string) {
 	if canonical[0] != '"' {
 		return time.Time{}, "datetime is not a string: " + excerpt(compact)
