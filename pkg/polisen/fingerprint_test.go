@@ -3,6 +3,7 @@ package polisen_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -37,6 +38,14 @@ func TestFingerprint(t *testing.T) {
 		if polisen.Fingerprint([]byte(same)) != polisen.Fingerprint([]byte(text)) {
 			t.Errorf("%s: %s has another fingerprint", name, same)
 		}
+	}
+	// Of values under the same name the order counts, however many there are.
+	many := ""
+	for i := range 40 {
+		many += fmt.Sprintf(`,"a":%d`, i)
+	}
+	if polisen.Fingerprint([]byte(`{"b":0`+many+`}`)) != polisen.Fingerprint([]byte(`{`+many[1:]+`,"b":0}`)) {
+		t.Error("values of one name change places")
 	}
 	other := map[string]string{}
 	for _, raw := range []string{
