@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -126,6 +127,11 @@ func (o backfillOptions) check() error {
 
 func (p Process) backfillSaved(ctx context.Context, s config.Settings, opts backfillOptions, run pipeline.Options, log *slog.Logger) error {
 	run.Report.Source = strings.Join(opts.inputs, " ")
+	if _, set := p.Env("GOGC"); !set {
+		// There is little in memory at a time, and soon it is garbage: to collect
+		// that half as often takes some 10 MiB, and a tenth less time.
+		defer debug.SetGCPercent(debug.SetGCPercent(200))
+	}
 	bar := p.newBar(-1, s.General)
 	feed := pipeline.Saved(saved.Read(ctx, opts.inputs, p.Stdin), func(done pipeline.Progress) {
 		bar.show(int(done.Bytes>>20), fmt.Sprintf("%d items, %d new, MiB read:", done.Items, done.New))
