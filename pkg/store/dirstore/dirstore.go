@@ -39,6 +39,8 @@ type Store struct {
 
 	turn chan struct{} // holds a token while a goroutine of ours has the lock or waits for it
 	lock *flock.Flock
+
+	replaced version // the last one that Put put in the place of another; under the lock
 }
 
 var _ store.Store = (*Store)(nil)

@@ -204,6 +204,56 @@ func TestFilesOfOurOwn(t *testing.T) {
 	}
 }
 
+// What a Store knows of its own writes does not hide what others did since.
+func TestReplacedSince(t *testing.T) {
+	rewrite := func(file, content string) error { return os.WriteFile(file, []byte(content), 0o600) }
+	// None of what tells files apart may be left out, so all else stays the same.
+	sameTime := func(file string, change func() error) error {
+		info, err := os.Stat(file)
+		if err != nil {
+			return err
+		}
+		return errors.Join(change(), os.Chtimes(file, info.ModTime(), info.ModTime()))
+	}
+	for name, change := range map[string]func(t *testing.T, root, file string) error{
+		"by another process": func(t *testing.T, root, file string) error {
+			return sameTime(file, func() error {
+				put(t, open(t, root), "a", "six", store.Always())
+				return nil
+			})
+		},
+		"twice by another process": func(t *testing.T, root, file string) error {
+			return sameTime(file, func() error {
+				other := open(t, root)
+				put(t, other, "a", "six", store.Always())
+				put(t, other, "a", "ten", store.Always())
+				return nil
+			})
+		},
+		"in place": func(t *testing.T, root, file string) error {
+			return sameTime(file, func() error { return rewrite(file, "edited") })
+		},
+		"in place, of the same size": func(t *testing.T, root, file string) error {
+			later := time.Now().Add(time.Second) // the file system's clock may be coarse
+			return errors.Join(rewrite(file, "owt"), os.Chtimes(file, later, later))
+		},
+		"removed": func(t *testing.T, root, file string) error { return os.Remove(file) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			s := open(t, root)
+			one := put(t, s, "a", "one", store.IfAbsent())
+			two := put(t, s, "a", "two", store.IfMatch(one))
+			if err := change(t, root, filepath.Join(root, "a")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Put(t.Context(), "a", []byte("lost update"), store.IfMatch(two)); !errors.Is(err, store.ErrPrecondition) {
+				t.Errorf("Put returns %v, want ErrPrecondition", err)
+			}
+		})
+	}
+}
+
 // While another process has the lock, a replacing write waits as long as its
 // context lets it, and one that creates goes on.
 func TestLock(t *testing.T) {

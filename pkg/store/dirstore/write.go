@@ -41,13 +41,15 @@ func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Co
 	if err != nil {
 		return "", fmt.Errorf("put %s: %w", name, err)
 	}
-	if err := s.put(ctx, name, body, cond); err != nil {
+	etag := etagOf(body)
+	if err := s.put(ctx, name, body, etag, cond); err != nil {
 		return "", s.fault("put", name, err)
 	}
-	return etagOf(body), nil
+	return etag, nil
 }
 
-func (s *Store) put(ctx context.Context, name string, body []byte, cond store.Cond) error {
+// put puts an object that will have this ETag.
+func (s *Store) put(ctx context.Context, name string, body []byte, etag store.ETag, cond store.Cond) error {
 	root, err := s.writable()
 	if err != nil {
 		return err
@@ -86,12 +88,14 @@ func (s *Store) put(ctx context.Context, name string, body []byte, cond store.Co
 		return syncFolder(folder)
 	}
 	return s.locked(ctx, func() error {
-		if err := holds(root, name, cond); err != nil {
+		if err := s.holds(root, name, cond); err != nil {
 			return err
 		}
 		if err := root.Rename(temp, name); err != nil {
 			return impossible(err)
 		}
+		s.replaced.close()
+		s.replaced = openVersion(root, name, etag)
 		return syncFolder(folder)
 	})
 }
@@ -138,11 +142,11 @@ func (s *Store) remove(ctx context.Context, name string, etag store.ETag) error 
 
 // holds returns an error wrapping ErrPrecondition unless cond, which is not
 // IfAbsent, allows a Put now.
-func holds(root *os.Root, name string, cond store.Cond) error {
+func (s *Store) holds(root *os.Root, name string, cond store.Cond) error {
 	if _, ok := cond.Match(); !ok {
 		return nil
 	}
-	is, err := currentETag(root, name)
+	is, err := s.replaced.etagOf(root, name)
 	if errors.Is(err, store.ErrNotExist) {
 		return fmt.Errorf("%w: there is no object", store.ErrPrecondition)
 	}
