@@ -128,9 +128,7 @@ func (o backfillOptions) check() error {
 func (p Process) backfillSaved(ctx context.Context, s config.Settings, opts backfillOptions, run pipeline.Options, log *slog.Logger) error {
 	run.Report.Source = strings.Join(opts.inputs, " ")
 	if _, set := p.Env("GOGC"); !set {
-		// There is little in memory at a time, and soon it is garbage: to collect
-		// that half as often takes some 10 MiB, and a tenth less time.
-		defer debug.SetGCPercent(debug.SetGCPercent(200))
+		defer collectLess()()
 	}
 	bar := p.newBar(-1, s.General)
 	feed := pipeline.Saved(saved.Read(ctx, opts.inputs, p.Stdin), func(done pipeline.Progress) {
@@ -142,6 +140,20 @@ func (p Process) backfillSaved(ctx context.Context, s config.Settings, opts back
 		err = &unfinishedError{err, "what was stored stays, and the same command stores the rest"}
 	}
 	return errors.Join(err, p.printReport(r, s.General, log))
+}
+
+// collectLess has garbage collected half as often while memory is far below
+// 100 MiB, and returns what undoes it. There is little in memory at a time, so
+// this takes some 10 MiB, and a tenth less time.
+func collectLess() (undo func()) {
+	const enough = 64 << 20
+	limit := debug.SetMemoryLimit(-1) // asks for it
+	debug.SetMemoryLimit(min(limit, enough))
+	percent := debug.SetGCPercent(200)
+	return func() {
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+	}
 }
 
 func (p Process) backfillDays(ctx context.Context, s config.Settings, opts backfillOptions, run pipeline.Options, log *slog.Logger) error {

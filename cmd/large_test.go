@@ -2,11 +2,17 @@ package cmd
 
 import (
 	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/archive/archivetest"
+	"polisen-events-collector/pkg/polisen/polisentest"
+	"polisen-events-collector/pkg/saved"
 )
 
 // TestLargestItem has the API send an item that is no event and as large as a
@@ -42,4 +48,59 @@ func TestLargestItem(t *testing.T) {
 			t.Errorf("%s, %d bytes, does not hold the item: %v", attrs.Name, len(o.Body), err)
 		}
 	}
+}
+
+// TestBackfillMemory streams the largest items there can be into a backfill,
+// among small ones: memory stays under 100 MiB.
+func TestBackfillMemory(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells a process's own peak: the usage that a parent gets has its own memory in it")
+	}
+	dir := t.TempDir()
+	p := exec.Command(buildProgram(t), "backfill", "--store", dir+"/archive", "--state-dir", dir, "--input", "-")
+	p.Env = []string{}
+	stdin, err := p.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	p.Stderr = &stderr
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	const each = 15
+	for i := range each {
+		for _, size := range []int{saved.MaxItem * 5 / 4, saved.MaxItem - 200, 100} {
+			id := int64(3*i + size%3)
+			// Each byte of the text takes two in the document, and with its escape four.
+			item := polisentest.Notice(id, polisentest.Newest, polisentest.Summary(strings.Repeat(`"`, size/2)))
+			if _, err := fmt.Fprintf(stdin, "%s\n", item); err != nil {
+				t.Fatalf("%v: %.300s", err, &stderr)
+			}
+		}
+	}
+	peak := peakMemory(t, p.Process.Pid)
+	if err := stdin.Close(); err != nil {
+		t.Error(err)
+	}
+	if _ = p.Wait(); p.ProcessState.ExitCode() != int(exitPartial) {
+		t.Errorf("exit code %d: %.300s", p.ProcessState.ExitCode(), &stderr)
+	}
+	if peak > 100<<20 {
+		t.Errorf("the backfill took %d MiB, at most 100 are allowed", peak>>20)
+	}
+}
+
+// peakMemory returns the most memory, in bytes, that a process has had.
+func peakMemory(t *testing.T, pid int) (bytes int64) {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	if _, err := fmt.Sscanf(rest, "%d kB", &bytes); err != nil {
+		t.Fatalf("no VmHWM in %s", status)
+	}
+	return bytes << 10
 }

@@ -16,10 +16,10 @@ type version struct {
 	info fs.FileInfo
 }
 
-// openVersion returns the version that a Put has just made the object of that
-// name. It is for speed alone: on an error there is none.
-func openVersion(root *os.Root, name string, etag store.ETag) version {
-	file, err := root.Open(name)
+// openVersion returns the version that the file temp, just written, becomes by
+// being renamed. It is for speed alone: on an error there is none.
+func openVersion(root *os.Root, temp string, etag store.ETag) version {
+	file, err := root.Open(temp)
 	if err != nil {
 		return version{}
 	}

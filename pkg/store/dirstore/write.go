@@ -91,11 +91,13 @@ func (s *Store) put(ctx context.Context, name string, body []byte, etag store.ET
 		if err := s.holds(root, name, cond); err != nil {
 			return err
 		}
+		written := openVersion(root, temp, etag)
 		if err := root.Rename(temp, name); err != nil {
+			written.close()
 			return impossible(err)
 		}
 		s.replaced.close()
-		s.replaced = openVersion(root, name, etag)
+		s.replaced = written
 		return syncFolder(folder)
 	})
 }
