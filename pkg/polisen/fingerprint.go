@@ -33,9 +33,10 @@ func fingerprint(canonical []byte) string {
 type forms struct {
 	// compact is the values' text without the white space around tokens.
 	compact []byte
-	// canonical is the same for values of the same content. It is that of
-	// RFC 8785, but for numbers, names in byte order, names that come more than
-	// once, and strings that are no Unicode, which stand as they came.
+	// canonical is the same for values of the same content. It is the form of
+	// RFC 8785, except that numbers and strings that are no Unicode stand as
+	// they came, names are in the order of their bytes, and one may come more
+	// than once.
 	canonical []byte
 
 	members []member // of the objects that are being read, the innermost last
