@@ -84,7 +84,6 @@ const (
 // commit that holds it is known to have happened.
 type progress struct {
 	Batch
-	fingerprints         []string // of the events
 	rejectedFingerprints []string
 	repeats              []bool  // events whose id came before
 	events, rejected     []Class // done
@@ -97,7 +96,6 @@ type progress struct {
 func newProgress(b Batch) *progress {
 	p := &progress{
 		Batch:                b,
-		fingerprints:         make([]string, len(b.Events)),
 		rejectedFingerprints: make([]string, len(b.Rejected)),
 		repeats:              make([]bool, len(b.Events)),
 		events:               make([]Class, len(b.Events)),
@@ -107,7 +105,6 @@ func newProgress(b Batch) *progress {
 	}
 	came := make(map[int64]struct{}, len(b.Events))
 	for i, e := range b.Events {
-		p.fingerprints[i] = e.Fingerprint
 		_, p.repeats[i] = came[e.ID]
 		came[e.ID] = struct{}{}
 	}

@@ -143,7 +143,7 @@ func (w *Writer) lookup(ctx context.Context, b *progress) ([]verdict, error) {
 
 // decideEvent decides on one event, given all before it in the batch.
 func (w *Writer) decideEvent(p *plan, b *progress, i int, v verdict) {
-	e, fingerprint := b.Events[i], b.fingerprints[i]
+	e := b.Events[i]
 	if b.events[i] != undecided { // stored by an earlier commit of this batch
 		if versions, listed := w.seen[e.ID]; listed {
 			p.shown[e.ID] = versions
@@ -165,10 +165,10 @@ func (w *Writer) decideEvent(p *plan, b *progress, i int, v verdict) {
 	}
 	switch {
 	case !stored:
-		w.add(p, Partition{Events, date}, i, New, e.Raw, func() { p.shown[e.ID] = Versions{fingerprint} })
-	case len(versions) > 0 && !slices.Contains(versions, fingerprint) && w.opts.Revisions:
+		w.add(p, Partition{Events, date}, i, New, e.Raw, func() { p.shown[e.ID] = Versions{e.Fingerprint} })
+	case len(versions) > 0 && !slices.Contains(versions, e.Fingerprint) && w.opts.Revisions:
 		w.add(p, Partition{Revisions, date}, i, Revised, e.Raw, func() {
-			p.shown[e.ID] = append(slices.Clip(versions), fingerprint)
+			p.shown[e.ID] = append(slices.Clip(versions), e.Fingerprint)
 		})
 		if _, ok := p.shown[e.ID]; !ok && p.more {
 			p.shown[e.ID] = versions // stored, though this version has to wait

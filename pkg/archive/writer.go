@@ -235,7 +235,8 @@ func (w *Writer) commit(ctx context.Context, p *plan, b *progress) error {
 	w.keptAs = ""
 	for i, c := range p.events {
 		if c == New || c == Revised {
-			w.index.note(DateOf(b.Events[i].Time), b.Events[i].ID, b.fingerprints[i])
+			e := b.Events[i]
+			w.index.note(DateOf(e.Time), e.ID, e.Fingerprint)
 		}
 	}
 	for i, c := range p.rejected {
