@@ -13,6 +13,7 @@ import (
 	"polisen-events-collector/pkg/archive/archivetest"
 	"polisen-events-collector/pkg/polisen/polisentest"
 	"polisen-events-collector/pkg/saved"
+	"polisen-events-collector/pkg/store/dirstore"
 )
 
 // TestLargestItem has the API send an item that is no event and as large as a
@@ -70,10 +71,9 @@ func TestBackfillMemory(t *testing.T) {
 	}
 	const each = 15
 	for i := range each {
-		for _, size := range []int{saved.MaxItem * 5 / 4, saved.MaxItem - 200, 100} {
-			id := int64(3*i + size%3)
-			// Each byte of the text takes two in the document, and with its escape four.
-			item := polisentest.Notice(id, polisentest.Newest, polisentest.Summary(strings.Repeat(`"`, size/2)))
+		for j, size := range []int{saved.MaxItem * 5 / 4, saved.MaxItem - 1000, 100} { // the first is too large
+			// A quotation mark takes two bytes in an item, and four in the document.
+			item := polisentest.Notice(int64(3*i+j), polisentest.Newest, polisentest.Summary(strings.Repeat(`"`, size/2)))
 			if _, err := fmt.Fprintf(stdin, "%s\n", item); err != nil {
 				t.Fatalf("%v: %.300s", err, &stderr)
 			}
@@ -85,6 +85,13 @@ func TestBackfillMemory(t *testing.T) {
 	}
 	if _ = p.Wait(); p.ProcessState.ExitCode() != int(exitPartial) {
 		t.Errorf("exit code %d: %.300s", p.ProcessState.ExitCode(), &stderr)
+	}
+	s, err := dirstore.Open(dir + "/archive")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := archivetest.Read(t, s); len(c.Events) != 2*each || len(c.Problems) > 0 {
+		t.Errorf("%d events are stored, want %d; problems %.300q", len(c.Events), 2*each, c.Problems)
 	}
 	if peak > 100<<20 {
 		t.Errorf("the backfill took %d MiB, at most 100 are allowed", peak>>20)

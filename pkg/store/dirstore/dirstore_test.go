@@ -250,6 +250,13 @@ func TestReplacedSince(t *testing.T) {
 			if _, err := s.Put(t.Context(), "a", []byte("lost update"), store.IfMatch(two)); !errors.Is(err, store.ErrPrecondition) {
 				t.Errorf("Put returns %v, want ErrPrecondition", err)
 			}
+			want := store.ErrPrecondition
+			if name == "removed" {
+				want = store.ErrNotExist
+			}
+			if err := s.Delete(t.Context(), "a", two); !errors.Is(err, want) {
+				t.Errorf("Delete returns %v, want %v", err, want)
+			}
 		})
 	}
 }

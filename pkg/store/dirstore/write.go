@@ -128,7 +128,7 @@ func (s *Store) remove(ctx context.Context, name string, etag store.ETag) error 
 	}
 	defer folder.Close()
 	return s.locked(ctx, func() error {
-		is, err := currentETag(root, name)
+		is, err := s.replaced.etagOf(root, name)
 		if err != nil {
 			return err
 		}
