@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -14,7 +15,9 @@ func TestParseStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	longest := "oci://" + strings.Repeat("n", 128) + "/" + strings.Repeat("b", 256)
 	tests := map[string]string{ // text to the String of what it means
+		longest:                 longest,
 		"oci://ns/events":       "oci://ns/events",
 		"oci://ns/events/":      "oci://ns/events",
 		"oci:///events.v1_a":    "oci:///events.v1_a",
@@ -33,6 +36,7 @@ func TestParseStore(t *testing.T) {
 	}
 	for _, text := range []string{
 		"oci://", "oci:///", "oci://ns", "oci://ns/", "oci://ns/a/b", "oci://ns//b", "oci://ns/b?c", "oci://n.s/b", "OCI://ns/b",
+		longest + "b", "oci://n" + longest[len("oci://"):],
 		"file://x/y", "file://", "file:///x?y", "s3://b/c", "https://example.org/", "a\x00b",
 	} {
 		if got, err := config.ParseStore(text); err == nil {
