@@ -20,6 +20,7 @@ const (
 var (
 	errSlow     = fmt.Errorf("no whole answer within %v", callTimeout)
 	errRedirect = errors.New("redirect not followed")
+	errNotAgain = errors.New("not called again")
 )
 
 // fetch is one Fetch of a client: its tries fill in the one Response.
@@ -48,7 +49,8 @@ func (f *fetch) try(ctx context.Context) (*Response, error) {
 		answered, err := f.ledger.turn(ctx, f.resource(), f.options.RetryNotFound, f.wait)
 		switch {
 		case err != nil && f.last != nil && ctx.Err() == nil:
-			return nil, fmt.Errorf("%w; the call before failed: %w", err, f.last)
+			// A call was made, so this is no ErrRefused.
+			return nil, fmt.Errorf("%w; %w: %v", f.last, errNotAgain, err)
 		case err != nil:
 			return nil, err
 		}
@@ -81,10 +83,12 @@ func (c *Client) target(q Query) *url.URL {
 
 // call makes one call. It returns where to go if the answer is a redirect.
 func (f *fetch) call(ctx context.Context, u *url.URL, answered func(status int, delay time.Duration)) (next *url.URL, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, errSlow)
+	run := ctx
+	ctx, cancel := context.WithTimeoutCause(run, callTimeout, errSlow)
 	defer cancel()
 	defer func() { // the cause says more than what the transport makes of it
-		if err != nil && ctx.Err() != nil {
+		_, answered := errors.AsType[*StatusError](err) // and less than this: the time was up while its body came
+		if err != nil && (run.Err() != nil || ctx.Err() != nil && !answered) {
 			err = fmt.Errorf("call %s: %w", u.Host, context.Cause(ctx))
 		}
 	}()

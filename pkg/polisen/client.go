@@ -49,6 +49,10 @@ type Options struct {
 	// the first retry, which then doubles. Zero means LeastInterval. Less is
 	// for a loopback host only, and lifts the limits an hour and a day too.
 	MinInterval time.Duration
+	// LeaveRoom keeps the client's calls below the API's limits an hour and a
+	// day, so that other runs on this host find room. It is for runs that make
+	// many calls.
+	LeaveRoom bool
 	// RetryNotFound calls the API although an earlier call, perhaps of another
 	// process, was answered with 404.
 	RetryNotFound bool
@@ -114,7 +118,7 @@ func NewClient(o Options) (*Client, error) {
 	if o.Transport == nil {
 		o.Transport = newTransport()
 	}
-	host := u.Hostname()
+	host := strings.TrimSuffix(u.Hostname(), ".") // the same host with and without it
 	if loopback {
 		host = u.Host // several stand-ins may run on one machine
 	}
@@ -127,7 +131,7 @@ func NewClient(o Options) (*Client, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		ledger: &ledger{
-			path: ledgerPath(o.StateDir, host), rules: rules(o.MinInterval),
+			path: ledgerPath(o.StateDir, host), rules: rules(o.MinInterval, o.LeaveRoom), yields: o.LeaveRoom,
 			clock: o.Clock, onWarn: o.OnWarning, busy: make(chan struct{}, 1),
 		},
 	}, nil
@@ -202,9 +206,9 @@ type Timings struct {
 //
 // The Response is never nil: with an error it holds no items, and tells of
 // Calls and Waited all the same. Beside those of the last call (*StatusError,
-// *BodyError, and the transport's) errors are ErrRefused, ErrSettings,
-// retry.ErrNoTime beside the last call's, and ctx's cause. A saved response is
-// read once; a Query of it is ErrSettings.
+// *BodyError, and the transport's) errors are ErrRefused if no call was made,
+// ErrSettings, retry.ErrNoTime beside the last call's, and ctx's cause. A saved
+// response is read once; a Query of it is ErrSettings.
 func (c *Client) Fetch(ctx context.Context, q Query) (*Response, error) {
 	if c.base == nil {
 		return c.readSaved(q)
@@ -221,10 +225,13 @@ func (c *Client) Fetch(ctx context.Context, q Query) (*Response, error) {
 // retryable reports whether a call that failed with err may be made again: if
 // its failure may pass by itself, and repeating it breaks no rule of the API.
 func retryable(err error) bool {
+	if errors.Is(err, ErrRefused) || errors.Is(err, errNotAgain) || errors.Is(err, errRedirect) {
+		return false
+	}
 	if s, ok := errors.AsType[*StatusError](err); ok {
 		return s.Status == http.StatusTooManyRequests || s.Status >= 500
 	}
 	// A wrong certificate is a wrong address or an attack, not weather.
 	_, wrongCert := errors.AsType[*tls.CertificateVerificationError](err)
-	return !wrongCert && !errors.Is(err, ErrRefused) && !errors.Is(err, errRedirect)
+	return !wrongCert
 }

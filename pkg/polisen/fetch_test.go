@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -139,9 +140,12 @@ func TestFetchFaults(t *testing.T) {
 			script: repeat(polisentest.Answer{Body: polisentest.Gzip(full)[:9000], Plain: true, Header: http.Header{"Content-Encoding": {"gzip"}}}),
 		},
 		{
-			name: "no gzip, though it says so", sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyBadGzip),
-			script: repeat(polisentest.Answer{Body: full, Plain: true, Header: http.Header{"Content-Encoding": {"gzip"}}}),
+			name: "damaged gzip", sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyBadGzip),
+			script: repeat(polisentest.Answer{Body: append([]byte("\x1f\x8b"), full...), Plain: true, Header: http.Header{"Content-Encoding": {"gzip"}}}),
 		},
+		{name: "no gzip, though it says so", script: []polisentest.Answer{{Body: full, Plain: true, Header: http.Header{"Content-Encoding": {"gzip"}}}}},
+		{name: "gzip by another name", script: []polisentest.Answer{{Body: polisentest.Gzip(full), Plain: true, Header: http.Header{"Content-Encoding": {"X-GZIP"}}}}},
+		{name: "gzip, and does not say so", script: []polisentest.Answer{{Body: polisentest.Gzip(full), Plain: true}}},
 		{
 			name: "nothing, said to be gzip", sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyEmpty),
 			script: repeat(polisentest.Answer{Header: http.Header{"Content-Encoding": {"gzip"}}}),
@@ -251,6 +255,37 @@ func TestFetchHanging(t *testing.T) {
 			t.Errorf("%d calls in %v; want each to end after a minute", r.Calls, took)
 		}
 	})
+}
+
+// TestRefusalHanging has an API that begins to tell why it refuses a call, and
+// never ends.
+func TestRefusalHanging(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClient(t, polisen.Options{
+			URL: polisen.DefaultURL, UserAgent: agent, StateDir: t.TempDir(), Clock: retrytest.NewClock(time.Now()),
+			Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: 403, Body: io.NopCloser(hanging{r.Context()})}, nil
+			}),
+		})
+		r, err := c.Fetch(t.Context(), polisen.Query{})
+		if e, ok := errors.AsType[*polisen.StatusError](err); !ok || e.Status != 403 || r.Calls != 1 {
+			t.Errorf("%d calls, %v; want one, answered with 403", r.Calls, err)
+		}
+		stop := errors.New("stopped by the test")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { cancel(stop) })
+		if _, err := c.Fetch(ctx, polisen.Query{}); !errors.Is(err, stop) {
+			t.Errorf("cancelled meanwhile: %v, want the cause", err)
+		}
+	})
+}
+
+// hanging is a body that does not come.
+type hanging struct{ ctx context.Context }
+
+func (h hanging) Read([]byte) (int, error) {
+	<-h.ctx.Done()
+	return 0, h.ctx.Err()
 }
 
 func TestRedirects(t *testing.T) {

@@ -24,7 +24,8 @@ const (
 // those that somebody waits to make.
 //
 // A turn is first reserved and waited for, and then taken after another look
-// at the rules. Its holder locks out all others until the answer has come, so
+// at the rules. (One that yields is not reserved, so that nobody who comes
+// meanwhile waits for it.) Its holder locks out all others until the answer has come, so
 // the calls keep their distance as the API measures it, whatever becomes of
 // reservations and however long a process oversleeps or a call is under way.
 // Without a usable folder the ledger warns, and keeps the rules within the
@@ -32,11 +33,13 @@ const (
 type ledger struct {
 	path   string // of the file, which need not exist
 	rules  []rule
+	yields bool // to all others: no turn is reserved
 	clock  retry.Clock
 	onWarn func(text string)
 
 	busy   chan struct{} // holds a token while somebody uses the ledger, and what follows
 	own    record        // the calls of this process, whatever becomes of the file
+	anew   bool          // own holds what a damaged file may have held
 	warned map[string]bool
 }
 
@@ -62,21 +65,22 @@ func (l *ledger) turn(ctx context.Context, url string, retryNotFound bool, onWai
 			err = fmt.Errorf("%w: %s answered 404 at %s; --retry-not-found calls it again",
 				ErrNotFoundRemembered, url, since.Local().Format(time.RFC3339))
 		}
-		if err == nil {
-			page.add(at)
-		}
 		if err == nil && at.Equal(now) {
+			page.add(at)
 			page.UnderWay = at
 			page.save()
-			l.own.add(at)
 			return func(status int, delay time.Duration) { page.answered(at, url, status, delay) }, nil
+		}
+		reserved = time.Time{}
+		if err == nil && !l.yields {
+			reserved = at
+			page.add(reserved)
 		}
 		page.save()
 		page.close()
 		if err != nil {
 			return nil, err
 		}
-		reserved = at
 		onWait(at.Sub(now), "for its turn to call: "+because)
 		if err := l.clock.Sleep(ctx, at.Sub(now)); err != nil {
 			l.giveBack(reserved)
@@ -181,6 +185,16 @@ func (r *record) remove(t time.Time) {
 	r.Calls = slices.DeleteFunc(r.Calls, t.Equal)
 }
 
+// assume adds n calls of which nobody knows when they were made: at worst just
+// now.
+func (r *record) assume(n int, now time.Time) {
+	for at := now; n > 0; at = at.Add(-1) {
+		if r.add(at) {
+			n--
+		}
+	}
+}
+
 // merge adds what own knows.
 func (r *record) merge(own *record) {
 	for _, t := range own.Calls {
@@ -196,18 +210,13 @@ func (r *record) merge(own *record) {
 }
 
 // prune drops calls that no rule looks at any more. When those so far ahead
-// that the clock must have been set back since were made nobody knows: at
-// worst just now.
+// that the clock must have been set back since were made nobody knows.
 func (r *record) prune(now time.Time) {
 	known := len(r.Calls)
 	r.Calls = slices.DeleteFunc(r.Calls, func(t time.Time) bool { return t.After(now.Add(maxAhead)) })
 	ahead := known - len(r.Calls)
 	r.Calls = slices.DeleteFunc(r.Calls, func(t time.Time) bool { return !t.After(now.Add(-day)) })
-	for at := now; ahead > 0; at = at.Add(-1) {
-		if r.add(at) {
-			ahead--
-		}
-	}
+	r.assume(ahead, now)
 	if r.NotBefore.After(now.Add(maxPause)) {
 		r.NotBefore = now.Add(maxPause)
 	}

@@ -51,13 +51,14 @@ func (w *world) file() string {
 // ledger is the file's format.
 type ledger struct {
 	Calls    []time.Time          `json:"calls"`
-	NotFound map[string]time.Time `json:"not_found"`
+	UnderWay time.Time            `json:"under_way,omitzero"`
+	NotFound map[string]time.Time `json:"not_found,omitempty"`
 }
 
 // seed has the ledger say that calls were made so long before now.
 func (w *world) seed(t *testing.T, ago ...time.Duration) {
 	t.Helper()
-	var calls []time.Time
+	calls := []time.Time{}
 	for _, d := range ago {
 		calls = append(calls, w.clock.Now().Add(-d))
 	}
@@ -239,12 +240,57 @@ func TestRetriesAreCalls(t *testing.T) {
 	w.seed(t, spaced(58, 20*time.Second, 10*time.Second)...)
 	w.api.Script(polisentest.Status(503), polisentest.Status(502))
 	r, err := w.fetch(t, 5*time.Minute)
-	refused, ok := errors.AsType[*polisen.RefusedError](err)
-	if !ok || refused.Rule != "at most 60 calls an hour" || r.Calls != 2 || len(w.api.Calls()) != 2 {
-		t.Errorf("%d calls, %v; want the third refused", r.Calls, err)
+	if e, ok := errors.AsType[*polisen.StatusError](err); !ok || e.Status != 502 || errors.Is(err, polisen.ErrRefused) {
+		t.Errorf("%v; want the failure of the call that was made", err)
 	}
-	if e, ok := errors.AsType[*polisen.StatusError](err); !ok || e.Status != 502 {
-		t.Errorf("%v does not tell of the failure before", err)
+	if r.Calls != 2 || len(w.api.Calls()) != 2 || !strings.Contains(err.Error(), "at most 60 calls an hour") || strings.Count(err.Error(), "refused") != 1 {
+		t.Errorf("%d calls, %v; want the third refused, once", r.Calls, err)
+	}
+	if want := []time.Duration{10 * time.Second, 20 * time.Second}; !slices.Equal(w.clock.Sleeps(), want) {
+		t.Errorf("slept %v, want %v", w.clock.Sleeps(), want)
+	}
+}
+
+// TestLeaveRoom has a long run beside which short ones come.
+func TestLeaveRoom(t *testing.T) {
+	w := newLedgerWorld(t)
+	start := w.clock.Now()
+	options := w.options
+	options.LeaveRoom = true
+	long := newClient(t, options)
+	if pace := long.Pace(51); pace != time.Hour {
+		t.Errorf("51 calls take %v, want an hour", pace)
+	}
+	// Whenever it waits long, another run comes in the middle of that.
+	others := 0
+	w.clock.OnSleep(func(d time.Duration) {
+		if d < time.Minute {
+			return
+		}
+		others++
+		if r, err := w.fetch(t, time.Minute); err != nil || r.Waited > 10*time.Second {
+			t.Errorf("beside a long run: waited %v, %v", r.Waited, err)
+		}
+	})
+	for range 150 {
+		if _, err := long.Fetch(t.Context(), polisen.Query{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if took := w.clock.Now().Sub(start); took < 2*time.Hour || others < 2 {
+		t.Errorf("150 calls took %v, with %d others beside", took, others)
+	}
+	if b := w.api.Breaches(); len(b) > 0 {
+		t.Errorf("broke the API's rules: %q", b)
+	}
+	perHour := 0
+	for _, call := range w.api.Calls() {
+		if call.Time.Before(start.Add(time.Hour)) {
+			perHour++
+		}
+	}
+	if perHour > 51 {
+		t.Errorf("%d calls in the first hour, with one of another run; want no more than 50 beside it", perHour)
 	}
 }
 
@@ -276,11 +322,17 @@ func TestOversleptTurn(t *testing.T) {
 func TestSlowCallDelaysTheNext(t *testing.T) {
 	w := newLedgerWorld(t)
 	w.api.Default = func(r *http.Request) polisentest.Answer {
+		if at := w.ledger(t).UnderWay; !at.Equal(w.clock.Now()) {
+			t.Errorf("the ledger has the call of %v under way; it began at %v", at, w.clock.Now())
+		}
 		w.clock.Advance(4 * time.Second) // on its way to the API, say
 		return small(r)
 	}
 	w.mustFetch(t)
 	w.mustFetch(t)
+	if at := w.ledger(t).UnderWay; !at.IsZero() {
+		t.Errorf("after the call the ledger has that of %v under way", at)
+	}
 	if got := w.clock.Sleeps(); len(got) != 1 || got[0] != 10*time.Second {
 		t.Errorf("slept %v; want 10s from the first call's arrival, not from its turn", got)
 	}
@@ -409,21 +461,31 @@ func TestRetryAfterIsRemembered(t *testing.T) {
 	}
 }
 
+// TestDamagedLedger has a file that holds nobody knows how many calls: at most
+// as many as an hour may have.
 func TestDamagedLedger(t *testing.T) {
 	for _, text := range []string{
-		"", "{", "[]", "null and void", `{"calls":["yesterday"]}`, `{"calls":"none"}`, `{"calls":[]} {}`,
+		"", "{", "[]", "null", "{}", "null and void", `{"calls":null}`, `{"calls":["yesterday"]}`, `{"calls":"none"}`, `{"calls":[]} {}`,
 	} {
 		w := newLedgerWorld(t)
-		w.write(t, text)
-		r, err := w.fetch(t, time.Minute)
-		if err != nil || r.Waited != 10*time.Second {
-			t.Errorf("%q: waited %v, %v; want 10s, as after a call", text, r.Waited, err)
+		for range 60 {
+			w.mustFetch(t)
 		}
-		if len(w.warnings) != 1 || !strings.Contains(w.warnings[0], "as if a call had just been made") {
+		w.write(t, text)
+		for range 2 { // the second run finds a whole ledger
+			w.client = newClient(t, w.options)
+			_, err := w.fetch(t, 59*time.Minute)
+			refused, ok := errors.AsType[*polisen.RefusedError](err)
+			if !ok || refused.Rule != "at most 60 calls an hour" {
+				t.Errorf("%q: %v, want it refused", text, err)
+			}
+		}
+		if len(w.warnings) != 1 || !strings.Contains(w.warnings[0], "as if 60 calls had just been made") || !strings.Contains(w.warnings[0], w.file()) {
 			t.Errorf("%q: warnings %q", text, w.warnings)
 		}
-		if diff := cmp.Diff([]time.Duration{10 * time.Second, 0}, w.recorded(t)); diff != "" {
-			t.Errorf("%q: ledger (-want +got):\n%s", text, diff)
+		w.mustFetch(t)
+		if b := w.api.Breaches(); len(b) > 0 || w.clock.Slept().Round(time.Second) != 59*10*time.Second+time.Hour {
+			t.Errorf("%q: slept %v; broke the API's rules: %q", text, w.clock.Slept(), b)
 		}
 	}
 }
@@ -465,6 +527,34 @@ func TestUnusableStateFolder(t *testing.T) {
 				t.Errorf("warnings %q; want one of the folder", w.warnings)
 			}
 		})
+	}
+}
+
+// TestLedgerWithoutItsLock can be read and not written, as by another user than
+// the one whose runs it is of: what it says holds all the same.
+func TestLedgerWithoutItsLock(t *testing.T) {
+	w := newLedgerWorld(t)
+	w.seed(t, 4*time.Second)
+	lock := strings.TrimSuffix(w.file(), "json") + "lock"
+	if err := os.Mkdir(lock, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w.mustFetch(t)
+	if got := w.clock.Slept(); got != 6*time.Second {
+		t.Errorf("slept %v, want 6s", got)
+	}
+	if err := os.Remove(lock); err != nil {
+		t.Fatal(err)
+	}
+	w.api.Script(polisentest.Status(404))
+	if _, err := newClient(t, w.options).Fetch(t.Context(), polisen.Query{}); err == nil {
+		t.Fatal("no error from a 404")
+	}
+	if err := errors.Join(os.Remove(lock), os.Mkdir(lock, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newClient(t, w.options).Fetch(t.Context(), polisen.Query{}); !errors.Is(err, polisen.ErrNotFoundRemembered) {
+		t.Errorf("after a 404: %v, want it remembered", err)
 	}
 }
 

@@ -39,25 +39,25 @@ func (l *ledger) open(ctx context.Context) (*page, error) {
 		return nil, l.occupied(ctx)
 	}
 	p := &page{ledger: l}
-	lock, err := l.lock(ctx)
-	switch {
-	case ctx.Err() != nil:
-		if lock != nil {
-			_ = lock.Close()
+	var err error
+	p.lock, err = l.lock(ctx)
+	if ctx.Err() != nil {
+		if p.lock != nil {
+			_ = p.lock.Close()
 		}
 		<-l.busy
 		return nil, l.occupied(ctx)
-	case err != nil:
+	}
+	if err != nil {
 		l.alone("lock the call ledger", err)
-	default:
-		p.lock = lock
-		p.record, err = readLedger(l.path)
-		if err != nil { // it was written, perhaps just after a call
-			l.warn("the call ledger is begun anew, as if a call had just been made", err)
-			p.add(l.now())
-		}
 	}
 	now := l.now()
+	p.record, err = readLedger(l.path)
+	if err != nil && p.lock != nil && !l.anew { // nobody knows how many calls it held
+		l.anew = true // once: it may be that the file cannot be written either
+		l.warn(fmt.Sprintf("the call ledger is begun anew, as if %d calls had just been made: read %s", CallsPerHour, l.path), err)
+		l.own.assume(CallsPerHour, now)
+	}
 	if !p.UnderWay.IsZero() { // it may have reached the API at any time until now
 		p.remove(p.UnderWay)
 		p.add(now)
@@ -100,8 +100,14 @@ func readLedger(path string) (r record, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return record{}, nil
 	}
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		err = e.Err // whoever warns names the path
+	}
 	if err == nil {
 		err = json.Unmarshal(text, &r)
+	}
+	if err == nil && r.Calls == nil {
+		err = errors.New("it lists no calls")
 	}
 	if err != nil {
 		return record{}, err
@@ -113,6 +119,9 @@ func readLedger(path string) (r record, err error) {
 func (p *page) save() {
 	if p.lock == nil {
 		return
+	}
+	if p.Calls == nil {
+		p.Calls = []time.Time{} // in JSON a list, as readLedger wants it
 	}
 	text, err := json.MarshalIndent(p.record, "", "  ")
 	if err == nil {

@@ -181,7 +181,8 @@ func parseTime(compact, canonical []byte) (t time.Time, reason string) {
 	}
 	// No text with an escape even in canonical form is a datetime.
 	t, err := time.ParseInLocation(timeLayout, string(canonical[1:len(canonical)-1]), time.UTC)
-	if err != nil || t.Year() < 1 {
+	// What is no year of four digits in UTC, no program can write as RFC 3339.
+	if err != nil || t.Year() < 1 || t.UTC().Year() < 1 || t.UTC().Year() > 9999 {
 		return time.Time{}, "datetime is not a date and time: " + excerpt(compact)
 	}
 	return t, ""

@@ -19,7 +19,7 @@ const maxBody = 32 << 20
 func (f *fetch) receive(answer *http.Response, trace *callTrace) error {
 	r := &f.response
 	wire := &countingReader{r: answer.Body}
-	body, err := readBody(wire, answer.Header.Get("Content-Encoding") == "gzip")
+	body, err := readBody(wire)
 	r.WireBytes, r.Bytes = wire.n, int64(len(body))
 	if err != nil {
 		return err
@@ -37,14 +37,14 @@ func (f *fetch) receive(answer *http.Response, trace *callTrace) error {
 	return nil
 }
 
-// readBody reads a body to its end. Its errors are *BodyError if something came
-// that is no whole body, else r's.
-func readBody(r io.Reader, zipped bool) ([]byte, error) {
-	if zipped {
+// readBody reads a body, gzip or not, to its end. It goes by the content, which
+// no header can be wrong about. Its errors are *BodyError if something came that
+// is no whole body, else r's.
+func readBody(from io.Reader) ([]byte, error) {
+	buffered := bufio.NewReader(from)
+	r := io.Reader(buffered)
+	if magic, _ := buffered.Peek(2); string(magic) == "\x1f\x8b" { // RFC 1952, 2.3.1; no JSON begins so
 		plain, err := gzip.NewReader(r)
-		if errors.Is(err, io.EOF) {
-			return nil, &BodyError{Kind: BodyEmpty}
-		}
 		if err != nil {
 			return nil, readError(err)
 		}
@@ -95,9 +95,7 @@ func (c *Client) readSaved(q Query) (*Response, error) {
 		}
 		defer file.Close()
 		wire := &countingReader{r: file}
-		buffered := bufio.NewReader(wire)
-		magic, _ := buffered.Peek(2)
-		body, err := readBody(buffered, string(magic) == "\x1f\x8b")
+		body, err := readBody(wire)
 		if err != nil {
 			return err
 		}

@@ -13,6 +13,13 @@ const (
 	CallsPerDay   = 1440
 )
 
+// What a client that leaves room for others takes at most. The rest is two runs
+// an hour with all their retries.
+const (
+	yieldingPerHour = 50
+	yieldingPerDay  = 1200
+)
+
 // ErrRefused is wrapped by the errors of calls that were not made, since they
 // would have broken a rule of the API.
 var ErrRefused = errors.New("call refused so as to keep the API's rules")
@@ -48,10 +55,18 @@ type rule struct {
 // rules are all the rules to keep with calls at least interval apart. With
 // less than the API's own interval, which only a stand-in on the same machine
 // can take, they hold nothing else.
-func rules(interval time.Duration) []rule {
+func rules(interval time.Duration, leaveRoom bool) []rule {
 	least := rule{1, interval, fmt.Sprintf("at least %v between calls", interval)}
 	if interval < LeastInterval {
 		return []rule{least}
+	}
+	if leaveRoom {
+		const text = "at most %d calls %s, so that other runs find room"
+		return []rule{
+			least,
+			{yieldingPerHour, time.Hour, fmt.Sprintf(text, yieldingPerHour, "an hour")},
+			{yieldingPerDay, day, fmt.Sprintf(text, yieldingPerDay, "a day")},
+		}
 	}
 	return []rule{
 		least,

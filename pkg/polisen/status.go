@@ -45,6 +45,6 @@ func (e *StatusError) Error() string {
 
 // snippet shows the beginning of the body of an answer that is no success.
 func snippet(answer *http.Response) string {
-	text, _ := readBody(io.LimitReader(answer.Body, maxSnippet), answer.Header.Get("Content-Encoding") == "gzip")
+	text, _ := readBody(io.LimitReader(answer.Body, maxSnippet))
 	return describe(text)
 }

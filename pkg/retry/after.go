@@ -1,6 +1,7 @@
 package retry
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -14,7 +15,8 @@ func ParseAfter(h http.Header, now time.Time) time.Duration {
 	if text == "" {
 		return 0
 	}
-	if s, err := strconv.ParseInt(text, 10, 64); err == nil {
+	// Of a number out of range ParseInt returns the nearest.
+	if s, err := strconv.ParseInt(text, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
 		const most = int64(1<<62) / int64(time.Second)
 		return time.Duration(min(max(s, 0), most)) * time.Second
 	}

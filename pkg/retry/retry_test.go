@@ -204,7 +204,8 @@ func TestParseAfter(t *testing.T) {
 		{"Friday, 02-Jan-26 19:58:53 GMT", 2 * time.Minute},
 		{"Fri, 02 Jan 2026 19:00:00 GMT", 0},
 		{"9223372036854775807", (1 << 62) / time.Second * time.Second},
-		{"99999999999999999999", 0},
+		{"99999999999999999999", (1 << 62) / time.Second * time.Second},
+		{"-99999999999999999999", 0},
 	} {
 		h := http.Header{}
 		if tt.value != "" {
