@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
 
@@ -20,8 +19,8 @@ import (
 	"polisen-events-collector/pkg/saved"
 )
 
-// servedMonths is how far back the API answers filtered queries, as measured;
-// older days come back empty.
+// servedMonths is about how far back the API answers filtered queries, as
+// measured; older days come back empty.
 const servedMonths = 6
 
 type backfillOptions struct {
@@ -44,9 +43,10 @@ func newBackfillCmd(p Process) *cobra.Command {
 beside it, be killed, and be run again: each event is stored exactly once.
 
 With --from it asks the API, one call a day and at the API's pace: 10 seconds
-between calls, 60 an hour, 1440 a day. A day with 500 events, the most that the API
-shows, is asked for again by the hour. The API answers such queries about six
-months back. The days done are remembered in the state folder, so that an
+between calls, and 50 calls an hour and 1200 a day of the 60 and 1440 that the API
+allows, so that collect finds room beside it. A day with 500 events, the most that
+the API shows, is asked for again by the hour. The API answers such queries about
+six months back. The days done are remembered in the state folder, so that an
 interrupted backfill can go on with --resume.
 
 With --input it reads saved responses: files, folders (in the order of file names)
@@ -161,7 +161,7 @@ func (p Process) backfillDays(ctx context.Context, s config.Settings, opts backf
 	if err != nil {
 		return err
 	}
-	client, err := p.newClient(s, opts.retryNotFound, log, run.Recorder)
+	client, err := p.newClient(polisen.Options{RetryNotFound: opts.retryNotFound, LeaveRoom: true}, s, log, run.Recorder)
 	if err != nil {
 		return err
 	}
@@ -220,6 +220,7 @@ func (o backfillOptions) days(s config.Settings, now time.Time) (pipeline.Days, 
 		return d, usagef("the API answers for about %d months back, which is to %s: older days come back empty; read saved responses of them with --input, or ask all the same with --force",
 			servedMonths, served)
 	}
+	d.Served = archive.DateOf(now.AddDate(0, 1-servedMonths, 0)) // a month's grace for "about"
 	d.Query = polisen.Query{Locations: list(o.locations), Types: list(o.types)}
 	of := fmt.Sprintf("store %s, API %s, locations %q, types %q", s.Archive.Store, s.API.URL.URL, d.Query.Locations, d.Query.Types)
 	d.Done, err = pipeline.OpenDoneFile(s.API.StateDir, of, o.resume)
@@ -228,7 +229,13 @@ func (o backfillOptions) days(s config.Settings, now time.Time) (pipeline.Days, 
 
 // list divides "A;B" as the API does.
 func list(text string) []string {
-	return slices.DeleteFunc(strings.Split(text, ";"), func(s string) bool { return strings.TrimSpace(s) == "" })
+	var names []string
+	for name := range strings.SplitSeq(text, ";") {
+		if name = strings.TrimSpace(name); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // printCalls is the dry run: the calls, and how long they take.

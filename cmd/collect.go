@@ -11,6 +11,7 @@ import (
 
 	"polisen-events-collector/pkg/config"
 	"polisen-events-collector/pkg/pipeline"
+	"polisen-events-collector/pkg/polisen"
 )
 
 // collectTimeout ends a run long before cron starts the next.
@@ -69,7 +70,7 @@ func runCollect(ctx context.Context, p Process, s config.Settings, opts collectO
 	defer cancel()
 	run := p.newRun("collect", s, log)
 	run.DryRun, run.Revisions = opts.dryRun, opts.revisions
-	client, err := p.newClient(s, opts.retryNotFound, log, run.Recorder)
+	client, err := p.newClient(polisen.Options{RetryNotFound: opts.retryNotFound}, s, log, run.Recorder)
 	if err != nil {
 		return err
 	}

@@ -152,7 +152,7 @@ func (p Process) runInspect(ctx context.Context, s config.Settings, opts inspect
 }
 
 func (p Process) inspectAgainstAPI(ctx context.Context, view *inspect.View, s config.Settings, log *slog.Logger, rec *report.Recorder) error {
-	client, err := p.newClient(s, false, log, rec)
+	client, err := p.newClient(polisen.Options{}, s, log, rec)
 	if err != nil {
 		return err
 	}

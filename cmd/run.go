@@ -50,26 +50,25 @@ func withTimeout(ctx context.Context, d time.Duration) (context.Context, context
 }
 
 // newClient returns the client of the API that the settings name, which keeps
-// the API's rules together with all other runs of this host.
-func (p Process) newClient(s config.Settings, retryNotFound bool, log *slog.Logger, rec *report.Recorder) (*polisen.Client, error) {
-	return polisen.NewClient(polisen.Options{
-		URL:           origin(s.API.URL),
-		UserAgent:     s.API.UserAgent,
-		StateDir:      s.API.StateDir,
-		MinInterval:   s.API.MinInterval,
-		RetryNotFound: retryNotFound,
-		OnWait: func(d time.Duration, why string) {
-			if p.interactive(s.General) {
-				fmt.Fprintf(p.Stderr, "%s: waiting %v %s\n", program, d.Round(time.Second), why)
-			} else {
-				log.Info("waiting before a call to the API", "for", d, "reason", why)
-			}
-		},
-		OnWarning: func(text string) {
-			rec.Warn("%s", text)
-			log.Warn(text) // somebody has to see to it, even if the run goes well
-		},
-	})
+// the API's rules together with all other runs of this host. What settings say
+// nothing about it takes from o.
+func (p Process) newClient(o polisen.Options, s config.Settings, log *slog.Logger, rec *report.Recorder) (*polisen.Client, error) {
+	o.URL = origin(s.API.URL)
+	o.UserAgent = s.API.UserAgent
+	o.StateDir = s.API.StateDir
+	o.MinInterval = s.API.MinInterval
+	o.OnWait = func(d time.Duration, why string) {
+		if p.interactive(s.General) {
+			fmt.Fprintf(p.Stderr, "%s: waiting %v %s\n", program, d.Round(time.Second), why)
+		} else {
+			log.Info("waiting before a call to the API", "for", d, "reason", why)
+		}
+	}
+	o.OnWarning = func(text string) {
+		rec.Warn("%s", text)
+		log.Warn(text) // somebody has to see to it, even if the run goes well
+	}
+	return polisen.NewClient(o)
 }
 
 // interactive reports whether somebody watches: stderr is a terminal, and

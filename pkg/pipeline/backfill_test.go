@@ -266,7 +266,8 @@ func TestBackfillDays(t *testing.T) {
 	}
 	api.asked, api.fail = nil, ""
 	r, err := pipeline.Backfill(t.Context(), options(s, clock), days(true).Feed)
-	if err != nil || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "hour 10 of 2026-01-01 is full") {
+	if _, partial := errors.AsType[*pipeline.PartialError](err); !partial || !strings.Contains(err.Error(), "full hours, of which the API shows no more than 500 events each: 1;") ||
+		len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "hour 10 of 2026-01-01 is full") {
 		t.Errorf("warnings %q, error %v", r.Warnings, err)
 	}
 	if len(api.asked) != 25+1 || api.asked[0] != "2026-01-01" || api.asked[25] != "2026-01-02" {
@@ -293,7 +294,7 @@ func TestBackfillStrayDay(t *testing.T) {
 			s, clock := memstore.New(), newClock()
 			api := &dayAPI{clock: clock, items: map[string][][]byte{}, stray: test.stray}
 			id := int64(0)
-			for hour, n := range map[string]int{"2025-12-30 05": 3, "2025-12-28 04": 300, "2025-12-29 22": 260, "2026-01-01 10": 500} {
+			for hour, n := range map[string]int{"2025-12-30 05": 3, "2025-12-28 04": 300, "2025-12-29 22": 260, "2026-01-01 10": 300, "2026-01-01 11": 200} {
 				when, _ := time.Parse("2006-01-02 15", hour)
 				for range n {
 					id++
@@ -332,6 +333,49 @@ func TestBackfillStrayDay(t *testing.T) {
 			}
 			if c := archivetest.Read(t, s); len(c.Events) != 1000 || len(c.Problems) > 0 {
 				t.Errorf("%d events, problems %q", len(c.Events), c.Problems)
+			}
+		})
+	}
+}
+
+// TestBackfillEmptyDay has the API answer with nothing for days of which it must
+// have something, and for others.
+func TestBackfillEmptyDay(t *testing.T) {
+	clock := newClock() // 2 January 2026, the evening
+	day := func(text string) archive.Date {
+		d, err := archive.ParseDate(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	for name, test := range map[string]struct {
+		served, from string
+		query        polisen.Query
+		doubts       bool
+	}{
+		"in the midst":                {served: "2025-08-02", from: "2026-01-01", doubts: true},
+		"the first day":               {served: "2026-01-01", from: "2026-01-01", doubts: true},
+		"before":                      {served: "2026-01-02", from: "2026-01-01"},
+		"today, which has just begun": {served: "2025-08-02", from: "2026-01-02"},
+		"of one place":                {served: "2025-08-02", from: "2026-01-01", query: polisen.Query{Locations: []string{"Arjeplog"}}},
+		"of one kind":                 {served: "2025-08-02", from: "2026-01-01", query: polisen.Query{Types: []string{"Rån"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			done, err := pipeline.OpenDoneFile(t.TempDir(), "test", false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			days := pipeline.Days{
+				From: day(test.from), To: day(test.from), Served: day(test.served), Query: test.query,
+				Source: &dayAPI{clock: clock}, Done: done,
+			}
+			_, err = pipeline.Backfill(t.Context(), options(memstore.New(), clock), days.Feed)
+			if _, partial := errors.AsType[*pipeline.PartialError](err); partial != test.doubts || !partial && err != nil {
+				t.Errorf("error %v; want doubts: %v", err, test.doubts)
+			}
+			if over := test.from < "2026-01-02"; done.Has(days.From) != (over && !test.doubts) {
+				t.Errorf("day done: %v", done.Has(days.From))
 			}
 		})
 	}

@@ -15,6 +15,9 @@ import (
 type Days struct {
 	// From and To are the first and the last day.
 	From, To archive.Date
+	// Served is the first day of which the API has events without doubt, so
+	// that an answer without any is none. Zero if there is no such day.
+	Served archive.Date
 	// Query has the filters; its DateTime is set for each day.
 	Query  polisen.Query
 	Source Source
@@ -37,8 +40,8 @@ type Day struct {
 	// Left is the number of days that are still to be asked for.
 	Left    int
 	Fetched int
-	// Stray says that another query's answer came. Its events are stored like
-	// any, but the day is not done.
+	// Stray says that another query's answer came, or none. Its events are
+	// stored like any, but the day is not done.
 	Stray bool
 	archive.Outcome
 }
@@ -58,20 +61,25 @@ func (d Days) Dates() (todo []archive.Date, done int) {
 
 // Feed returns the feed of these days, oldest first. A day whose response is
 // full is asked for again by the hour; an hour that is full too becomes a
-// warning, since the API shows no more of it. Stray answers make a
+// warning, since the API shows no more of it. That and stray answers make a
 // *PartialError.
 func (d Days) Feed(ctx context.Context, run *Options, sink Sink) error {
 	var stray []archive.Date
+	fullHours := 0
 	todo, _ := d.Dates()
 	for i, date := range todo {
 		day := Day{Date: date, Left: len(todo) - i - 1}
 		err := d.ask(ctx, run, sink, date.String(), &day)
+		if day.Fetched == 0 && d.mustHaveEvents(date, run.Clock.Now()) {
+			day.Stray = true
+		}
 		if err == nil && day.Fetched >= polisen.FullResponse && !day.Stray {
 			for hour := 0; hour < 24 && err == nil; hour++ {
 				part := Day{Date: date}
 				err = d.ask(ctx, run, sink, fmt.Sprintf("%s %02d", date, hour), &part)
 				day.Stray = day.Stray || part.Stray
 				if part.Fetched >= polisen.FullResponse && !part.Stray {
+					fullHours++
 					run.Recorder.Warn("the hour %02d of %s is full: the API shows no more than %d events of it; ask by --location or --type for the rest",
 						hour, date, polisen.FullResponse)
 				}
@@ -97,14 +105,25 @@ func (d Days) Feed(ctx context.Context, run *Options, sink Sink) error {
 	if n := run.Report.Counts.Rejected; n > 0 {
 		reasons = append(reasons, fmt.Sprintf("%d items rejected; they are kept under rejected/", n))
 	}
+	if fullHours > 0 {
+		reasons = append(reasons, fmt.Sprintf("full hours, of which the API shows no more than %d events each: %d; "+
+			"ask by --location or --type for the rest", polisen.FullResponse, fullHours))
+	}
 	if len(stray) > 0 {
-		reasons = append(reasons, fmt.Sprintf("another query's answer came for %d of %d days (first: %s); its events are stored, but the days are not done: "+
-			"ask again with the same command and --resume", len(stray), len(todo), stray[0]))
+		reasons = append(reasons, fmt.Sprintf("another query's answer, or an empty one, came for %d of %d days (first: %s); its events are stored, "+
+			"but the days are not done: ask again with the same command and --resume", len(stray), len(todo), stray[0]))
 	}
 	if len(reasons) > 0 {
 		return &PartialError{Reasons: reasons}
 	}
 	return nil
+}
+
+// mustHaveEvents reports whether no answer for this day can be empty: there are
+// 60 to 80 events a day.
+func (d Days) mustHaveEvents(date archive.Date, now time.Time) bool {
+	unfiltered := len(d.Query.Locations) == 0 && len(d.Query.Types) == 0
+	return unfiltered && d.Served != archive.Date{} && d.Served.Compare(date) <= 0 && over(date, now)
 }
 
 // ask makes one call and stores what it brings.
