@@ -78,10 +78,12 @@ func ParseLine(k Kind, line []byte) (l Line, reason string) {
 	return Line{Date: DateOf(observed), Fingerprint: polisen.Fingerprint(item.Raw)}, ""
 }
 
-// ParseRejected reads a line of a rejected object: the item, and when it was
-// observed, in UTC. If it cannot be one, the reason says why.
+// ParseRejected reads a line of a rejected object, which may be indented: the
+// item, and when it was observed, in UTC. If it cannot be one, the reason says
+// why.
 func ParseRejected(line []byte) (item polisen.Rejected, observed time.Time, reason string) {
 	var wrapped rejectedLine
+	var raw bytes.Buffer
 	switch err := json.Unmarshal(line, &wrapped); {
 	case err != nil:
 		return item, observed, "not a rejected item: " + err.Error()
@@ -90,7 +92,8 @@ func ParseRejected(line []byte) (item polisen.Rejected, observed time.Time, reas
 	case wrapped.ObservedAt.IsZero():
 		return item, observed, "no observed_at"
 	}
-	return polisen.Rejected{Reason: wrapped.Reason, Raw: wrapped.Raw}, wrapped.ObservedAt.UTC(), ""
+	_ = json.Compact(&raw, wrapped.Raw) // it is JSON, or Unmarshal had said so
+	return polisen.Rejected{Reason: wrapped.Reason, Raw: raw.Bytes()}, wrapped.ObservedAt.UTC(), ""
 }
 
 // rejectedText returns the line of a rejected item. The raw text goes in

@@ -3,11 +3,14 @@ package pipeline_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -97,8 +100,9 @@ func TestBackfillDamage(t *testing.T) {
 	}
 }
 
-// TestBackfillCopy: a copy of an archive is input too; what it says of itself
-// is no item, and what was rejected stays so without being news.
+// TestBackfillCopy: a copy of an archive is input too, be it that somebody has
+// indented its lines; what it says of itself is no item, and what was rejected
+// stays so without being news.
 func TestBackfillCopy(t *testing.T) {
 	dir := t.TempDir()
 	from, err := dirstore.Open(dir)
@@ -106,18 +110,44 @@ func TestBackfillCopy(t *testing.T) {
 		t.Fatal(err)
 	}
 	clock := newClock()
-	items := append(notices(1, 30), []byte(`{"id":null}`), polisentest.Notice(7, polisentest.Newest, polisentest.Summary("other")))
+	items := append(notices(1, 30), []byte(`{"id":null,"n":[1.0," a"]}`), polisentest.Notice(7, polisentest.Newest, polisentest.Summary("other")))
 	if _, err := pipeline.Collect(t.Context(), options(from, clock), saying(clock, polisentest.Response(items...))); err == nil {
 		t.Fatal("nothing was rejected")
 	}
-	to := memstore.New()
+	a, to := archivetest.Read(t, from), memstore.New()
+	indentLines(t, dir)
 	r, err := pipeline.Backfill(t.Context(), options(to, clock), pipeline.Saved(saved.Read(t.Context(), []string{dir}, nil), nil))
 	if err != nil || r.Counts.New != 30 || r.Counts.Revised != 1 || r.Counts.Rejected != 1 {
 		t.Errorf("%+v, %v", r.Counts, err)
 	}
-	a, b := archivetest.Read(t, from), archivetest.Read(t, to)
+	b := archivetest.Read(t, to)
 	if !cmp.Equal(a.Events, b.Events) || !cmp.Equal(a.Revisions, b.Revisions) || !cmp.Equal(a.Rejected, b.Rejected) || len(b.Problems) > 0 {
 		t.Errorf("the copy differs; problems %q", b.Problems)
+	}
+}
+
+// indentLines indents each line of the data objects in a folder.
+func indentLines(t *testing.T, dir string) {
+	t.Helper()
+	objects, err := filepath.Glob(filepath.Join(dir, "*", "*", "*", "*", "*.jsonl"))
+	if err != nil || len(objects) < 3 {
+		t.Fatal(objects, err)
+	}
+	for _, object := range objects {
+		content, err := os.ReadFile(object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var indented bytes.Buffer
+		for _, line := range archive.Lines(content) {
+			if err := json.Indent(&indented, line, "", "  "); err != nil {
+				t.Fatal(err)
+			}
+			indented.WriteByte('\n')
+		}
+		if err := os.WriteFile(object, indented.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -47,7 +47,11 @@ func (r *reader) read(file string) error {
 
 func (r *reader) open(file string) (io.Reader, func(), error) {
 	if file == Stdin {
-		source, done := interruptible(r.ctx, r.stdin)
+		source, done := interruptible(r.ctx, func() (io.ReadCloser, error) { return io.NopCloser(r.stdin), nil })
+		return source, done, nil
+	}
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+		source, done := interruptible(r.ctx, func() (io.ReadCloser, error) { return os.Open(file) })
 		return source, done, nil
 	}
 	f, err := os.Open(file)
@@ -57,14 +61,18 @@ func (r *reader) open(file string) (io.Reader, func(), error) {
 	return f, func() { _ = f.Close() }, nil // it was only read
 }
 
-// interruptible reads from r until ctx ends, even while r waits for input, as
-// a terminal or a slow pipe does. After done, r may have been read ahead.
-func interruptible(ctx context.Context, r io.Reader) (source io.Reader, done func()) {
+// interruptible reads what open opens until ctx ends, even while that waits for
+// a writer or for input, as a terminal or a pipe does. It may be read ahead.
+func interruptible(ctx context.Context, open func() (io.ReadCloser, error)) (source io.Reader, done func()) {
 	const chunk = 256 << 10
 	pr, pw := io.Pipe()
 	go func() {
-		// Without its WriteTo, which would choose a smaller buffer.
-		_, err := io.CopyBuffer(pw, struct{ io.Reader }{r}, make([]byte, chunk))
+		r, err := open()
+		if err == nil {
+			// Without its WriteTo, which would choose a smaller buffer.
+			_, err = io.CopyBuffer(pw, struct{ io.Reader }{r}, make([]byte, chunk))
+			_ = r.Close() // it was only read
+		}
 		pw.CloseWithError(err)
 	}()
 	stop := context.AfterFunc(ctx, func() { pr.CloseWithError(context.Cause(ctx)) })

@@ -11,9 +11,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -173,6 +175,47 @@ func TestCancel(t *testing.T) {
 			t.Errorf("-want +got:\n%s", diff)
 		}
 	})
+}
+
+// TestCancelPipe: the same goes for a named pipe, also before anybody writes.
+func TestCancelPipe(t *testing.T) {
+	for name, text := range map[string]string{"no writer": "", "an idle writer": `[{"id":1},`} {
+		t.Run(name, func(t *testing.T) {
+			pipe := filepath.Join(t.TempDir(), "pipe")
+			if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			if text != "" {
+				w, err := os.OpenFile(pipe, os.O_RDWR, 0) // which waits for nobody
+				if err == nil {
+					defer w.Close()
+					_, err = io.WriteString(w, text)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				defer func() { // lets the reader's open return
+					if w, err := os.OpenFile(pipe, os.O_RDWR, 0); err == nil {
+						w.Close()
+					}
+				}()
+			}
+			time.AfterFunc(50*time.Millisecond, cancel)
+			items := 0
+			for _, err := range saved.Read(ctx, []string{pipe}, nil) {
+				if err == nil {
+					items++
+				} else if !errors.Is(err, context.Canceled) {
+					t.Error(err)
+				}
+			}
+			if want := len(text) / 9; items != want {
+				t.Errorf("%d items, want %d", items, want)
+			}
+		})
+	}
 }
 
 // TestCancelBetweenItems: reading ends at once, whatever is at hand.
