@@ -71,7 +71,7 @@ type instanceClient struct {
 	base                 string
 	region               []byte // as the metadata service gave it
 	metadata, federation *ociclient.Dispatcher
-	failure              atomic.Pointer[error] // the newest
+	failure              atomic.Pointer[error] // of the last request; nil if it went well
 }
 
 // explain returns the failure behind an error of the SDK, which is about the
@@ -131,6 +131,7 @@ func (c *instanceClient) Do(r *http.Request) (*http.Response, error) {
 		c.failure.Store(&err)
 		return response(r, http.StatusBadRequest, nil), nil
 	}
+	c.failure.Store(nil)
 	return response(r, http.StatusOK, text), nil
 }
 

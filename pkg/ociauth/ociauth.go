@@ -39,8 +39,7 @@ const (
 	FromVault Kind = "vault"
 )
 
-// ErrCredentials is wrapped by every error of Resolve, but for those of a ctx
-// that is done.
+// ErrCredentials is wrapped by every error of Resolve and of Credentials.
 var ErrCredentials = errors.New("no usable credentials")
 
 // Options says where to look. The zero value is the DEFAULT profile of
@@ -81,20 +80,25 @@ type Credentials struct {
 	key   func() (*rsa.PrivateKey, error)
 }
 
-// Resolve finds the credentials. Once ctx is done, the error wraps
-// context.Cause(ctx), and else ErrCredentials.
+// Resolve finds the credentials. Its errors wrap ErrCredentials and, once ctx is
+// done, context.Cause(ctx).
 func Resolve(ctx context.Context, o Options) (*Credentials, error) {
 	if o.Retry == (retry.Policy{}) {
 		o.Retry = DefaultRetry
 	}
 	c, err := resolve(ctx, o)
-	switch {
-	case ctx.Err() != nil:
-		return nil, fmt.Errorf("find credentials: %w", context.Cause(ctx))
-	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrCredentials, err)
+	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
+		err = fmt.Errorf("%w: %w", err, cause)
 	}
-	return c, nil
+	return c, unusable(err)
+}
+
+// unusable marks an error as one of credentials.
+func unusable(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrCredentials, err)
 }
 
 func resolve(ctx context.Context, o Options) (*Credentials, error) {
@@ -139,10 +143,16 @@ func (c *Credentials) String() string {
 }
 
 // KeyID names the key in a signature.
-func (c *Credentials) KeyID() (string, error) { return c.keyID() }
+func (c *Credentials) KeyID() (string, error) {
+	id, err := c.keyID()
+	return id, unusable(err)
+}
 
 // PrivateRSAKey returns the signing key.
-func (c *Credentials) PrivateRSAKey() (*rsa.PrivateKey, error) { return c.key() }
+func (c *Credentials) PrivateRSAKey() (*rsa.PrivateKey, error) {
+	key, err := c.key()
+	return key, unusable(err)
+}
 
 // TenancyOCID returns the tenancy.
 func (c *Credentials) TenancyOCID() (string, error) { return c.tenancy, nil }

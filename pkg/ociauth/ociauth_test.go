@@ -248,7 +248,7 @@ func TestDoneContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cause := errors.New("enough")
 	cancel(cause)
-	if _, err := ociauth.Resolve(ctx, ociauth.Options{}); !errors.Is(err, cause) || errors.Is(err, ociauth.ErrCredentials) {
+	if _, err := ociauth.Resolve(ctx, ociauth.Options{}); !errors.Is(err, cause) || !errors.Is(err, ociauth.ErrCredentials) {
 		t.Errorf("error is %v", err)
 	}
 }

@@ -185,7 +185,7 @@ func TestInstancePrincipalCancel(t *testing.T) {
 		cause := errors.New("enough")
 		time.AfterFunc(200*time.Millisecond, func() { cancel(cause) })
 		start := time.Now()
-		if _, err := ociauth.Resolve(ctx, o); !errors.Is(err, cause) || errors.Is(err, ociauth.ErrCredentials) {
+		if _, err := ociauth.Resolve(ctx, o); !errors.Is(err, cause) || !errors.Is(err, ociauth.ErrCredentials) {
 			t.Errorf("%s: error is %v", part, err)
 		}
 		if took := time.Since(start); took > 1800*time.Millisecond {
@@ -216,6 +216,19 @@ func TestInstancePrincipalRenews(t *testing.T) {
 	c.Script(ociauthtest.Fault{On: ociauthtest.On("", "x509"), Status: 401, Code: "NotAuthenticated"})
 	if _, err := creds.KeyID(); err == nil || !strings.Contains(err.Error(), "federation service: 401 NotAuthenticated") {
 		t.Errorf("a renewal that fails: %v", err)
+	}
+	if _, err := creds.KeyID(); err != nil {
+		t.Errorf("the next renewal: %v", err)
+	}
+	serve := c.Serve
+	c.Serve = func(r *http.Request, body []byte) ociauthtest.Answer {
+		if r.URL.Path == "/v1/x509" {
+			return ociauthtest.JSON(http.StatusOK, map[string]string{"token": "canary"})
+		}
+		return serve(r, body)
+	}
+	if _, err := creds.KeyID(); !errors.Is(err, ociauth.ErrCredentials) || strings.Contains(err.Error(), "401") || strings.Contains(err.Error(), "canary") {
+		t.Errorf("a renewal that brings no token, long after another failed: %v", err)
 	}
 }
 

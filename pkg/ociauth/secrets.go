@@ -21,7 +21,7 @@ func findVault(ctx context.Context, o Options, creds *Credentials) (string, erro
 	if err != nil {
 		return "", fmt.Errorf("list vaults: %w", err)
 	}
-	if err := ociclient.Configure(&client.BaseClient, ociclient.Options{Endpoint: o.Vault.KMSEndpoint}); err != nil {
+	if err := ociclient.Configure(&client.BaseClient, creds, ociclient.Options{Endpoint: o.Vault.KMSEndpoint}); err != nil {
 		return "", fmt.Errorf("list vaults: %w", err)
 	}
 	var active, others []string
@@ -66,7 +66,7 @@ func readSecrets(ctx context.Context, o Options, creds *Credentials, vault strin
 	if err != nil {
 		return nil, fmt.Errorf("read secrets: %w", err)
 	}
-	if err := ociclient.Configure(&client.BaseClient, ociclient.Options{Endpoint: o.Vault.SecretsEndpoint}); err != nil {
+	if err := ociclient.Configure(&client.BaseClient, creds, ociclient.Options{Endpoint: o.Vault.SecretsEndpoint}); err != nil {
 		return nil, fmt.Errorf("read secrets: %w", err)
 	}
 	contents, errs := make([]secret, len(names)), make([]error, len(names))
@@ -102,25 +102,26 @@ func readSecrets(ctx context.Context, o Options, creds *Credentials, vault strin
 
 func readSecret(ctx context.Context, o Options, client secrets.SecretsClient, vault, name string) (secret, error) {
 	name = o.Vault.SecretPrefix + name
-	return call(ctx, o, "read secret "+name, func(ctx context.Context) (secret, error) {
-		resp, err := client.GetSecretBundleByName(ctx, secrets.GetSecretBundleByNameRequest{
+	operation := "read secret " + name
+	resp, err := call(ctx, o, operation, func(ctx context.Context) (secrets.GetSecretBundleByNameResponse, error) {
+		return client.GetSecretBundleByName(ctx, secrets.GetSecretBundleByNameRequest{
 			SecretName: &name,
 			VaultId:    &vault,
 			Stage:      secrets.GetSecretBundleByNameStageCurrent,
 		})
-		if err != nil {
-			return nil, err
-		}
-		content, ok := resp.SecretBundleContent.(secrets.Base64SecretBundleContentDetails)
-		if !ok || content.Content == nil {
-			return nil, errors.New("the answer has no content")
-		}
-		text, err := base64.StdEncoding.DecodeString(*content.Content)
-		if err != nil {
-			return nil, errors.New("the content is not base64")
-		}
-		return newSecret(string(text)), nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	content, ok := resp.SecretBundleContent.(secrets.Base64SecretBundleContentDetails)
+	if !ok || content.Content == nil {
+		return nil, fmt.Errorf("%s: the answer has no content", operation)
+	}
+	text, err := base64.StdEncoding.DecodeString(*content.Content)
+	if err != nil {
+		return nil, fmt.Errorf("%s: the content is not base64", operation)
+	}
+	return newSecret(string(text)), nil
 }
 
 // denied adds what to look at to an error that says no.

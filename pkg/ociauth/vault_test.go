@@ -261,7 +261,7 @@ func TestVaultCalls(t *testing.T) {
 	time.AfterFunc(30*time.Millisecond, func() { cancel(cause) })
 	start := time.Now()
 	_, err := ociauth.Resolve(ctx, c.options)
-	if !errors.Is(err, cause) || errors.Is(err, ociauth.ErrCredentials) {
+	if !errors.Is(err, cause) || !errors.Is(err, ociauth.ErrCredentials) {
 		t.Errorf("error is %v", err)
 	}
 	if took := time.Since(start); took > 150*time.Millisecond {

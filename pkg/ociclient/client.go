@@ -1,6 +1,7 @@
 // Package ociclient makes the clients of the OCI SDK behave: one HTTP request
-// a call, cancelled when its context is, within a time limit, over one shared
-// transport, and errors that say in one line what the service answered.
+// a call, cancelled when its context is, within a time limit, signed with a key
+// and the token that belongs to it, and errors that say in one line what the
+// service answered.
 //
 // It does not know any service's operations, nor how often a call is worth
 // repeating: the packages that make the calls do.
@@ -40,10 +41,11 @@ func NewTransport() *http.Transport {
 	return t
 }
 
-// Configure makes client send one request a call: the SDK's own retries (up to
-// 8 tries, deaf to Retry-After) and circuit breaker are off, PUT does not wait
-// for a "100 Continue", and redirects are errors. Calls must go through Try.
-func Configure(client *common.BaseClient, o Options) error {
+// Configure makes client send one request a call, signed with keys: the SDK's
+// own retries (up to 8 tries, deaf to Retry-After) and circuit breaker are off,
+// PUT does not wait for a "100 Continue", and redirects are errors. Calls must
+// go through Try.
+func Configure(client *common.BaseClient, keys common.KeyProvider, o Options) error {
 	if o.Endpoint != "" {
 		if err := checkEndpoint(o.Endpoint); err != nil {
 			return err
@@ -61,7 +63,9 @@ func Configure(client *common.BaseClient, o Options) error {
 	if transport == nil {
 		transport = NewTransport()
 	}
-	client.HTTPClient = NewDispatcher(transport, o.Requests)
+	d := NewDispatcher(transport, o.Requests)
+	d.keys = keys
+	client.HTTPClient, client.Signer = d, unsigned{}
 	return nil
 }
 
@@ -116,14 +120,15 @@ func Try[T any](ctx context.Context, timeout time.Duration, op func(context.Cont
 type Dispatcher struct {
 	client   http.Client
 	requests *atomic.Int64
+	keys     common.KeyProvider // signs the requests; nil sends them as they are
 }
 
 // NewDispatcher returns a dispatcher over transport, which counts the requests
-// if requests is not nil.
+// if requests is not nil. It signs none.
 func NewDispatcher(transport http.RoundTripper, requests *atomic.Int64) *Dispatcher {
 	// A redirected request would not be signed for where it ends up.
 	none := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Dispatcher{http.Client{Transport: transport, CheckRedirect: none}, requests}
+	return &Dispatcher{client: http.Client{Transport: transport, CheckRedirect: none}, requests: requests}
 }
 
 // Do sends r, whose context must come from Try.
@@ -132,10 +137,16 @@ func (d *Dispatcher) Do(r *http.Request) (*http.Response, error) {
 	if !ok {
 		return nil, errors.New("the call was not made through Try")
 	}
+	r = r.WithContext(attempt)
+	if d.keys != nil {
+		if err := sign(r, d.keys); err != nil {
+			return nil, err
+		}
+	}
 	if d.requests != nil {
 		d.requests.Add(1)
 	}
-	resp, err := d.client.Do(r.WithContext(attempt))
+	resp, err := d.client.Do(r)
 	if err != nil {
 		if ue, ok := errors.AsType[*url.Error](err); ok {
 			err = ue.Err // the operation is named elsewhere, and better than by its URL

@@ -23,9 +23,10 @@ type Error struct {
 	// RequestID is the opc-request-id by which Oracle's support finds the call.
 	RequestID string
 
-	after time.Duration
-	skew  time.Duration // the service's clock less ours
-	cause error         // why there is no answer
+	after  time.Duration
+	skew   time.Duration // the service's clock less ours
+	cause  error         // why there is no answer
+	unsent bool          // the request could not be signed, which is what cause is about
 }
 
 // maxErrorBody bounds what is read of an error's body; the services' own are
@@ -93,8 +94,12 @@ func (e *Error) RetryAfter() time.Duration { return e.after }
 
 // Transient reports whether the call may well succeed if it is made again:
 // there was no answer, or one of 429 or 5xx other than 501. The call may have
-// taken effect all the same.
+// taken effect all the same. A failure to sign is not: the keys' provider has
+// tried what there is to try.
 func (e *Error) Transient() bool {
+	if e.unsent {
+		return false
+	}
 	if e.cause != nil {
 		_, untrusted := errors.AsType[*tls.CertificateVerificationError](e.cause)
 		return !untrusted

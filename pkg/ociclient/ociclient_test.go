@@ -24,13 +24,13 @@ import (
 func client(t *testing.T, url string, o ociclient.Options) objectstorage.ObjectStorageClient {
 	t.Helper()
 	id := ociauthtest.Shared()
-	c, err := objectstorage.NewObjectStorageClientWithConfigurationProvider(
-		common.NewRawConfigurationProvider(id.Tenancy, id.User, id.Region, id.Fingerprint, string(id.PEM()), nil))
+	keys := common.NewRawConfigurationProvider(id.Tenancy, id.User, id.Region, id.Fingerprint, string(id.PEM()), nil)
+	c, err := objectstorage.NewObjectStorageClientWithConfigurationProvider(keys)
 	if err != nil {
 		t.Fatal(err)
 	}
 	o.Endpoint = url
-	if err := ociclient.Configure(&c.BaseClient, o); err != nil {
+	if err := ociclient.Configure(&c.BaseClient, keys, o); err != nil {
 		t.Fatal(err)
 	}
 	return c

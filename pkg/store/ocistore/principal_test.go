@@ -2,6 +2,7 @@ package ocistore_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +12,34 @@ import (
 	"polisen-events-collector/pkg/store/ocistore"
 	"polisen-events-collector/pkg/store/ocistore/ocitest"
 )
+
+// A renewal that fails is not the bucket's fault, and there is nothing to repeat.
+func TestRenewalFails(t *testing.T) {
+	server := ocitest.NewServer(t)
+	server.Cloud.Instance = ociauthtest.NewInstance()
+	server.Cloud.Instance.Session = time.Minute // each use renews it
+	t.Setenv("OCI_METADATA_BASE_URL", server.URL+"/opc/v2")
+	t.Setenv("OCI_SDK_AUTH_CLIENT_REGION_URL", server.URL)
+	creds, err := ociauth.Resolve(t.Context(), ociauth.Options{Kind: ociauth.InstancePrincipal, Region: "eu-stockholm-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := ocistore.Open(creds, ocistore.Options{Namespace: "ns", Bucket: server.Bucket, Endpoint: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, status := range []int{401, 404} {
+		server.Cloud.Script(ociauthtest.Fault{On: ociauthtest.On("", "x509"), Status: status, Code: "Code", Times: ociauthtest.Forever})
+		_, err := s.Get(t.Context(), "a")
+		if !errors.Is(err, ociauth.ErrCredentials) || errors.Is(err, store.ErrAccess) || errors.Is(err, store.ErrNotExist) ||
+			!strings.Contains(err.Error(), "federation service") || strings.Contains(err.Error(), "check the bucket") {
+			t.Errorf("error is %v", err)
+		}
+	}
+	if n := s.Stats(); n.Requests != 0 || n.Retries != 0 {
+		t.Errorf("%+v, want nothing sent to the bucket", n)
+	}
+}
 
 // A store that signs with what an instance's certificate, and a vault that the
 // instance may read, give.

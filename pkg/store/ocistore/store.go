@@ -83,7 +83,7 @@ func Open(creds common.ConfigurationProvider, o Options) (*Store, error) {
 	if o.Namespace != "" {
 		s.namespace.Store(&o.Namespace)
 	}
-	err = ociclient.Configure(&s.client.BaseClient, ociclient.Options{
+	err = ociclient.Configure(&s.client.BaseClient, creds, ociclient.Options{
 		Endpoint: o.Endpoint, Transport: o.Transport, Requests: &s.requests,
 	})
 	if err != nil {
