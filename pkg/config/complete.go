@@ -14,7 +14,7 @@ func (l *loader) completeAPI(product string) {
 			api.UserAgent += " (+" + l.given[flagContact].text + ")"
 		}
 	}
-	if api.MinInterval < LeastInterval && api.URL.URL != "" && !api.URL.Loopback && !l.bad[flagMinInterval] {
+	if api.MinInterval < LeastInterval && api.URL.URL != "" && !api.URL.Loopback {
 		l.reject(flagMinInterval, "the API's rules ask for %v between calls", LeastInterval)
 	}
 	if !l.has(flagStateDir) {
@@ -28,9 +28,13 @@ func (l *loader) completeAPI(product string) {
 
 func (l *loader) completeArchive() {
 	l.completeStore()
-	l.completeVault()
+	l.completeAuth()
+	inBucket := l.settings.Archive.Store.Kind == OCIStore
+	if inBucket || !l.has(flagStore) { // with a folder named, a vault in the environment is for other commands
+		l.checkVault()
+	}
 	oci := &l.settings.Archive.OCI
-	if l.has(flagOCIConfig) || l.settings.Archive.Store.Kind != OCIStore {
+	if l.has(flagOCIConfig) || !inBucket {
 		return
 	}
 	if !oci.Auth.needsConfigFile() && (oci.Auth != AuthVault || !l.settings.Archive.Vault.Auth.needsConfigFile()) {
@@ -70,15 +74,18 @@ func (l *loader) completeStore() {
 	}
 }
 
-func (l *loader) completeVault() {
-	byID, byName := l.has(flagVaultID), l.has(flagVaultName)
-	auth := &l.settings.Archive.OCI.Auth
-	if !l.has(flagAuth) {
-		*auth = AuthAPIKey
-		if byID || byName {
-			*auth = AuthVault
-		}
+func (l *loader) completeAuth() {
+	if l.has(flagAuth) {
+		return
 	}
+	l.settings.Archive.OCI.Auth = AuthAPIKey
+	if l.has(flagVaultID) || l.has(flagVaultName) {
+		l.settings.Archive.OCI.Auth = AuthVault
+	}
+}
+
+func (l *loader) checkVault() {
+	byID, byName := l.has(flagVaultID), l.has(flagVaultName)
 	if byID && byName {
 		other := l.given[flagVaultID]
 		l.reject(flagVaultName, "%s from %s names a vault too; give one of them", other.setting.Name(), other.from)
@@ -86,7 +93,7 @@ func (l *loader) completeVault() {
 	if byName && !l.has(flagCompartment) {
 		l.miss(flagCompartment, "the vault's name needs the compartment to look in")
 	}
-	if *auth == AuthVault && !byID && !byName {
+	if l.settings.Archive.OCI.Auth == AuthVault && !byID && !byName {
 		l.miss(flagVaultID, "the credentials are to come from a vault (or give --%s)", flagVaultName)
 	}
 }

@@ -87,7 +87,7 @@ func (s Setting) DefaultText() string {
 // The error is of type Problems and holds all that is wrong. The settings then
 // have their defaults where their values are wrong.
 func Load(flags *pflag.FlagSet, groups Group, env Lookup, product string) (Settings, error) {
-	l := loader{flags: flags, env: env, given: map[string]given{}, bad: map[string]bool{}}
+	l := loader{flags: flags, env: env, given: map[string]given{}}
 	all := All(groups | GeneralGroup)
 	for _, s := range all { // the env-file may hold the others
 		if s.Flag == flagEnvFile {
@@ -119,7 +119,6 @@ type loader struct {
 	file     map[string]string
 	settings Settings
 	given    map[string]given // what was given, by the setting's key
-	bad      map[string]bool  // which of it is wrong
 	problems Problems
 }
 
@@ -196,7 +195,6 @@ func (l *loader) openEnvFile(s Setting) {
 // reject notes that the value given for a setting is wrong.
 func (l *loader) reject(key, format string, args ...any) {
 	g := l.given[key]
-	l.bad[key] = true
 	l.problems = append(l.problems, fmt.Errorf("%s: %s from %s: %w; for example %s",
 		g.setting.Name(), quote(g.text), g.from, fmt.Errorf(format, args...), g.setting.Example))
 }
@@ -213,7 +211,7 @@ func (l *loader) miss(key, format string, args ...any) {
 
 func (l *loader) has(key string) bool { _, ok := l.given[key]; return ok }
 
-var password = regexp.MustCompile(`//[^/]*@`)
+var password = regexp.MustCompile(`(?s)//.*@`) // of which a mistyped one may hold anything
 
 // quote shows a value on one line, without what might be a credential.
 func quote(text string) string {

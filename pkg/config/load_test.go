@@ -179,6 +179,16 @@ func TestImplied(t *testing.T) {
 		got  func(config.Settings) any
 		want any
 	}{
+		"a vault in the environment beside a folder": {
+			args: []string{"--store", "/a"}, env: []string{"OCI_VAULT_NAME=v", "OCI_AUTH=vault"},
+			got: func(s config.Settings) any { return s.Archive.Store.Path }, want: "/a",
+		},
+		"capital letters": {
+			env: []string{"LOG_LEVEL=ERROR", "LOG_FORMAT=Json", "OCI_AUTH=API_KEY"},
+			got: func(s config.Settings) any {
+				return [3]any{s.General.LogLevel, s.General.LogFormat, s.Archive.OCI.Auth}
+			}, want: [3]any{slog.LevelError, config.JSON, config.AuthAPIKey},
+		},
 		"contact": {
 			args: []string{"--contact", "ops@example.org"},
 			got:  func(s config.Settings) any { return s.API.UserAgent }, want: "product/1 (+ops@example.org)",
@@ -278,6 +288,7 @@ func TestRefused(t *testing.T) {
 		"level":              {env: []string{"LOG_LEVEL=verbose"}, want: []string{"debug, info, warn, error"}},
 		"log format":         {env: []string{"LOG_FORMAT=xml"}, want: []string{"not one of text, json"}},
 		"output":             {args: []string{"--output", "yaml"}, want: []string{"--output: ", "not one of text, json"}},
+		"scheme's slashes":   {args: []string{"--store", "oci:/bucket"}, want: []string{"two slashes"}},
 		"switch":             {args: []string{"--quiet=maybe"}, want: []string{"neither true nor false"}},
 		"empty flag":         {args: []string{"--store="}, want: []string{"it is empty"}},
 		"flag as value":      {args: []string{"--store", "--quiet"}, want: []string{"looks like a flag"}},
@@ -299,6 +310,7 @@ func TestRefused(t *testing.T) {
 		"other OCID":         {args: []string{"--vault-id", compartment}, want: []string{"an OCID of a compartment, not of a vault"}},
 		"compartment":        {args: []string{"--vault-name", "v"}, want: []string{"--vault-compartment (OCI_VAULT_COMPARTMENT_ID): not given"}},
 		"two vaults":         {args: []string{"--vault-name", "v", "--vault-compartment", compartment}, env: []string{"OCI_VAULT_ID=" + vaultID}, want: []string{"--vault-name", "--vault-id (OCI_VAULT_ID) from the environment", "give one"}},
+		"vault of a bucket":  {args: []string{"--store", "oci:///b", "--auth", "vault"}, want: []string{"--vault-id (OCI_VAULT_ID): not given"}},
 		"region":             {env: []string{"OCI_REGION=Stockholm 1"}, want: []string{"not a region"}},
 		"profile":            {env: []string{"OCI_PROFILE=a\nb"}, want: []string{"control character"}},
 		"header break":       {args: []string{"--user-agent", "x\r\nHost: y"}, want: []string{"printable ASCII"}},
@@ -371,7 +383,7 @@ func TestGroups(t *testing.T) {
 
 func TestValuesHideSecrets(t *testing.T) {
 	for _, text := range []string{
-		"https://user:canary@example.org/x", "http://canary@example.org", "-----BEGIN PRIVATE KEY-----canary",
+		"https://user:canary@example.org/x", "http://canary@example.org", "https://user:canary/2@example.org/x", "s3://key:canary/2@b@bucket", "-----BEGIN PRIVATE KEY-----canary",
 	} {
 		_, err := load(t, []string{"--api-url", text, "--oci-endpoint", text, "--vault-id", text})
 		if err == nil || strings.Contains(err.Error(), "canary") {

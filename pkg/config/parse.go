@@ -11,11 +11,6 @@ import (
 	"time"
 )
 
-type (
-	dur   = time.Duration
-	level = slog.Level
-)
-
 func authKinds() []string {
 	return []string{
 		string(AuthVault), string(AuthAPIKey), string(AuthInstancePrincipal),
@@ -47,6 +42,7 @@ func check(parse func(string) (string, error)) func(*Settings, string) error {
 
 func choice[T ~string](field func(*Settings) *T, options []string) func(*Settings, string) error {
 	return into(field, func(text string) (T, error) {
+		text = strings.ToLower(text)
 		if !slices.Contains(options, text) {
 			return "", errors.New("not one of " + strings.Join(options, ", "))
 		}
@@ -54,8 +50,8 @@ func choice[T ~string](field func(*Settings) *T, options []string) func(*Setting
 	})
 }
 
-func duration(field func(*Settings) *dur) func(*Settings, string) error {
-	return into(field, func(text string) (dur, error) {
+func duration(field func(*Settings) *time.Duration) func(*Settings, string) error {
+	return into(field, func(text string) (time.Duration, error) {
 		d, err := time.ParseDuration(text)
 		switch {
 		case err != nil:
@@ -67,9 +63,9 @@ func duration(field func(*Settings) *dur) func(*Settings, string) error {
 	})
 }
 
-func parseLevel(text string) (level, error) {
-	var l level
-	if !slices.Contains([]string{"debug", "info", "warn", "error"}, text) {
+func parseLevel(text string) (slog.Level, error) {
+	var l slog.Level
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, strings.ToLower(text)) {
 		return l, errors.New("not one of debug, info, warn, error")
 	}
 	return l, l.UnmarshalText([]byte(text))

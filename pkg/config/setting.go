@@ -1,6 +1,10 @@
 package config
 
-import "strings"
+import (
+	"log/slog"
+	"strings"
+	"time"
+)
 
 // Group is a set of settings that a command takes as a whole.
 type Group uint8
@@ -105,7 +109,7 @@ func table() []Setting {
 			Help: "least time between two calls to the API, and the delay before its first retry, which then doubles; " +
 				"less than 10s is for an API on this machine alone, and then lifts the limits an hour and a day too",
 			Example: "30s",
-			set:     duration(func(s *Settings) *dur { return &s.API.MinInterval }),
+			set:     duration(func(s *Settings) *time.Duration { return &s.API.MinInterval }),
 		},
 		{
 			Flag: flagStateDir, Env: "POLISEN_STATE_DIR", Group: APIGroup, Kind: "FOLDER",
@@ -139,14 +143,14 @@ func table() []Setting {
 			Implied: "5m for collect, without limit for other commands",
 			Help:    "time for the whole run, all retries included",
 			Example: "2m",
-			set:     duration(func(s *Settings) *dur { return &s.Archive.Timeout }),
+			set:     duration(func(s *Settings) *time.Duration { return &s.Archive.Timeout }),
 		},
 		{
 			Flag: "retry-base", Env: "POLISEN_RETRY_BASE", Group: ArchiveGroup, Kind: "DURATION",
 			Default: "500ms",
 			Help:    "delay before the first retry of a storage or vault call, which then doubles",
 			Example: "1s",
-			set:     duration(func(s *Settings) *dur { return &s.Archive.RetryBase }),
+			set:     duration(func(s *Settings) *time.Duration { return &s.Archive.RetryBase }),
 		},
 		{
 			Flag: flagAuth, Env: "OCI_AUTH", Group: ArchiveGroup, Kind: "KIND",
@@ -253,7 +257,7 @@ func table() []Setting {
 			Default: "warn",
 			Help:    "least important diagnostics to show: debug, info, warn, error",
 			Example: "info",
-			set:     into(func(s *Settings) *level { return &s.General.LogLevel }, parseLevel),
+			set:     into(func(s *Settings) *slog.Level { return &s.General.LogLevel }, parseLevel),
 		},
 		{
 			Flag: "log-format", Env: "LOG_FORMAT", Group: GeneralGroup, Kind: "FORMAT",

@@ -49,11 +49,19 @@ const (
 	maxNamespaceName = 128
 )
 
+// oneSlash is a URL mistyped, which would else be taken as a path.
+var (
+	oneSlash    = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]+:/([^/]|$)`)
+	errOneSlash = errors.New("after a URL's scheme go two slashes (a path that begins so can be given as ./...)")
+)
+
 // ParseStore reads oci://namespace/bucket, oci:///bucket, file:///folder or a
 // plain path, which is taken from the working folder.
 func ParseStore(text string) (StoreURL, error) {
 	scheme, rest, isURL := strings.Cut(text, "://")
 	switch {
+	case oneSlash.MatchString(text):
+		return StoreURL{}, errOneSlash
 	case !isURL || scheme == "file":
 		path, err := localPath(text)
 		return StoreURL{Kind: DirStore, Path: path}, err
@@ -81,6 +89,9 @@ type APIURL struct {
 
 // ParseAPIURL reads an http or https URL, a file:// URL or a plain path.
 func ParseAPIURL(text string) (APIURL, error) {
+	if oneSlash.MatchString(text) {
+		return APIURL{}, errOneSlash
+	}
 	scheme, _, isURL := strings.Cut(text, "://")
 	if !isURL || scheme == "file" {
 		path, err := localPath(text)

@@ -27,6 +27,7 @@ func TestParseStore(t *testing.T) {
 		"/var/lib/a b":          "file:///var/lib/a%20b",
 		"archive":               "file://" + here + "/archive",
 		"./a/../b":              "file://" + here + "/b",
+		"./oci:/b":              "file://" + here + "/oci:/b",
 	}
 	for text, want := range tests {
 		got, err := config.ParseStore(text)
@@ -37,6 +38,7 @@ func TestParseStore(t *testing.T) {
 	for _, text := range []string{
 		"oci://", "oci:///", "oci://ns", "oci://ns/", "oci://ns/a/b", "oci://ns//b", "oci://ns/b?c", "oci://n.s/b", "OCI://ns/b",
 		longest + "b", "oci://n" + longest[len("oci://"):],
+		"oci:/bucket", "oci:/ns/b", "file:/x", "s3:/",
 		"file://x/y", "file://", "file:///x?y", "s3://b/c", "https://example.org/", "a\x00b",
 	} {
 		if got, err := config.ParseStore(text); err == nil {
@@ -79,7 +81,7 @@ func TestParseAPIURL(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"http://localhost.example.org/", "http://127.0.0.1.example.org/", "http://0.0.0.0/", "http://127.1/", "http://127.0.0.1@example.org/",
+		"https:/polisen.se/api/events", "http://localhost.example.org/", "http://127.0.0.1.example.org/", "http://0.0.0.0/", "http://127.1/", "http://127.0.0.1@example.org/",
 		"https://user@polisen.se/", "https://polisen.se/#x", "https://", "ws://localhost/", "https://a b/",
 	} {
 		if got, err := config.ParseAPIURL(text); err == nil {
