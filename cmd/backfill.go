@@ -16,6 +16,7 @@ import (
 	"polisen-events-collector/pkg/config"
 	"polisen-events-collector/pkg/pipeline"
 	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/saved"
 )
 
@@ -94,7 +95,7 @@ exit code 3.`,
 func (p Process) runBackfill(ctx context.Context, s config.Settings, opts backfillOptions, log *slog.Logger) error {
 	ctx, cancel := withTimeout(ctx, s.Archive.Timeout)
 	defer cancel()
-	run := p.newRun("backfill", s, log)
+	run := p.newRun(ctx, "backfill", s, log)
 	run.DryRun, run.Revisions = opts.dryRun, opts.revisions
 	if err := opts.check(); err != nil {
 		return err
@@ -139,7 +140,7 @@ func (p Process) backfillSaved(ctx context.Context, s config.Settings, opts back
 	if !finished(r) && r.Counts.Fetched > 0 {
 		err = &unfinishedError{err, "what was stored stays, and the same command stores the rest"}
 	}
-	return errors.Join(err, p.printReport(r, s.General, log))
+	return errors.Join(err, p.printReport(r, run.Recorder, s.General, log))
 }
 
 // collectLess has garbage collected half as often while memory is far below
@@ -169,7 +170,7 @@ func (p Process) backfillDays(ctx context.Context, s config.Settings, opts backf
 	todo, done := days.Dates()
 	all := len(todo) + done
 	if opts.dryRun {
-		return p.printCalls(days, todo, done, client)
+		return p.printCalls(days, todo, done, client, s.General)
 	}
 	run.Report.Source = fmt.Sprintf("%s, %s to %s", run.Report.Source, days.From, days.To)
 	bar := p.newBar(len(todo), s.General)
@@ -190,7 +191,7 @@ func (p Process) backfillDays(ctx context.Context, s config.Settings, opts backf
 	if err != nil && asked > 0 && asked < len(todo) {
 		err = &unfinishedError{err, fmt.Sprintf("%d of %d days are done: go on with the same command and --resume", done, all)}
 	}
-	return errors.Join(err, p.printReport(r, s.General, log))
+	return errors.Join(err, p.printReport(r, run.Recorder, s.General, log))
 }
 
 // days reads the range of days and opens the file of those that are done.
@@ -212,6 +213,8 @@ func (o backfillOptions) days(s config.Settings, now time.Time) (pipeline.Days, 
 	}
 	served := archive.DateOf(now.AddDate(0, -servedMonths, 0))
 	switch {
+	case d.From.Compare(today) > 0:
+		return d, usagef("--from %s is in the future", d.From)
 	case d.To.Compare(d.From) < 0:
 		return d, usagef("--to %s is before --from %s", d.To, d.From)
 	case d.To.Compare(today) > 0:
@@ -239,13 +242,26 @@ func list(text string) []string {
 }
 
 // printCalls is the dry run: the calls, and how long they take.
-func (p Process) printCalls(d pipeline.Days, todo []archive.Date, done int, client *polisen.Client) error {
-	for _, date := range todo {
+func (p Process) printCalls(d pipeline.Days, todo []archive.Date, done int, client *polisen.Client, s config.General) error {
+	calls := make([]string, len(todo))
+	for i, date := range todo {
 		q := d.Query
 		q.DateTime = date.String()
-		fmt.Fprintln(p.Stdout, client.URL(q))
+		calls[i] = client.URL(q)
+	}
+	takes := client.Pace(len(todo)).Round(time.Second)
+	if s.Output == config.JSON {
+		return printJSON(p.Stdout, struct {
+			DryRun   bool           `json:"dry_run"`
+			Calls    []string       `json:"calls"`
+			DaysDone int            `json:"days_done"`
+			Takes    report.Seconds `json:"at_least_s"`
+		}{true, calls, done, report.Seconds(takes)})
+	}
+	for _, call := range calls {
+		fmt.Fprintln(p.Stdout, call)
 	}
 	_, err := fmt.Fprintf(p.Stdout, "dry run, nothing called: %d calls (%d days are done), at least %v by the API's rules; a full day takes 24 more\n",
-		len(todo), done, client.Pace(len(todo)).Round(time.Second))
+		len(calls), done, takes)
 	return err
 }

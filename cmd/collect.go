@@ -68,12 +68,12 @@ hour and 1440 times a day by all runs of this host together.`,
 func runCollect(ctx context.Context, p Process, s config.Settings, opts collectOptions, log *slog.Logger) error {
 	ctx, cancel := withTimeout(ctx, cmp.Or(s.Archive.Timeout, collectTimeout))
 	defer cancel()
-	run := p.newRun("collect", s, log)
+	run := p.newRun(ctx, "collect", s, log)
 	run.DryRun, run.Revisions = opts.dryRun, opts.revisions
 	client, err := p.newClient(polisen.Options{RetryNotFound: opts.retryNotFound}, s, log, run.Recorder)
 	if err != nil {
 		return err
 	}
 	r, err := pipeline.Collect(ctx, run, client)
-	return errors.Join(err, p.printReport(r, s.General, log))
+	return errors.Join(err, p.printReport(r, run.Recorder, s.General, log))
 }

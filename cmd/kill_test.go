@@ -106,7 +106,7 @@ func killAt(t *testing.T, w *world, cloud *cloudtest.Cloud, k int, m moment) (re
 	close(dead)
 	requests = int(n.Load())
 	killed := k > 0 && requests >= k
-	if (err != nil) != killed || p.stderr.Len() > 0 {
+	if (err != nil) != killed || p.unexpected() != "" {
 		t.Fatalf("to be killed at request %d of %d, the program ended with %v: %s", k, requests, p.ProcessState, &p.stderr)
 	}
 	if killed {
@@ -153,7 +153,7 @@ func TestKilledAtAnyTime(t *testing.T) {
 				if p.Wait() != nil {
 					killed++
 				}
-				if p.stderr.Len() > 0 {
+				if p.unexpected() != "" {
 					t.Fatalf("killed after %v: %s", delay, &p.stderr)
 				}
 				states[fmt.Sprint(names(t, w))] = true

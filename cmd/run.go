@@ -20,7 +20,7 @@ import (
 )
 
 // newRun returns the options of a run of a command that stores events.
-func (p Process) newRun(command string, s config.Settings, log *slog.Logger) pipeline.Options {
+func (p Process) newRun(ctx context.Context, command string, s config.Settings, log *slog.Logger) pipeline.Options {
 	rec := report.NewRecorder(time.Now)
 	host, _ := os.Hostname() // a run without a name is a run all the same
 	return pipeline.Options{
@@ -34,10 +34,26 @@ func (p Process) newRun(command string, s config.Settings, log *slog.Logger) pip
 		},
 		Recorder: rec,
 		Clock:    retry.System,
+		Flags:    s.Archive.Flags,
+		Alert:    alert(log, rec),
 		OpenStore: func(ctx context.Context) (store.Store, error) {
 			return openStore(ctx, s.Archive, log, rec)
 		},
-		ExitCode: func(err error) int { return int(exitCode(err)) },
+		ExitCode: func(err error) int {
+			if sig, ok := caught(ctx); ok {
+				return int(sig.code())
+			}
+			return int(exitCode(err))
+		},
+	}
+}
+
+// alert tells of what somebody has to see to even if the run goes well, at once
+// and in the report.
+func alert(log *slog.Logger, rec *report.Recorder) func(text string) {
+	return func(text string) {
+		log.Warn(text)
+		rec.Told(text)
 	}
 }
 
@@ -46,7 +62,7 @@ func withTimeout(ctx context.Context, d time.Duration) (context.Context, context
 	if d == 0 {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeout(ctx, d)
+	return context.WithTimeoutCause(ctx, d, fmt.Errorf("the time for the whole run is over, which is %v (--timeout): %w", d, context.DeadlineExceeded))
 }
 
 // newClient returns the client of the API that the settings name, which keeps
@@ -64,10 +80,7 @@ func (p Process) newClient(o polisen.Options, s config.Settings, log *slog.Logge
 			log.Info("waiting before a call to the API", "for", d, "reason", why)
 		}
 	}
-	o.OnWarning = func(text string) {
-		rec.Warn("%s", text)
-		log.Warn(text) // somebody has to see to it, even if the run goes well
-	}
+	o.OnWarning = alert(log, rec)
 	return polisen.NewClient(o)
 }
 
@@ -83,7 +96,7 @@ func isTerminal(w io.Writer) bool {
 // printReport tells of a finished run: its report with --output json, else a
 // summary to whoever watches. Warnings are part of both; elsewhere they are
 // diagnostics, of level info after a run that went well, since that is silent.
-func (p Process) printReport(r report.Report, s config.General, log *slog.Logger) error {
+func (p Process) printReport(r report.Report, rec *report.Recorder, s config.General, log *slog.Logger) error {
 	if s.Output == config.JSON {
 		body, err := r.JSON()
 		if err == nil {
@@ -92,7 +105,7 @@ func (p Process) printReport(r report.Report, s config.General, log *slog.Logger
 		return err
 	}
 	watched := p.interactive(s)
-	for _, warning := range r.Warnings {
+	for _, warning := range rec.Untold() {
 		switch {
 		case watched:
 			fmt.Fprintf(p.Stderr, "%s: %s\n", program, warning)

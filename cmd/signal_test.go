@@ -4,12 +4,17 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"polisen-events-collector/pkg/config"
+	"polisen-events-collector/pkg/pipeline"
 )
 
 // probe starts the signalled probe and waits until it is at work.
@@ -70,6 +75,29 @@ func TestSignalsEndTheRun(t *testing.T) {
 				t.Errorf("stderr %q, want %q", got, want)
 			}
 		})
+	}
+}
+
+// The report of a run that a signal ended has the process's exit code.
+func TestSignalInReport(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	run := Process{}.newRun(ctx, "collect", config.Settings{}, slog.New(slog.DiscardHandler))
+	failure := fmt.Errorf("%w: put: cancelled", pipeline.ErrStore)
+	if got := run.ExitCode(failure); got != int(exitStorage) {
+		t.Errorf("before the signal: exit code %d", got)
+	}
+	cancel(caughtSignal{syscall.SIGTERM})
+	if got := run.ExitCode(failure); got != int(exitSIGTERM) {
+		t.Errorf("after the signal: exit code %d", got)
+	}
+}
+
+func TestTimeout(t *testing.T) {
+	ctx, cancel := withTimeout(t.Context(), time.Nanosecond)
+	defer cancel()
+	<-ctx.Done()
+	if err := context.Cause(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "--timeout") {
+		t.Errorf("the cause is %v", err)
 	}
 }
 

@@ -153,7 +153,7 @@ func (p Process) runVerify(ctx context.Context, s config.Settings, opts verifyOp
 	if opts.quick {
 		return p.runQuick(ctx, st, s.General, opts)
 	}
-	o := verify.Options{Concurrency: opts.concurrency, Now: time.Now}
+	o := verify.Options{Concurrency: opts.concurrency, Now: time.Now, Flags: s.Archive.Flags}
 	if opts.from != "" {
 		o.From, _ = archive.ParseDate(opts.from) // checked before
 	}

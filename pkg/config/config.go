@@ -61,6 +61,9 @@ type Archive struct {
 	RetryBase time.Duration // first delay between tries of a storage or vault call
 	OCI       OCI
 	Vault     Vault
+	// Flags are those of the command line that say which archive it is and how
+	// to reach it, as for a shell: another command needs them too.
+	Flags string
 }
 
 // OCI are the settings of Object Storage. They matter if Store.Kind is OCIStore.

@@ -105,6 +105,7 @@ func Load(flags *pflag.FlagSet, groups Group, env Lookup, product string) (Setti
 	}
 	if groups&ArchiveGroup != 0 {
 		l.completeArchive()
+		l.settings.Archive.Flags = l.archiveFlags(all)
 	}
 	if l.problems != nil {
 		return l.settings, l.problems
@@ -207,6 +208,29 @@ func (l *loader) miss(key, format string, args ...any) {
 				s.Name(), fmt.Errorf(format, args...), s.Example))
 		}
 	}
+}
+
+// archiveFlags returns what the command line says of the archive, as for a shell.
+func (l *loader) archiveFlags(all []Setting) string {
+	var words []string
+	for _, s := range all {
+		f := l.flags.Lookup(s.Flag)
+		if f == nil || !f.Changed || s.Flag != flagEnvFile && (s.Group != ArchiveGroup || s.Flag == flagTimeout || s.Flag == flagRetryBase) {
+			continue
+		}
+		words = append(words, "--"+s.Flag, shellWord(f.Value.String()))
+	}
+	return strings.Join(words, " ")
+}
+
+// plainWord is a word that means itself to any shell.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+
+func shellWord(text string) string {
+	if plainWord.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 func (l *loader) has(key string) bool { _, ok := l.given[key]; return ok }

@@ -40,13 +40,30 @@ func load(t *testing.T, args []string, env ...string) (config.Settings, error) {
 	return config.Load(flags, all, lookup, "product/1")
 }
 
+// mustLoad leaves out Archive.Flags, which differ by where a value comes from.
 func mustLoad(t *testing.T, args []string, env ...string) config.Settings {
 	t.Helper()
 	s, err := load(t, args, env...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.Archive.Flags = ""
 	return s
+}
+
+func TestArchiveFlags(t *testing.T) {
+	file := writeFile(t, "OCI_PROFILE=x")
+	for want, args := range map[string][]string{
+		"":                                 {"--quiet", "--timeout", "1m", "--retry-base=1s", "--contact", "x"},
+		"--store ./a":                      {"--store=./a", "--timeout", "1m"},
+		`--store './it'\''s "$HOME" here'`: {"--store", `./it's "$HOME" here`},
+		"--store oci:///b --auth instance_principal --env-file " + file: {"--auth", "instance_principal", "--env-file", file, "--store", "oci:///b"},
+	} {
+		s, err := load(t, args, "OCI_REGION=eu-paris-1")
+		if err != nil || s.Archive.Flags != want {
+			t.Errorf("%q: %s, %v; want %s", args, s.Archive.Flags, err, want)
+		}
+	}
 }
 
 func writeFile(t *testing.T, text string) string {

@@ -76,6 +76,8 @@ const (
 	flagVaultName   = "vault-name"
 	flagCompartment = "vault-compartment"
 	flagEnvFile     = "env-file"
+	flagTimeout     = "timeout"
+	flagRetryBase   = "retry-base"
 	envNamespace    = "OCI_NAMESPACE"
 	envBucket       = "OCI_BUCKET_NAME"
 )
@@ -139,14 +141,14 @@ func table() []Setting {
 			set:     check(parseName),
 		},
 		{
-			Flag: "timeout", Env: "POLISEN_TIMEOUT", Group: ArchiveGroup, Kind: "DURATION",
+			Flag: flagTimeout, Env: "POLISEN_TIMEOUT", Group: ArchiveGroup, Kind: "DURATION",
 			Implied: "5m for collect, without limit for other commands",
 			Help:    "time for the whole run, all retries included",
 			Example: "2m",
 			set:     duration(func(s *Settings) *time.Duration { return &s.Archive.Timeout }),
 		},
 		{
-			Flag: "retry-base", Env: "POLISEN_RETRY_BASE", Group: ArchiveGroup, Kind: "DURATION",
+			Flag: flagRetryBase, Env: "POLISEN_RETRY_BASE", Group: ArchiveGroup, Kind: "DURATION",
 			Default: "500ms",
 			Help:    "delay before the first retry of a storage or vault call, which then doubles",
 			Example: "1s",

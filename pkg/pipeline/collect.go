@@ -23,6 +23,9 @@ import (
 // Unless the run was refused, dry or cancelled, its report is also put into
 // the store as metadata/last_run.json, failures included.
 func Collect(ctx context.Context, o Options, source Source) (report.Report, error) {
+	if o.Alert == nil {
+		o.Alert = func(text string) { o.Recorder.Warn("%s", text) }
+	}
 	c := &collect{Options: o, source: source}
 	err := c.commit(ctx)
 	if err == nil {

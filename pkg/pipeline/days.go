@@ -103,7 +103,7 @@ func (d Days) Feed(ctx context.Context, run *Options, sink Sink) error {
 	}
 	var reasons []string
 	if n := run.Report.Counts.Rejected; n > 0 {
-		reasons = append(reasons, fmt.Sprintf("%d items rejected; they are kept under rejected/", n))
+		reasons = append(reasons, fmt.Sprintf("%d items rejected; they are %s", n, run.kept()))
 	}
 	if fullHours > 0 {
 		reasons = append(reasons, fmt.Sprintf("full hours, of which the API shows no more than %d events each: %d; "+

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"polisen-events-collector/pkg/polisen"
@@ -35,12 +36,12 @@ func (c *collect) doubts() error {
 			from, to = to, from
 		}
 		reasons = append(reasons, fmt.Sprintf("events may have been missed: the response is full and shares no event with the last one; "+
-			"fetch them with: polisen-events-collector backfill --from %s --to %s",
-			from.Format(time.DateOnly), to.Format(time.DateOnly)))
+			"fetch them with: %s --from %s --to %s",
+			c.command("backfill"), from.Format(time.DateOnly), to.Format(time.DateOnly)))
 	}
 	if n := c.outcome.Rejected; n > 0 {
-		reasons = append(reasons, fmt.Sprintf("%d of %d items rejected (first: %s); they are kept under rejected/",
-			n, c.Report.Counts.Fetched, c.response.Rejected[0].Reason))
+		reasons = append(reasons, fmt.Sprintf("%d of %d items rejected (first: %s); they are %s",
+			n, c.Report.Counts.Fetched, c.response.Rejected[0].Reason, c.kept()))
 	}
 	if len(reasons) > 0 {
 		return &PartialError{Reasons: reasons}
@@ -48,14 +49,27 @@ func (c *collect) doubts() error {
 	return nil
 }
 
+// command is one of the program's, about the same archive.
+func (o *Options) command(name string) string {
+	return strings.TrimSpace("polisen-events-collector " + name + " " + o.Flags)
+}
+
+// kept is what has become of rejected items.
+func (o *Options) kept() string {
+	if o.DryRun {
+		return "left out, as this is a dry run"
+	}
+	return "kept under rejected/"
+}
+
 func (c *collect) warnOfDocument() {
 	if name := c.outcome.KeptAs; name != "" {
-		c.Recorder.Warn("the metadata document could not be read; it is kept as %s and was rebuilt from the archive", name)
+		c.Alert(fmt.Sprintf("the metadata document could not be read; it is kept as %s and was rebuilt from the archive", name))
 	} else if c.outcome.Rebuilt {
-		c.Recorder.Warn("the metadata document was missing or another program's; it was rebuilt from the archive")
+		c.Alert("the metadata document was missing or another program's; it was rebuilt from the archive")
 	}
 	if d := c.writer.Document(); !c.DryRun && d.CompleteAbove == nil {
-		c.Recorder.Warn("the metadata document cannot tell new ids from old ones, so each costs a look into the archive; mend it with: polisen-events-collector verify --repair")
+		c.Recorder.Warn("the metadata document cannot tell new ids from old ones, so each costs a look into the archive; mend it with: %s --repair", c.command("verify"))
 	}
 }
 

@@ -57,6 +57,12 @@ type Options struct {
 	Revisions bool
 	// DryRun says that nothing is to be written.
 	DryRun bool
+	// Flags are what another command needs to be about this archive, as for a
+	// shell; empty if it needs none.
+	Flags string
+	// Alert is told of what somebody has to see to even if the run goes well,
+	// and puts it into the report; nil leaves it at the report.
+	Alert func(text string)
 	// ExitCode gives the process's exit code for an error, for the report.
 	ExitCode func(error) int
 }

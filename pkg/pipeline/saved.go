@@ -50,8 +50,11 @@ func Saved(items iter.Seq2[saved.Item, error], progress func(Progress)) Feed {
 			return err
 		}
 		if f.problems > 0 {
-			return &PartialError{Reasons: []string{fmt.Sprintf("%d of the input's items could not be taken as events (first: %s); what was read of them is kept under rejected/",
-				f.problems, f.first)}}
+			return &PartialError{Reasons: []string{fmt.Sprintf("%d of the input's items could not be taken as events (first: %s); what was read of them is %s",
+				f.problems, f.first, run.kept())}}
+		}
+		if f.done.Items == 0 {
+			return &PartialError{Reasons: []string{"the input holds no events: look at the path, or at what was piped in"}}
 		}
 		return nil
 	}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sync"
@@ -16,6 +17,7 @@ type Recorder struct {
 	stages   []Stage
 	retries  int
 	warnings []string
+	told     []string // of warnings, those that need not be told again
 }
 
 // NewRecorder returns a Recorder for a run that starts now.
@@ -54,6 +56,21 @@ func (r *Recorder) Warn(format string, args ...any) {
 	}
 }
 
+// Told notes a warning that somebody has been told of already.
+func (r *Recorder) Told(text string) {
+	r.Warn("%s", text)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.told = append(r.told, text)
+}
+
+// Untold returns the other warnings.
+func (r *Recorder) Untold() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(r.warnings), func(text string) bool { return slices.Contains(r.told, text) })
+}
+
 // Finish fills in what was recorded: times, stages in order of their start,
 // retries and warnings. A run may be finished more than once.
 func (r *Recorder) Finish(to *Report) {
@@ -64,7 +81,7 @@ func (r *Recorder) Finish(to *Report) {
 	to.Duration = Seconds(end.Sub(r.started))
 	to.StoreRetries = r.retries
 	to.Stages = slices.Clone(r.stages)
-	slices.SortStableFunc(to.Stages, func(a, b Stage) int { return int(a.Start - b.Start) })
+	slices.SortStableFunc(to.Stages, func(a, b Stage) int { return cmp.Compare(a.Start, b.Start) })
 	to.Warnings = append([]string{}, r.warnings...)
 	if to.Objects == nil {
 		to.Objects = []Object{} // an empty list, not null, for readers of the JSON

@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -120,9 +121,29 @@ func TestConcurrent(t *testing.T) {
 	if len(r.Stages) != 8 || r.StoreRetries != 8 || len(r.Warnings) != 1 {
 		t.Errorf("%+v", r)
 	}
-	for i := 1; i < len(r.Stages); i++ {
-		if r.Stages[i].Start < r.Stages[i-1].Start {
-			t.Error("stages are not in the order of their start")
-		}
+}
+
+func TestStagesAreInTheOrderOfTheirStart(t *testing.T) {
+	now := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+	rec := report.NewRecorder(func() time.Time { return now })
+	first := rec.Stage("first")
+	now = now.Add(3 * time.Second)
+	rec.Stage("second")()
+	first()
+	var r report.Report
+	rec.Finish(&r)
+	if len(r.Stages) != 2 || r.Stages[0].Name != "first" {
+		t.Errorf("%+v", r.Stages)
+	}
+}
+
+func TestUntold(t *testing.T) {
+	rec := report.NewRecorder(time.Now)
+	rec.Warn("one")
+	rec.Told("two")
+	var r report.Report
+	rec.Finish(&r)
+	if untold := rec.Untold(); !slices.Equal(untold, []string{"one"}) || !slices.Equal(r.Warnings, []string{"one", "two"}) {
+		t.Errorf("untold %q of %q", untold, r.Warnings)
 	}
 }

@@ -71,9 +71,14 @@ func (j *judgement) parseDocument() error {
 // judgeDocument holds the document against the archive.
 func (j *judgement) judgeDocument() {
 	if j.doc == nil {
-		if j.document.ETag == "" && len(j.objects)+len(j.outside) > 0 {
+		switch {
+		case j.document.ETag != "": // it is damaged, which has been found
+		case len(j.objects)+len(j.outside) > 0:
 			j.mendDocument = true
 			j.findDocument(DocumentMissing, 0, "a document beside the objects", "none", mendRepair)
+		default:
+			j.findDocument(ArchiveMissing, 0, "an archive", "neither a document nor any data object",
+				"check the store's name, and that its disk is there; if nothing was collected yet, do: "+program+" collect"+flagsPlace)
 		}
 		return
 	}
@@ -92,8 +97,9 @@ func (j *judgement) judgeDocument() {
 			j.findDocument(SeenNotStored, id, "each listed id in the archive", fmt.Sprintf("event %d nowhere", id), mendRepair)
 		case stored && len(j.doc.Fingerprints[id]) > 0 && !sameVersions(j.doc.Fingerprints[id], v.fingerprints()):
 			j.mendDocument = true
-			j.findDocument(FingerprintsDiffer, id, fmt.Sprintf("fingerprints of event %d's stored versions: %v", id, v.fingerprints()),
-				fmt.Sprint(j.doc.Fingerprints[id]), mendRepair)
+			j.findDocument(FingerprintsDiffer, id, fmt.Sprintf("fingerprints %v, those of event %d as it was stored", j.doc.Fingerprints[id], id),
+				fmt.Sprintf("%v in %s", v.fingerprints(), j.places(id)),
+				"look whether somebody has changed the event there, and put that right; what is there then counts, after: "+mendRepair)
 		}
 	}
 	for _, v := range j.stored {

@@ -30,6 +30,7 @@ const (
 	LoneRevision       Check = "revision-without-event"
 	DuplicateRejected  Check = "duplicate-rejected"
 	MissingDays        Check = "missing-days"
+	ArchiveMissing     Check = "archive-missing"
 	DocumentMissing    Check = "document-missing"
 	DocumentDamaged    Check = "document-damaged"
 	SeenUnsorted       Check = "seen-unsorted"
@@ -86,16 +87,27 @@ func (f Finding) String() string {
 	return b.String()
 }
 
+// What mends a finding. Commands have a place for Options.Flags, which complete
+// fills.
 const (
+	flagsPlace       = "\x00"
 	program          = "polisen-events-collector"
-	mendRepair       = program + " verify --repair"
-	mendDuplicates   = program + " verify --repair=duplicates"
+	mendRepair       = program + " verify" + flagsPlace + " --repair"
+	mendDuplicates   = program + " verify" + flagsPlace + " --repair=duplicates"
 	mendByHand       = "no command does; look at the object, correct it by hand, then run: " + mendRepair
 	mendForeign      = "look at it, and take it out of the archive by the store's own tools"
-	mendBackfillForm = program + " backfill --from %s --to %s"
+	mendBackfillForm = program + " backfill" + flagsPlace + " --from %s --to %s (more than six months back: --input, from saved responses)"
 )
 
 func mendBackfill(from, to archive.Date) string { return fmt.Sprintf(mendBackfillForm, from, to) }
+
+// complete puts the flags into a mend's commands.
+func complete(mend, flags string) string {
+	if flags != "" {
+		flags = " " + flags
+	}
+	return strings.ReplaceAll(mend, flagsPlace, flags)
+}
 
 // printable returns a name that anybody may have made up as it can be shown.
 func printable(name string) string {

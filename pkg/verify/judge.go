@@ -112,6 +112,16 @@ func (j *judgement) collect() {
 	slices.SortFunc(j.rejected, func(a, b entry) int { return cmp.Or(cmp.Compare(a.fingerprint, b.fingerprint), a.inOrder(b)) })
 }
 
+// places names the lines that hold versions of an id.
+func (j *judgement) places(id int64) string {
+	i, _ := slices.BinarySearchFunc(j.lines, id, func(e entry, id int64) int { return cmp.Compare(e.id, id) })
+	var all []string
+	for ; i < len(j.lines) && j.lines[i].id == id; i++ {
+		all = append(all, j.lines[i].place())
+	}
+	return strings.Join(all, ", ")
+}
+
 // inOrder compares two lines by when they were stored; kinds in their order.
 func (e entry) inOrder(f entry) int {
 	return cmp.Or(strings.Compare(string(e.Kind), string(f.Kind)), cmp.Compare(e.Timestamp, f.Timestamp),
@@ -218,7 +228,8 @@ func (j *judgement) result(name string) *Result {
 	if (j.o.To != archive.Date{}) {
 		r.To = j.o.To.String()
 	}
-	for _, f := range j.findings {
+	for i, f := range j.findings {
+		r.Findings[i].Mend = complete(f.Mend, j.o.Flags)
 		r.ByCheck[f.Check]++
 		if f.Severity == Problem {
 			r.Problems++

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -109,18 +110,11 @@ func (r *Result) Verdict() string {
 		fmt.Fprintf(&b, "; %s with events, %s to %s", plural(c.Days, "day"), c.First, c.Last)
 	}
 	if r.From != "" || r.To != "" {
-		fmt.Fprintf(&b, "; only days from %s to %s, so not whether each listed id is stored", or(r.From, "the first"), or(r.To, "the last"))
+		fmt.Fprintf(&b, "; only days from %s to %s, so not whether each listed id is stored", cmp.Or(r.From, "the first"), cmp.Or(r.To, "the last"))
 	} else {
 		fmt.Fprintf(&b, "; %s", plural(c.Listed, "listed id"))
 	}
 	return b.String()
-}
-
-func or(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
 }
 
 func plural(n int, noun string) string {

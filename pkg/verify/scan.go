@@ -226,7 +226,7 @@ func (o *object) reject(number int, text []byte, reason string) {
 	}
 	mend := mendByHand
 	if o.Kind != archive.Rejected {
-		mend = mendRepair + ", then fetch the day again: " + mendBackfill(o.Date, o.Date)
+		mend = "no command takes out the line: do so by hand, then run: " + mendRepair + ", and fetch the day again: " + mendBackfill(o.Date, o.Date)
 	}
 	o.find(check, number, 0, expected, reason, mend)
 }

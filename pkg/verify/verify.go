@@ -30,6 +30,9 @@ type Options struct {
 	From, To archive.Date
 	// Now tells the time.
 	Now func() time.Time
+	// Flags are what a command that mends something needs to be about this
+	// archive, as for a shell; empty if it needs none.
+	Flags string
 }
 
 func (o Options) includes(d archive.Date) bool {
