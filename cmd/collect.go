@@ -45,7 +45,7 @@ hour and 1440 times a day by all runs of this host together.`,
   # into OCI Object Storage, signing as the instance this runs on
   ` + program + ` collect --store oci:///polisen-events --auth instance_principal
   # crontab
-  */30 * * * * /usr/local/bin/` + program + ` collect --env-file /etc/` + program + `/env`,
+  7,37 * * * * /usr/local/bin/` + program + ` collect --env-file /etc/` + program + `/env`,
 		Args:        noArgs,
 		Annotations: endsWith(exitPartial, exitAPI, exitStorage, exitAccess, exitRefused),
 		RunE: func(cmd *cobra.Command, _ []string) error {

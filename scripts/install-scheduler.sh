@@ -69,6 +69,17 @@ while (($# > 0)); do
 done
 [[ -n $scheduler ]] || fail 64 'give cron or systemd (see --help)'
 $uninstall || [[ -f $binary && -x $binary ]] || fail 1 "$binary is no program: install it there, or name it with --binary"
+case $scheduler in
+cron) tool=crontab settings=$env_file ;;
+systemd) tool=systemctl settings=${env_file:-/etc/$name/env} ;;
+esac
+command -v "$tool" >/dev/null || fail 1 "there is no $tool here: install $scheduler, or choose the other scheduler"
+if ! $uninstall; then
+	[[ -z $env_file || -r $env_file ]] || fail 1 "$env_file cannot be read: write the settings into it first"
+	[[ -r $settings ]] ||
+		printf 'install-scheduler: note: without %s runs have no settings: they collect into the home folder, and give no contact\n' \
+			"${settings:-an --env-file}" >&2
+fi
 
 run() {
 	if $dry_run; then

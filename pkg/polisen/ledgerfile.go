@@ -79,7 +79,7 @@ func (l *ledger) occupied(ctx context.Context) error {
 
 // alone warns that other processes do not hear of this one's calls.
 func (l *ledger) alone(doing string, err error) {
-	l.warn("the API's call limits are kept within this run only: "+doing, fmt.Errorf("%w; make the state folder writable", err))
+	l.warn("the API's call limits are kept within this run only: "+doing, fmt.Errorf("%w; make the state folder writable, with room in it", err))
 }
 
 func (l *ledger) lock(ctx context.Context) (*flock.Flock, error) {
