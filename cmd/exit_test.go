@@ -10,7 +10,12 @@ import (
 	"testing"
 
 	"polisen-events-collector/pkg/config"
+	"polisen-events-collector/pkg/inspect"
+	"polisen-events-collector/pkg/ociauth"
+	"polisen-events-collector/pkg/pipeline"
+	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/verify"
 )
 
 func TestExitCode(t *testing.T) {
@@ -25,6 +30,21 @@ func TestExitCode(t *testing.T) {
 		{config.Problems{errors.New("wrong")}, 64},
 		{store.ErrAccess, 6},
 		{errors.Join(io.ErrUnexpectedEOF, store.ErrAccess), 6},
+		{ociauth.ErrCredentials, 6},
+		{polisen.ErrSettings, 64},
+		{polisen.ErrRefused, 8},
+		{pipeline.ErrAPI, 4},
+		{pipeline.ErrStore, 5},
+		{&pipeline.PartialError{Reasons: []string{"one of two"}}, 3},
+		{verify.ErrFindings, 7},
+		{inspect.ErrNotFound, 7},
+		// what a person has to see to goes before its effects
+		{errors.Join(pipeline.ErrAPI, pipeline.ErrStore), 5},
+		{errors.Join(pipeline.ErrStore, store.ErrAccess), 6},
+		{errors.Join(pipeline.ErrStore, ociauth.ErrCredentials), 6},
+		{errors.Join(pipeline.ErrAPI, ociauth.ErrCredentials), 6},
+		{errors.Join(polisen.ErrRefused, pipeline.ErrStore), 5},
+		{errors.Join(&pipeline.PartialError{Reasons: []string{"x"}}, pipeline.ErrStore), 5},
 	}
 	for _, tt := range tests {
 		if got := exitCode(tt.err); got != tt.want {

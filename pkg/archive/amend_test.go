@@ -171,6 +171,22 @@ func TestAmendUnknownOutcome(t *testing.T) {
 	}
 }
 
+// TestAmendBesideStranger: as long as lines of the last commit stand in the
+// document alone, no amendment takes its place.
+func TestAmendBesideStranger(t *testing.T) {
+	tr := newTruth()
+	s := unflushed(t, tr, current(series(10, 3, 2)...))
+	d := document(t, s)
+	a := archive.Amendment{From: etag(t, s, archive.DocumentName), Document: archive.Document{
+		SeenIDs: d.SeenIDs, CompleteAbove: d.CompleteAbove, Fingerprints: d.Fingerprints,
+	}}
+	if _, _, err := archive.NewWriter(s, options()).Amend(t.Context(), a); !errors.Is(err, store.ErrPrecondition) {
+		t.Errorf("error %v, want the amendment refused", err)
+	}
+	mustRun(t, s, archive.Batch{})
+	tr.check(t, s)
+}
+
 // TestAmendLost: another run's commit, at whatever time, leaves the amendment
 // without effect.
 func TestAmendLost(t *testing.T) {

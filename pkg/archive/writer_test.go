@@ -339,7 +339,8 @@ func TestNewerFormat(t *testing.T) {
 }
 
 func TestDamagedDocumentIsKept(t *testing.T) {
-	for _, damage := range []string{"", "{}", "null", "[1]", `{"seen_ids":["x"]}`, `{"seen_ids":[1],"pending":[{"name":"../x","content":""}]}`} {
+	for _, damage := range []string{"", "{}", "null", "[1]", `{"seen_ids":["x"]}`, `{"seen_ids":[1],"pending":[{"name":"../x","content":""}]}`,
+		`{"seen_ids":[1],"superseded":[{"name":"metadata/last_run.json","etag":"x"}]}`} {
 		s := memstore.New()
 		put(t, s, archive.DocumentName, damage)
 		put(t, s, fmt.Sprintf("metadata/last_seen.corrupt-%d.json", start.Unix()), "an older copy")
@@ -349,6 +350,55 @@ func TestDamagedDocumentIsKept(t *testing.T) {
 			t.Errorf("%q: kept as %q: %q, %v, rebuilt %v", damage, o.KeptAs, object.Body, err, o.Rebuilt)
 		}
 	}
+}
+
+// TestCommitsAreSmall: what one commit stores stays below a mebibyte, unless
+// one line alone is larger.
+func TestCommitsAreSmall(t *testing.T) {
+	s := memstore.New()
+	b := current(event(50, 0, strings.Repeat("x", 2<<20)))
+	for id := range int64(30) {
+		b.Events = append(b.Events, event(id+1, 0, strings.Repeat("x", 100<<10)))
+	}
+	mustRun(t, s, b)
+	if n := document(t, s).Commit.Sequence; n != 4 {
+		t.Errorf("%d commits for an event of 2 MiB and 30 of 100 KiB, want 4", n)
+	}
+	for a, err := range s.List(t.Context(), "events/") {
+		if err != nil || a.Size > 1<<20 && a.Size < 2<<20 {
+			t.Errorf("an object of %d bytes, %v", a.Size, err)
+		}
+	}
+}
+
+// unflushed is an archive whose last commit, of this batch, was not followed by
+// its objects, and in which a stranger's object has the name of one.
+func unflushed(t *testing.T, tr *truth, b archive.Batch) store.Store {
+	t.Helper()
+	s := memstore.New()
+	shown(t, s, tr, current(series(1, 5, 0)...))
+	tr.show(b)
+	cut := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
+		if c.Method == storetest.Put && strings.HasPrefix(c.Name, "events/") {
+			return storetest.CrashBefore()
+		}
+		return storetest.Fault{}
+	})
+	if _, err := run(cut, b); !errors.Is(err, storetest.ErrCrashed) {
+		t.Fatalf("setup: %v", err)
+	}
+	put(t, s, document(t, s).Pending[0].Name, string(event(9999, 2, "stranger's").Raw)+"\n")
+	tr.show(current(event(9999, 2, "stranger's")))
+	return s
+}
+
+// TestStrangerBesideManyEvents: lines that are nowhere but in the document
+// count as stored, also of ids that it does not list.
+func TestStrangerBesideManyEvents(t *testing.T) {
+	b, tr := current(series(10, 1500, 2)...), newTruth()
+	s := unflushed(t, tr, b)
+	mustRun(t, s, b)
+	tr.check(t, s)
 }
 
 // TestPublishedFields: readers of the published format go on working.

@@ -31,7 +31,8 @@ import (
 
 // Store is a store.Store in a folder. Open makes one.
 type Store struct {
-	path string // absolute
+	path string               // absolute
+	sync func(*os.File) error // makes a file or a folder durable
 
 	mu      sync.Mutex
 	root    *os.Root            // nil until the folder exists and is first used
@@ -56,6 +57,7 @@ func Open(root string) (*Store, error) {
 	}
 	s := &Store{
 		path: path,
+		sync: (*os.File).Sync,
 		turn: make(chan struct{}, 1),
 		lock: flock.New(filepath.Join(path, lockName), flock.SetPermissions(fileMode)),
 	}

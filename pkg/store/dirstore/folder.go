@@ -22,7 +22,7 @@ func (s *Store) writable() (*os.Root, error) {
 	if ready {
 		return root, nil
 	}
-	if err := makeRoot(s.path); err != nil {
+	if err := s.makeRoot(s.path); err != nil {
 		return nil, fmt.Errorf("%w: create the store's folder: %w", store.ErrAccess, err)
 	}
 	root, err := s.opened()
@@ -42,13 +42,13 @@ func (s *Store) writable() (*os.Root, error) {
 }
 
 // makeRoot creates the folder and those above it that are missing.
-func makeRoot(dir string) error {
+func (s *Store) makeRoot(dir string) error {
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		return nil
 	}
 	parent := filepath.Dir(dir)
 	if parent != dir {
-		if err := makeRoot(parent); err != nil {
+		if err := s.makeRoot(parent); err != nil {
 			return err
 		}
 	}
@@ -60,7 +60,7 @@ func makeRoot(dir string) error {
 		return err
 	}
 	defer above.Close()
-	return syncFolder(above)
+	return s.syncFolder(above)
 }
 
 // makeFolder opens a folder of the store, after creating it and those above it
@@ -94,7 +94,7 @@ func (s *Store) makeFolder(root *os.Root, dir string) (*os.Root, error) {
 		return nil, err
 	}
 	defer entries.Close()
-	if err := syncFolder(entries); err != nil {
+	if err := s.syncFolder(entries); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -120,8 +120,8 @@ func clearTemps(root *os.Root) {
 // syncFolder makes a folder's entries durable. Some file systems cannot sync
 // folders and say EINVAL (fsync(2)); there is nothing more to be done on those.
 // Any other error is one of unknown outcome, whatever its cause.
-func syncFolder(folder *os.File) error {
-	if err := folder.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
+func (s *Store) syncFolder(folder *os.File) error {
+	if err := s.sync(folder); err != nil && !errors.Is(err, syscall.EINVAL) {
 		return fmt.Errorf("make it durable: %v", err)
 	}
 	return nil

@@ -70,22 +70,22 @@ func (s *Store) put(ctx context.Context, name string, body []byte, etag store.ET
 	case err == nil && info.IsDir():
 		return fmt.Errorf("%w: other objects have this name as their folder", store.ErrInvalid)
 	case err == nil && cond.Absent():
-		return taken(folder)
+		return s.taken(folder)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return impossible(err)
 	}
 	temp := path.Join(tempFolder, rand.Text())
 	defer root.Remove(temp) // gone already if it was renamed
-	if err := writeTemp(root, temp, body); err != nil {
+	if err := s.writeTemp(root, temp, body); err != nil {
 		return err
 	}
 	if cond.Absent() {
 		if err := root.Link(temp, name); errors.Is(err, fs.ErrExist) {
-			return taken(folder)
+			return s.taken(folder)
 		} else if err != nil {
 			return impossible(err)
 		}
-		return syncFolder(folder)
+		return s.syncFolder(folder)
 	}
 	return s.locked(ctx, func() error {
 		if err := s.holds(root, name, cond); err != nil {
@@ -98,7 +98,7 @@ func (s *Store) put(ctx context.Context, name string, body []byte, etag store.ET
 		}
 		s.replaced.close()
 		s.replaced = written
-		return syncFolder(folder)
+		return s.syncFolder(folder)
 	})
 }
 
@@ -138,7 +138,7 @@ func (s *Store) remove(ctx context.Context, name string, etag store.ETag) error 
 		if err := root.Remove(name); err != nil {
 			return err
 		}
-		return syncFolder(folder)
+		return s.syncFolder(folder)
 	})
 }
 
@@ -164,8 +164,8 @@ func (s *Store) holds(root *os.Root, name string, cond store.Cond) error {
 // taken returns ErrPrecondition for an object that must not exist and does. It
 // makes sure of the object's durability first, since the caller will rely on
 // it and its writer may have been killed just before doing so.
-func taken(folder *os.File) error {
-	if err := syncFolder(folder); err != nil {
+func (s *Store) taken(folder *os.File) error {
+	if err := s.syncFolder(folder); err != nil {
 		return err
 	}
 	return fmt.Errorf("%w: the object exists", store.ErrPrecondition)
@@ -201,14 +201,14 @@ func (s *Store) locked(ctx context.Context, f func() error) error {
 	return f()
 }
 
-func writeTemp(root *os.Root, temp string, body []byte) error {
+func (s *Store) writeTemp(root *os.Root, temp string, body []byte) error {
 	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(body)
 	if err == nil {
-		err = f.Sync()
+		err = s.sync(f)
 	}
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
