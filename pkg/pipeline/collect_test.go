@@ -155,6 +155,41 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// TestHealsBesideFailingFetch: a run whose fetch fails before the store is open
+// heals all the same, and says so.
+func TestHealsBesideFailingFetch(t *testing.T) {
+	s, clock := memstore.New(), newClock()
+	first, err := pipeline.Collect(t.Context(), options(s, clock), saying(clock, polisentest.Body(5)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := first.Objects[0].Name
+	lost, err := s.Stat(t.Context(), name)
+	if err == nil {
+		err = s.Delete(t.Context(), name, lost.ETag)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := make(chan struct{})
+	o := options(s, clock)
+	o.OpenStore = func(context.Context) (store.Store, error) {
+		<-failed
+		time.Sleep(20 * time.Millisecond) // what the failure ends has ended then
+		return s, nil
+	}
+	r, err := pipeline.Collect(t.Context(), o, sourceFunc(func(context.Context) (*polisen.Response, error) {
+		close(failed)
+		return nil, errors.New("down")
+	}))
+	if !errors.Is(err, pipeline.ErrAPI) || r.Counts.Healed != 1 || lastRun(t, s).Counts.Healed != 1 {
+		t.Errorf("%d healed, %v", r.Counts.Healed, err)
+	}
+	if _, err := s.Stat(t.Context(), name); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestCancelled: a run that is told to stop does so without a last word.
 func TestCancelled(t *testing.T) {
 	s, clock := memstore.New(), newClock()

@@ -461,6 +461,31 @@ func TestRetryAfterIsRemembered(t *testing.T) {
 	}
 }
 
+// TestPauseAndClock: a pause is a day at most, whatever becomes of the clock.
+func TestPauseAndClock(t *testing.T) {
+	w := newLedgerWorld(t)
+	w.api.Script(polisentest.RetryAfter(429, "7200"))
+	if _, err := w.fetch(t, time.Minute); !errors.Is(err, retry.ErrNoTime) {
+		t.Fatalf("got %v, want no time for another try", err)
+	}
+	w.clock.Advance(-365 * 24 * time.Hour)
+	_, err := w.fetch(t, time.Minute)
+	if refused, ok := errors.AsType[*polisen.RefusedError](err); !ok || refused.Next.Sub(w.clock.Now()) != 24*time.Hour {
+		t.Errorf("a year earlier: %v, want it refused for a day", err)
+	}
+}
+
+// TestRetryAfterOfSuccess: there is nothing to try again.
+func TestRetryAfterOfSuccess(t *testing.T) {
+	w := newLedgerWorld(t)
+	w.api.Script(polisentest.Answer{Body: polisentest.Body(1), Header: http.Header{"Retry-After": {"3600"}}})
+	w.mustFetch(t)
+	w.mustFetch(t)
+	if got := w.clock.Slept(); got != 10*time.Second {
+		t.Errorf("slept %v, want 10s", got)
+	}
+}
+
 // TestDamagedLedger has a file that holds nobody knows how many calls: at most
 // as many as an hour may have.
 func TestDamagedLedger(t *testing.T) {
