@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"polisen-events-collector/pkg/store"
 )
@@ -86,8 +88,14 @@ type Pending struct {
 // Text is UTF-8, in JSON a string.
 type Text []byte
 
-// MarshalText implements encoding.TextMarshaler.
-func (t Text) MarshalText() ([]byte, error) { return t, nil }
+// MarshalText implements encoding.TextMarshaler. What is not UTF-8 is an error,
+// since JSON would hold something else in its place.
+func (t Text) MarshalText() ([]byte, error) {
+	if !utf8.Valid(t) {
+		return nil, errors.New("not UTF-8")
+	}
+	return t, nil
+}
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (t *Text) UnmarshalText(text []byte) error {

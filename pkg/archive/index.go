@@ -15,11 +15,10 @@ import (
 // never change, so each is read once; a partition's list of objects holds as
 // long as nobody else commits.
 type index struct {
-	store     store.Reader
-	revisions bool // whether later versions count too
-	days      map[Date]*day
-	rejected  *rejectedIndex
-	warnings  []string
+	store    store.Reader
+	days     map[Date]*day
+	rejected *rejectedIndex
+	warnings []string
 }
 
 // day is one date's partitions.
@@ -35,8 +34,8 @@ type rejectedIndex struct {
 	fresh  bool
 }
 
-func newIndex(s store.Reader, revisions bool) *index {
-	return &index{store: s, revisions: revisions, days: make(map[Date]*day)}
+func newIndex(s store.Reader) *index {
+	return &index{store: s, days: make(map[Date]*day)}
 }
 
 // stale says that another run may have written to the archive.
@@ -109,11 +108,7 @@ func (x *index) lookup(ctx context.Context, dates []Date, pending []Pending) err
 	if len(wanted) == 0 {
 		return nil
 	}
-	kinds := []Kind{Events}
-	if x.revisions {
-		kinds = append(kinds, Revisions)
-	}
-	for _, kind := range kinds {
+	for _, kind := range []Kind{Events, Revisions} {
 		if err := x.readPartitions(ctx, kind, wanted); err != nil {
 			return err
 		}
@@ -142,6 +137,9 @@ func (x *index) readPartitions(ctx context.Context, kind Kind, dates []Date) err
 			if err != nil {
 				return fmt.Errorf("look up %s: %w", prefix, err)
 			}
+			if !x.readable(attrs.Name) {
+				continue
+			}
 			for _, date := range month {
 				if inPartition(attrs.Name, Partition{kind, date}) && !x.days[date].read[attrs.Name] {
 					names = append(names, found{date, attrs.Name})
@@ -158,6 +156,19 @@ func (x *index) readPartitions(ctx context.Context, kind Kind, dates []Date) err
 		x.days[n.date].read[n.name] = true
 	}
 	return nil
+}
+
+// readable reports whether an object of that name can be read at all. No run
+// gives another, but people do, and tools that make an object for each folder.
+func (x *index) readable(name string) bool {
+	err := store.CheckName(name)
+	if err == nil {
+		return true
+	}
+	if text := fmt.Sprintf("an object beside the archive's cannot be read, nor hold events: %v", err); !slices.Contains(x.warnings, text) {
+		x.warnings = append(x.warnings, text)
+	}
+	return false
 }
 
 // byMonth groups dates by the prefix that lists them with one call: that of
@@ -233,7 +244,7 @@ func (x *index) lookupRejected(ctx context.Context, pending []Pending) (map[stri
 		if err != nil {
 			return nil, fmt.Errorf("look up %s: %w", Rejected.Prefix(), err)
 		}
-		if !r.read[attrs.Name] {
+		if x.readable(attrs.Name) && !r.read[attrs.Name] {
 			names = append(names, attrs.Name)
 		}
 	}

@@ -106,11 +106,11 @@ func (w *Writer) screen(events []polisen.Event, out []verdict) {
 		id := events[i].ID
 		versions, ok := w.seen[id]
 		switch {
-		case ok && (len(versions) > 0 || !w.opts.Revisions):
+		case len(versions) > 0:
 			out[i] = listed
 		case !ok && w.doc.CompleteAbove != nil && id > *w.doc.CompleteAbove:
 			out[i] = unseen
-		default: // with revisions, that includes a listed id whose versions are unknown
+		default: // that includes a listed id whose versions are unknown: another program's word
 			out[i] = unsure
 		}
 	}
@@ -159,9 +159,6 @@ func (w *Writer) decideEvent(p *plan, b *progress, i int, v verdict) {
 	if !decided && v == unsure {
 		versions = w.index.versions(date, e.ID)
 		stored = len(versions) > 0
-		if !w.opts.Revisions {
-			versions = nil // the first is not all of them, and only that was looked up
-		}
 	}
 	switch {
 	case !stored:

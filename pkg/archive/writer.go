@@ -53,7 +53,7 @@ func NewWriter(s store.Store, o Options) *Writer {
 	if o.Stage == nil {
 		o.Stage = func(string) func() { return func() {} }
 	}
-	return &Writer{store: s, opts: o, index: newIndex(s, o.Revisions)}
+	return &Writer{store: s, opts: o, index: newIndex(s)}
 }
 
 // Document returns the document as last read or committed; before Open, nil.

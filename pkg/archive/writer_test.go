@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -295,6 +296,61 @@ func TestRevisionsOff(t *testing.T) {
 	}
 	if got := mustRun(t, s, current(event(1, 0, "second"))); got.Revised != 0 {
 		t.Errorf("a stored revision is stored again: %+v", got)
+	}
+}
+
+// TestForeignListWithoutRevisions: another program's word that an id is stored
+// is not taken, whether or not revisions are.
+func TestForeignListWithoutRevisions(t *testing.T) {
+	s := memstore.New()
+	put(t, s, archive.DocumentName, `{"seen_ids": [9], "last_updated": "2026-01-01T10:00:00Z", "total_tracked": 1}`)
+	o := options()
+	o.Revisions = false
+	w := archive.NewWriter(s, o)
+	for range 2 {
+		if _, err := w.Add(t.Context(), current(event(9, 0, "first"))); err != nil || w.Flush(t.Context()) != nil {
+			t.Fatal(err)
+		}
+	}
+	tr := newTruth()
+	tr.show(current(event(9, 0, "first")))
+	tr.check(t, s)
+}
+
+// TestNameThatCannotBeRead: what stands beside the archive's objects, and can
+// be no object of a run, is passed over and told of.
+func TestNameThatCannotBeRead(t *testing.T) {
+	s := memstore.New()
+	b := current(event(1, 0, "first"), event(2, 1, "first"))
+	b.Rejected = []polisen.Rejected{rejected(`{"id":null}`)}
+	mustRun(t, s, b)
+	remove(t, s, archive.DocumentName) // so that everything is looked up
+	b.Rejected = append(b.Rejected, rejected(`[]`))
+	o, err := run(marked{s}, b)
+	if err != nil || o.New != 0 || o.Rejected != 1 {
+		t.Fatalf("%+v, %v", o, err)
+	}
+	if n := len(slices.DeleteFunc(o.Warnings, func(text string) bool { return !strings.Contains(text, "cannot be read") })); n != 3 {
+		t.Errorf("warnings %q, want one for each of 3 names", o.Warnings)
+	}
+}
+
+// marked lists names that are no objects, such as those by which some tools
+// mark folders of a bucket.
+type marked struct{ store.Store }
+
+func (m marked) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, error] {
+	return func(yield func(store.Attrs, error) bool) {
+		for _, name := range []string{"events/2026/01/01/sub/", "events/2026/01/02/a\\b.jsonl", "rejected/2026/"} {
+			if strings.HasPrefix(name, prefix) && !yield(store.Attrs{Name: name}, nil) {
+				return
+			}
+		}
+		for a, err := range m.Store.List(ctx, prefix) {
+			if !yield(a, err) {
+				return
+			}
+		}
 	}
 }
 

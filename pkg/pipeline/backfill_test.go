@@ -411,6 +411,46 @@ func TestBackfillEmptyDay(t *testing.T) {
 	}
 }
 
+// TestBackfillStrayHour has an hour of a full day answered with another one's
+// events, or with none: the day is not done.
+func TestBackfillStrayHour(t *testing.T) {
+	for _, instead := range []string{"2026-01-01 04", "2026-01-01 03"} {
+		s, clock := memstore.New(), newClock()
+		api := &dayAPI{clock: clock, items: map[string][][]byte{}}
+		id := int64(0)
+		for hour, n := range map[string]int{"2026-01-01 04": 200, "2026-01-01 10": 400} {
+			when, _ := time.Parse("2006-01-02 15", hour)
+			for range n {
+				id++
+				api.items[hour] = append(api.items[hour], polisentest.Notice(id, when))
+			}
+		}
+		done, err := pipeline.OpenDoneFile(t.TempDir(), "test", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		day := archive.Date{Year: 2026, Month: 1, Day: 1}
+		source := otherAnswer{api, "2026-01-01 10", instead}
+		_, err = pipeline.Backfill(t.Context(), options(s, clock), pipeline.Days{From: day, To: day, Source: source, Done: done}.Feed)
+		if _, partial := errors.AsType[*pipeline.PartialError](err); !partial || done.Has(day) {
+			t.Errorf("hour 10 answered as %s: error %v, day done: %v", instead, err, done.Has(day))
+		}
+	}
+}
+
+// otherAnswer is a dayAPI that answers one query as another.
+type otherAnswer struct {
+	*dayAPI
+	query, instead string
+}
+
+func (a otherAnswer) Fetch(ctx context.Context, q polisen.Query) (*polisen.Response, error) {
+	if q.DateTime == a.query {
+		q.DateTime = a.instead
+	}
+	return a.dayAPI.Fetch(ctx, q)
+}
+
 func TestBackfillCancelled(t *testing.T) {
 	s, clock := memstore.New(), newClock()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"polisen-events-collector/pkg/archive"
@@ -73,7 +74,8 @@ func (d Days) Feed(ctx context.Context, run *Options, sink Sink) error {
 		if day.Fetched == 0 && d.mustHaveEvents(date, run.Clock.Now()) {
 			day.Stray = true
 		}
-		if err == nil && day.Fetched >= polisen.FullResponse && !day.Stray {
+		if whole := day.Fetched; err == nil && whole >= polisen.FullResponse && !day.Stray {
+			byHour := 0
 			for hour := 0; hour < 24 && err == nil; hour++ {
 				part := Day{Date: date}
 				err = d.ask(ctx, run, sink, fmt.Sprintf("%s %02d", date, hour), &part)
@@ -83,9 +85,11 @@ func (d Days) Feed(ctx context.Context, run *Options, sink Sink) error {
 					run.Recorder.Warn("the hour %02d of %s is full: the API shows no more than %d events of it; ask by --location or --type for the rest",
 						hour, date, polisen.FullResponse)
 				}
+				byHour += part.Fetched
 				day.Fetched += part.Fetched
 				day.Outcome = day.Outcome.Plus(part.Outcome)
 			}
+			day.Stray = day.Stray || byHour < whole // an hour's answer was empty, say
 		}
 		if err != nil {
 			return fmt.Errorf("day %s: %w", date, err)
@@ -140,7 +144,7 @@ func (d Days) ask(ctx context.Context, run *Options, sink Sink, dateTime string,
 	if err != nil {
 		return fetchError(err)
 	}
-	day.Stray = isStrayOf(day.Date, r.Events)
+	day.Stray = isStrayOf(dateTime, r.Events)
 	day.Outcome, err = sink(ctx, archive.Batch{Events: r.Events, Rejected: r.Rejected, ObservedAt: r.FetchedAt})
 	run.Report.Counts.Rejected += day.Outcome.Rejected
 	return err
@@ -148,11 +152,11 @@ func (d Days) ask(ctx context.Context, run *Options, sink Sink, dateTime string,
 
 // isStrayOf reports whether what came in answer to a query for a day, or an hour
 // of it, is another query's answer, as the API's cache gives now and then
-// (20 times in 29,357 recorded polls): most events are of other days.
-func isStrayOf(date archive.Date, events []polisen.Event) bool {
+// (20 times in 29,357 recorded polls): most events are of other times.
+func isStrayOf(dateTime string, events []polisen.Event) bool {
 	others := 0
 	for _, e := range events {
-		if archive.DateOf(e.Time) != date {
+		if !strings.HasPrefix(e.Time.Format("2006-01-02 15"), dateTime) {
 			others++
 		}
 	}

@@ -99,6 +99,7 @@ const (
 
 // kindOf goes by the names that an archive gives its objects.
 func kindOf(file string) fileKind {
+	file = strings.TrimSuffix(strings.TrimSuffix(file, ".gz"), ".zst")
 	parts := strings.Split(filepath.ToSlash(file), "/")
 	if name, ok := archive.ParseName(strings.Join(parts[max(len(parts)-5, 0):], "/")); ok && name.Kind == archive.Rejected {
 		return rejected

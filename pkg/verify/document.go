@@ -83,6 +83,7 @@ func (j *judgement) judgeDocument() {
 		return
 	}
 	j.judgePending()
+	j.judgeRejectedList()
 	if j.doc.CompleteAbove == nil {
 		j.mendDocument = true
 		j.findDocument(NoCompleteAbove, 0, "complete_above, below which alone an unlisted id may be stored", "none, so each unlisted id costs a look into the archive", mendRepair)
@@ -91,11 +92,11 @@ func (j *judgement) judgeDocument() {
 	for _, id := range j.doc.SeenIDs {
 		v, stored := j.versionsOf(id)
 		switch {
-		case !stored && !j.o.bounded() && j.unreadable == nil:
+		case !stored && !j.partial():
 			j.mendDocument = true
 			j.forgotten = append(j.forgotten, id)
 			j.findDocument(SeenNotStored, id, "each listed id in the archive", fmt.Sprintf("event %d nowhere", id), mendRepair)
-		case stored && len(j.doc.Fingerprints[id]) > 0 && !sameVersions(j.doc.Fingerprints[id], v.fingerprints()):
+		case stored && len(j.doc.Fingerprints[id]) > 0 && !j.agree(j.doc.Fingerprints[id], v.fingerprints()):
 			j.mendDocument = true
 			j.findDocument(FingerprintsDiffer, id, fmt.Sprintf("fingerprints %v, those of event %d as it was stored", j.doc.Fingerprints[id], id),
 				fmt.Sprintf("%v in %s", v.fingerprints(), j.places(id)),
@@ -112,6 +113,36 @@ func (j *judgement) judgeDocument() {
 				fmt.Sprintf("event %d unlisted, which the next run would store again", v.id), mendRepair)
 		}
 	}
+}
+
+// judgeRejectedList holds the document's list of rejected items against them.
+func (j *judgement) judgeRejectedList() {
+	list := j.doc.Rejected
+	if list == nil {
+		return
+	}
+	stored := make(map[string]entry)
+	for _, e := range slices.Backward(j.rejected) {
+		stored[fmt.Sprintf("%016x", e.fingerprint)] = e
+	}
+	if !j.partial() {
+		for _, hash := range list.Hashes {
+			if _, ok := stored[hash]; !ok {
+				j.findDocument(RejectedNotStored, 0, "each listed rejected item in the archive", "item "+hash+" nowhere", mendRepair)
+				j.rejectsWrong = true
+			}
+		}
+	}
+	if list.Complete {
+		for hash, e := range stored {
+			if !slices.Contains(list.Hashes, hash) {
+				j.find(RejectedNotListed, e.text, e.line, 0, "each item in the document's complete list of rejected ones",
+					"item "+hash+" unlisted, which a run would store again", mendRepair)
+				j.rejectsWrong = true
+			}
+		}
+	}
+	j.mendDocument = j.mendDocument || j.rejectsWrong
 }
 
 // judgePending looks for the objects of the last commit.
@@ -159,10 +190,15 @@ func (v versions) fingerprints() archive.Versions {
 	return out
 }
 
-// sameVersions reports whether a and b are the same set.
-func sameVersions(a, b archive.Versions) bool {
-	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+// agree reports whether the versions that were found are those listed, or, of
+// an archive that was read in part, among them.
+func (j *judgement) agree(listed, found archive.Versions) bool {
+	unlisted := slices.ContainsFunc(found, func(v string) bool { return !slices.Contains(listed, v) })
+	return !unlisted && (j.partial() || len(found) == len(listed))
 }
+
+// partial reports whether lines may exist that were not read.
+func (j *judgement) partial() bool { return j.o.bounded() || j.unreadable != nil }
 
 // rightDocument returns the document that says what the archive holds: the ids
 // that are listed and stored, then the highest others, and complete_above just
@@ -171,7 +207,10 @@ func (j *judgement) rightDocument() archive.Document {
 	var d archive.Document
 	listed := make(map[int64]bool)
 	if j.doc != nil {
-		d.Rejected, d.Superseded = j.doc.Rejected, j.doc.Superseded
+		d.Superseded = j.doc.Superseded
+		if !j.rejectsWrong { // without the list, runs look into the archive
+			d.Rejected = j.doc.Rejected
+		}
 		for _, id := range j.doc.SeenIDs { // descending
 			if _, stored := j.versionsOf(id); stored && len(listed) < archive.MaxSeen {
 				listed[id] = true

@@ -59,6 +59,8 @@ func (j *judgement) judgeRevisions(events, revisions []entry) {
 	var changed []entry
 	for _, e := range revisions {
 		switch {
+		case len(events) == 0 && j.partial():
+			changed = append(changed, e) // the first may be where nobody looked
 		case len(events) == 0:
 			j.find(LoneRevision, e.text, e.line, e.id, "the event's first version under events/", "none, so this may be the first one that is left",
 				"no command does; put the line into an object of "+archive.Partition{Kind: archive.Events, Date: e.Date}.Prefix()+" by hand")
@@ -104,11 +106,11 @@ func (j *judgement) repeats(lines []entry) []repeat {
 }
 
 // stays chooses which of several copies stays: the first in the partition of
-// its day, where runs look for it, or one there that may not be deleted yet.
+// its day, where runs look for it, or one there whose object must stay.
 func (j *judgement) stays(copies []entry) int {
 	placed := func(e entry) bool { return !e.misplaced }
-	unsettled := func(e entry) bool { return !e.misplaced && j.isUnsettled(e.object) }
-	if i := slices.IndexFunc(copies, unsettled); i >= 0 {
+	stuck := func(e entry) bool { return !e.misplaced && j.mustStay(e.object) != "" }
+	if i := slices.IndexFunc(copies, stuck); i >= 0 {
 		return i
 	}
 	return max(0, slices.IndexFunc(copies, placed))
@@ -118,14 +120,27 @@ func (j *judgement) stays(copies []entry) int {
 func (j *judgement) takeOut(e entry, revision bool) {
 	switch {
 	case slices.ContainsFunc(j.doubles[e.object], func(d double) bool { return d.line == e.line }):
-	case j.isUnsettled(e.object):
-		j.unsettled[e.object]++
+	case j.mustStay(e.object) != "":
+		j.left[e.object]++
 	default:
 		j.doubles[e.object] = append(j.doubles[e.object], double{e.line, revision})
 	}
 }
 
-// isUnsettled reports whether a run may yet put the object again.
-func (j *judgement) isUnsettled(o *object) bool {
-	return j.doc != nil && j.doc.Unsettled(o.Name, j.now)
+// maxRewritten bounds the objects that a commit can take over, so that its
+// document can be read again, whatever escapes it takes.
+const maxRewritten = 16 << 20
+
+// mustStay says why an object cannot be rewritten, and what to do about that;
+// empty if it can.
+func (j *judgement) mustStay(o *object) string {
+	switch {
+	case j.doc != nil && j.doc.Unsettled(o.Name, j.now):
+		return "a run may still put it: try again after another commit, in ten minutes or more"
+	case o.notUTF8:
+		return "a line of it is not UTF-8, which no commit can hold: correct that by hand first"
+	case o.size > maxRewritten:
+		return "it is too large for a commit: divide it by hand first"
+	}
+	return ""
 }

@@ -39,6 +39,8 @@ const (
 	SeenOverCap        Check = "seen-over-cap"
 	SeenNotStored      Check = "seen-not-stored"
 	StoredNotListed    Check = "stored-not-listed"
+	RejectedNotStored  Check = "rejected-not-stored"
+	RejectedNotListed  Check = "rejected-not-listed"
 	FingerprintsDiffer Check = "fingerprints-differ"
 	NoCompleteAbove    Check = "no-complete-above"
 	PendingMissing     Check = "pending-missing"

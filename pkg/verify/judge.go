@@ -28,8 +28,9 @@ type judgement struct {
 	mendDocument bool                 // a commit is needed for the document's own sake
 	unreadable   []*object            // whose lines cannot be known
 	forgotten    []int64              // listed, but stored nowhere
+	rejectsWrong bool                 // the document's list of rejected items is
 	doubles      map[*object][]double // lines to be taken out
-	unsettled    map[*object]int      // doubles in objects that may not be deleted yet
+	left         map[*object]int      // lines to be taken out of objects that must stay as they are
 }
 
 // entry is a line with its place.
@@ -56,7 +57,7 @@ type versions struct {
 
 // judge holds what was scanned against the rules.
 func (s *scan) judge() (*judgement, error) {
-	j := &judgement{scan: s, now: s.o.Now(), doubles: make(map[*object][]double), unsettled: make(map[*object]int)}
+	j := &judgement{scan: s, now: s.o.Now(), doubles: make(map[*object][]double), left: make(map[*object]int)}
 	if err := j.parseDocument(); err != nil {
 		return nil, err
 	}

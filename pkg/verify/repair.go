@@ -75,12 +75,12 @@ func (r *repair) run(ctx context.Context) (*Result, error) {
 		if err != nil {
 			return nil, err
 		}
+		if j.unreadable != nil {
+			return nil, fmt.Errorf("repair: %s: %w: nothing can be decided without its lines; put a sound copy in its place first", j.unreadable[0].text, store.ErrDamaged)
+		}
 		if r.Writer.DryRun {
 			r.foresee(j)
 			return j.result(r.store.String()), nil
-		}
-		if j.unreadable != nil {
-			return nil, fmt.Errorf("repair: %s: %w: nothing can be decided without its lines; put a sound copy in its place first", j.unreadable[0].text, store.ErrDamaged)
 		}
 		if !r.needed(j) {
 			r.leave(j)
@@ -270,13 +270,13 @@ func (r *repair) foresee(j *judgement) {
 	r.leave(j)
 }
 
-// leave says which doubles have to wait.
+// leave says which doubles cannot be taken out.
 func (r *repair) leave(j *judgement) {
 	if !r.Duplicates {
 		return
 	}
-	for _, o := range slices.SortedFunc(maps.Keys(j.unsettled), func(a, b *object) int { return cmp.Compare(a.text, b.text) }) {
-		r.act("leave", o.text, 0, plural(j.unsettled[o], "double")+" in it: it is of the last commit or a very new one, so that a run may still put it; try again after some commits")
+	for _, o := range slices.SortedFunc(maps.Keys(j.left), func(a, b *object) int { return cmp.Compare(a.text, b.text) }) {
+		r.act("leave", o.text, 0, plural(j.left[o], "double")+" in it: "+j.mustStay(o))
 	}
 }
 

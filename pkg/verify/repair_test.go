@@ -1,14 +1,19 @@
 package verify_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/memstore"
 	"polisen-events-collector/pkg/store/storetest"
+	"polisen-events-collector/pkg/verify"
 )
 
 // TestManyDoubles: more objects with doubles than one commit takes on. First
@@ -52,6 +57,103 @@ func TestManyDoubles(t *testing.T) {
 	}
 	if commits < 3 || commits > 5 {
 		t.Errorf("%d commits", commits)
+	}
+}
+
+// TestNotUTF8IsLeft: an object with a line that no commit can hold as it is
+// stays, with the doubles in it, and nothing of it is changed or doubled.
+func TestNotUTF8IsLeft(t *testing.T) {
+	s := memstore.New()
+	const first, second = "events/2026/01/01/events-1767301200.jsonl", "events/2026/01/01/events-1767301300.jsonl"
+	bad := strings.Replace(string(event(9, 1, "first").Raw), "first", "R\xe5n", 1)
+	body := string(event(1, 1, "first").Raw) + "\n" + string(event(2, 1, "first").Raw) + "\n" + bad + "\n" + string(event(2, 1, "first").Raw) + "\n"
+	put(t, s, first, string(event(1, 1, "first").Raw)+"\n")
+	put(t, s, second, body)
+	r := mustRepair(t, s, true)
+	acts := fmt.Sprint(r.Acts)
+	if !strings.Contains(acts, "leave "+second) || !strings.Contains(acts, "not UTF-8") {
+		t.Errorf("acts %s", acts)
+	}
+	if o, err := s.Get(t.Context(), second); err != nil || string(o.Body) != body {
+		t.Errorf("the object is now %q, %v", o.Body, err)
+	}
+	// The double of 1 goes from the other object.
+	if _, err := s.Get(t.Context(), first); !errors.Is(err, store.ErrNotExist) {
+		t.Errorf("%s: %v, want it gone", first, err)
+	}
+	if checks := checksOf(r); !slices.Equal(checks, []string{"duplicate-event", "not-utf8"}) {
+		t.Errorf("left are %q", checks)
+	}
+}
+
+// TestDryRunOfWhatCannotBe: a dry run ends as the repair would.
+func TestDryRunOfWhatCannotBe(t *testing.T) {
+	s := memstore.New()
+	const name = "events/2026/01/01/events-1767301200.jsonl"
+	put(t, s, name, string(event(1, 1, "first").Raw)+"\n"+string(event(1, 1, "first").Raw)+"\n")
+	for _, dryRun := range []bool{true, false} {
+		o := writerOptions()
+		o.DryRun = dryRun
+		_, err := verify.Repair(t.Context(), unreadable{s, name}, options(), verify.RepairOptions{Duplicates: true, Writer: o})
+		if !errors.Is(err, store.ErrDamaged) {
+			t.Errorf("dry run %v: %v", dryRun, err)
+		}
+	}
+}
+
+// unreadable is a store that cannot read one object.
+type unreadable struct {
+	store.Store
+	name string
+}
+
+func (u unreadable) Get(ctx context.Context, name string) (store.Object, error) {
+	if name == u.name {
+		return store.Object{}, fmt.Errorf("get %s: %w", name, store.ErrDamaged)
+	}
+	return u.Store.Get(ctx, name)
+}
+
+// TestPartsOfAnArchive: a version whose day another one does not share is no
+// problem of either day, nor of the rest while one object cannot be read.
+func TestPartsOfAnArchive(t *testing.T) {
+	s := memstore.New()
+	moved := func(at, text string) polisen.Event {
+		e, rejected := polisen.ParseItem(fmt.Appendf(nil, `{"id":1,"datetime":"%s +01:00","summary":%q}`, at, text))
+		if rejected != nil {
+			t.Fatal(rejected.Reason)
+		}
+		return e
+	}
+	for _, e := range []polisen.Event{moved("2026-01-01 23:50:00", "first"), moved("2026-01-02 0:10:00", "second")} {
+		w := archive.NewWriter(s, writerOptions())
+		_, err := w.Add(t.Context(), archive.Batch{Events: []polisen.Event{e}, ObservedAt: now, Current: true})
+		if err == nil {
+			err = w.Flush(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, day := range []string{"", "2026-01-01", "2026-01-02"} {
+		o := options()
+		if day != "" {
+			o.From, _ = archive.ParseDate(day)
+			o.To = o.From
+		}
+		r, err := verify.Audit(t.Context(), s, o)
+		if err != nil || !r.OK {
+			t.Errorf("day %q: %v, %v", day, r.Findings, err)
+		}
+	}
+	for a, err := range s.List(t.Context(), "events/") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := verify.Audit(t.Context(), unreadable{s, a.Name}, options())
+		if err != nil || !slices.Equal(checksOf(r), []string{"content-damaged"}) {
+			t.Errorf("%v, %v; want the damaged object alone", r.Findings, err)
+		}
 	}
 }
 

@@ -44,6 +44,8 @@ type object struct {
 	read     bool
 	// unreadable says that its lines cannot be known.
 	unreadable bool
+	// notUTF8 says that a line is not, so that no commit can hold them all.
+	notUTF8 bool
 }
 
 // record is one line.
@@ -219,6 +221,7 @@ func (o *object) reject(number int, text []byte, reason string) {
 	switch {
 	case !utf8.Valid(text):
 		check, expected = NotUTF8, "UTF-8"
+		o.notUTF8 = true
 	case !json.Valid(text):
 		check, expected = NotJSON, "one JSON value"
 	case o.Kind == archive.Rejected:
