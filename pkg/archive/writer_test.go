@@ -354,6 +354,13 @@ func (m marked) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, 
 	}
 }
 
+// TestTextIsUTF8: the redo log holds what is to be put, or nothing.
+func TestTextIsUTF8(t *testing.T) {
+	if text, err := json.Marshal(archive.Text("R\xe5n")); err == nil {
+		t.Errorf("encoded as %s", text)
+	}
+}
+
 // TestRejectedOnce: more rejected items than the document can list are stored
 // once each all the same.
 func TestRejectedOnce(t *testing.T) {

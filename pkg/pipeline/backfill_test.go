@@ -418,7 +418,7 @@ func TestBackfillStrayHour(t *testing.T) {
 		s, clock := memstore.New(), newClock()
 		api := &dayAPI{clock: clock, items: map[string][][]byte{}}
 		id := int64(0)
-		for hour, n := range map[string]int{"2026-01-01 04": 200, "2026-01-01 10": 400} {
+		for hour, n := range map[string]int{"2026-01-01 04": 400, "2026-01-01 10": 400} {
 			when, _ := time.Parse("2006-01-02 15", hour)
 			for range n {
 				id++
