@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	mathrand "math/rand/v2"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -166,7 +165,7 @@ func (p Process) runVerify(ctx context.Context, s config.Settings, opts verifyOp
 	} else {
 		result, err = verify.Repair(ctx, st, o, verify.RepairOptions{
 			Duplicates: opts.repair == repairDuplicates,
-			Writer:     archive.Options{RunID: rand.Text(), Now: time.Now, Pause: spread, DryRun: opts.dryRun},
+			Writer:     archive.Options{RunID: rand.Text(), Now: time.Now, Pause: pipeline.Pause(retry.System), DryRun: opts.dryRun},
 		})
 	}
 	if err != nil {
@@ -209,9 +208,4 @@ func printJSON(w io.Writer, v any) error {
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
-}
-
-// spread keeps runs apart that lost a commit to each other.
-func spread(ctx context.Context, lost int) error {
-	return retry.System.Sleep(ctx, mathrand.N(20*time.Millisecond<<min(lost, 6)))
 }

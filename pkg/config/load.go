@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -190,6 +192,11 @@ func (l *loader) openEnvFile(s Setting) {
 	var err error
 	if l.file, err = readEnvFile(path); err != nil {
 		l.reject(s.key(), "%w", err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.file)) {
+		if strings.HasPrefix(name, "POLISEN_") && !slices.ContainsFunc(table(), func(s Setting) bool { return s.Env == name }) {
+			l.reject(s.key(), "no setting is called %s: \"%s help environment\" lists them", name, program)
+		}
 	}
 }
 

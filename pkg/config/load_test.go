@@ -335,6 +335,7 @@ func TestRefused(t *testing.T) {
 		"contact comment":    {args: []string{"--contact", "a) b("}, want: []string{"parentheses"}},
 		"no env-file":        {args: []string{"--env-file", "/nowhere/env"}, want: []string{"--env-file (POLISEN_ENV_FILE)", "cannot be read: no such file"}},
 		"damaged env-file":   {args: []string{"--env-file", damaged}, want: []string{"line 3 is not"}},
+		"mistyped name":      {args: []string{"--env-file", writeFile(t, "POLISEN_STROE=canary\nOTHER=x\n")}, want: []string{"no setting is called POLISEN_STROE", "help environment"}},
 		"lonely word":        {args: []string{"--env-file", writeFile(t, "LOG_LEVEL=info\nLOG_FORMAT")}, want: []string{"line 2 is not"}},
 		"from an env-file": {
 			args: []string{"--env-file", writeFile(t, "POLISEN_TIMEOUT=soon")},

@@ -87,6 +87,9 @@ func Resolve(ctx context.Context, o Options) (*Credentials, error) {
 		o.Retry = DefaultRetry
 	}
 	c, err := resolve(ctx, o)
+	if err == nil && !regionForm(c.region) {
+		c, err = nil, fmt.Errorf("%s: %.40q is not a region's name, such as eu-stockholm-1", c, c.region)
+	}
 	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
 		err = fmt.Errorf("%w: %w", err, cause)
 	}

@@ -191,6 +191,8 @@ func TestFaults(t *testing.T) {
 		want        []string
 	}{
 		"no file":         {want: []string{"/config does not exist", "oci setup config"}},
+		"no session":      {options: ociauth.Options{Kind: ociauth.SecurityToken}, want: []string{"/config does not exist", "oci session authenticate"}},
+		"region's form":   {config: "[DEFAULT]\n" + good + "region=evil.example.org/\n", want: []string{`"evil.example.org/" is not a region's name`}},
 		"no profile":      {config: "[DEFAULT]\n" + good + "[b]\n", options: ociauth.Options{Profile: "B"}, want: []string{"has no profile [B]", "it has [DEFAULT], [b]"}},
 		"empty file":      {config: "\n", want: []string{"has no profile [DEFAULT]", "it has none"}},
 		"no entries":      {config: "[DEFAULT]\n", want: []string{"profile [DEFAULT] of ", "no user, tenancy, fingerprint, key_file, region"}},

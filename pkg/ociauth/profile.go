@@ -3,6 +3,7 @@ package ociauth
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -32,12 +33,8 @@ type profile struct {
 
 // readProfile reads the profile that o names.
 func readProfile(o Options) (profile, error) {
-	p := profile{file: o.ConfigFile, name: o.Profile, entries: map[string]secret{}}
-	if p.file == "" {
-		p.file = defaultConfigFile
-	}
-	if p.name == "" {
-		p.name = defaultProfile
+	p := profile{
+		file: cmp.Or(o.ConfigFile, defaultConfigFile), name: cmp.Or(o.Profile, defaultProfile), entries: map[string]secret{},
 	}
 	path, err := expand(p.file)
 	if err != nil {
@@ -46,7 +43,11 @@ func readProfile(o Options) (profile, error) {
 	text, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return p, fmt.Errorf("configuration file %s does not exist: create it with \"oci setup config\", or name another", path)
+		maker := "oci setup config"
+		if o.Kind == SecurityToken {
+			maker = "oci session authenticate"
+		}
+		return p, fmt.Errorf("configuration file %s does not exist: create it with %q, or name another", path, maker)
 	case err != nil:
 		return p, fmt.Errorf("configuration file: %w", err)
 	}

@@ -85,7 +85,7 @@ func open(ctx context.Context, o *Options) (store.Store, *archive.Writer, error)
 	w := archive.NewWriter(s, archive.Options{
 		RunID:     o.Report.RunID,
 		Now:       o.Clock.Now,
-		Pause:     pause(o.Clock),
+		Pause:     Pause(o.Clock),
 		Stage:     o.Recorder.Stage,
 		Revisions: o.Revisions,
 		DryRun:    o.DryRun,
@@ -96,9 +96,9 @@ func open(ctx context.Context, o *Options) (store.Store, *archive.Writer, error)
 	return s, w, nil
 }
 
-// pause spreads runs that lost a commit to each other: a random wait that
-// grows with the number of losses up to about a second.
-func pause(clock retry.Clock) func(context.Context, int) error {
+// Pause spreads runs that lost a commit to each other: a random wait that grows
+// with the number of losses up to about a second.
+func Pause(clock retry.Clock) func(context.Context, int) error {
 	return func(ctx context.Context, lost int) error {
 		most := 20 * time.Millisecond << min(lost, 6)
 		return clock.Sleep(ctx, rand.N(most))

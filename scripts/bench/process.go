@@ -65,7 +65,7 @@ func launch(command []string) error {
 	return json.NewEncoder(os.Stdout).Encode(usage{
 		Wall:   time.Since(begin),
 		CPU:    c.ProcessState.UserTime() + c.ProcessState.SystemTime(),
-		MaxRSS: c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10, // Linux has it in KiB
+		MaxRSS: int64(c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) << 10, // Linux has it in KiB
 		Output: out.Bytes(),
 	})
 }

@@ -1,7 +1,7 @@
 // Command fakecloud serves fakes of the events API and of OCI Object Storage on
 // this machine, for trying the collector out without an account or a network:
 //
-//	mkdir /tmp/cloud && go run ./scripts/fakecloud --dir /tmp/cloud
+//	go run ./scripts/fakecloud --dir /tmp/cloud
 //
 // It prints what to run against it, and serves until SIGINT or SIGTERM. The
 // objects are kept in memory and can be looked at with a browser.
@@ -45,7 +45,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("fakecloud", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&o.dir, "dir", "", "folder for the OCI config file, its key and the file env for --env-file (required)")
+	flags.StringVar(&o.dir, "dir", "", "folder for the OCI config file, its key and the file env for --env-file, made if it is missing (required)")
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:0", "loopback address to listen on; port 0 picks one")
 	flags.Func("response", "file with a response of the API; if given more than once, they are served in turn, the last for ever", func(path string) error {
 		body, err := os.ReadFile(path)
@@ -75,6 +75,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o, err := parse(args, stderr)
 	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(o.dir, 0o700); err != nil {
 		return err
 	}
 	cloud, err := cloudtest.Start(o.dir, o.listen)

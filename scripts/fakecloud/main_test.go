@@ -116,6 +116,10 @@ func TestResponsesInTurn(t *testing.T) {
 
 func TestMistakes(t *testing.T) {
 	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for want, args := range map[string][]string{
 		"this machine alone": {"--dir", dir, "--listen", "0.0.0.0:0"},
 		"--dir is missing":   {},
@@ -124,7 +128,7 @@ func TestMistakes(t *testing.T) {
 		},
 		"--new 501":               {"--dir", dir, "--new", "501"},
 		"no such file":            {"--dir", dir, "--response", filepath.Join(dir, "nothing")},
-		"write the OCI config":    {"--dir", filepath.Join(dir, "nothing")},
+		"not a directory":         {"--dir", file},
 		"missing port in address": {"--dir", dir, "--listen", "127.0.0.1"},
 	} {
 		err := run(t.Context(), args, io.Discard, io.Discard)

@@ -11,7 +11,7 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-var errNotAFile = errors.New("it is neither a file nor a folder: remove it, as links and devices cannot be objects")
+var errNotAFile = errors.New("it is neither a file nor a folder: put the file itself there, or take it away; for a folder on another disk, mount it")
 
 // missing makes store.ErrNotExist of errors that say so of a file: there is
 // none, a part of its path is itself a file, or the name is too long for the

@@ -141,7 +141,7 @@ func call[T any](ctx context.Context, s *Store, operation, object string, op fun
 	if err == nil {
 		return v, nil
 	}
-	e := &Error{Operation: operation, Object: object, Store: s.String(), Region: s.o.Region, Tries: tries, err: err}
+	e := &Error{Operation: operation, Object: object, Store: s.String(), Region: s.region, Tries: tries, err: err}
 	if ctx.Err() == nil { // else a doubtful answer may stand beside ctx's cause
 		e.Kind = kind(operation, err)
 	}

@@ -32,8 +32,6 @@ type Options struct {
 	// the service is asked for it at the first use.
 	Namespace string
 	Bucket    string
-	// Region replaces the credentials' region, if not empty.
-	Region string
 	// Endpoint replaces the region's address; plain http for loopback only.
 	Endpoint string
 	// Timeout bounds one try with its transfer; zero means a minute.
@@ -51,6 +49,7 @@ type Options struct {
 // Store is a bucket.
 type Store struct {
 	o         Options
+	region    string
 	client    objectstorage.ObjectStorageClient
 	namespace atomic.Pointer[string] // nil until it is known
 	requests  atomic.Int64
@@ -75,11 +74,8 @@ func Open(creds common.ConfigurationProvider, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", o.Bucket, err)
 	}
-	if o.Region == "" {
-		o.Region, _ = creds.Region() // checked by the constructor
-	}
-	client.SetRegion(o.Region)
 	s := &Store{o: o, client: client}
+	s.region, _ = creds.Region() // checked by the constructor
 	if o.Namespace != "" {
 		s.namespace.Store(&o.Namespace)
 	}
