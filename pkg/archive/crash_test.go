@@ -74,17 +74,7 @@ func scenarios(t *testing.T) []scenario {
 		}, ObservedAt: start, Current: true}},
 		{"unhealed commit", func(t *testing.T, s store.Store, tr *truth) {
 			few(t, s, tr)
-			b := current(event(6, 0, "first"), event(7, 3, "first"))
-			tr.show(b)
-			cut := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
-				if c.Method == storetest.Put && strings.HasPrefix(c.Name, "events/") {
-					return storetest.CrashBefore()
-				}
-				return storetest.Fault{}
-			})
-			if _, err := run(cut, b); !errors.Is(err, storetest.ErrCrashed) {
-				t.Fatalf("setup: %v", err)
-			}
+			dieUnflushed(t, s, tr, current(event(6, 0, "first"), event(7, 3, "first")))
 		}, current(event(7, 3, "first"), event(8, 3, "first"))},
 		{"stranger's object", func(t *testing.T, s store.Store, tr *truth) {
 			few(t, s, tr)
@@ -92,6 +82,21 @@ func scenarios(t *testing.T) []scenario {
 			tr.show(archive.Batch{Events: []polisen.Event{event(77, 2, "stranger's")}})
 		}, current(event(6, 0, "first"), event(7, 2, "first"))},
 		{"several commits", few, archive.Batch{Events: append(series(3, 2050, 0), event(9, 0, "second"), event(2100, 1, "first")), ObservedAt: start}},
+	}
+}
+
+// dieUnflushed is a run that dies after its commit, before its objects are put.
+func dieUnflushed(t *testing.T, s store.Store, tr *truth, b archive.Batch) {
+	t.Helper()
+	tr.show(b)
+	cut := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
+		if c.Method == storetest.Put && strings.HasPrefix(c.Name, "events/") {
+			return storetest.CrashBefore()
+		}
+		return storetest.Fault{}
+	})
+	if _, err := run(cut, b); !errors.Is(err, storetest.ErrCrashed) {
+		t.Fatalf("setup: %v", err)
 	}
 }
 

@@ -440,16 +440,7 @@ func unflushed(t *testing.T, tr *truth, b archive.Batch) store.Store {
 	t.Helper()
 	s := memstore.New()
 	shown(t, s, tr, current(series(1, 5, 0)...))
-	tr.show(b)
-	cut := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
-		if c.Method == storetest.Put && strings.HasPrefix(c.Name, "events/") {
-			return storetest.CrashBefore()
-		}
-		return storetest.Fault{}
-	})
-	if _, err := run(cut, b); !errors.Is(err, storetest.ErrCrashed) {
-		t.Fatalf("setup: %v", err)
-	}
+	dieUnflushed(t, s, tr, b)
 	put(t, s, document(t, s).Pending[0].Name, string(event(9999, 2, "stranger's").Raw)+"\n")
 	tr.show(current(event(9999, 2, "stranger's")))
 	return s

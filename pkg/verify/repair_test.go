@@ -1,7 +1,6 @@
 package verify_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -94,24 +93,11 @@ func TestDryRunOfWhatCannotBe(t *testing.T) {
 	for _, dryRun := range []bool{true, false} {
 		o := writerOptions()
 		o.DryRun = dryRun
-		_, err := verify.Repair(t.Context(), unreadable{s, name}, options(), verify.RepairOptions{Duplicates: true, Writer: o})
+		_, err := verify.Repair(t.Context(), rotten{s, name}, options(), verify.RepairOptions{Duplicates: true, Writer: o})
 		if !errors.Is(err, store.ErrDamaged) {
 			t.Errorf("dry run %v: %v", dryRun, err)
 		}
 	}
-}
-
-// unreadable is a store that cannot read one object.
-type unreadable struct {
-	store.Store
-	name string
-}
-
-func (u unreadable) Get(ctx context.Context, name string) (store.Object, error) {
-	if name == u.name {
-		return store.Object{}, fmt.Errorf("get %s: %w", name, store.ErrDamaged)
-	}
-	return u.Store.Get(ctx, name)
 }
 
 // TestPartsOfAnArchive: a version whose day another one does not share is no
@@ -150,7 +136,7 @@ func TestPartsOfAnArchive(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := verify.Audit(t.Context(), unreadable{s, a.Name}, options())
+		r, err := verify.Audit(t.Context(), rotten{s, a.Name}, options())
 		if err != nil || !slices.Equal(checksOf(r), []string{"content-damaged"}) {
 			t.Errorf("%v, %v; want the damaged object alone", r.Findings, err)
 		}
