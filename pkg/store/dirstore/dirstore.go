@@ -21,6 +21,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"sync"
 
@@ -95,10 +96,32 @@ func (s *Store) Get(ctx context.Context, name string) (store.Object, error) {
 }
 
 // Stat implements store.Reader. It reads the file, since the ETag and the MD5
-// are those of the content.
+// are those of the content, and makes sure that the object is durable: its
+// writer may have been killed just before doing so, and whoever asks without
+// wanting the content is about to rely on the object being there.
 func (s *Store) Stat(ctx context.Context, name string) (store.Attrs, error) {
 	o, err := s.object(ctx, "stat", name)
-	return o.Attrs, err
+	if err != nil {
+		return store.Attrs{}, err
+	}
+	if err := s.syncAbove(name); err != nil {
+		return store.Attrs{}, s.fault("stat", name, err)
+	}
+	return o.Attrs, nil
+}
+
+// syncAbove makes the folder of an object durable.
+func (s *Store) syncAbove(name string) error {
+	root, err := s.opened()
+	if err != nil {
+		return err
+	}
+	folder, err := root.Open(path.Dir(name))
+	if err != nil {
+		return missing(err)
+	}
+	defer folder.Close()
+	return s.syncFolder(folder)
 }
 
 func (s *Store) object(ctx context.Context, verb, name string) (store.Object, error) {

@@ -123,6 +123,10 @@ func TestDurable(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.want("a put of what is there", "folder of a", "folder of b", "folder of d")
+	if _, err := s.Stat(t.Context(), "a/b/d"); err != nil {
+		t.Fatal(err)
+	}
+	r.want("a look for it", "folder of d")
 }
 
 // TestSyncFails: what may not be durable is not reported as written.
@@ -142,25 +146,29 @@ func TestSyncFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, f := range map[string]func() error{
-		"put":     func() error { _, err := s.Put(t.Context(), "b/c", []byte("x"), store.IfAbsent()); return err },
-		"replace": func() error { _, err := s.Put(t.Context(), "a", []byte("x"), store.IfMatch(etag)); return err },
-		"delete":  func() error { return s.Delete(t.Context(), "a", etag) },
+	for _, call := range []struct {
+		name string
+		make func() error
+	}{
+		{"put", func() error { _, err := s.Put(t.Context(), "b/c", []byte("x"), store.IfAbsent()); return err }},
+		{"replace", func() error { _, err := s.Put(t.Context(), "a", []byte("x"), store.IfMatch(etag)); return err }},
+		{"stat", func() error { _, err := s.Stat(t.Context(), "a"); return err }},
+		{"delete", func() error { return s.Delete(t.Context(), "a", etag) }},
 	} {
 		fine := 0
 		for at = 1; ; at++ {
 			n = 0
-			err := f()
+			err := call.make()
 			if n < at { // there was no sync left to fail
 				break
 			}
 			if err == nil || errors.Is(err, store.ErrPrecondition) || errors.Is(err, store.ErrAccess) || errors.Is(err, store.ErrNotExist) {
-				t.Errorf("%s with its sync %d failing: %v", name, at, err)
+				t.Errorf("%s with its sync %d failing: %v", call.name, at, err)
 			}
 			fine++
 		}
 		if fine == 0 {
-			t.Errorf("%s syncs nothing", name)
+			t.Errorf("%s syncs nothing", call.name)
 		}
 	}
 }
