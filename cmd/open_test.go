@@ -7,8 +7,8 @@ import (
 	"polisen-events-collector/pkg/config"
 )
 
-// TestCredentials: what settings say of credentials reaches those who look.
-func TestCredentials(t *testing.T) {
+// TestCredentialsOptions: what settings say of credentials reaches those who look.
+func TestCredentialsOptions(t *testing.T) {
 	s := config.Archive{
 		RetryBase: 7 * time.Millisecond,
 		OCI:       config.OCI{Auth: config.AuthVault, ConfigFile: "/config", Profile: "P", Region: "eu-paris-1"},
