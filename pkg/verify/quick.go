@@ -56,6 +56,7 @@ type Health struct {
 func Quick(ctx context.Context, s store.Reader, o QuickOptions) (Health, error) {
 	q := &quick{o: o, store: s, now: o.Now()}
 	q.MaxAge = report.Seconds(o.MaxAge)
+	q.Problems = []string{} // an empty list, not null, for readers of the JSON
 	var document, lastRun store.Object
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(o.Concurrency, 1))

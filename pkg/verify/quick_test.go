@@ -86,7 +86,7 @@ func TestQuick(t *testing.T) {
 			if h.OK != strings.HasPrefix(tt.want, "OK") || h.OK != (h.Err() == nil) || !h.OK && !errors.Is(h.Err(), verify.ErrFindings) {
 				t.Errorf("ok %v, error %v", h.OK, h.Err())
 			}
-			if text, err := json.Marshal(h); err != nil || !strings.Contains(string(text), fmt.Sprintf(`"ok":%v`, h.OK)) {
+			if text, err := json.Marshal(h); err != nil || !strings.Contains(string(text), fmt.Sprintf(`"ok":%v,"problems":[`, h.OK)) {
 				t.Errorf("as JSON: %s, %v", text, err)
 			}
 			if n := len(f.Calls()); n > 3 {
