@@ -186,6 +186,7 @@ func TestCancelPipe(t *testing.T) {
 				t.Fatal(err)
 			}
 			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
 			if text != "" {
 				w, err := os.OpenFile(pipe, os.O_RDWR, 0) // which waits for nobody
 				if err == nil {
@@ -202,11 +203,14 @@ func TestCancelPipe(t *testing.T) {
 					}
 				}()
 			}
-			time.AfterFunc(50*time.Millisecond, cancel)
+			if text == "" {
+				time.AfterFunc(20*time.Millisecond, cancel)
+			}
 			items := 0
 			for _, err := range saved.Read(ctx, []string{pipe}, nil) {
 				if err == nil {
 					items++
+					time.AfterFunc(20*time.Millisecond, cancel) // while more is waited for
 				} else if !errors.Is(err, context.Canceled) {
 					t.Error(err)
 				}
