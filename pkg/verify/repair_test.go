@@ -85,6 +85,23 @@ func TestNotUTF8IsLeft(t *testing.T) {
 	}
 }
 
+// TestTooLargeIsLeft: an object that no document could hold, escapes and all,
+// stays as it is.
+func TestTooLargeIsLeft(t *testing.T) {
+	s := memstore.New()
+	const name = "events/2026/01/01/events-1767301200.jsonl"
+	one := string(event(1, 1, "first").Raw) + "\n"
+	body := one + one + string(event(2, 1, strings.Repeat("x", 16<<20)).Raw) + "\n"
+	put(t, s, name, body)
+	r := mustRepair(t, s, true)
+	if acts := fmt.Sprint(r.Acts); !strings.Contains(acts, "leave "+name) || !strings.Contains(acts, "too large") {
+		t.Errorf("acts %s", acts)
+	}
+	if o, err := s.Get(t.Context(), name); err != nil || string(o.Body) != body {
+		t.Errorf("the object is another, %v", err)
+	}
+}
+
 // TestDryRunOfWhatCannotBe: a dry run ends as the repair would.
 func TestDryRunOfWhatCannotBe(t *testing.T) {
 	s := memstore.New()
