@@ -95,7 +95,8 @@ func isTerminal(w io.Writer) bool {
 
 // printReport tells of a finished run: its report with --output json, else a
 // summary to whoever watches. Warnings are part of both; elsewhere they are
-// diagnostics, of level info after a run that went well, since that is silent.
+// diagnostics, of level info after a run that went well, since that is silent,
+// less those that alert has told of.
 func (p Process) printReport(r report.Report, rec *report.Recorder, s config.General, log *slog.Logger) error {
 	if s.Output == config.JSON {
 		body, err := r.JSON()

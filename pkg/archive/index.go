@@ -165,9 +165,7 @@ func (x *index) readable(name string) bool {
 	if err == nil {
 		return true
 	}
-	if text := fmt.Sprintf("an object beside the archive's cannot be read, nor hold events: %v", err); !slices.Contains(x.warnings, text) {
-		x.warnings = append(x.warnings, text)
-	}
+	x.warnings = append(x.warnings, fmt.Sprintf("an object beside the archive's cannot be read, nor hold events: %v", err))
 	return false
 }
 

@@ -193,8 +193,9 @@ func (l *loader) openEnvFile(s Setting) {
 	if l.file, err = readEnvFile(path); err != nil {
 		l.reject(s.key(), "%w", err)
 	}
+	known := table()
 	for _, name := range slices.Sorted(maps.Keys(l.file)) {
-		if strings.HasPrefix(name, "POLISEN_") && !slices.ContainsFunc(table(), func(s Setting) bool { return s.Env == name }) {
+		if strings.HasPrefix(name, "POLISEN_") && !slices.ContainsFunc(known, func(s Setting) bool { return s.Env == name }) {
 			l.reject(s.key(), "no setting is called %s: \"%s help environment\" lists them", name, program)
 		}
 	}
@@ -221,11 +222,18 @@ func (l *loader) miss(key, format string, args ...any) {
 func (l *loader) archiveFlags(all []Setting) string {
 	var words []string
 	for _, s := range all {
-		f := l.flags.Lookup(s.Flag)
-		if f == nil || !f.Changed || s.Flag != flagEnvFile && (s.Group != ArchiveGroup || s.Flag == flagTimeout || s.Flag == flagRetryBase) {
+		switch s.Flag {
+		case flagTimeout, flagRetryBase: // how long to try says nothing of where
 			continue
+		case flagEnvFile: // which may say all of it
+		default:
+			if s.Group != ArchiveGroup {
+				continue
+			}
 		}
-		words = append(words, "--"+s.Flag, shellWord(f.Value.String()))
+		if f := l.flags.Lookup(s.Flag); f != nil && f.Changed {
+			words = append(words, "--"+s.Flag, shellWord(f.Value.String()))
+		}
 	}
 	return strings.Join(words, " ")
 }

@@ -70,27 +70,8 @@ func (d Days) Feed(ctx context.Context, run *Options, sink Sink) error {
 	todo, _ := d.Dates()
 	for i, date := range todo {
 		day := Day{Date: date, Left: len(todo) - i - 1}
-		err := d.ask(ctx, run, sink, date.String(), &day)
-		if day.Fetched == 0 && d.mustHaveEvents(date, run.Clock.Now()) {
-			day.Stray = true
-		}
-		if whole := day.Fetched; err == nil && whole >= polisen.FullResponse && !day.Stray {
-			byHour := 0
-			for hour := 0; hour < 24 && err == nil; hour++ {
-				part := Day{Date: date}
-				err = d.ask(ctx, run, sink, fmt.Sprintf("%s %02d", date, hour), &part)
-				day.Stray = day.Stray || part.Stray
-				if part.Fetched >= polisen.FullResponse && !part.Stray {
-					fullHours++
-					run.Recorder.Warn("the hour %02d of %s is full: the API shows no more than %d events of it; ask by --location or --type for the rest",
-						hour, date, polisen.FullResponse)
-				}
-				byHour += part.Fetched
-				day.Fetched += part.Fetched
-				day.Outcome = day.Outcome.Plus(part.Outcome)
-			}
-			day.Stray = day.Stray || byHour < whole // an hour's answer was empty, say
-		}
+		full, err := d.askDay(ctx, run, sink, &day)
+		fullHours += full
 		if err != nil {
 			return fmt.Errorf("day %s: %w", date, err)
 		}
@@ -121,6 +102,40 @@ func (d Days) Feed(ctx context.Context, run *Options, sink Sink) error {
 		return &PartialError{Reasons: reasons}
 	}
 	return nil
+}
+
+// askDay asks for a day, and for its hours if there is more of it than one
+// answer holds. It returns how many of these are full.
+func (d Days) askDay(ctx context.Context, run *Options, sink Sink, day *Day) (fullHours int, err error) {
+	err = d.ask(ctx, run, sink, day.Date.String(), day)
+	switch {
+	case err != nil:
+	case day.Fetched == 0:
+		day.Stray = d.mustHaveEvents(day.Date, run.Clock.Now())
+	case day.Fetched >= polisen.FullResponse && !day.Stray:
+		return d.askHours(ctx, run, sink, day)
+	}
+	return 0, err
+}
+
+// askHours adds the hours of a day to it. They hold what its own answer held
+// and more, or one of theirs was stray, or empty.
+func (d Days) askHours(ctx context.Context, run *Options, sink Sink, day *Day) (full int, err error) {
+	whole := day.Fetched
+	for hour := 0; hour < 24 && err == nil; hour++ {
+		part := Day{Date: day.Date}
+		err = d.ask(ctx, run, sink, fmt.Sprintf("%s %02d", day.Date, hour), &part)
+		day.Stray = day.Stray || part.Stray
+		if part.Fetched >= polisen.FullResponse && !part.Stray {
+			full++
+			run.Recorder.Warn("the hour %02d of %s is full: the API shows no more than %d events of it; ask by --location or --type for the rest",
+				hour, day.Date, polisen.FullResponse)
+		}
+		day.Fetched += part.Fetched
+		day.Outcome = day.Outcome.Plus(part.Outcome)
+	}
+	day.Stray = day.Stray || day.Fetched-whole < whole
+	return full, err
 }
 
 // mustHaveEvents reports whether no answer for this day can be empty: there are

@@ -87,8 +87,8 @@ func (f *fetch) call(ctx context.Context, u *url.URL, answered func(status int, 
 	ctx, cancel := context.WithTimeoutCause(run, callTimeout, errSlow)
 	defer cancel()
 	defer func() { // the cause says more than what the transport makes of it
-		_, answered := errors.AsType[*StatusError](err) // and less than this: the time was up while its body came
-		if err != nil && (run.Err() != nil || ctx.Err() != nil && !answered) {
+		_, refused := errors.AsType[*StatusError](err) // and less than this: the time was up while its body came
+		if err != nil && (run.Err() != nil || ctx.Err() != nil && !refused) {
 			err = fmt.Errorf("call %s: %w", u.Host, context.Cause(ctx))
 		}
 	}()

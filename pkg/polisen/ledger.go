@@ -24,12 +24,12 @@ const (
 // those that somebody waits to make.
 //
 // A turn is first reserved and waited for, and then taken after another look
-// at the rules. (One that yields is not reserved, so that nobody who comes
-// meanwhile waits for it.) Its holder locks out all others until the answer has come, so
-// the calls keep their distance as the API measures it, whatever becomes of
-// reservations and however long a process oversleeps or a call is under way.
-// Without a usable folder the ledger warns, and keeps the rules within the
-// process alone.
+// at the rules; one that yields is not reserved, so that nobody who comes
+// meanwhile waits for it. Its holder locks out all others until the answer has
+// come, so the calls keep their distance as the API measures it, whatever
+// becomes of reservations and however long a process oversleeps or a call is
+// under way. Without a usable folder the ledger warns, and keeps the rules
+// within the process alone.
 type ledger struct {
 	path   string // of the file, which need not exist
 	rules  []rule

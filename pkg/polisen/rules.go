@@ -52,26 +52,23 @@ type rule struct {
 	text  string
 }
 
-// rules are all the rules to keep with calls at least interval apart. With
-// less than the API's own interval, which only a stand-in on the same machine
-// can take, they hold nothing else.
+// rules are all the rules to keep with calls at least interval apart; with
+// leaveRoom some calls an hour and a day are left to others. With less than the
+// API's own interval, which only a stand-in on the same machine can take, they
+// hold nothing else.
 func rules(interval time.Duration, leaveRoom bool) []rule {
 	least := rule{1, interval, fmt.Sprintf("at least %v between calls", interval)}
 	if interval < LeastInterval {
 		return []rule{least}
 	}
+	perHour, perDay, why := CallsPerHour, CallsPerDay, ""
 	if leaveRoom {
-		const text = "at most %d calls %s, so that other runs find room"
-		return []rule{
-			least,
-			{yieldingPerHour, time.Hour, fmt.Sprintf(text, yieldingPerHour, "an hour")},
-			{yieldingPerDay, day, fmt.Sprintf(text, yieldingPerDay, "a day")},
-		}
+		perHour, perDay, why = yieldingPerHour, yieldingPerDay, ", so that other runs find room"
 	}
 	return []rule{
 		least,
-		{CallsPerHour, time.Hour, fmt.Sprintf("at most %d calls an hour", CallsPerHour)},
-		{CallsPerDay, day, fmt.Sprintf("at most %d calls a day", CallsPerDay)},
+		{perHour, time.Hour, fmt.Sprintf("at most %d calls an hour%s", perHour, why)},
+		{perDay, day, fmt.Sprintf("at most %d calls a day%s", perDay, why)},
 	}
 }
 

@@ -65,7 +65,8 @@ type Reader interface {
 	// store's own length and MD5: ErrDamaged if it does not agree with the MD5.
 	// ErrNotExist if there is none.
 	Get(ctx context.Context, name string) (Object, error)
-	// Stat returns the object's attributes. ErrNotExist if there is none.
+	// Stat returns the object's attributes. An object that it has found
+	// survives a crash, whoever wrote it. ErrNotExist if there is none.
 	Stat(ctx context.Context, name string) (Attrs, error)
 	// List yields the objects whose names begin with prefix, in ascending
 	// order of their names' bytes, each once. An error ends the sequence. An

@@ -123,7 +123,7 @@ func (j *judgement) judgeRejectedList() {
 	}
 	stored := make(map[string]entry)
 	for _, e := range slices.Backward(j.rejected) {
-		stored[fmt.Sprintf("%016x", e.fingerprint)] = e
+		stored[hashText(e.fingerprint)] = e
 	}
 	if !j.partial() {
 		for _, hash := range list.Hashes {
@@ -185,10 +185,13 @@ func (j *judgement) versionsOf(id int64) (versions, bool) {
 func (v versions) fingerprints() archive.Versions {
 	out := make(archive.Versions, len(v.hashes))
 	for i, h := range v.hashes {
-		out[i] = fmt.Sprintf("%016x", h)
+		out[i] = hashText(h)
 	}
 	return out
 }
+
+// hashText returns a fingerprint in the document's form.
+func hashText(hash uint64) string { return fmt.Sprintf("%016x", hash) }
 
 // agree reports whether the versions that were found are those listed, or, of
 // an archive that was read in part, among them.
