@@ -50,6 +50,23 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// TestOneLedgerAHost: the calls of a host are counted together, however its
+// name is written.
+func TestOneLedgerAHost(t *testing.T) {
+	state := t.TempDir()
+	paths := map[string]bool{}
+	for _, url := range []string{DefaultURL, "https://polisen.se./api/events", "https://POLISEN.SE:443/other"} {
+		c, err := NewClient(Options{URL: url, UserAgent: "test", StateDir: state})
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths[c.ledger.path] = true
+	}
+	if len(paths) != 1 {
+		t.Errorf("ledgers %v", paths)
+	}
+}
+
 func TestURL(t *testing.T) {
 	c, err := NewClient(Options{URL: DefaultURL, UserAgent: "test", StateDir: t.TempDir()})
 	if err != nil {
