@@ -24,7 +24,10 @@ const module = "polisen-events-collector"
 var layers = map[string][]string{
 	".":                  {"cmd"},
 	"cmd":                {"pkg/archive", "pkg/config", "pkg/inspect", "pkg/ociauth", "pkg/pipeline", "pkg/polisen", "pkg/report", "pkg/retry", "pkg/saved", "pkg/store", "pkg/store/dirstore", "pkg/store/ocistore", "pkg/verify"},
-	"pkg/config":         {},
+	"pkg/text":           {},
+	"pkg/address":        {},
+	"pkg/statefile":      {},
+	"pkg/config":         {"pkg/address", "pkg/text"},
 	"pkg/retry":          {},
 	"pkg/report":         {},
 	"pkg/saved":          {},

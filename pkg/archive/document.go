@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"polisen-events-collector/pkg/store"
 )
@@ -77,30 +75,6 @@ type Commit struct {
 type Superseded struct {
 	Name string     `json:"name"`
 	ETag store.ETag `json:"etag"`
-}
-
-// Pending is an object of the last commit.
-type Pending struct {
-	Name    string `json:"name"`
-	Content Text   `json:"content"`
-}
-
-// Text is UTF-8, in JSON a string.
-type Text []byte
-
-// MarshalText implements encoding.TextMarshaler. What is not UTF-8 is an error,
-// since JSON would hold something else in its place.
-func (t Text) MarshalText() ([]byte, error) {
-	if !utf8.Valid(t) {
-		return nil, errors.New("not UTF-8")
-	}
-	return t, nil
-}
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (t *Text) UnmarshalText(text []byte) error {
-	*t = bytes.Clone(text)
-	return nil
 }
 
 // RejectedItems are the fingerprints of stored rejected items.

@@ -35,32 +35,18 @@ func ensure(ctx context.Context, s store.Store, p Pending, putFirst bool) (prese
 				failed = err
 			}
 		}
-		attrs, err := s.Stat(ctx, p.Name)
+		state, err := p.Check(ctx, s)
 		switch {
-		case err == nil:
-			return compare(ctx, s, attrs, p.Content)
-		case !errors.Is(err, store.ErrNotExist):
-			return unknown, fmt.Errorf("look for %s: %w", p.Name, errors.Join(failed, err))
+		case err != nil:
+			return unknown, errors.Join(failed, err)
+		case state == Different:
+			return foreign, nil
+		case state == Stored:
+			return existed, nil
 		case failed != nil:
 			return unknown, fmt.Errorf("put %s: %w", p.Name, failed)
 		case try == 2: // refused as present, yet absent: another write was under way twice
 			return unknown, fmt.Errorf("put %s: the store neither has nor takes it", p.Name)
 		}
 	}
-}
-
-// compare holds an existing object against our content.
-func compare(ctx context.Context, s store.Reader, attrs store.Attrs, body []byte) (presence, error) {
-	sum := attrs.MD5
-	if sum == "" { // an object stored in parts has no MD5
-		object, err := s.Get(ctx, attrs.Name)
-		if err != nil {
-			return unknown, fmt.Errorf("compare %s: %w", attrs.Name, err)
-		}
-		sum = store.MD5(object.Body)
-	}
-	if sum != store.MD5(body) {
-		return foreign, nil
-	}
-	return existed, nil
 }

@@ -1,0 +1,57 @@
+// Package address checks the addresses that users give: web URLs and Oracle
+// Cloud identifiers (OCIDs).
+//
+// It looks at their form alone and calls nothing.
+package address
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// ParseHTTP parses an absolute web URL. It accepts https, and http for a
+// loopback host only; a user, password or fragment is an error. The errors do
+// not repeat s, which may hold a password.
+func ParseHTTP(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Hostname() == "":
+		return nil, errors.New("not a URL with a host")
+	case u.Scheme != "https" && u.Scheme != "http":
+		return nil, fmt.Errorf("unsupported scheme %q: use https://", u.Scheme)
+	case u.User != nil || u.Fragment != "":
+		return nil, errors.New("the URL must not have a user, a password or a fragment")
+	case u.Scheme == "http" && !IsLoopback(u.Hostname()):
+		return nil, errors.New("http:// works for loopback hosts only: use https://")
+	}
+	return u, nil
+}
+
+// IsLoopback reports whether host, without a port, is this machine: localhost
+// or a loopback IP address.
+func IsLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
+}
+
+// ocidForm is ocid1.<type>.<realm>.[region][.future].<id>
+// (https://docs.oracle.com/iaas/Content/General/Concepts/identifiers.htm).
+var ocidForm = regexp.MustCompile(`^ocid1\.([a-z0-9]+)\.[a-z0-9-]+\.[a-z0-9-]*(\.[A-Za-z0-9_-]+)+$`)
+
+// CheckOCID returns an error unless s is an OCID of one of the given resource
+// types, such as "vault" or "compartment".
+func CheckOCID(s string, types ...string) error {
+	m := ocidForm.FindStringSubmatch(s)
+	switch {
+	case m == nil:
+		return errors.New("not an OCID")
+	case !slices.Contains(types, m[1]):
+		return fmt.Errorf("the OCID of a %s, not of a %s", m[1], strings.Join(types, " or "))
+	}
+	return nil
+}

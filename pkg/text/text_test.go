@@ -1,0 +1,43 @@
+package text
+
+import (
+	"testing"
+	"time"
+)
+
+func TestOneLine(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain å":                "plain å",
+		"  first\nsecond\n":      "first; second",
+		"a\tb\x1b[31mc\u0085d":   "a b [31mc d",
+		"\r\n":                   "",
+		"kept: | and \u00a0nbsp": "kept: | and \u00a0nbsp",
+	} {
+		if got := OneLine(in); got != want {
+			t.Errorf("OneLine(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestCount(t *testing.T) {
+	for n, want := range map[int]string{0: "0 lines", 1: "1 line", 2: "2 lines"} {
+		if got := Count(n, "line"); got != want {
+			t.Errorf("Count(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
+
+func TestAgo(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0:                        "0s ago",
+		11600 * time.Millisecond: "12s ago",
+		65 * time.Minute:         "1h5m ago",
+		47 * time.Hour:           "47h0m ago",
+		84 * time.Hour:           "3.5 days ago",
+		-90 * time.Second:        "2m in the future",
+	} {
+		if got := Ago(d); got != want {
+			t.Errorf("Ago(%v) = %q, want %q", d, got, want)
+		}
+	}
+}
