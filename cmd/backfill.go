@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"runtime/debug"
@@ -250,18 +251,18 @@ func (p Process) printCalls(d pipeline.Days, todo []archive.Date, done int, clie
 		calls[i] = client.URL(q)
 	}
 	takes := client.Pace(len(todo)).Round(time.Second)
-	if s.Output == config.JSON {
-		return printJSON(p.Stdout, struct {
-			DryRun   bool           `json:"dry_run"`
-			Calls    []string       `json:"calls"`
-			DaysDone int            `json:"days_done"`
-			Takes    report.Seconds `json:"at_least_s"`
-		}{true, calls, done, report.Seconds(takes)})
-	}
-	for _, call := range calls {
-		fmt.Fprintln(p.Stdout, call)
-	}
-	_, err := fmt.Fprintf(p.Stdout, "dry run, nothing called: %d calls (%d days are done), at least %v by the API's rules; a full day takes 24 more\n",
-		len(calls), done, takes)
-	return err
+	result := struct {
+		DryRun   bool           `json:"dry_run"`
+		Calls    []string       `json:"calls"`
+		DaysDone int            `json:"days_done"`
+		Takes    report.Seconds `json:"at_least_s"`
+	}{true, calls, done, report.Seconds(takes)}
+	return p.printResult(s, result, func(w io.Writer) error {
+		for _, call := range calls {
+			fmt.Fprintln(w, call)
+		}
+		_, err := fmt.Fprintf(w, "dry run, nothing called: %d calls (%d days are done), at least %v by the API's rules; a full day takes 24 more\n",
+			len(calls), done, takes)
+		return err
+	})
 }

@@ -140,7 +140,7 @@ func (p Process) runInspect(ctx context.Context, s config.Settings, opts inspect
 		if err != nil {
 			return fmt.Errorf("%w: %w", pipeline.ErrStore, err)
 		}
-		return cmp.Or(p.printInspected(answers, answers.Text, s.General), answers.Err())
+		return cmp.Or(p.printResult(s.General, answers, answers.Text), answers.Err())
 	case opts.againstAPI:
 		return p.inspectAgainstAPI(ctx, view, s, log, rec)
 	}
@@ -148,7 +148,7 @@ func (p Process) runInspect(ctx context.Context, s config.Settings, opts inspect
 	if err != nil {
 		return fmt.Errorf("%w: %w", pipeline.ErrStore, err)
 	}
-	return cmp.Or(p.printInspected(summary, summary.Text, s.General), view.Err())
+	return cmp.Or(p.printResult(s.General, summary, summary.Text), view.Err())
 }
 
 func (p Process) inspectAgainstAPI(ctx context.Context, view *inspect.View, s config.Settings, log *slog.Logger, rec *report.Recorder) error {
@@ -164,7 +164,7 @@ func (p Process) inspectAgainstAPI(ctx context.Context, view *inspect.View, s co
 	if err != nil {
 		return fmt.Errorf("%w: %w", pipeline.ErrStore, err)
 	}
-	return p.printInspected(c, c.Text, s.General)
+	return p.printResult(s.General, c, c.Text)
 }
 
 func (p Process) printIDs(view *inspect.View, s config.General) error {
@@ -172,20 +172,12 @@ func (p Process) printIDs(view *inspect.View, s config.General) error {
 		return err
 	}
 	ids := view.IDs()
-	return p.printInspected(ids, func(w io.Writer) error {
+	return p.printResult(s, ids, func(w io.Writer) error {
 		for _, id := range ids {
 			if _, err := fmt.Fprintln(w, id); err != nil {
 				return err
 			}
 		}
 		return nil
-	}, s)
-}
-
-// printInspected prints one result in the form that was asked for.
-func (p Process) printInspected(v any, text func(io.Writer) error, s config.General) error {
-	if s.Output == config.JSON {
-		return printJSON(p.Stdout, v)
-	}
-	return text(p.Stdout)
+	})
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -172,22 +171,16 @@ func (p Process) runVerify(ctx context.Context, s config.Settings, opts verifyOp
 		err = fmt.Errorf("%w: %w", pipeline.ErrStore, err)
 	}
 	if result != nil {
-		err = errors.Join(err, p.printResult(result, s.General, err == nil))
+		finished := err == nil
+		err = errors.Join(err, p.printResult(s.General, result, func(w io.Writer) error {
+			if !finished { // a check that did not finish has no verdict
+				return result.ActsText(w)
+			}
+			return result.Text(w, s.General.Quiet)
+		}))
 		err = cmp.Or(err, result.Err())
 	}
 	return err
-}
-
-// printResult prints what was found. Of a check that was not finished there is
-// nothing to tell but what a repair has done until then.
-func (p Process) printResult(r *verify.Result, s config.General, finished bool) error {
-	switch {
-	case s.Output == config.JSON:
-		return printJSON(p.Stdout, r)
-	case finished:
-		return r.Text(p.Stdout, s.Quiet)
-	}
-	return r.ActsText(p.Stdout)
 }
 
 func (p Process) runQuick(ctx context.Context, st store.Store, s config.General, opts verifyOptions) error {
@@ -195,17 +188,9 @@ func (p Process) runQuick(ctx context.Context, st store.Store, s config.General,
 	if err != nil {
 		return fmt.Errorf("%w: %w", pipeline.ErrStore, err)
 	}
-	if s.Output == config.JSON {
-		err = printJSON(p.Stdout, h)
-	} else {
-		_, err = fmt.Fprintln(p.Stdout, h)
-	}
+	err = p.printResult(s, h, func(w io.Writer) error {
+		_, err := fmt.Fprintln(w, h)
+		return err
+	})
 	return cmp.Or(err, h.Err())
-}
-
-func printJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
 }
