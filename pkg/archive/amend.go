@@ -10,16 +10,16 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-// MaxAmendment is about how many bytes of lines one amendment should hold, so
+// MaxRepairBytes is about how many bytes of lines one [Repair] should hold, so
 // that the document stays small.
-const MaxAmendment = maxCommitBytes
+const MaxRepairBytes = maxCommitBytes
 
-// Amendment is what a commit stores that mends an archive rather than adds
+// Repair is a commit that corrects the archive rather than adding
 // events to it.
-type Amendment struct {
-	// From is the ETag of the document on which the decision rests, "" if there
-	// was none: the amendment is right only as long as nobody else commits.
-	From store.ETag
+type Repair struct {
+	// BasedOn is the ETag of the document on which the decision rests, "" if there
+	// was none: the repair is right only as long as nobody else commits.
+	BasedOn store.ETag
 	// Document holds the fields that the caller decides on: SeenIDs, CompleteAbove,
 	// Fingerprints, Rejected and Superseded. The others are the commit's own.
 	Document Document
@@ -27,14 +27,14 @@ type Amendment struct {
 	Lines map[Partition][][]byte
 }
 
-// Amend commits an amendment: steps 4 and 5 of the protocol. As after Add, the
+// CommitRepair commits a repair: steps 4 and 5 of the protocol. As after Add, the
 // objects of the commit may not exist until Flush has returned; superseded ones
-// are there until RemoveSuperseded. It returns the objects, and where a damaged
+// are there until DeleteSuperseded. It returns the objects, and where a damaged
 // document was copied to, if there was one.
 //
-// ErrPrecondition says that the document is no longer the one of From, and that
+// ErrPrecondition says that the document is no longer the one of BasedOn, and that
 // nothing was stored: look at the archive again.
-func (w *Writer) Amend(ctx context.Context, a Amendment) (objects []Object, keptAs string, err error) {
+func (w *Writer) CommitRepair(ctx context.Context, a Repair) (objects []Object, keptAs string, err error) {
 	if !w.loaded || w.unflushed {
 		if err := w.Open(ctx); err != nil {
 			return nil, "", err
@@ -45,7 +45,7 @@ func (w *Writer) Amend(ctx context.Context, a Amendment) (objects []Object, kept
 	next.SeenIDs = append([]int64{}, next.SeenIDs...) // an empty list, not null
 	next.TotalTracked = len(next.SeenIDs)
 	for unknown := 0; ; {
-		if w.etag != a.From || len(w.carry) > 0 {
+		if w.etag != a.BasedOn || len(w.carry) > 0 {
 			return nil, "", fmt.Errorf("amend %s: %w: another run has committed since it was read", DocumentName, store.ErrPrecondition)
 		}
 		if w.opts.DryRun {
@@ -80,10 +80,10 @@ func (w *Writer) Amend(ctx context.Context, a Amendment) (objects []Object, kept
 	}
 }
 
-// RemoveSuperseded deletes what is left of the document's superseded objects,
+// DeleteSuperseded deletes what is left of the document's superseded objects,
 // once the objects that hold their lines exist, and returns their names. An
 // object that has changed since stays.
-func (w *Writer) RemoveSuperseded(ctx context.Context) ([]string, error) {
+func (w *Writer) DeleteSuperseded(ctx context.Context) ([]string, error) {
 	if err := w.Flush(ctx); err != nil {
 		return nil, err
 	}

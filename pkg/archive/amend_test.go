@@ -20,15 +20,15 @@ const (
 
 // amendable is an archive of three listed events, beside two objects with
 // doubles, and the amendment that takes these into a new object.
-func amendable(t *testing.T) (*memstore.Store, archive.Amendment) {
+func amendable(t *testing.T) (*memstore.Store, archive.Repair) {
 	t.Helper()
 	s := memstore.New()
 	mustRun(t, s, current(event(1, 0, "first"), event(2, 1, "first"), event(3, 1, "first")))
 	put(t, s, oldName, string(event(1, 0, "first").Raw)+"\n"+string(event(4, 0, "first").Raw)+"\n")
 	put(t, s, goneName, string(event(1, 0, "first").Raw)+"\n")
 	above := int64(2)
-	a := archive.Amendment{
-		From: etag(t, s, archive.DocumentName),
+	a := archive.Repair{
+		BasedOn: etag(t, s, archive.DocumentName),
 		Document: archive.Document{
 			SeenIDs: []int64{4, 3}, CompleteAbove: &above,
 			Fingerprints: map[int64]archive.Versions{4: {event(4, 0, "first").Fingerprint}},
@@ -65,11 +65,11 @@ func wantAmended(t *testing.T, s store.Reader) {
 func TestAmend(t *testing.T) {
 	s, a := amendable(t)
 	w := archive.NewWriter(s, options())
-	objects, keptAs, err := w.Amend(t.Context(), a)
+	objects, keptAs, err := w.CommitRepair(t.Context(), a)
 	if err != nil || len(objects) != 1 || objects[0].Lines != 1 || keptAs != "" {
 		t.Fatalf("objects %v, kept as %q, error %v", objects, keptAs, err)
 	}
-	removed, err := w.RemoveSuperseded(t.Context())
+	removed, err := w.DeleteSuperseded(t.Context())
 	slices.Sort(removed)
 	if err != nil || !slices.Equal(removed, []string{oldName, goneName}) {
 		t.Errorf("removed %v, error %v", removed, err)
@@ -81,7 +81,7 @@ func TestAmend(t *testing.T) {
 // delete by it.
 func TestSupersededOutlastsCommits(t *testing.T) {
 	s, a := amendable(t)
-	if _, _, err := archive.NewWriter(s, options()).Amend(t.Context(), a); err != nil {
+	if _, _, err := archive.NewWriter(s, options()).CommitRepair(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}
 	mustRun(t, s, current(event(1, 0, "first"), event(5, 0, "first"), event(4, 0, "first")))
@@ -91,7 +91,7 @@ func TestSupersededOutlastsCommits(t *testing.T) {
 		t.Errorf("superseded %v, error %v", w.Document().Superseded, err)
 	}
 	put(t, s, goneName, string(event(7, 0, "first").Raw)+"\n") // now another object
-	if removed, err := w.RemoveSuperseded(t.Context()); err != nil || !slices.Equal(removed, []string{oldName}) {
+	if removed, err := w.DeleteSuperseded(t.Context()); err != nil || !slices.Equal(removed, []string{oldName}) {
 		t.Errorf("removed %v, error %v", removed, err)
 	}
 	tr := newTruth()
@@ -103,11 +103,11 @@ func TestSupersededOutlastsCommits(t *testing.T) {
 // TestAmendAtEveryFault makes each call of an amendment go wrong; done again by
 // whoever looks at the archive anew, it happens once.
 func TestAmendAtEveryFault(t *testing.T) {
-	amend := func(s store.Store, a archive.Amendment) error {
+	amend := func(s store.Store, a archive.Repair) error {
 		w := archive.NewWriter(s, options())
-		_, _, err := w.Amend(t.Context(), a)
+		_, _, err := w.CommitRepair(t.Context(), a)
 		if err == nil {
-			_, err = w.RemoveSuperseded(t.Context())
+			_, err = w.DeleteSuperseded(t.Context())
 		}
 		return err
 	}
@@ -131,11 +131,11 @@ func TestAmendAtEveryFault(t *testing.T) {
 				t.Fatal(err)
 			}
 			if w.Document().Commit.Sequence == 1 {
-				if _, _, err := w.Amend(t.Context(), a); err != nil {
+				if _, _, err := w.CommitRepair(t.Context(), a); err != nil {
 					t.Fatalf("call %d, %s: again: %v", k+1, name, err)
 				}
 			}
-			if _, err := w.RemoveSuperseded(t.Context()); err != nil {
+			if _, err := w.DeleteSuperseded(t.Context()); err != nil {
 				t.Fatalf("call %d, %s: remove: %v", k+1, name, err)
 			}
 			broken.Release()
@@ -160,9 +160,9 @@ func TestAmendUnknownOutcome(t *testing.T) {
 			return storetest.Fault{}
 		})
 		w := archive.NewWriter(f, options())
-		_, _, err := w.Amend(t.Context(), a)
+		_, _, err := w.CommitRepair(t.Context(), a)
 		if err == nil {
-			_, err = w.RemoveSuperseded(t.Context())
+			_, err = w.DeleteSuperseded(t.Context())
 		}
 		if err != nil || !failed {
 			t.Errorf("%s: %v", name, err)
@@ -177,10 +177,10 @@ func TestAmendBesideStranger(t *testing.T) {
 	tr := newTruth()
 	s := unflushed(t, tr, current(series(10, 3, 2)...))
 	d := document(t, s)
-	a := archive.Amendment{From: etag(t, s, archive.DocumentName), Document: archive.Document{
+	a := archive.Repair{BasedOn: etag(t, s, archive.DocumentName), Document: archive.Document{
 		SeenIDs: d.SeenIDs, CompleteAbove: d.CompleteAbove, Fingerprints: d.Fingerprints,
 	}}
-	if _, _, err := archive.NewWriter(s, options()).Amend(t.Context(), a); !errors.Is(err, store.ErrPrecondition) {
+	if _, _, err := archive.NewWriter(s, options()).CommitRepair(t.Context(), a); !errors.Is(err, store.ErrPrecondition) {
 		t.Errorf("error %v, want the amendment refused", err)
 	}
 	mustRun(t, s, archive.Batch{})
@@ -205,7 +205,7 @@ func TestAmendLost(t *testing.T) {
 		if when == "before" {
 			other()
 		}
-		if _, _, err := w.Amend(t.Context(), a); !errors.Is(err, store.ErrPrecondition) {
+		if _, _, err := w.CommitRepair(t.Context(), a); !errors.Is(err, store.ErrPrecondition) {
 			t.Errorf("%s: error %v", when, err)
 		}
 		if d := document(t, s); d.Commit.Sequence != 2 || !slices.Contains(d.SeenIDs, 9) || d.Superseded != nil {
@@ -217,14 +217,14 @@ func TestAmendLost(t *testing.T) {
 func TestAmendDryRunAndDamage(t *testing.T) {
 	s := memstore.New()
 	put(t, s, archive.DocumentName, "{")
-	a := archive.Amendment{From: etag(t, s, archive.DocumentName), Document: archive.Document{CompleteAbove: new(int64)}}
+	a := archive.Repair{BasedOn: etag(t, s, archive.DocumentName), Document: archive.Document{CompleteAbove: new(int64)}}
 	o := options()
 	o.DryRun = true
 	f := storetest.NewFaults(s, nil)
-	if _, _, err := archive.NewWriter(f, o).Amend(t.Context(), a); err != nil || len(f.Calls()) != 1 {
+	if _, _, err := archive.NewWriter(f, o).CommitRepair(t.Context(), a); err != nil || len(f.Calls()) != 1 {
 		t.Errorf("a dry run makes %v, error %v", f.Calls(), err)
 	}
-	_, keptAs, err := archive.NewWriter(s, options()).Amend(t.Context(), a)
+	_, keptAs, err := archive.NewWriter(s, options()).CommitRepair(t.Context(), a)
 	if err != nil || !strings.HasPrefix(keptAs, "metadata/last_seen.corrupt-") {
 		t.Fatalf("kept as %q, error %v", keptAs, err)
 	}
@@ -267,11 +267,11 @@ func TestUnsettled(t *testing.T) {
 		{"an older object", name(commits[0].Add(-time.Second)), clock, false},
 		{"an object with a later name", name(commits[3].Add(time.Second)), clock, false},
 	} {
-		if got := d.Unsettled(tt.n, tt.at); got != tt.want {
+		if got := d.MayStillBeWritten(tt.n, tt.at); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
 		}
 	}
-	if new(archive.Document).Unsettled(name(start), start) {
+	if new(archive.Document).MayStillBeWritten(name(start), start) {
 		t.Error("no run reads a document that is none")
 	}
 }

@@ -41,14 +41,16 @@ type Outcome struct {
 	Listed, Overlap int
 	// Objects are the data objects stored.
 	Objects []Object
-	// Rebuilt says that the document was missing, damaged or of the plain
-	// published format, and was written anew; KeptAs names the copy of a
-	// damaged one.
+	// Rebuilt says that the document was missing, damaged or in the published
+	// three-field format, and that this run wrote it in full.
 	Rebuilt bool
-	KeptAs  string
-	// Lost counts the commits that another run was faster with, Unknown those
-	// whose outcome had to be found out by reading the document again.
-	Lost, Unknown int
+	// DamagedCopy is the name of the object to which a damaged document was
+	// copied before it was replaced; empty if there was none.
+	DamagedCopy string
+	// Conflicts counts the commits that failed because another run committed
+	// first, UnknownOutcomes those whose result the store did not report, so
+	// that the document had to be read again.
+	Conflicts, UnknownOutcomes int
 	// Warnings are for people, one line each.
 	Warnings []string
 }
@@ -61,8 +63,8 @@ func (o Outcome) Plus(p Outcome) Outcome {
 		Seen: o.Seen + p.Seen, Repeated: o.Repeated + p.Repeated, SeenRejected: o.SeenRejected + p.SeenRejected,
 		LookedUp: o.LookedUp + p.LookedUp,
 		Objects:  append(o.Objects, p.Objects...),
-		Rebuilt:  o.Rebuilt || p.Rebuilt, KeptAs: cmp.Or(o.KeptAs, p.KeptAs),
-		Lost: o.Lost + p.Lost, Unknown: o.Unknown + p.Unknown,
+		Rebuilt:  o.Rebuilt || p.Rebuilt, DamagedCopy: cmp.Or(o.DamagedCopy, p.DamagedCopy),
+		Conflicts: o.Conflicts + p.Conflicts, UnknownOutcomes: o.UnknownOutcomes + p.UnknownOutcomes,
 		Warnings: append(o.Warnings, p.Warnings...),
 	}
 }

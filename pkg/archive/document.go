@@ -66,9 +66,9 @@ type Commit struct {
 	// Timestamp is in the names of the commit's objects: Unix seconds, higher
 	// than that of any earlier commit, and so perhaps ahead of the clock.
 	Timestamp int64 `json:"timestamp"`
-	// Since is the timestamp of the oldest commit whose objects a run may still
+	// OldestActive is the timestamp of the oldest commit whose objects a run may still
 	// have been putting at the time of this one.
-	Since int64 `json:"since,omitempty"`
+	OldestActive int64 `json:"oldest_active,omitempty"`
 }
 
 // Superseded is one state of an object that may be deleted.
@@ -174,12 +174,12 @@ func (d *Document) unsettled(now time.Time) int64 {
 	if now.Sub(d.LastUpdated) > settle {
 		return d.timestamp() // only this commit's own, which any run may heal
 	}
-	return d.Commit.Since
+	return d.Commit.OldestActive
 }
 
-// Unsettled reports whether a run that works at this time may yet put the
+// MayStillBeWritten reports whether a run that works at this time may yet put the
 // object, so that to delete it would be of no avail.
-func (d *Document) Unsettled(n Name, now time.Time) bool {
+func (d *Document) MayStillBeWritten(n Name, now time.Time) bool {
 	return d.Commit != nil && d.unsettled(now) <= n.Timestamp && n.Timestamp <= d.Commit.Timestamp
 }
 

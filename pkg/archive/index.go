@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -127,11 +128,8 @@ func (x *index) lookup(ctx context.Context, dates []Date, pending []Pending) err
 
 // readPartitions reads what is new in the partitions of a kind.
 func (x *index) readPartitions(ctx context.Context, kind Kind, dates []Date) error {
-	type found struct {
-		date Date
-		name string
-	}
-	var names []found
+	var names []string
+	var days []Date // of the names
 	for prefix, month := range byMonth(kind, dates) {
 		for attrs, err := range x.store.List(ctx, prefix) {
 			if err != nil {
@@ -141,19 +139,19 @@ func (x *index) readPartitions(ctx context.Context, kind Kind, dates []Date) err
 				continue
 			}
 			for _, date := range month {
-				if inPartition(attrs.Name, Partition{kind, date}) && !x.days[date].read[attrs.Name] {
-					names = append(names, found{date, attrs.Name})
+				if strings.HasPrefix(attrs.Name, Partition{kind, date}.Prefix()) && !x.days[date].read[attrs.Name] {
+					names, days = append(names, attrs.Name), append(days, date)
 				}
 			}
 		}
 	}
-	bodies := make([][]byte, len(names))
-	if err := x.getAll(ctx, len(names), func(i int) string { return names[i].name }, bodies); err != nil {
-		return err
+	contents, err := ReadAll(ctx, x.store, names)
+	if err != nil {
+		return fmt.Errorf("look up: %w", err)
 	}
-	for i, n := range names {
-		x.addLines(n.date, n.name, bodies[i])
-		x.days[n.date].read[n.name] = true
+	for i, name := range names {
+		x.addLines(days[i], name, contents[i])
+		x.days[days[i]].read[name] = true
 	}
 	return nil
 }
@@ -187,32 +185,25 @@ func byMonth(kind Kind, dates []Date) map[string][]Date {
 	return prefixes
 }
 
-func inPartition(name string, p Partition) bool {
-	prefix := p.Prefix()
-	return len(name) > len(prefix) && name[:len(prefix)] == prefix
-}
-
-// getAll reads objects in parallel.
-func (x *index) getAll(ctx context.Context, n int, name func(int) string, bodies [][]byte) error {
+// ReadAll reads objects, up to 16 at a time, and returns their contents in the
+// order of the names. The content of an object that does not exist is nil: a
+// repair deletes an object once its lines are stored under another name.
+// Errors are the store's.
+func ReadAll(ctx context.Context, s store.Reader, names []string) ([][]byte, error) {
+	contents := make([][]byte, len(names))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(concurrency)
-	for i := range n {
+	for i, name := range names {
 		g.Go(func() error {
-			object, err := x.store.Get(ctx, name(i))
-			if errors.Is(err, store.ErrNotExist) {
-				// Only a repair deletes data objects, and only after a commit
-				// that stored their lines under another name: either that
-				// object is in the list too, or our own commit will be refused.
-				return nil
+			object, err := s.Get(ctx, name)
+			if err != nil && !errors.Is(err, store.ErrNotExist) {
+				return err
 			}
-			if err != nil {
-				return fmt.Errorf("look up %s: %w", name(i), err)
-			}
-			bodies[i] = object.Body
+			contents[i] = object.Body
 			return nil
 		})
 	}
-	return g.Wait()
+	return contents, g.Wait()
 }
 
 // addLines records the events of a data object.
@@ -246,12 +237,12 @@ func (x *index) lookupRejected(ctx context.Context, pending []Pending) (map[stri
 			names = append(names, attrs.Name)
 		}
 	}
-	bodies := make([][]byte, len(names))
-	if err := x.getAll(ctx, len(names), func(i int) string { return names[i] }, bodies); err != nil {
-		return nil, err
+	contents, err := ReadAll(ctx, x.store, names)
+	if err != nil {
+		return nil, fmt.Errorf("look up: %w", err)
 	}
 	for i, name := range names {
-		r.add(bodies[i])
+		r.add(contents[i])
 		r.read[name] = true
 	}
 	for _, p := range pending {

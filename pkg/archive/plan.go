@@ -274,9 +274,9 @@ func (w *Writer) frame(next *Document, lines map[Partition][][]byte) (objects []
 	timestamp := max(now.Unix(), w.doc.timestamp()+1)
 	next.LastUpdated = now.Truncate(time.Second)
 	next.Version = formatVersion
-	next.Commit = &Commit{ID: w.opts.RunID, Sequence: w.doc.sequence() + 1, Timestamp: timestamp, Since: timestamp}
+	next.Commit = &Commit{ID: w.opts.RunID, Sequence: w.doc.sequence() + 1, Timestamp: timestamp, OldestActive: timestamp}
 	if w.doc.Commit != nil {
-		next.Commit.Since = w.doc.unsettled(now)
+		next.Commit.OldestActive = w.doc.unsettled(now)
 	}
 	next.Pending = nil
 	for partition, lines := range lines {

@@ -208,27 +208,27 @@ func (w *Writer) addOnce(ctx context.Context, b *progress) (last *plan, err erro
 	b.attempts[p.next.sequence()] = p
 	switch {
 	case errors.Is(err, store.ErrPrecondition): // or a repeated request met its own success
-		b.outcome.Lost++
-		if b.outcome.Lost > maxLost {
+		b.outcome.Conflicts++
+		if b.outcome.Conflicts > maxLost {
 			return nil, fmt.Errorf("commit %s: gave up after other runs were faster %d times: %w", DocumentName, maxLost, err)
 		}
 	case ctx.Err() != nil, errors.Is(err, store.ErrAccess), errors.Is(err, store.ErrInvalid):
 		return nil, err
 	default:
-		b.outcome.Unknown++
-		if b.outcome.Unknown > maxUnknown {
+		b.outcome.UnknownOutcomes++
+		if b.outcome.UnknownOutcomes > maxUnknown {
 			return nil, fmt.Errorf("commit %s: gave up after %d tries: %w", DocumentName, maxUnknown, err)
 		}
 	}
 	w.loaded = false
-	return nil, w.opts.Pause(ctx, b.outcome.Lost+b.outcome.Unknown)
+	return nil, w.opts.Pause(ctx, b.outcome.Conflicts+b.outcome.UnknownOutcomes)
 }
 
 // commit is step 5. If it succeeds the Writer goes on from the document that
 // it wrote.
 func (w *Writer) commit(ctx context.Context, p *plan, b *progress) error {
 	err := w.replace(ctx, p.next)
-	b.outcome.KeptAs = cmp.Or(w.keptAs, b.outcome.KeptAs)
+	b.outcome.DamagedCopy = cmp.Or(w.keptAs, b.outcome.DamagedCopy)
 	if err != nil {
 		return err
 	}

@@ -121,7 +121,7 @@ func TestUnknownOutcome(t *testing.T) {
 				return storetest.Fault{}
 			})
 			o := mustRun(t, f, batch)
-			if o.New != 2 || len(o.Objects) != 2 || o.Unknown != test.unknown || o.Lost != test.lost {
+			if o.New != 2 || len(o.Objects) != 2 || o.UnknownOutcomes != test.unknown || o.Conflicts != test.lost {
 				t.Errorf("outcome %+v", o)
 			}
 			if d := document(t, s); d.Commit.Sequence != 2 {
@@ -232,7 +232,7 @@ func TestDryRun(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				want.KeptAs = ""
+				want.DamagedCopy = ""
 				for _, objects := range [][]archive.Object{got.Objects, want.Objects} {
 					for i, object := range objects { // a stranger's object makes a real run choose another time
 						objects[i].Name = object.Name[:strings.LastIndexByte(object.Name, '-')]
@@ -408,9 +408,9 @@ func TestDamagedDocumentIsKept(t *testing.T) {
 		put(t, s, archive.DocumentName, damage)
 		put(t, s, fmt.Sprintf("metadata/last_seen.corrupt-%d.json", start.Unix()), "an older copy")
 		o := mustRun(t, s, current(event(1, 0, "first")))
-		object, err := s.Get(t.Context(), o.KeptAs)
+		object, err := s.Get(t.Context(), o.DamagedCopy)
 		if err != nil || string(object.Body) != damage || !o.Rebuilt {
-			t.Errorf("%q: kept as %q: %q, %v, rebuilt %v", damage, o.KeptAs, object.Body, err, o.Rebuilt)
+			t.Errorf("%q: kept as %q: %q, %v, rebuilt %v", damage, o.DamagedCopy, object.Body, err, o.Rebuilt)
 		}
 	}
 }

@@ -63,7 +63,7 @@ func (o *Options) kept() string {
 }
 
 func (c *collect) warnOfDocument() {
-	if name := c.outcome.KeptAs; name != "" {
+	if name := c.outcome.DamagedCopy; name != "" {
 		c.Alert(fmt.Sprintf("the metadata document could not be read; it is kept as %s and was rebuilt from the archive", name))
 	} else if c.outcome.Rebuilt {
 		c.Alert("the metadata document was missing or another program's; it was rebuilt from the archive")

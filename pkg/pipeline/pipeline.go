@@ -125,7 +125,7 @@ func (o *Options) finish(out archive.Outcome, w *archive.Writer, err error) {
 	n := &r.Counts
 	n.New, n.Revised, n.Rejected = out.New, out.Revised, out.Rejected
 	n.AlreadySeen, n.Repeated, n.LookedUp = out.Seen+out.SeenRejected, out.Repeated, out.LookedUp
-	n.LostCommits, n.UnknownCommits = out.Lost, out.Unknown
+	n.LostCommits, n.UnknownCommits = out.Conflicts, out.UnknownOutcomes
 	if w != nil {
 		n.Healed = w.Healed()
 	}

@@ -135,7 +135,7 @@ const maxRewritten = 16 << 20
 // empty if it can.
 func (j *judgement) mustStay(o *object) string {
 	switch {
-	case j.doc != nil && j.doc.Unsettled(o.Name, j.now):
+	case j.doc != nil && j.doc.MayStillBeWritten(o.Name, j.now):
 		return "a run may still put it: try again after another commit, in ten minutes or more"
 	case o.notUTF8:
 		return "a line of it is not UTF-8, which no commit can hold: correct that by hand first"

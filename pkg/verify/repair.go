@@ -123,7 +123,7 @@ func (r *repair) prepare(ctx context.Context) error {
 	if err != nil || !r.Duplicates {
 		return err
 	}
-	names, err := r.writer.RemoveSuperseded(ctx)
+	names, err := r.writer.DeleteSuperseded(ctx)
 	for _, name := range names {
 		r.act("delete", name, 0, "its lines stand elsewhere")
 	}
@@ -137,7 +137,7 @@ func (r *repair) needed(j *judgement) bool {
 
 // commit mends the document, and takes out as many doubles as one commit may.
 func (r *repair) commit(ctx context.Context, j *judgement) error {
-	a := archive.Amendment{From: r.scan.document.ETag, Document: j.rightDocument()}
+	a := archive.Repair{BasedOn: r.scan.document.ETag, Document: j.rightDocument()}
 	acts := documentActs(j, &a.Document)
 	if r.Duplicates {
 		rewrites, err := r.rewrite(ctx, j, &a)
@@ -146,7 +146,7 @@ func (r *repair) commit(ctx context.Context, j *judgement) error {
 		}
 		acts = append(acts, rewrites...)
 	}
-	objects, keptAs, err := r.writer.Amend(ctx, a)
+	objects, keptAs, err := r.writer.CommitRepair(ctx, a)
 	if keptAs != "" {
 		r.act("keep", keptAs, 0, "a copy of the document that could not be read")
 	}
@@ -181,12 +181,12 @@ func documentActs(j *judgement, next *archive.Document) []Act {
 }
 
 // rewrite puts into the amendment the lines that stay of objects with doubles.
-func (r *repair) rewrite(ctx context.Context, j *judgement, a *archive.Amendment) ([]Act, error) {
+func (r *repair) rewrite(ctx context.Context, j *judgement, a *archive.Repair) ([]Act, error) {
 	a.Document.Superseded, a.Lines = nil, make(map[archive.Partition][][]byte)
 	var acts []Act
 	var size int64
 	for _, o := range j.objectsWithDoubles() {
-		if size += o.size; len(acts) > 0 && (size > archive.MaxAmendment || len(acts) == maxSuperseded) {
+		if size += o.size; len(acts) > 0 && (size > archive.MaxRepairBytes || len(acts) == maxSuperseded) {
 			break
 		}
 		got, err := r.store.Get(ctx, o.text)
