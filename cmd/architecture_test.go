@@ -23,7 +23,7 @@ const module = "polisen-events-collector"
 // in turn nothing else may import them, nor the memstore, since no line does.
 var layers = map[string][]string{
 	".":                  {"cmd"},
-	"cmd":                {"pkg/archive", "pkg/config", "pkg/inspect", "pkg/ociauth", "pkg/pipeline", "pkg/polisen", "pkg/report", "pkg/retry", "pkg/saved", "pkg/store", "pkg/store/dirstore", "pkg/store/ocistore", "pkg/verify"},
+	"cmd":                {"pkg/archive", "pkg/config", "pkg/inspect", "pkg/ociauth", "pkg/pipeline", "pkg/polisen", "pkg/report", "pkg/retry", "pkg/saved", "pkg/store", "pkg/store/dirstore", "pkg/store/ocistore", "pkg/text", "pkg/verify"},
 	"pkg/text":           {},
 	"pkg/address":        {},
 	"pkg/statefile":      {},

@@ -68,7 +68,7 @@ exit code 3.`,
   # every version of a file in a git history
   git log --reverse --format=%H -- events.json | xargs -I{} git show {}:events.json | ` + program + ` backfill --input -`,
 		Args:        noArgs,
-		Annotations: endsWith(exitPartial, exitAPI, exitStorage, exitAccess, exitRefused),
+		Annotations: endsWith(exitPartial, exitAPI, exitStorage, exitAccess, exitRateLimited),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, log, err := p.settings(cmd, groups)
 			if err != nil {

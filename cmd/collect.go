@@ -47,7 +47,7 @@ hour and 1440 times a day by all runs of this host together.`,
   # crontab
   7,37 * * * * /usr/local/bin/` + program + ` collect --env-file /etc/` + program + `/env`,
 		Args:        noArgs,
-		Annotations: endsWith(exitPartial, exitAPI, exitStorage, exitAccess, exitRefused),
+		Annotations: endsWith(exitPartial, exitAPI, exitStorage, exitAccess, exitRateLimited),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, log, err := p.settings(cmd, groups)
 			if err != nil {

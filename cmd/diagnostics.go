@@ -6,12 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
 	"polisen-events-collector/pkg/config"
+	"polisen-events-collector/pkg/text"
 )
 
 func newLogger(w io.Writer, s config.General) *slog.Logger {
@@ -37,25 +36,13 @@ func (p Process) report(cmd *cobra.Command, err error, exit code) {
 			line, _ := json.Marshal(struct { // strings and numbers always encode
 				Error string `json:"error"`
 				Exit  code   `json:"exit_code"`
-			}{oneLine(err), exit})
+			}{text.OneLine(err.Error()), exit})
 			fmt.Fprintf(p.Stderr, "%s\n", line)
 		} else {
-			fmt.Fprintf(p.Stderr, "%s: %s\n", program, oneLine(err))
+			fmt.Fprintf(p.Stderr, "%s: %s\n", program, text.OneLine(err.Error()))
 		}
 	}
 	if exit == exitUsage && s.General.LogFormat != config.JSON {
 		fmt.Fprintf(p.Stderr, "%s: see '%s --help'\n", program, cmd.CommandPath())
 	}
-}
-
-// oneLine keeps an error's text, parts of which a server may have written, on
-// one line and off the terminal's controls.
-func oneLine(err error) string {
-	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, text)
 }

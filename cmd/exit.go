@@ -16,53 +16,60 @@ import (
 	"polisen-events-collector/pkg/verify"
 )
 
-// code is an exit code. Scripts rely on these: a number never changes its
-// meaning. 2 is Go's own, of a panic, and so always a bug.
+// code is an exit code of the program. Scripts rely on the numbers: none ever
+// changes its meaning. 2 is missing because Go ends a panic with it.
 type code int
 
 const (
-	exitOK       code = 0   // the work is done; there being nothing new is ok too
-	exitFailure  code = 1   // something that no other code stands for
-	exitPartial  code = 3   // done, but for something that needs a look
-	exitAPI      code = 4   // the API failed
-	exitStorage  code = 5   // the store failed
-	exitAccess   code = 6   // credentials, permissions, a missing bucket
-	exitFindings code = 7   // the check was made, and its answer is no
-	exitRefused  code = 8   // the API's rules forbid a call now
-	exitUsage    code = 64  // command line or settings, like EX_USAGE of sysexits.h
-	exitSIGINT   code = 130 // as shells report it
-	exitSIGTERM  code = 143
+	exitOK          code = 0
+	exitFailure     code = 1
+	exitPartial     code = 3
+	exitAPI         code = 4
+	exitStorage     code = 5
+	exitAccess      code = 6
+	exitFindings    code = 7
+	exitRateLimited code = 8
+	exitUsage       code = 64  // EX_USAGE of sysexits.h
+	exitSIGINT      code = 130 // 128 + signal number, as shells report it
+	exitSIGTERM     code = 143
 )
 
-// exitMeanings explains the codes to users, in ascending order.
-func exitMeanings() []struct {
+// exitMeaning explains an exit code to users.
+type exitMeaning struct {
 	code    code
-	meaning string
-} {
-	return []struct {
-		code    code
-		meaning string
-	}{
-		{exitOK, "ok; nothing new to store is ok too"},
-		{exitFailure, "unexpected failure"},
-		{exitPartial, "partial: the rest was stored, but something was rejected or may have been missed"},
-		{exitAPI, "the API failed"},
-		{exitStorage, "the store failed"},
-		{exitAccess, "no access: credentials, permissions or a missing bucket; trying again will not help"},
-		{exitFindings, "checked, and the answer is no: problems found, id not found, or not healthy"},
-		{exitRefused, "no call was made, so as to keep the API's rules: its call limits, a pause that it asked for, or a 404 that it once answered"},
-		{exitUsage, "wrong command line or settings"},
-		{exitSIGINT, "stopped by SIGINT (Ctrl-C)"},
-		{exitSIGTERM, "stopped by SIGTERM"},
+	meaning string // "name: explanation"
+}
+
+// name returns the short form for lists on one line.
+func (m exitMeaning) name() string {
+	name, _, _ := strings.Cut(m.meaning, ":")
+	return name
+}
+
+// exitMeanings lists the exit codes in ascending order.
+func exitMeanings() []exitMeaning {
+	return []exitMeaning{
+		{exitOK, "ok: also when there is nothing new to store"},
+		{exitFailure, "failure: an unexpected error that no other code stands for"},
+		{exitPartial, "partial: everything else is stored, but items were rejected or events may be missing"},
+		{exitAPI, "API failed: the events API gave no usable response"},
+		{exitStorage, "store failed: an object could not be read or written"},
+		{exitAccess, "no access: wrong credentials, missing permissions or a missing bucket; a retry does not help"},
+		{exitFindings, "check failed: problems found, id not found, or unhealthy"},
+		{exitRateLimited, "rate limited: the API's limits, its Retry-After or an earlier 404 forbid a call now"},
+		{exitUsage, "usage: the command line or a setting is wrong"},
+		{exitSIGINT, "SIGINT: stopped by Ctrl-C"},
+		{exitSIGTERM, "SIGTERM: stopped by kill, the service manager or a shutdown"},
 	}
 }
 
-// exitCode is the only place that turns an error into an exit code.
+// exitCode returns the exit code of a run that ended with err. No other place
+// turns errors into exit codes.
 func exitCode(err error) code {
 	_, badUsage := errors.AsType[usageError](err)
 	_, badSettings := errors.AsType[config.Problems](err)
 	_, partial := errors.AsType[*pipeline.PartialError](err)
-	switch { // the cause that a person has to remove goes before its effects
+	switch { // causes that a person has to remove come before their effects
 	case err == nil:
 		return exitOK
 	case badUsage, badSettings, errors.Is(err, polisen.ErrSettings):
@@ -72,7 +79,7 @@ func exitCode(err error) code {
 	case errors.Is(err, pipeline.ErrStore):
 		return exitStorage
 	case errors.Is(err, polisen.ErrRefused):
-		return exitRefused
+		return exitRateLimited
 	case errors.Is(err, pipeline.ErrAPI):
 		return exitAPI
 	case partial:
@@ -89,29 +96,31 @@ type usageError struct{ err error }
 func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
 
+// usagef formats a usageError.
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// unfinishedError is the end of work that another run can go on with, which its
-// user is told however it ended.
+// unfinishedError is the error of a run that stopped halfway and that another
+// run can continue. Its text ends with how to continue, also when a signal
+// stopped the run.
 type unfinishedError struct {
 	err  error
-	next string
+	next string // how to continue
 }
 
 func (e *unfinishedError) Error() string { return e.err.Error() + "; " + e.next }
 func (e *unfinishedError) Unwrap() error { return e.err }
 
-// exitCodesKey is the annotation that lists a command's exit codes.
+// exitCodesKey is the key of the annotation that lists a command's exit codes.
 const exitCodesKey = "exit-codes"
 
-// endsWith annotates a command with the exit codes that it can end with,
-// beside those of every command.
+// endsWith returns the annotation of a command that can end with these exit
+// codes. The codes that every command can end with need not be given.
 func endsWith(codes ...code) map[string]string {
 	codes = append(codes, exitOK, exitFailure, exitUsage, exitSIGINT, exitSIGTERM)
 	slices.Sort(codes)
-	var text []string
+	var numbers []string
 	for _, c := range codes {
-		text = append(text, strconv.Itoa(int(c)))
+		numbers = append(numbers, strconv.Itoa(int(c)))
 	}
-	return map[string]string{exitCodesKey: strings.Join(text, " ")}
+	return map[string]string{exitCodesKey: strings.Join(numbers, " ")}
 }

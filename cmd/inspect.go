@@ -53,7 +53,7 @@ once, by the same rules as collect, and says which ids would be stored.`,
 			opts.has = append(opts.has, args...)
 			return nil
 		},
-		Annotations: endsWith(exitAPI, exitStorage, exitAccess, exitFindings, exitRefused),
+		Annotations: endsWith(exitAPI, exitStorage, exitAccess, exitFindings, exitRateLimited),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			groups := config.ArchiveGroup
 			if opts.againstAPI {

@@ -85,9 +85,9 @@ type Vault struct {
 	Auth         AuthKind // how to reach the vault itself; never AuthVault
 	SecretPrefix string   // put before each secret's name
 
-	// Scheme and host in place of the region's own, or empty: of the secrets,
-	// of the key management service that lists vaults, of the vault service.
-	SecretsEndpoint, KMSEndpoint, VaultsEndpoint string
+	// Scheme and host that replace the region's endpoint of the Secret Retrieval
+	// service and of the Key Management service, or empty.
+	SecretsEndpoint, KMSEndpoint string
 }
 
 // AuthKind is a way to sign requests to the cloud.

@@ -104,7 +104,7 @@ func TestEachFieldHasItsSetting(t *testing.T) {
 		"--oci-config", "/config", "--oci-profile", "profile", "--oci-region", "phx", "--oci-endpoint", local + "5/",
 		"--vault-name", "name", "--vault-compartment", compartment, "--vault-region", "iad",
 		"--vault-auth", "resource_principal", "--vault-secret-prefix", "prefix-",
-		"--oci-secrets-endpoint", local + "6", "--oci-kms-endpoint", local + "7", "--oci-vaults-endpoint", local + "8",
+		"--oci-secrets-endpoint", local + "6", "--oci-kms-endpoint", local + "7",
 		"--log-level", "error", "--log-format", "json", "--output", "json", "--quiet",
 	})
 	want := config.Settings{
@@ -121,7 +121,7 @@ func TestEachFieldHasItsSetting(t *testing.T) {
 			},
 			Vault: config.Vault{
 				Name: "name", Compartment: compartment, Region: "iad", Auth: config.AuthResourcePrincipal, SecretPrefix: "prefix-",
-				SecretsEndpoint: local + "6", KMSEndpoint: local + "7", VaultsEndpoint: local + "8",
+				SecretsEndpoint: local + "6", KMSEndpoint: local + "7",
 			},
 		},
 	}

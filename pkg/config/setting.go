@@ -242,13 +242,6 @@ func table() []Setting {
 			set:     into(func(s *Settings) *string { return &s.Archive.Vault.KMSEndpoint }, parseEndpoint),
 		},
 		{
-			Flag: "oci-vaults-endpoint", Env: "OCI_VAULTS_ENDPOINT", Group: ArchiveGroup, Kind: "URL",
-			Implied: "the region's",
-			Help:    "vault service endpoint; accepted, though no call goes there today",
-			Example: "https://vaults.eu-frankfurt-1.oci.oraclecloud.com",
-			set:     into(func(s *Settings) *string { return &s.Archive.Vault.VaultsEndpoint }, parseEndpoint),
-		},
-		{
 			Flag: flagEnvFile, Env: "POLISEN_ENV_FILE", Group: GeneralGroup, Kind: "FILE",
 			Help:    "file of NAME=value lines for variables that are not set in the environment",
 			Example: "/etc/polisen-events-collector/env",
