@@ -1,9 +1,9 @@
-// Package store is what the archive needs of a place that keeps objects: whole
-// reads, attributes, listing, and writes that happen only under a condition.
+// Package store defines how the archive reads and writes objects: whole reads,
+// attributes, listings, and writes that happen only under a condition.
 //
-// It holds the interface, its errors and the helpers that every store shares.
-// The stores themselves are the packages below it; storetest is the one suite
-// that all of them pass. What the objects mean is the archive's business.
+// It holds the [Store] interface, its errors and the checks that all stores
+// share. The stores are the packages below it; package storetest has the tests
+// that each of them passes. The store layer does not know what objects mean.
 package store
 
 import (
@@ -11,43 +11,46 @@ import (
 	"crypto/md5"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"iter"
 )
 
-// The outcomes a caller may act upon. Test for them with errors.Is. Any other
-// error (a timeout, a reset, a 5xx) leaves a write's outcome unknown: it may
-// have happened, or may still happen.
+// Errors to test for with errors.Is. After any other error of a write (a
+// timeout, a connection reset, a 5xx response) its outcome is unknown: the
+// write may have happened, or may still happen.
 var (
-	// ErrNotExist: there is no object of that name. No store says so of a
-	// missing bucket or folder, which is ErrAccess.
+	// ErrNotExist means that there is no object of that name. A missing bucket
+	// is ErrAccess instead.
 	ErrNotExist = errors.New("object does not exist")
-	// ErrPrecondition: the write's condition did not hold, or another write to
-	// the object was under way; this write had no effect. A store that repeats
-	// requests may say so of a write whose own earlier, unanswered try took
-	// effect: whoever has to know reads the object.
+	// ErrPrecondition means that a write had no effect because its condition
+	// did not hold or another write to the object was in progress.
+	//
+	// A store that repeats requests may also return it when an earlier attempt
+	// of the same write took effect and its response was lost. A caller that
+	// needs to know reads the object.
 	ErrPrecondition = errors.New("precondition failed")
-	// ErrAccess: the store as a whole cannot be used with these settings:
-	// credentials, permissions, a missing bucket. This call had no effect, and
-	// repeating it does not help.
+	// ErrAccess means that the store cannot be used with these settings: the
+	// credentials, a permission or the bucket is wrong. The call had no effect
+	// and repeating it does not help.
 	ErrAccess = errors.New("no access to the store")
-	// ErrDamaged: what is read of an object is not what the store's own
-	// checksum says, though it was asked for more than once.
+	// ErrDamaged means that an object's content does not match its checksum,
+	// even when read again.
 	ErrDamaged = errors.New("content was damaged")
-	// ErrInvalid: the name or condition can never be accepted.
+	// ErrInvalid means that no store accepts this name or condition.
 	ErrInvalid = errors.New("invalid request")
 )
 
-// ETag identifies one state of an object. It is opaque, and empty only where a
-// listing leaves it out.
+// ETag identifies one state of an object. It is opaque. Only the attributes
+// that a listing yields may have an empty one.
 type ETag string
 
-// Attrs is what a store knows of an object without its content.
+// Attrs holds the attributes of an object.
 type Attrs struct {
 	Name string
-	Size int64
+	Size int64 // bytes
 	ETag ETag
-	// MD5 is the content's MD5 as base64, as in the Content-MD5 header; empty
-	// if the store does not know it.
+	// MD5 is the content's MD5 in base64, as in the Content-MD5 header. It is
+	// empty if the store does not know it.
 	MD5 string
 }
 
@@ -57,51 +60,52 @@ type Object struct {
 	Body []byte
 }
 
-// Reader is the half of a store that changes nothing.
+// Reader reads objects.
 //
-// All methods return an error that wraps context.Cause(ctx) once ctx is done.
+// Once ctx is done, all methods return an error that wraps context.Cause(ctx).
 type Reader interface {
-	// Get returns the whole object. Its content has been checked against the
-	// store's own length and MD5: ErrDamaged if it does not agree with the MD5.
-	// ErrNotExist if there is none.
+	// Get returns the object, after checking its content against the length
+	// and the MD5 that the store has for it. The error wraps ErrNotExist if
+	// there is no such object and ErrDamaged if the MD5 does not match.
 	Get(ctx context.Context, name string) (Object, error)
-	// Stat returns the object's attributes. An object that it has found
-	// survives a crash, whoever wrote it. ErrNotExist if there is none.
+	// Stat returns the object's attributes. It first makes sure that the
+	// object survives a crash of the machine, even if another process wrote
+	// it. The error wraps ErrNotExist if there is no such object.
 	Stat(ctx context.Context, name string) (Attrs, error)
-	// List yields the objects whose names begin with prefix, in ascending
-	// order of their names' bytes, each once. An error ends the sequence. An
-	// object written before List began is never missed; a store without any
-	// such object yields nothing. ETag and MD5 are empty where the store would
-	// have to read the content for them.
+	// List yields the objects whose names begin with prefix, each once, in
+	// ascending byte order of their names. It yields every object that was
+	// written before the iteration began and not deleted since. An error ends
+	// the sequence. ETag and MD5 are empty in stores that would have to read
+	// the content for them.
 	List(ctx context.Context, prefix string) iter.Seq2[Attrs, error]
 }
 
-// Writer is the half of a store that changes it.
+// Writer writes and deletes objects.
 type Writer interface {
-	// Put writes the whole object atomically and durably: no reader ever sees
-	// a part of it, and once Put has returned nil it survives a crash. It
-	// returns the object's new ETag.
+	// Put writes the whole object and returns its new ETag. Readers see the
+	// old content or the new, never a part of it. Once Put has returned nil,
+	// the object survives a crash of the machine.
 	//
-	// ErrPrecondition if cond does not hold. Of racing writers with the same
-	// condition exactly one succeeds.
+	// The error wraps ErrPrecondition if cond does not hold. Of concurrent
+	// Puts with the same IfAbsent or IfMatch condition, exactly one succeeds.
 	Put(ctx context.Context, name string, body []byte, cond Cond) (ETag, error)
-	// Delete removes the object if its ETag is etag. ErrNotExist if there is
-	// none, ErrPrecondition if it has another ETag, ErrInvalid if etag is
-	// empty.
+	// Delete removes the object if it has this ETag. The error wraps
+	// ErrNotExist if there is no such object, ErrPrecondition if it has
+	// another ETag and ErrInvalid if etag is empty.
 	Delete(ctx context.Context, name string, etag ETag) error
 }
 
-// Store is a whole store. It is safe for concurrent use.
+// Store reads and writes objects. It is safe for concurrent use.
 type Store interface {
 	Reader
 	Writer
-	// String names the store as the user does, such as file:///var/lib/x or
-	// oci://namespace/bucket. It holds no secret.
+	// String returns the store's address as the user writes it, such as
+	// file:///var/lib/archive or oci://namespace/bucket. It holds no secret.
 	String() string
 }
 
-// Cond is the condition of a Put. The zero Cond is refused as ErrInvalid, so
-// that no write is unconditional by oversight.
+// Cond is the condition of a Put: [Always], [IfAbsent] or [IfMatch]. The zero
+// Cond is invalid, so a caller who wants an unconditional write has to say so.
 type Cond struct {
 	kind condKind
 	etag ETag
@@ -116,28 +120,29 @@ const (
 	condMatch
 )
 
-// Always lets the Put happen whatever is there.
+// Always lets the Put happen in any case.
 func Always() Cond { return Cond{kind: condAlways} }
 
 // IfAbsent lets the Put happen only if there is no such object.
 func IfAbsent() Cond { return Cond{kind: condAbsent} }
 
-// IfMatch lets the Put happen only if the object is there and has this ETag.
+// IfMatch lets the Put happen only if the object exists and has this ETag.
 func IfMatch(etag ETag) Cond { return Cond{kind: condMatch, etag: etag} }
 
-// Valid reports whether c is a condition at all.
+// Valid reports whether c was made by Always, IfAbsent or IfMatch, and for
+// IfMatch with an ETag that is not empty.
 func (c Cond) Valid() bool {
 	return c.kind == condAlways || c.kind == condAbsent || c.kind == condMatch && c.etag != ""
 }
 
-// Absent reports whether c asks that there be no object.
+// Absent reports whether c is IfAbsent.
 func (c Cond) Absent() bool { return c.kind == condAbsent }
 
-// Match returns the ETag that c asks for, and whether it asks for one.
+// Match returns the ETag of an IfMatch condition, and whether c is one.
 func (c Cond) Match() (ETag, bool) { return c.etag, c.kind == condMatch }
 
-// Allows reports whether c lets a Put happen onto an object in this state:
-// its ETag, or "" if there is no object.
+// Allows reports whether c holds for an object with the ETag current, which is
+// empty if there is no object.
 func (c Cond) Allows(current ETag) bool {
 	switch c.kind {
 	case condAlways:
@@ -150,9 +155,57 @@ func (c Cond) Allows(current ETag) bool {
 	return false
 }
 
-// MD5 returns the content's MD5 in the form of Attrs.MD5. It guards against
-// damage in transit and storage, not against forgery.
+// MD5 returns the MD5 of body in base64, the form of [Attrs].MD5. It detects
+// damage in transit and in storage, not forgery.
 func MD5(body []byte) string {
 	sum := md5.Sum(body)
 	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// CheckCall makes the checks with which a store begins each call about one
+// object. The verb is the call's name in errors, such as "get". The error wraps
+// ErrInvalid if no store accepts the name (see [CheckName]), and
+// context.Cause(ctx) if ctx is done.
+func CheckCall(ctx context.Context, verb, name string) error {
+	if err := CheckName(name); err != nil {
+		return fmt.Errorf("%s: %w", verb, err)
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s %s: %w", verb, name, context.Cause(ctx))
+	}
+	return nil
+}
+
+// CheckPut is CheckCall for a Put. Its error also wraps ErrInvalid if cond is
+// not valid.
+func CheckPut(ctx context.Context, name string, cond Cond) error {
+	if err := CheckCall(ctx, "put", name); err != nil {
+		return err
+	}
+	if !cond.Valid() {
+		return fmt.Errorf("put %s: %w: the condition is missing, or its ETag is empty", name, ErrInvalid)
+	}
+	return nil
+}
+
+// CheckDelete is CheckCall for a Delete. Its error also wraps ErrInvalid if
+// etag is empty.
+func CheckDelete(ctx context.Context, name string, etag ETag) error {
+	if err := CheckCall(ctx, "delete", name); err != nil {
+		return err
+	}
+	if etag == "" {
+		return fmt.Errorf("delete %s: %w: the ETag is empty", name, ErrInvalid)
+	}
+	return nil
+}
+
+// ConditionFailed returns the error, which wraps ErrPrecondition, of a write
+// whose condition does not hold for an object with the ETag current, which is
+// empty if there is no object.
+func ConditionFailed(current ETag) error {
+	if current == "" {
+		return fmt.Errorf("%w: the object does not exist", ErrPrecondition)
+	}
+	return fmt.Errorf("%w: the object's ETag is %q", ErrPrecondition, current)
 }

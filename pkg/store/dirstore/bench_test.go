@@ -9,8 +9,8 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-// BenchmarkPutAbsent creates small objects in as many folders as a commit of a
-// long backfill has partitions, one after the other and 16 at once.
+// BenchmarkPutAbsent creates small objects in 30 folders, like a commit of a
+// long backfill, with one writer and with 16 concurrent writers.
 func BenchmarkPutAbsent(b *testing.B) {
 	body := make([]byte, 2000)
 	for _, writers := range []int{1, 16} {
@@ -36,20 +36,20 @@ func BenchmarkPutAbsent(b *testing.B) {
 	}
 }
 
-// BenchmarkPutMatch replaces one object under the lock, as commits do.
+// BenchmarkPutMatch replaces one object with IfMatch, like a commit.
 func BenchmarkPutMatch(b *testing.B) {
 	s, body := open(b, b.TempDir()), make([]byte, 20_000)
-	at, err := s.Put(b.Context(), "metadata/last_seen.json", body, store.IfAbsent())
+	etag, err := s.Put(b.Context(), "metadata/last_seen.json", body, store.IfAbsent())
 	for i := 0; b.Loop() && err == nil; i++ {
 		body[i%len(body)]++
-		at, err = s.Put(b.Context(), "metadata/last_seen.json", body, store.IfMatch(at))
+		etag, err = s.Put(b.Context(), "metadata/last_seen.json", body, store.IfMatch(etag))
 	}
 	if err != nil {
 		b.Error(err)
 	}
 }
 
-// BenchmarkListDay lists one day of an archive of 1200 days, two objects each.
+// BenchmarkListDay lists one day of an archive of 1200 days with two objects each.
 func BenchmarkListDay(b *testing.B) {
 	s := open(b, b.TempDir())
 	for day := range 1200 {

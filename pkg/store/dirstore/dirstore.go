@@ -1,15 +1,15 @@
-// Package dirstore keeps objects as files below one folder: atomically, durably
-// and with conditional writes that hold between processes of one machine.
+// Package dirstore keeps objects as files in a folder. Writes are atomic,
+// durable and conditional, also between processes on one machine.
 //
-// Each object is the file of its name. Beside them the store keeps ".lock" and
-// ".tmp"; other files and folders whose names begin with a dot are ignored, so
-// they are never objects. The paths of objects are resolved by os.Root, so no
-// name and no symbolic link leads out of the folder.
+// An object is the file of its name. The store also keeps the file ".lock" and
+// the folder ".tmp"; it ignores all files and folders whose names begin with a
+// dot. All paths are resolved by [os.Root], so no name and no symbolic link
+// leads out of the folder.
 //
-// What differs from other stores: one object's name cannot be a folder of
-// another's ("a" and "a/b"), and on file systems that fold case or Unicode
-// forms such names are one. Network file systems are served as well as their
-// locks (flock) and hard links are.
+// Limits of the file system apply: there cannot be both an object "a" and an
+// object "a/b", and where the file system ignores case or normalizes Unicode,
+// names that differ only in that are one object. On a network file system the
+// guarantees are only as good as its locks (flock) and hard links.
 package dirstore
 
 import (
@@ -30,40 +30,42 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-// Store is a store.Store in a folder. Open makes one.
+// Store keeps objects in a folder. Use [Open] to make one.
 type Store struct {
 	path string               // absolute
-	sync func(*os.File) error // makes a file or a folder durable
+	sync func(*os.File) error // makes a file or folder durable; tests replace it
 
 	mu      sync.Mutex
 	root    *os.Root            // nil until the folder exists and is first used
-	folders map[string]struct{} // below root, known to exist durably; nil before the first write
+	folders map[string]struct{} // folders of the store known to be durable; nil before the first write
 
-	turn chan struct{} // holds a token while a goroutine of ours has the lock or waits for it
-	lock *flock.Flock
+	// The lock is held between processes. A file lock does not exclude the
+	// goroutines of one process, so they take the semaphore first.
+	semaphore chan struct{}
+	lock      *flock.Flock
 
-	replaced version // the last one that Put put in the place of another; under the lock
+	last etagCache // the last file that Put replaced an object with; guarded by lock
 }
 
 var _ store.Store = (*Store)(nil)
 
-// Open returns the store in the folder root. A folder that does not exist yet
-// is an empty store, which the first write creates (mode 0750), as are the
-// store's own files: reading needs no permission to write, and changes
-// nothing. ErrAccess if root is not a folder or cannot be searched.
+// Open returns the store in the folder root. If the folder does not exist, the
+// store is empty and the first write creates the folder with mode 0750. Reading
+// changes nothing and needs no permission to write. The error wraps ErrAccess
+// if root is not a folder or cannot be searched.
 func Open(root string) (*Store, error) {
 	path, err := filepath.Abs(root)
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	s := &Store{
-		path: path,
-		sync: (*os.File).Sync,
-		turn: make(chan struct{}, 1),
-		lock: flock.New(filepath.Join(path, lockName), flock.SetPermissions(fileMode)),
+		path:      path,
+		sync:      (*os.File).Sync,
+		semaphore: make(chan struct{}, 1),
+		lock:      flock.New(filepath.Join(path, lockName), flock.SetPermissions(fileMode)),
 	}
-	if _, err := s.opened(); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, s.fault("open", ".", err)
+	if _, err := s.openRoot(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, s.callError("open", ".", err)
 	}
 	return s, nil
 }
@@ -71,9 +73,9 @@ func Open(root string) (*Store, error) {
 // String returns the folder as file:///absolute/path.
 func (s *Store) String() string { return "file://" + filepath.ToSlash(s.path) }
 
-// opened returns the folder. The error wraps fs.ErrNotExist if there is none
-// yet, and else store.ErrAccess.
-func (s *Store) opened() (*os.Root, error) {
+// openRoot returns the store's folder, which it opens at the first call. The
+// error wraps fs.ErrNotExist if the folder does not exist, else ErrAccess.
+func (s *Store) openRoot() (*os.Root, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.root != nil {
@@ -84,80 +86,79 @@ func (s *Store) opened() (*os.Root, error) {
 		return nil, err
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", store.ErrAccess, bare(err))
+		return nil, fmt.Errorf("%w: %w", store.ErrAccess, withoutPath(err))
 	}
 	s.root = root
 	return root, nil
 }
 
-// Get implements store.Reader.
+// Get implements [store.Reader].
 func (s *Store) Get(ctx context.Context, name string) (store.Object, error) {
-	return s.object(ctx, "get", name)
+	return s.read(ctx, "get", name)
 }
 
-// Stat implements store.Reader. It reads the file, since the ETag and the MD5
-// are those of the content, and makes sure that the object is durable: its
-// writer may have been killed just before doing so, and whoever asks without
-// wanting the content is about to rely on the object being there.
+// Stat implements [store.Reader]. It reads the file, since ETag and MD5 are
+// hashes of the content. It also syncs the object's folder: a caller of Stat
+// relies on the object, whose writer may have been killed before its own sync.
 func (s *Store) Stat(ctx context.Context, name string) (store.Attrs, error) {
-	o, err := s.object(ctx, "stat", name)
+	o, err := s.read(ctx, "stat", name)
 	if err != nil {
 		return store.Attrs{}, err
 	}
-	if err := s.syncAbove(name); err != nil {
-		return store.Attrs{}, s.fault("stat", name, err)
+	if err := s.syncParent(name); err != nil {
+		return store.Attrs{}, s.callError("stat", name, err)
 	}
 	return o.Attrs, nil
 }
 
-// syncAbove makes the folder of an object durable.
-func (s *Store) syncAbove(name string) error {
-	root, err := s.opened()
+// syncParent makes the entries of an object's folder durable.
+func (s *Store) syncParent(name string) error {
+	root, err := s.openRoot()
 	if err != nil {
 		return err
 	}
 	folder, err := root.Open(path.Dir(name))
 	if err != nil {
-		return missing(err)
+		return asNotExist(err)
 	}
 	defer folder.Close()
 	return s.syncFolder(folder)
 }
 
-func (s *Store) object(ctx context.Context, verb, name string) (store.Object, error) {
-	if err := admit(ctx, name); err != nil {
-		return store.Object{}, fmt.Errorf("%s %s: %w", verb, name, err)
+// read returns an object. The verb names the call in errors.
+func (s *Store) read(ctx context.Context, verb, name string) (store.Object, error) {
+	if err := store.CheckCall(ctx, verb, name); err != nil {
+		return store.Object{}, err
 	}
-	root, err := s.opened()
+	root, err := s.openRoot()
 	if err != nil {
-		return store.Object{}, s.fault(verb, name, missing(err))
+		return store.Object{}, s.callError(verb, name, asNotExist(err))
 	}
-	body, err := read(root, name)
+	body, err := readFile(root, name)
 	if err != nil {
-		return store.Object{}, s.fault(verb, name, err)
+		return store.Object{}, s.callError(verb, name, err)
 	}
 	return store.Object{Body: body, Attrs: store.Attrs{
 		Name: name, Size: int64(len(body)), ETag: etagOf(body), MD5: store.MD5(body),
 	}}, nil
 }
 
-// open opens the object of that name. Files are replaced by renaming and never
-// changed, so one that is open keeps its content.
-func open(root *os.Root, name string) (*os.File, error) {
+// openFile opens the file of an object. A file that is open keeps its content,
+// since a Put renames a new file over it instead of writing to it.
+func openFile(root *os.Root, name string) (*os.File, error) {
 	if info, err := root.Lstat(name); err != nil {
-		return nil, missing(err)
+		return nil, asNotExist(err)
 	} else if info.IsDir() {
 		return nil, store.ErrNotExist
 	} else if !info.Mode().IsRegular() {
-		return nil, errNotAFile // opening a pipe would wait for its writer
+		return nil, errNotRegular // to open a named pipe would block
 	}
 	f, err := root.Open(name)
-	return f, missing(err)
+	return f, asNotExist(err)
 }
 
-// read returns the content of the object of that name.
-func read(root *os.Root, name string) ([]byte, error) {
-	f, err := open(root, name)
+func readFile(root *os.Root, name string) ([]byte, error) {
+	f, err := openFile(root, name)
 	if err != nil {
 		return nil, err
 	}
@@ -173,20 +174,20 @@ func read(root *os.Root, name string) ([]byte, error) {
 	return body, nil
 }
 
-// etagOf returns the ETag of an object with this content, which is a hash of
-// it: equal content is the same state. A conditional write may then find the
-// state it wants although the object was another one in between, which does no
-// harm: what the writer decided on is what it replaces.
+// etagOf returns the ETag of an object with this content: a hash of it, so the
+// same content has the same ETag. An IfMatch can therefore succeed although the
+// object had other content in between. That does no harm, since it replaces the
+// content that the writer has read.
 func etagOf(body []byte) store.ETag {
 	sum := sha256.Sum256(body)
-	return etagOfSum(sum[:])
+	return etagFromSum(sum[:])
 }
 
-func etagOfSum(sha256 []byte) store.ETag { return store.ETag(hex.EncodeToString(sha256[:16])) }
+func etagFromSum(sha256 []byte) store.ETag { return store.ETag(hex.EncodeToString(sha256[:16])) }
 
-// currentETag returns the ETag of the object of that name.
-func currentETag(root *os.Root, name string) (store.ETag, error) {
-	f, err := open(root, name)
+// hashFile returns the ETag of the object of that name.
+func hashFile(root *os.Root, name string) (store.ETag, error) {
+	f, err := openFile(root, name)
 	if err != nil {
 		return "", err
 	}
@@ -195,16 +196,5 @@ func currentETag(root *os.Root, name string) (store.ETag, error) {
 	if _, err := io.Copy(h, f); err != nil {
 		return "", err
 	}
-	return etagOfSum(h.Sum(nil)), nil
-}
-
-// admit checks what every call about one object needs.
-func admit(ctx context.Context, name string) error {
-	if err := store.CheckName(name); err != nil {
-		return err
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return nil
+	return etagFromSum(h.Sum(nil)), nil
 }

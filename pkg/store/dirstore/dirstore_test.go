@@ -23,11 +23,11 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store { return open(t, t.TempDir()) })
 }
 
-// Reading an archive that is not there yet leaves nothing behind; the first
-// write creates it, with the folders above it.
-func TestFolderIsCreatedByTheFirstWrite(t *testing.T) {
-	above := t.TempDir()
-	root := filepath.Join(above, "data", "archive")
+// Reading a store whose folder is missing creates nothing. The first write
+// creates the folder and its parents.
+func TestFirstWriteCreatesFolder(t *testing.T) {
+	base := t.TempDir()
+	root := filepath.Join(base, "data", "archive")
 	s, ctx := open(t, root), t.Context()
 	if got := s.String(); got != "file://"+root {
 		t.Errorf("String() = %q", got)
@@ -36,19 +36,19 @@ func TestFolderIsCreatedByTheFirstWrite(t *testing.T) {
 	_, statErr := s.Stat(ctx, "a/b")
 	for _, err := range []error{getErr, statErr, s.Delete(ctx, "a/b", "x")} {
 		if !errors.Is(err, store.ErrNotExist) {
-			t.Errorf("in a missing folder: %v", err)
+			t.Errorf("error in a missing folder is %v, want ErrNotExist", err)
 		}
 	}
 	if got, err := names(ctx, s, ""); len(got) > 0 || err != nil {
 		t.Errorf("List yields %q, %v", got, err)
 	}
-	done, cancel := context.WithCancel(ctx)
+	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, err := names(done, s, ""); !errors.Is(err, context.Canceled) {
-		t.Errorf("List with a done context: %v", err)
+	if _, err := names(cancelled, s, ""); !errors.Is(err, context.Canceled) {
+		t.Errorf("List with a cancelled context: %v", err)
 	}
-	if got := files(t, above); len(got) > 0 {
-		t.Errorf("reading left %q", got)
+	if got := files(t, base); len(got) > 0 {
+		t.Errorf("reading created %q", got)
 	}
 	for _, mask := range []int{0o022, 0o077} {
 		defer syscall.Umask(syscall.Umask(mask))
@@ -58,15 +58,15 @@ func TestFolderIsCreatedByTheFirstWrite(t *testing.T) {
 		"drwx------ data/archive/c", "-rw------- data/archive/c/d", // umask 077
 		"-rw-r----- data/archive/a/b", "drwxr-x--- data", "drwxr-x--- data/archive", "drwxr-x--- data/archive/.tmp", "drwxr-x--- data/archive/a",
 	}
-	got := files(t, above)
+	got := files(t, base)
 	slices.Sort(want)
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
-		t.Errorf("after the writes there are %q, want %q", got, want)
+		t.Errorf("the writes created %q, want %q", got, want)
 	}
 }
 
-// What is not a usable folder is told apart from an empty store.
+// A path that cannot be used as a folder is an error, not an empty store.
 func TestUnusableFolder(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -76,7 +76,7 @@ func TestUnusableFolder(t *testing.T) {
 		_, err := dirstore.Open(root)
 		wantError(t, err, store.ErrAccess, root, "not a directory", "choose another folder")
 	}
-	// Nobody, not even root, can create folders here.
+	// Not even root can create a folder here.
 	s := open(t, "/proc/archive")
 	if _, err := s.Get(t.Context(), "a"); !errors.Is(err, store.ErrNotExist) {
 		t.Errorf("Get: %v", err)
@@ -85,20 +85,20 @@ func TestUnusableFolder(t *testing.T) {
 	wantError(t, err, store.ErrAccess, "/proc/archive/a", "no such file or directory", "choose another folder")
 }
 
-// One object's name cannot be the folder of another's, nor can a part of it be
-// longer than the file system takes.
-func TestNamesThatTheFileSystemCannotHold(t *testing.T) {
+// An object's name cannot be the folder of another object, and no part of it
+// can be longer than the file system allows.
+func TestNamesTheFileSystemRejects(t *testing.T) {
 	s, ctx := open(t, t.TempDir()), t.Context()
-	at := put(t, s, "file", "1", store.IfAbsent())
+	etag := put(t, s, "file", "1", store.IfAbsent())
 	put(t, s, "folder/x", "2", store.IfAbsent())
 	for _, name := range []string{"file/x", "file/x/y", "folder", strings.Repeat("x", 300), strings.Repeat("x", 300) + "/y"} {
-		for _, cond := range []store.Cond{store.IfAbsent(), store.Always(), store.IfMatch(at)} {
+		for _, cond := range []store.Cond{store.IfAbsent(), store.Always(), store.IfMatch(etag)} {
 			_, err := s.Put(ctx, name, nil, cond)
 			wantError(t, err, store.ErrInvalid)
 		}
 		_, getErr := s.Get(ctx, name)
 		_, statErr := s.Stat(ctx, name)
-		for _, err := range []error{getErr, statErr, s.Delete(ctx, name, at)} {
+		for _, err := range []error{getErr, statErr, s.Delete(ctx, name, etag)} {
 			wantError(t, err, store.ErrNotExist)
 		}
 		if got, err := names(ctx, s, name+"/y/"); len(got) > 0 || err != nil {
@@ -110,7 +110,7 @@ func TestNamesThatTheFileSystemCannotHold(t *testing.T) {
 	}
 }
 
-func TestNoLinkLeadsOut(t *testing.T) {
+func TestLinksCannotLeaveTheFolder(t *testing.T) {
 	root, outside := t.TempDir(), t.TempDir()
 	s, ctx := open(t, root), t.Context()
 	secret := filepath.Join(outside, "secret")
@@ -135,17 +135,17 @@ func TestNoLinkLeadsOut(t *testing.T) {
 		}
 	}
 	if got := files(t, outside); !slices.Equal(got, []string{"-rw------- secret"}) {
-		t.Errorf("outside there are %q", got)
+		t.Errorf("the folder outside holds %q", got)
 	}
-	put(t, s, "link", "replaced", store.Always()) // the link, not what it leads to
+	put(t, s, "link", "replaced", store.Always()) // replaces the link, not the file outside
 	if body, err := os.ReadFile(secret); string(body) != "secret" {
 		t.Errorf("the file outside holds %q, %v", body, err)
 	}
 }
 
-// A pipe is refused, without waiting for somebody to write to it. A listing
-// that has no need to meet it does not: only the prefix's folders are read.
-func TestPipe(t *testing.T) {
+// A named pipe is an error, and opening it does not block. Only a listing whose
+// prefix includes the pipe fails.
+func TestNamedPipe(t *testing.T) {
 	root := t.TempDir()
 	s, ctx := open(t, root), t.Context()
 	put(t, s, "events/2026/01/05/a", "", store.IfAbsent())
@@ -154,11 +154,11 @@ func TestPipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := s.Get(ctx, "events/2026/01/04/pipe")
-	wantError(t, err, nil, "neither a file nor a folder")
+	wantError(t, err, nil, "not a regular file or folder")
 	_, err = names(ctx, s, "events/2026/01/04/pipe/")
-	wantError(t, err, nil, "neither a file nor a folder")
+	wantError(t, err, nil, "not a regular file or folder")
 	_, err = names(ctx, s, "events/2026/01/0")
-	wantError(t, err, nil, "events/2026/01/04/pipe", "neither a file nor a folder")
+	wantError(t, err, nil, "events/2026/01/04/pipe", "not a regular file or folder")
 	for _, prefix := range []string{"events/2026/01/05", "events/2026/01/05/", "events/2026/01/04/a"} {
 		if got, err := names(ctx, s, prefix); len(got) != 1 || err != nil {
 			t.Errorf("List(%s) yields %q, %v", prefix, got, err)
@@ -166,9 +166,9 @@ func TestPipe(t *testing.T) {
 	}
 }
 
-// Dot files are no objects. What killed writers left is removed once it is a
-// day old, by the first write and not before.
-func TestFilesOfOurOwn(t *testing.T) {
+// Files whose names begin with a dot are not objects. The first write removes
+// temporary files of killed writers that are a day old; reading does not.
+func TestDotFiles(t *testing.T) {
 	root := t.TempDir()
 	stale, fresh := filepath.Join(root, ".tmp", "stale"), filepath.Join(root, ".tmp", "fresh")
 	if err := os.MkdirAll(filepath.Join(root, ".git"), 0o700); err != nil {
@@ -178,7 +178,7 @@ func TestFilesOfOurOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, file := range []string{stale, fresh, filepath.Join(root, ".git", "x"), filepath.Join(root, ".hidden")} {
-		if err := os.WriteFile(file, []byte("part of an obj"), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte("incomplete"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -200,14 +200,14 @@ func TestFilesOfOurOwn(t *testing.T) {
 		t.Errorf("the stale file is still there: %v", err)
 	}
 	if got := files(t, filepath.Join(root, ".tmp")); !slices.Equal(got, []string{"-rw------- fresh"}) {
-		t.Errorf("there are %q, want the fresh file alone", got)
+		t.Errorf(".tmp holds %q, want only the fresh file", got)
 	}
 }
 
-// What a Store knows of its own writes does not hide what others did since.
-func TestReplacedSince(t *testing.T) {
+// The ETag cache does not hide changes that others make to the cached file.
+func TestCachedFileIsChanged(t *testing.T) {
 	rewrite := func(file, content string) error { return os.WriteFile(file, []byte(content), 0o600) }
-	// None of what tells files apart may be left out, so all else stays the same.
+	// Keeps the file's time, so that only inode number and size can differ.
 	sameTime := func(file string, change func() error) error {
 		info, err := os.Stat(file)
 		if err != nil {
@@ -234,7 +234,7 @@ func TestReplacedSince(t *testing.T) {
 			return sameTime(file, func() error { return rewrite(file, "edited") })
 		},
 		"in place, of the same size": func(t *testing.T, root, file string) error {
-			later := time.Now().Add(time.Second) // the file system's clock may be coarse
+			later := time.Now().Add(time.Second) // file times may have a coarse resolution
 			return errors.Join(rewrite(file, "owt"), os.Chtimes(file, later, later))
 		},
 		"removed": func(t *testing.T, root, file string) error { return os.Remove(file) },
@@ -261,12 +261,12 @@ func TestReplacedSince(t *testing.T) {
 	}
 }
 
-// While another process has the lock, a replacing write waits as long as its
-// context lets it, and one that creates goes on.
+// While another process holds the lock, a write that replaces an object waits
+// until its context ends, and a write that creates one does not wait.
 func TestLock(t *testing.T) {
 	root := t.TempDir()
 	s := open(t, root)
-	at := put(t, s, "a", "1", store.IfAbsent())
+	etag := put(t, s, "a", "1", store.IfAbsent())
 	other := flock.New(filepath.Join(root, ".lock"))
 	if err := other.Lock(); err != nil {
 		t.Fatal(err)
@@ -274,18 +274,18 @@ func TestLock(t *testing.T) {
 	put(t, s, "b", "created", store.IfAbsent())
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	_, matchErr := s.Put(ctx, "a", []byte("2"), store.IfMatch(at))
+	_, matchErr := s.Put(ctx, "a", []byte("2"), store.IfMatch(etag))
 	_, alwaysErr := s.Put(ctx, "a", []byte("2"), store.Always())
-	for _, err := range []error{matchErr, alwaysErr, s.Delete(ctx, "a", at)} {
+	for _, err := range []error{matchErr, alwaysErr, s.Delete(ctx, "a", etag)} {
 		if !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("under a lock held elsewhere: %v", err)
+			t.Errorf("while another process holds the lock: %v", err)
 		}
 	}
 	wantError(t, matchErr, context.DeadlineExceeded, "another process", filepath.Join(root, ".lock"))
 	if err := other.Unlock(); err != nil {
 		t.Fatal(err)
 	}
-	put(t, s, "a", "2", store.IfMatch(at))
+	put(t, s, "a", "2", store.IfMatch(etag))
 }
 
 func open(t testing.TB, root string) *dirstore.Store {
@@ -317,7 +317,7 @@ func names(ctx context.Context, s store.Store, prefix string) ([]string, error) 
 	return all, nil
 }
 
-// files returns mode and path of all that is below a folder.
+// files returns the mode and the relative path of each file and folder below dir.
 func files(t testing.TB, dir string) []string {
 	t.Helper()
 	var all []string
@@ -339,8 +339,9 @@ func files(t testing.TB, dir string) []string {
 	return all
 }
 
-// wantError checks the store's error that err wraps, if any, its words, and
-// that it is one line.
+// wantError checks that err wraps the store's error want and no other of them,
+// that its text contains the words, and that it is one line. A nil want means
+// that err wraps none of them.
 func wantError(t *testing.T, err, want error, words ...string) {
 	t.Helper()
 	if err == nil {
@@ -354,7 +355,7 @@ func wantError(t *testing.T, err, want error, words ...string) {
 	}
 	for _, word := range append(words, "") {
 		if !strings.Contains(err.Error(), word) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%q is missing in, or more than one line: %v", word, err)
+			t.Errorf("want one line with %q, got: %v", word, err)
 		}
 	}
 }

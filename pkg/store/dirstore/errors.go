@@ -11,37 +11,51 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-var errNotAFile = errors.New("it is neither a file nor a folder: put the file itself there, or take it away; for a folder on another disk, mount it")
+var errNotRegular = errors.New("not a regular file or folder: replace it with the file itself or remove it (to use a folder on another disk, mount it there)")
 
-// missing makes store.ErrNotExist of errors that say so of a file: there is
-// none, a part of its path is itself a file, or the name is too long for the
-// file system to have it. Other errors it returns as they are.
-func missing(err error) error {
+// asNotExist returns store.ErrNotExist if err means that there is no such file:
+// it is missing, a part of its path is a file, or the file system does not
+// allow names that long. It returns other errors unchanged.
+func asNotExist(err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENAMETOOLONG) {
 		return store.ErrNotExist
 	}
 	return err
 }
 
-// fault says which path failed, and why in the terms of package store.
-func (s *Store) fault(verb, name string, err error) error {
-	what := fmt.Sprintf("%s %s", verb, filepath.Join(s.path, filepath.FromSlash(name)))
-	const advice = "check its owner, mode and mount, or choose another folder"
-	if errors.Is(err, store.ErrAccess) {
-		return fmt.Errorf("%s: %w: %s", what, err, advice)
-	}
-	err = bare(err) // its path is relative to the root, and says no more than what
+// asInvalid returns an error that wraps store.ErrInvalid if err means that the
+// file system cannot hold an object of that name. It returns other errors
+// unchanged.
+func asInvalid(err error) error {
 	switch {
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		return fmt.Errorf("%s: %w: %w: %s", what, store.ErrAccess, err, advice)
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return fmt.Errorf("%s: %w: free some space", what, err)
+	case errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("%w: a folder in the object's name is itself an object", store.ErrInvalid)
+	case errors.Is(err, syscall.ENAMETOOLONG):
+		return fmt.Errorf("%w: the name is too long for the file system", store.ErrInvalid)
 	}
-	return fmt.Errorf("%s: %w", what, err)
+	return err
 }
 
-// bare returns the cause that a failed system call gave.
-func bare(err error) error {
+// callError returns the error of a call: it names the verb and the absolute
+// path, and wraps store.ErrAccess if the cause is a missing permission.
+func (s *Store) callError(verb, name string, err error) error {
+	call := fmt.Sprintf("%s %s", verb, filepath.Join(s.path, filepath.FromSlash(name)))
+	const advice = "check its owner, mode and mount, or choose another folder"
+	if errors.Is(err, store.ErrAccess) {
+		return fmt.Errorf("%s: %w: %s", call, err, advice)
+	}
+	err = withoutPath(err) // which is relative, and part of call
+	switch {
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("%s: %w: %w: %s", call, store.ErrAccess, err, advice)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return fmt.Errorf("%s: %w: free some space", call, err)
+	}
+	return fmt.Errorf("%s: %w", call, err)
+}
+
+// withoutPath returns the cause of a failed file operation without its path.
+func withoutPath(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err
 	}

@@ -10,8 +10,8 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-// The faults of a disk that no test can bring about everywhere.
-func TestFault(t *testing.T) {
+// TestCallError checks errors of a disk that a test cannot cause on every machine.
+func TestCallError(t *testing.T) {
 	s := &Store{path: "/data"}
 	tests := []struct {
 		err    error
@@ -31,9 +31,9 @@ func TestFault(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
-		got := s.fault("put", "a/b", tt.err)
+		got := s.callError("put", "a/b", tt.err)
 		if got.Error() != tt.want || errors.Is(got, store.ErrAccess) != tt.access {
-			t.Errorf("%v became %v (access: %v)", tt.err, got, errors.Is(got, store.ErrAccess))
+			t.Errorf("callError(%v) = %v, ErrAccess: %v; want %s, %v", tt.err, got, errors.Is(got, store.ErrAccess), tt.want, tt.access)
 		}
 	}
 }

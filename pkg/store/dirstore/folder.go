@@ -13,26 +13,27 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-// writable returns the folder after making sure that it exists durably and
-// clearing away what killed writers left behind.
-func (s *Store) writable() (*os.Root, error) {
+// prepare returns the store's folder for writing. The first call creates the
+// folder durably if it is missing, and removes the temporary files that killed
+// writers have left.
+func (s *Store) prepare() (*os.Root, error) {
 	s.mu.Lock()
 	ready, root := s.folders != nil, s.root
 	s.mu.Unlock()
 	if ready {
 		return root, nil
 	}
-	if err := s.makeRoot(s.path); err != nil {
+	if err := s.createRoot(s.path); err != nil {
 		return nil, fmt.Errorf("%w: create the store's folder: %w", store.ErrAccess, err)
 	}
-	root, err := s.opened()
+	root, err := s.openRoot()
 	if err != nil {
 		return nil, err
 	}
 	if err := root.Mkdir(tempFolder, folderMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	clearTemps(root)
+	removeOldTemps(root)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.folders == nil {
@@ -41,47 +42,47 @@ func (s *Store) writable() (*os.Root, error) {
 	return root, nil
 }
 
-// makeRoot creates the folder and those above it that are missing.
-func (s *Store) makeRoot(dir string) error {
+// createRoot creates dir and its missing parents durably.
+func (s *Store) createRoot(dir string) error {
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		return nil
 	}
 	parent := filepath.Dir(dir)
 	if parent != dir {
-		if err := s.makeRoot(parent); err != nil {
+		if err := s.createRoot(parent); err != nil {
 			return err
 		}
 	}
 	if err := os.Mkdir(dir, folderMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	above, err := os.Open(parent)
+	folder, err := os.Open(parent)
 	if err != nil {
 		return err
 	}
-	defer above.Close()
-	return s.syncFolder(above)
+	defer folder.Close()
+	return s.syncFolder(folder)
 }
 
-// makeFolder opens a folder of the store, after creating it and those above it
-// if they are missing. The first write of a process to a folder syncs the one
-// above even if both exist, because whoever created the folder may have been
-// killed before doing so.
-func (s *Store) makeFolder(root *os.Root, dir string) (*os.Root, error) {
+// createFolder opens a folder of the store. It first creates the folder and
+// its missing parents. A process syncs the parent of each folder that it writes
+// to once, even if the folder exists: another process may have created it and
+// been killed before its own sync.
+func (s *Store) createFolder(root *os.Root, dir string) (*os.Root, error) {
 	s.mu.Lock()
-	_, known := s.folders[dir]
+	_, durable := s.folders[dir]
 	s.mu.Unlock()
-	if known {
+	if durable {
 		return root.OpenRoot(dir)
 	}
-	above, err := s.makeFolder(root, path.Dir(dir))
+	parent, err := s.createFolder(root, path.Dir(dir))
 	if err != nil {
 		return nil, err
 	}
-	defer above.Close()
+	defer parent.Close()
 	base := path.Base(dir)
-	if err := above.Mkdir(base, folderMode); errors.Is(err, fs.ErrExist) {
-		if info, err := above.Stat(base); err != nil {
+	if err := parent.Mkdir(base, folderMode); errors.Is(err, fs.ErrExist) {
+		if info, err := parent.Stat(base); err != nil {
 			return nil, err
 		} else if !info.IsDir() {
 			return nil, syscall.ENOTDIR
@@ -89,7 +90,7 @@ func (s *Store) makeFolder(root *os.Root, dir string) (*os.Root, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	entries, err := above.Open(".")
+	entries, err := parent.Open(".")
 	if err != nil {
 		return nil, err
 	}
@@ -100,12 +101,12 @@ func (s *Store) makeFolder(root *os.Root, dir string) (*os.Root, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.folders[dir] = struct{}{}
-	return above.OpenRoot(base)
+	return parent.OpenRoot(base)
 }
 
-// clearTemps removes temporary files that are older than tempAge. It matters
-// little if it cannot: nobody reads them.
-func clearTemps(root *os.Root) {
+// removeOldTemps removes temporary files that are older than tempAge. It
+// ignores errors: these files only take up space.
+func removeOldTemps(root *os.Root) {
 	entries, err := fs.ReadDir(root.FS(), tempFolder)
 	if err != nil {
 		return
@@ -117,12 +118,13 @@ func clearTemps(root *os.Root) {
 	}
 }
 
-// syncFolder makes a folder's entries durable. Some file systems cannot sync
-// folders and say EINVAL (fsync(2)); there is nothing more to be done on those.
-// Any other error is one of unknown outcome, whatever its cause.
+// syncFolder makes a folder's entries durable. It ignores EINVAL, with which
+// some file systems say that they cannot sync folders (see fsync(2)). It hides
+// the cause of other errors from errors.Is: after a failed sync the outcome of
+// the write is unknown, whatever the cause.
 func (s *Store) syncFolder(folder *os.File) error {
 	if err := s.sync(folder); err != nil && !errors.Is(err, syscall.EINVAL) {
-		return fmt.Errorf("make it durable: %v", err)
+		return fmt.Errorf("sync the folder: %v", err)
 	}
 	return nil
 }

@@ -15,21 +15,22 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-// List implements store.Reader. It reads the folders that the prefix leads to
-// and no file, so the attributes lack ETag and MD5. A link or device among the
-// files ends it with an error rather than being passed over.
+// List implements [store.Reader]. It reads only the folders that can hold names
+// with the prefix, and no files, so ETag and MD5 are empty. A link or device
+// among the files ends the sequence with an error, since it may stand for
+// objects.
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, error] {
 	return func(yield func(store.Attrs, error) bool) {
 		if ctx.Err() != nil {
 			yield(store.Attrs{}, fmt.Errorf("list %s: %w", prefix, context.Cause(ctx)))
 			return
 		}
-		root, err := s.opened()
+		root, err := s.openRoot()
 		if errors.Is(err, fs.ErrNotExist) {
 			return
 		}
 		if err != nil {
-			yield(store.Attrs{}, s.fault("list", ".", err))
+			yield(store.Attrs{}, s.callError("list", ".", err))
 			return
 		}
 		w := walk{Store: s, ctx: ctx, root: root, yield: yield}
@@ -37,6 +38,7 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, 
 	}
 }
 
+// walk is one iteration of List.
 type walk struct {
 	*Store
 	ctx   context.Context
@@ -50,29 +52,30 @@ func (w *walk) prefix(prefix string) {
 	if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
 		folder, start = prefix[:i], prefix[i+1:]
 		if store.CheckName(folder) != nil {
-			return // no name begins like that
+			return // no object's name begins with it
 		}
 	}
 	info, err := w.root.Lstat(path.Join(".", folder))
 	switch {
-	case errors.Is(missing(err), store.ErrNotExist), err == nil && info.Mode().IsRegular():
-		// nothing is below it
+	case errors.Is(asNotExist(err), store.ErrNotExist), err == nil && info.Mode().IsRegular():
+		// no objects
 	case err != nil:
 		w.fail(folder, err)
 	case !info.IsDir():
-		w.fail(folder, errNotAFile)
+		w.fail(folder, errNotRegular)
 	default:
 		w.folder(folder, start)
 	}
 }
 
-// folder yields the objects in a folder ("" for the root) and below it, of the
-// entries that begin with start. It reports whether to go on.
+// folder yields the objects below the folder name ("" for the store's own),
+// limited to entries of the folder that begin with start. It returns false if
+// the iteration has ended.
 func (w *walk) folder(name, start string) bool {
 	entries, err := w.entries(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return true // removed meanwhile
+		return true // removed since its parent was read
 	case err != nil:
 		return w.fail(name, err)
 	}
@@ -88,11 +91,11 @@ func (w *walk) folder(name, start string) bool {
 				return false
 			}
 		case !e.Type().IsRegular():
-			return w.fail(full, errNotAFile)
+			return w.fail(full, errNotRegular)
 		default:
 			info, err := e.Info()
 			if errors.Is(err, fs.ErrNotExist) {
-				continue // deleted meanwhile
+				continue // deleted since the folder was read
 			}
 			if err != nil {
 				return w.fail(full, err)
@@ -105,9 +108,9 @@ func (w *walk) folder(name, start string) bool {
 	return true
 }
 
-// entries returns what is in a folder in the order of the full names' bytes.
-// There a folder counts with its slash, which other bytes may precede: "a-b"
-// comes before "a/b".
+// entries returns a folder's entries in the byte order of the objects' names.
+// In them a folder is followed by a slash, which sorts after some other bytes:
+// "a-b" comes before "a/b".
 func (w *walk) entries(name string) ([]fs.DirEntry, error) {
 	f, err := w.root.Open(path.Join(".", name))
 	if err != nil {
@@ -118,18 +121,19 @@ func (w *walk) entries(name string) ([]fs.DirEntry, error) {
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return cmp.Compare(key(a), key(b)) })
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return cmp.Compare(sortKey(a), sortKey(b)) })
 	return entries, nil
 }
 
-func key(e fs.DirEntry) string {
+func sortKey(e fs.DirEntry) string {
 	if e.IsDir() {
 		return e.Name() + "/"
 	}
 	return e.Name()
 }
 
+// fail yields an error and returns false.
 func (w *walk) fail(name string, err error) bool {
-	w.yield(store.Attrs{}, w.fault("list", name, err))
+	w.yield(store.Attrs{}, w.callError("list", name, err))
 	return false
 }

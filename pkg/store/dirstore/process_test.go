@@ -23,8 +23,9 @@ import (
 	"polisen-events-collector/pkg/store/storetest"
 )
 
-// The tests of this file use real processes: this test binary again, which
-// plays the part that its environment names instead of running tests.
+// The tests in this file start this test binary again as other processes. These
+// run the function of parts that partEnv names, on the store in rootEnv,
+// instead of the tests.
 const (
 	partEnv = "DIRSTORE_TEST_PART"
 	rootEnv = "DIRSTORE_TEST_ROOT"
@@ -35,7 +36,7 @@ func TestMain(m *testing.M) {
 	if !ok {
 		os.Exit(m.Run())
 	}
-	_, err := io.Copy(io.Discard, os.Stdin) // all start at once, when stdin is closed
+	_, err := io.Copy(io.Discard, os.Stdin) // start together, when the parent closes stdin
 	if err == nil {
 		var s *dirstore.Store
 		if s, err = dirstore.Open(os.Getenv(rootEnv)); err == nil {
@@ -62,7 +63,7 @@ var parts = map[string]func(context.Context, *dirstore.Store) error{
 		}
 		return nil
 	},
-	// create creates what nobody else has created, and prints it.
+	// create tries to create each object, and prints those that it created.
 	"create": func(ctx context.Context, s *dirstore.Store) error {
 		for i := range creations {
 			name := fmt.Sprintf("created/%d", i)
@@ -75,7 +76,7 @@ var parts = map[string]func(context.Context, *dirstore.Store) error{
 		}
 		return nil
 	},
-	// write writes until it is killed, and prints a line for each round.
+	// write writes until it is killed, and prints a line after each round.
 	"write": func(ctx context.Context, s *dirstore.Store) error {
 		for i := 0; ; i++ {
 			body := wholeBody(i)
@@ -95,11 +96,11 @@ var parts = map[string]func(context.Context, *dirstore.Store) error{
 		}
 		_, err := s.Put(ctx, "a/b", nil, store.IfAbsent())
 		if errors.Is(err, store.ErrAccess) {
-			return fmt.Errorf("as it should be: %w", err)
+			return fmt.Errorf("expected: %w", err)
 		}
 		return err
 	},
-	// overflow meets the limit on the size of files in the midst of a body.
+	// overflow exceeds the process's limit on file sizes in the middle of a body.
 	"overflow": func(ctx context.Context, s *dirstore.Store) error {
 		signal.Ignore(syscall.SIGXFSZ)
 		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 10_000, Max: 10_000}); err != nil {
@@ -110,8 +111,8 @@ var parts = map[string]func(context.Context, *dirstore.Store) error{
 	},
 }
 
-// wholeBody returns some content, up to 300 kB, that tells by itself whether
-// it is complete.
+// wholeBody returns content of up to 300 kB that begins with its own checksum,
+// for isWhole.
 func wholeBody(i int) []byte {
 	rest := bytes.Repeat([]byte{byte(i)}, i*7919%300_000)
 	return append([]byte(store.MD5(rest)+"\n"), rest...)
@@ -122,22 +123,23 @@ func isWhole(body []byte) bool {
 	return string(sum) == store.MD5(rest)
 }
 
-func play(t *testing.T, part, root string) *exec.Cmd {
+// partCommand returns a command that runs a part in another process.
+func partCommand(t *testing.T, part, root string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), partEnv+"="+part, rootEnv+"="+root)
 	return cmd
 }
 
-// playAll runs several processes that start their part together, and returns
-// the lines that they print.
-func playAll(t *testing.T, n int, part, root string) []string {
+// runProcesses runs n processes that start the part together, and returns the
+// lines that they print.
+func runProcesses(t *testing.T, n int, part, root string) []string {
 	t.Helper()
 	outputs := make([]bytes.Buffer, n)
 	var starts []io.Closer
 	var cmds []*exec.Cmd
 	for i := range n {
-		cmd := play(t, part, root)
+		cmd := partCommand(t, part, root)
 		cmd.Stdout, cmd.Stderr = &outputs[i], os.Stderr
 		stdin, err := cmd.StdinPipe()
 		if err == nil {
@@ -156,7 +158,7 @@ func playAll(t *testing.T, n int, part, root string) []string {
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("process %d: %v", i, err)
 		}
-		for line := range strings.Lines(outputs[i].String()) { // none, if others did all the work
+		for line := range strings.Lines(outputs[i].String()) { // no lines if the other processes did all the work
 			lines = append(lines, strings.TrimSpace(line))
 		}
 	}
@@ -167,10 +169,10 @@ func TestProcessesLoseNoIncrement(t *testing.T) {
 	root := t.TempDir()
 	s := open(t, root)
 	put(t, s, "counter", "0", store.IfAbsent())
-	playAll(t, 3, "increment", root)
+	runProcesses(t, 3, "increment", root)
 	o, err := s.Get(t.Context(), "counter")
 	if err != nil || string(o.Body) != strconv.Itoa(3*increments) {
-		t.Errorf("the counter is at %s, %v; want %d", o.Body, err, 3*increments)
+		t.Errorf("the counter is %s, %v; want %d", o.Body, err, 3*increments)
 	}
 }
 
@@ -179,7 +181,7 @@ func TestOneProcessCreates(t *testing.T) {
 	s := open(t, root)
 	creator := map[string]string{}
 	winners := map[string]bool{}
-	for _, line := range playAll(t, 4, "create", root) {
+	for _, line := range runProcesses(t, 4, "create", root) {
 		name, pid, _ := strings.Cut(line, " ")
 		if creator[name] != "" {
 			t.Errorf("%s was created by %s and %s", name, creator[name], pid)
@@ -196,13 +198,12 @@ func TestOneProcessCreates(t *testing.T) {
 	t.Logf("%d processes won", len(winners))
 }
 
-// Writers killed at any time leave whole objects alone, no lock, and nothing
-// else that is visible.
+// A writer killed at any time leaves no incomplete object and no lock.
 func TestKilledWriters(t *testing.T) {
 	root := t.TempDir()
 	s, ctx := open(t, root), t.Context()
 	for round := range 12 {
-		cmd := play(t, "write", root)
+		cmd := partCommand(t, "write", root)
 		out, err := cmd.StdoutPipe()
 		if err == nil {
 			err = cmd.Start()
@@ -211,7 +212,7 @@ func TestKilledWriters(t *testing.T) {
 			t.Fatal(err)
 		}
 		lines := bufio.NewScanner(out)
-		lines.Scan() // it is at work
+		lines.Scan() // it has begun to write
 		time.Sleep(time.Duration(round) * 1700 * time.Microsecond)
 		if err := cmd.Process.Kill(); err != nil {
 			t.Error(err)
@@ -239,8 +240,8 @@ func TestKilledWriters(t *testing.T) {
 	t.Logf("%d objects, %d temporary files left", len(all), len(files(t, filepath.Join(root, ".tmp"))))
 }
 
-// A folder that may be read and not written gives ErrAccess to writers alone.
-// As root, who may write everywhere, the test lets somebody else try.
+// In a folder that is read-only, reading works and writing fails with
+// ErrAccess. Root may write anywhere, so as root the test uses another user.
 func TestNoPermission(t *testing.T) {
 	root := t.TempDir()
 	put(t, open(t, root), "readable", "", store.IfAbsent())
@@ -248,9 +249,9 @@ func TestNoPermission(t *testing.T) {
 		os.Chmod(filepath.Join(root, "readable"), 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	cmd := play(t, "put", root)
+	cmd := partCommand(t, "put", root)
 	if os.Geteuid() == 0 {
-		// Somebody else needs a binary and a way to the folder.
+		// The other user needs a binary and access to the folder.
 		binary, err := os.ReadFile(os.Args[0])
 		if err != nil {
 			t.Fatal(err)
@@ -262,24 +263,24 @@ func TestNoPermission(t *testing.T) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	}
 	out, err := cmd.CombinedOutput()
-	want := "as it should be: put " + root + "/a/b: no access to the store: permission denied: check its owner, mode and mount, or choose another folder\n"
-	if err == nil || !strings.HasPrefix(string(out), want) { // a measurement of coverage complains below it
+	want := "expected: put " + root + "/a/b: no access to the store: permission denied: check its owner, mode and mount, or choose another folder\n"
+	if err == nil || !strings.HasPrefix(string(out), want) { // with -cover the process prints a warning after it
 		t.Errorf("got  %s(%v)\nwant %s", out, err, want)
 	}
-	if err := os.Chmod(root, 0o755); err != nil { // so that it can be removed
+	if err := os.Chmod(root, 0o755); err != nil { // so that the test's cleanup can remove it
 		t.Error(err)
 	}
 }
 
-// A body that cannot be written in full leaves neither an object nor a
+// A body that cannot be written completely leaves neither an object nor a
 // temporary file.
 func TestFailedWriteLeavesNothing(t *testing.T) {
 	root := t.TempDir()
-	out, err := play(t, "overflow", root).CombinedOutput()
+	out, err := partCommand(t, "overflow", root).CombinedOutput()
 	if want := "put " + root + "/large: file too large\n"; err == nil || string(out) != want {
 		t.Errorf("got  %s(%v)\nwant %s", out, err, want)
 	}
 	if got := files(t, root); !slices.Equal(got, []string{"drwxr-x--- .tmp"}) {
-		t.Errorf("there are %q", got)
+		t.Errorf("the folder holds %q", got)
 	}
 }

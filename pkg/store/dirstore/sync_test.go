@@ -11,8 +11,8 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-// syncs records what a store makes durable, and what was there at the time: a
-// kill cannot show what a power cut would leave.
+// syncs records the files and folders that a store syncs, and their content at
+// that time. Killing a process cannot show what survives a power failure.
 type syncs struct {
 	t    *testing.T
 	root string
@@ -41,7 +41,7 @@ func newSyncs(t *testing.T, root string) (*Store, *syncs) {
 	return s, r
 }
 
-// content is what the file holds that is being synced.
+// content returns the content of the file that is being synced.
 func (r *syncs) content(info os.FileInfo) string {
 	temps, err := os.ReadDir(filepath.Join(r.root, tempFolder))
 	if err != nil {
@@ -57,12 +57,12 @@ func (r *syncs) content(info os.FileInfo) string {
 			return string(body)
 		}
 	}
-	return "a name already"
+	return "an object's name"
 }
 
-// folder names the folder that is being synced, with what is in it.
+// folder describes the folder that is being synced by its entries.
 func (r *syncs) folder(info os.FileInfo) string {
-	what := "another folder"
+	text := "another folder"
 	err := filepath.Walk(filepath.Dir(r.root), func(path string, found os.FileInfo, err error) error {
 		if err != nil || !os.SameFile(found, info) {
 			return err
@@ -74,25 +74,25 @@ func (r *syncs) folder(info os.FileInfo) string {
 				names = append(names, e.Name())
 			}
 		}
-		what = "folder of " + strings.Join(names, ", ")
+		text = "folder of " + strings.Join(names, ", ")
 		return err
 	})
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return what
+	return text
 }
 
-func (r *syncs) want(what string, want ...string) {
+func (r *syncs) want(call string, want ...string) {
 	r.t.Helper()
 	if !slices.Equal(r.all, want) {
-		r.t.Errorf("%s syncs\n%q, want\n%q", what, r.all, want)
+		r.t.Errorf("%s syncs\n%q, want\n%q", call, r.all, want)
 	}
 	r.all = nil
 }
 
-// TestDurable: each write is durable before it is reported, and no name is
-// given to content that is not.
+// TestDurable checks that the store syncs the content before it gives it a name,
+// and the folder before a write returns.
 func TestDurable(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "root")
 	s, r := newSyncs(t, root)
@@ -107,7 +107,7 @@ func TestDurable(t *testing.T) {
 	if _, err := put("a/b/d", "two", store.IfAbsent()); err != nil {
 		t.Fatal(err)
 	}
-	r.want("a put beside it", "file with two", "folder of c, d")
+	r.want("a second put into the folder", "file with two", "folder of c, d")
 	if one, err = put("a/b/c", "new", store.IfMatch(one)); err != nil {
 		t.Fatal(err)
 	}
@@ -117,27 +117,28 @@ func TestDurable(t *testing.T) {
 	}
 	r.want("a delete", "folder of d")
 
-	// Another process may have been killed between its write and its sync.
+	// The writer may have been killed before it synced the folder.
 	s, r = newSyncs(t, root)
 	if _, err := put("a/b/d", "two", store.IfAbsent()); !errors.Is(err, store.ErrPrecondition) {
 		t.Fatal(err)
 	}
-	r.want("a put of what is there", "folder of a", "folder of b", "folder of d")
+	r.want("a put of an existing object", "folder of a", "folder of b", "folder of d")
 	if _, err := s.Stat(t.Context(), "a/b/d"); err != nil {
 		t.Fatal(err)
 	}
-	r.want("a look for it", "folder of d")
+	r.want("a stat", "folder of d")
 }
 
-// TestSyncFails: what may not be durable is not reported as written.
+// TestSyncFails checks that a call fails if any of its syncs fails, with an error
+// that leaves the outcome unknown.
 func TestSyncFails(t *testing.T) {
 	s, err := Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, at := 0, 0
+	n, failing := 0, 0
 	s.sync = func(*os.File) error {
-		if n++; n == at {
+		if n++; n == failing {
 			return errors.New("disk error")
 		}
 		return nil
@@ -155,19 +156,19 @@ func TestSyncFails(t *testing.T) {
 		{"stat", func() error { _, err := s.Stat(t.Context(), "a"); return err }},
 		{"delete", func() error { return s.Delete(t.Context(), "a", etag) }},
 	} {
-		fine := 0
-		for at = 1; ; at++ {
+		failures := 0
+		for failing = 1; ; failing++ {
 			n = 0
 			err := call.make()
-			if n < at { // there was no sync left to fail
+			if n < failing { // the call makes fewer syncs
 				break
 			}
 			if err == nil || errors.Is(err, store.ErrPrecondition) || errors.Is(err, store.ErrAccess) || errors.Is(err, store.ErrNotExist) {
-				t.Errorf("%s with its sync %d failing: %v", call.name, at, err)
+				t.Errorf("%s whose sync %d fails: %v", call.name, failing, err)
 			}
-			fine++
+			failures++
 		}
-		if fine == 0 {
+		if failures == 0 {
 			t.Errorf("%s syncs nothing", call.name)
 		}
 	}

@@ -1,10 +1,9 @@
-// Package memstore keeps objects in memory, for tests. It is the strictest of
-// the stores: whatever the contract lets a store refuse, it refuses, and what
-// the contract leaves open (what an ETag looks like, whether writing the same
-// content again gives a new one) it does in the way that catches assumptions.
+// Package memstore keeps objects in memory, for tests.
 //
-// It keeps nothing beyond the process and makes nothing fail: faults are
-// storetest's business.
+// Where [store.Store] leaves a choice, it makes the one that most easily
+// exposes a wrong assumption: for example, every Put gives the object a new
+// ETag, even if the content stays the same. To make calls fail, wrap it with
+// storetest.Faults.
 package memstore
 
 import (
@@ -20,11 +19,11 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-// Store is a store.Store in memory. New makes one.
+// Store keeps objects in memory. Use [New] to make one.
 type Store struct {
 	mu      sync.Mutex
 	objects map[string]store.Object
-	writes  int // successful Puts so far; numbers the ETags
+	writes  int // successful Puts; numbers the ETags
 }
 
 var _ store.Store = (*Store)(nil)
@@ -37,27 +36,36 @@ func New() *Store {
 // String returns "mem:".
 func (s *Store) String() string { return "mem:" }
 
-// Get implements store.Reader. The caller owns the returned bytes.
+// Get implements [store.Reader]. The caller may change the returned bytes.
 func (s *Store) Get(ctx context.Context, name string) (store.Object, error) {
-	o, err := s.find(ctx, name)
-	if err != nil {
-		return store.Object{}, fmt.Errorf("get %s: %w", name, err)
-	}
+	o, err := s.find(ctx, "get", name)
 	o.Body = bytes.Clone(o.Body)
+	return o, err
+}
+
+// Stat implements [store.Reader].
+func (s *Store) Stat(ctx context.Context, name string) (store.Attrs, error) {
+	o, err := s.find(ctx, "stat", name)
+	return o.Attrs, err
+}
+
+// find returns the stored object; its Body must not be changed. The verb names
+// the call in errors.
+func (s *Store) find(ctx context.Context, verb, name string) (store.Object, error) {
+	if err := store.CheckCall(ctx, verb, name); err != nil {
+		return store.Object{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, ok := s.objects[name]
+	if !ok {
+		return store.Object{}, fmt.Errorf("%s %s: %w", verb, name, store.ErrNotExist)
+	}
 	return o, nil
 }
 
-// Stat implements store.Reader.
-func (s *Store) Stat(ctx context.Context, name string) (store.Attrs, error) {
-	o, err := s.find(ctx, name)
-	if err != nil {
-		return store.Attrs{}, fmt.Errorf("stat %s: %w", name, err)
-	}
-	return o.Attrs, nil
-}
-
-// List implements store.Reader. It yields the objects as they were when the
-// iteration began.
+// List implements [store.Reader]. It yields the objects that exist when the
+// iteration begins.
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, error] {
 	return func(yield func(store.Attrs, error) bool) {
 		s.mu.Lock()
@@ -71,33 +79,22 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, 
 				return
 			}
 		}
-		if ctx.Err() != nil { // even after the last object
+		if ctx.Err() != nil { // even if it ended after the last object
 			yield(store.Attrs{}, fmt.Errorf("list %s: %w", prefix, context.Cause(ctx)))
 		}
 	}
 }
 
-// Put implements store.Writer. Every Put that succeeds gives a new ETag, even
-// one that writes the same content again.
+// Put implements [store.Writer]. Each successful Put gives the object a new
+// ETag, even if the content stays the same.
 func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.ETag, error) {
-	etag, err := s.put(ctx, name, body, cond)
-	if err != nil {
-		return "", fmt.Errorf("put %s: %w", name, err)
-	}
-	return etag, nil
-}
-
-func (s *Store) put(ctx context.Context, name string, body []byte, cond store.Cond) (store.ETag, error) {
-	if err := admit(ctx, name); err != nil {
+	if err := store.CheckPut(ctx, name, cond); err != nil {
 		return "", err
-	}
-	if !cond.Valid() {
-		return "", fmt.Errorf("%w: no condition", store.ErrInvalid)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if current := s.objects[name].ETag; !cond.Allows(current) {
-		return "", fmt.Errorf("%w: its ETag is %q", store.ErrPrecondition, current)
+		return "", fmt.Errorf("put %s: %w", name, store.ConditionFailed(current))
 	}
 	s.writes++
 	attrs := store.Attrs{
@@ -110,55 +107,20 @@ func (s *Store) put(ctx context.Context, name string, body []byte, cond store.Co
 	return attrs.ETag, nil
 }
 
-// Delete implements store.Writer.
+// Delete implements [store.Writer].
 func (s *Store) Delete(ctx context.Context, name string, etag store.ETag) error {
-	if err := s.remove(ctx, name, etag); err != nil {
-		return fmt.Errorf("delete %s: %w", name, err)
-	}
-	return nil
-}
-
-func (s *Store) remove(ctx context.Context, name string, etag store.ETag) error {
-	if err := admit(ctx, name); err != nil {
+	if err := store.CheckDelete(ctx, name, etag); err != nil {
 		return err
-	}
-	if etag == "" {
-		return fmt.Errorf("%w: no ETag", store.ErrInvalid)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o, ok := s.objects[name]
 	if !ok {
-		return store.ErrNotExist
+		return fmt.Errorf("delete %s: %w", name, store.ErrNotExist)
 	}
 	if o.ETag != etag {
-		return fmt.Errorf("%w: its ETag is %q", store.ErrPrecondition, o.ETag)
+		return fmt.Errorf("delete %s: %w", name, store.ConditionFailed(o.ETag))
 	}
 	delete(s.objects, name)
-	return nil
-}
-
-// find returns the object itself, whose Body is the store's own.
-func (s *Store) find(ctx context.Context, name string) (store.Object, error) {
-	if err := admit(ctx, name); err != nil {
-		return store.Object{}, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	o, ok := s.objects[name]
-	if !ok {
-		return store.Object{}, store.ErrNotExist
-	}
-	return o, nil
-}
-
-// admit checks what every call about one object needs.
-func admit(ctx context.Context, name string) error {
-	if err := store.CheckName(name); err != nil {
-		return err
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
 	return nil
 }
