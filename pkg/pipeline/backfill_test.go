@@ -42,19 +42,24 @@ func read(t *testing.T, bodies ...[]byte) iter.Seq2[saved.Item, error] {
 	return saved.Read(t.Context(), []string{"-"}, io.MultiReader(readers...))
 }
 
-// TestBackfillReplay: a backfill of the recorded polls gives the archive that
+// TestBackfillReplay: a backfill of recorded polls gives the archive that
 // the recording asks for, which is the one that collecting them gives
 // (TestReplay).
 func TestBackfillReplay(t *testing.T) {
 	t.Parallel()
-	polls, truth := replaytest.Load(t)
+	replaytest.Run(t, testBackfillReplay)
+}
+
+func testBackfillReplay(t *testing.T, polls []replaytest.Poll) {
 	bodies := make([][]byte, len(polls))
 	for i, poll := range polls {
 		bodies[i] = poll.Body
 	}
+	truth := replaytest.NewTruth(polls...)
 	s, clock := memstore.New(), newClock()
 	for range 2 { // again adds nothing
-		if _, err := pipeline.Backfill(t.Context(), options(s, clock), pipeline.Saved(read(t, bodies...), nil)); err != nil {
+		_, err := pipeline.Backfill(t.Context(), options(s, clock), pipeline.Saved(read(t, bodies...), nil))
+		if _, partial := errors.AsType[*pipeline.PartialError](err); partial != (len(truth.Rejected) > 0) || err != nil && !partial {
 			t.Fatal(err)
 		}
 	}
@@ -69,6 +74,7 @@ func TestBackfillReplay(t *testing.T) {
 	if diff := cmp.Diff(truth.Later, c.Revisions); diff != "" {
 		t.Errorf("revisions (-want +got):\n%s", diff)
 	}
+	checkRejected(t, truth, c)
 }
 
 // notices returns n notices from id on, ten a day.

@@ -3,6 +3,8 @@ package pipeline_test
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"maps"
 	"strings"
 	"testing"
 
@@ -54,37 +56,55 @@ func options(s store.Store, clock *retrytest.Clock) pipeline.Options {
 	}
 }
 
-// TestReplay collects every recorded poll and holds the archive against what
-// the recording itself says: each event once, its first version verbatim, in
-// the partition of its own date; each later version once.
+// TestReplay collects every poll of a recording and compares the archive with
+// the recording itself: each event once, its first version verbatim, in
+// the partition of its own date; each later version once; each item that is
+// not an event once.
 func TestReplay(t *testing.T) {
 	t.Parallel()
-	polls, truth := replaytest.Load(t)
-	s := memstore.New()
+	replaytest.Run(t, testReplay)
+}
+
+func testReplay(t *testing.T, polls []replaytest.Poll) {
+	s, truth := memstore.New(), replaytest.NewTruth()
 	clock := retrytest.NewClock(polls[0].Time)
-	var lookups, lookedUp, failed, short, stray, older int
-	for _, poll := range polls {
+	var lookups, lookedUp, failed, short, stray, older, apart int
+	for i, poll := range polls {
 		clock.Advance(poll.Time.Sub(clock.Now()))
+		facts := truth.Add(poll)
 		r, err := pipeline.Collect(t.Context(), options(s, clock), saying(clock, poll.Body))
-		if (err != nil) != (len(poll.Body) == 0) {
+		// A run succeeds in part if it has rejected items, or if it meets a
+		// full response of events that are all new.
+		allNew := i > 0 && facts.Events > 0 && facts.New == facts.Events
+		_, partial := errors.AsType[*pipeline.PartialError](err)
+		if wantPartial := allNew || facts.NewRejected > 0; partial != wantPartial || err != nil && !partial != poll.Failed {
 			t.Fatalf("poll of %v: %v", poll.Time, err)
 		}
-		if err != nil {
+		if allNew {
+			apart++
+			if !strings.Contains(err.Error(), "may have been missed") {
+				t.Errorf("poll of %v: %v", poll.Time, err)
+			}
+		}
+		if poll.Failed {
 			failed++
 		}
 		if n := r.Counts.Fetched; 0 < n && n < 100 {
-			short++ // all such responses of the recording are stray
+			short++ // all such responses of the recordings are mismatched
 		}
 		if r.Counts.LookedUp > 0 {
 			lookups++
 			lookedUp += r.Counts.LookedUp
+		}
+		if r.Counts.LookedUp > facts.Late {
+			t.Errorf("poll of %v: %d events were looked up, but only %d are unlisted ids below the highest", poll.Time, r.Counts.LookedUp, facts.Late)
 		}
 		for _, warning := range r.Warnings {
 			if strings.HasPrefix(warning, "stray") {
 				stray++
 			} else if strings.Contains(warning, "older") {
 				older++
-			} else {
+			} else if !partial || !strings.Contains(err.Error(), warning) {
 				t.Errorf("poll of %v: %s", poll.Time, warning)
 			}
 		}
@@ -107,18 +127,31 @@ func TestReplay(t *testing.T) {
 		}
 		revisions += len(c.Revisions[id])
 	}
-	t.Logf("%d polls (%d failed, %d stray, %d older than the last), %d events, %d revisions, %d lookups in %d polls, %d duplicates, %d missing",
-		len(polls), failed, stray, older, len(c.Events), revisions, lookedUp, lookups, duplicates, missing)
+	t.Logf("%d polls (%d failed, %d stray, %d older than the last, %d after a pause), %d events, %d revisions, %d rejected, %d lookups in %d polls, %d duplicates, %d missing",
+		len(polls), failed, stray, older, apart, len(c.Events), revisions, len(c.Rejected), lookedUp, lookups, duplicates, missing)
 	if len(c.Events) != len(truth.First) || duplicates+missing > 0 {
 		t.Errorf("%d events stored, want %d", len(c.Events), len(truth.First))
 	}
 	if diff := cmp.Diff(truth.Later, c.Revisions); diff != "" {
 		t.Errorf("revisions (-want +got):\n%s", diff)
 	}
+	checkRejected(t, truth, c)
 	for _, problem := range c.Problems { // each line's partition is checked there
 		t.Error(problem)
 	}
 	if stray != short {
 		t.Errorf("%d responses are called stray, but %d are short", stray, short)
+	}
+}
+
+// checkRejected compares the rejected items of an archive with the truth.
+func checkRejected(t *testing.T, truth *replaytest.Truth, c archivetest.Contents) {
+	t.Helper()
+	want := make(map[string]int)
+	for raw := range truth.Rejected {
+		want[raw] = 1
+	}
+	if !maps.Equal(want, c.Rejected) {
+		t.Errorf("rejected items: got %v, want %v", c.Rejected, want)
 	}
 }
