@@ -23,7 +23,7 @@ const module = "polisen-events-collector"
 // in turn nothing else may import them, nor the memstore, since no line does.
 var layers = map[string][]string{
 	".":                  {"cmd"},
-	"cmd":                {"pkg/archive", "pkg/config", "pkg/inspect", "pkg/ociauth", "pkg/pipeline", "pkg/polisen", "pkg/report", "pkg/retry", "pkg/saved", "pkg/store", "pkg/store/dirstore", "pkg/store/ocistore", "pkg/text", "pkg/verify"},
+	"cmd":                {"pkg/archive", "pkg/config", "pkg/ociauth", "pkg/pipeline", "pkg/polisen", "pkg/report", "pkg/retry", "pkg/saved", "pkg/status", "pkg/store", "pkg/store/dirstore", "pkg/store/ocistore", "pkg/text", "pkg/verify"},
 	"pkg/text":           {},
 	"pkg/address":        {},
 	"pkg/statefile":      {},
@@ -40,8 +40,8 @@ var layers = map[string][]string{
 	"pkg/store/ocistore": {"pkg/ociclient", "pkg/retry", "pkg/store"},
 	"pkg/archive":        {"pkg/polisen", "pkg/store"},
 	"pkg/pipeline":       {"pkg/archive", "pkg/polisen", "pkg/report", "pkg/retry", "pkg/saved", "pkg/store"},
-	"pkg/inspect":        {"pkg/archive", "pkg/polisen", "pkg/report", "pkg/store"},
-	"pkg/verify":         {"pkg/archive", "pkg/polisen", "pkg/report", "pkg/store"},
+	"pkg/status":         {"pkg/archive", "pkg/polisen", "pkg/report", "pkg/store", "pkg/text"},
+	"pkg/verify":         {"pkg/archive", "pkg/status", "pkg/store", "pkg/text"},
 }
 
 // outside says where a package from elsewhere, and all below it, may be

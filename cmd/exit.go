@@ -8,10 +8,10 @@ import (
 	"strings"
 
 	"polisen-events-collector/pkg/config"
-	"polisen-events-collector/pkg/inspect"
 	"polisen-events-collector/pkg/ociauth"
 	"polisen-events-collector/pkg/pipeline"
 	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/status"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/verify"
 )
@@ -84,7 +84,7 @@ func exitCode(err error) code {
 		return exitAPI
 	case partial:
 		return exitPartial
-	case errors.Is(err, verify.ErrFindings), errors.Is(err, inspect.ErrNotFound):
+	case errors.Is(err, verify.ErrFindings), errors.Is(err, status.ErrNotFound), errors.Is(err, status.ErrUnhealthy):
 		return exitFindings
 	}
 	return exitFailure

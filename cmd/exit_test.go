@@ -10,10 +10,10 @@ import (
 	"testing"
 
 	"polisen-events-collector/pkg/config"
-	"polisen-events-collector/pkg/inspect"
 	"polisen-events-collector/pkg/ociauth"
 	"polisen-events-collector/pkg/pipeline"
 	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/status"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/verify"
 )
@@ -37,7 +37,8 @@ func TestExitCode(t *testing.T) {
 		{pipeline.ErrStore, 5},
 		{&pipeline.PartialError{Reasons: []string{"one of two"}}, 3},
 		{verify.ErrFindings, 7},
-		{inspect.ErrNotFound, 7},
+		{status.ErrNotFound, 7},
+		{status.ErrUnhealthy, 7},
 		// what a person has to see to goes before its effects
 		{errors.Join(pipeline.ErrAPI, pipeline.ErrStore), 5},
 		{errors.Join(pipeline.ErrStore, store.ErrAccess), 6},

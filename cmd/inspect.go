@@ -13,10 +13,11 @@ import (
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/config"
-	"polisen-events-collector/pkg/inspect"
 	"polisen-events-collector/pkg/pipeline"
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/report"
+	"polisen-events-collector/pkg/status"
+	"polisen-events-collector/pkg/store"
 )
 
 type inspectOptions struct {
@@ -29,22 +30,21 @@ func newInspectCmd(p Process) *cobra.Command {
 	var opts inspectOptions
 	cmd := &cobra.Command{
 		Use:   "inspect-metadata [--has ID...]",
-		Short: "Show what has been seen and when",
-		Long: `Shows what the metadata document and the last run's report say: how many ids are
-listed, up to where the list is complete, when it was last updated, and whether the
-last commit's objects are stored. Nothing is written: credentials that may only
-read will do.
+		Short: "Show which events have been seen, and when",
+		Long: `Shows the metadata document and the report of the last run: how many ids are listed,
+when the document was last updated, and whether the objects of the last commit are
+stored. It writes nothing, so credentials for reading are enough.
 
-With --has it looks for ids: in the document's list, and where that cannot tell
-among the events of the archive, newest first. With --against-api it calls the API
-once, by the same rules as collect, and says which ids would be stored.`,
-		Example: `  # what is the state of the archive?
+With --has it looks for ids in the document, and then in the events of the archive,
+newest first. With --against-api it calls the API once, under the same rate limits
+as collect, and lists the ids that collect would store.`,
+		Example: `  # show the state of the archive
   ` + program + ` inspect-metadata --store ./archive
-  # have these been seen, and where do they stand?
+  # find out whether two events are in the archive, and where
   ` + program + ` inspect-metadata --has 646001 646002 --date 2026-01-31
-  # what would the next collect store?
+  # show what the next collect would store
   ` + program + ` inspect-metadata --against-api --contact ops@example.org
-  # all listed ids, for a program
+  # print all listed ids as JSON
   ` + program + ` inspect-metadata --ids --output json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(opts.has) == 0 {
@@ -67,17 +67,16 @@ once, by the same rules as collect, and says which ids would be stored.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&opts.ids, "ids", false, "print the listed ids, one a line, highest first")
-	flags.StringSliceVar(&opts.has, "has", nil, "look for this `ID`, and all that are given as arguments")
-	flags.StringVar(&opts.date, "date", "", "with --has, search the archive on this `DATE` only, as 2026-01-31")
-	flags.BoolVar(&opts.raw, "raw", false, "print the document as it stands")
-	flags.BoolVar(&opts.againstAPI, "against-api", false, "call the API once, and say which of its events are unseen or revised")
+	flags.BoolVar(&opts.ids, "ids", false, "print the listed ids, one per line, highest first")
+	flags.StringSliceVar(&opts.has, "has", nil, "look for this `ID`, and for those given as arguments")
+	flags.StringVar(&opts.date, "date", "", "with --has, search only the events of this `DATE`, as 2026-01-31")
+	flags.BoolVar(&opts.raw, "raw", false, "print the document unchanged")
+	flags.BoolVar(&opts.againstAPI, "against-api", false, "call the API once and list the ids that collect would store")
 	config.Bind(flags, config.APIGroup|config.ArchiveGroup)
 	return cmd
 }
 
-// check finds what is wrong with the flags' combination, and reads the ids and
-// the date.
+// check validates the combination of the flags, and parses the ids and the date.
 func (o inspectOptions) check(output config.Format) (ids []int64, date *archive.Date, err error) {
 	modes := 0
 	for _, on := range []bool{o.ids, o.raw, o.againstAPI, len(o.has) > 0} {
@@ -87,11 +86,11 @@ func (o inspectOptions) check(output config.Format) (ids []int64, date *archive.
 	}
 	switch {
 	case modes > 1:
-		return nil, nil, usagef("--ids, --has, --raw and --against-api exclude each other")
+		return nil, nil, usagef("use only one of --ids, --has, --raw and --against-api")
 	case o.raw && output == config.JSON:
-		return nil, nil, usagef("--raw prints the document as it stands, and does not go with --output json")
+		return nil, nil, usagef("--raw prints the document unchanged and does not work with --output json")
 	case o.date != "" && len(o.has) == 0:
-		return nil, nil, usagef("--date is for --has")
+		return nil, nil, usagef("--date works only with --has")
 	}
 	for _, text := range o.has {
 		id, err := strconv.ParseInt(text, 10, 64)
@@ -122,36 +121,36 @@ func (p Process) runInspect(ctx context.Context, s config.Settings, opts inspect
 	if err != nil {
 		return err
 	}
-	view, err := inspect.Open(ctx, st, st.String())
+	doc, err := status.ReadDocument(ctx, st)
 	if err != nil {
 		return fmt.Errorf("%w: %w", pipeline.ErrStore, err)
 	}
 	switch {
 	case opts.raw:
-		if view.State == inspect.Missing {
-			return view.Err()
+		if doc.State == status.Missing {
+			return doc.Err()
 		}
-		_, err := p.Stdout.Write(view.Raw)
+		_, err := p.Stdout.Write(doc.Body)
 		return err
 	case opts.ids:
-		return p.printIDs(view, s.General)
+		return p.printIDs(doc, s.General)
+	case opts.againstAPI: // after the document, so that a bad store costs no call to the API
+		return p.compareWithAPI(ctx, st, s, log, rec)
 	case len(ids) > 0:
-		answers, err := view.Has(ctx, ids, date)
+		found, err := doc.Find(ctx, ids, date)
 		if err != nil {
 			return fmt.Errorf("%w: %w", pipeline.ErrStore, err)
 		}
-		return cmp.Or(p.printResult(s.General, answers, answers.Text), answers.Err())
-	case opts.againstAPI:
-		return p.inspectAgainstAPI(ctx, view, s, log, rec)
+		return cmp.Or(p.printResult(s.General, found, found.Text), found.Err())
 	}
-	summary, err := view.Summary(ctx, time.Now())
+	summary, err := doc.Summarize(ctx, time.Now())
 	if err != nil {
 		return fmt.Errorf("%w: %w", pipeline.ErrStore, err)
 	}
-	return cmp.Or(p.printResult(s.General, summary, summary.Text), view.Err())
+	return cmp.Or(p.printResult(s.General, summary, summary.Text), doc.Err())
 }
 
-func (p Process) inspectAgainstAPI(ctx context.Context, view *inspect.View, s config.Settings, log *slog.Logger, rec *report.Recorder) error {
+func (p Process) compareWithAPI(ctx context.Context, st store.Store, s config.Settings, log *slog.Logger, rec *report.Recorder) error {
 	client, err := p.newClient(polisen.Options{}, s, log, rec)
 	if err != nil {
 		return err
@@ -160,18 +159,18 @@ func (p Process) inspectAgainstAPI(ctx context.Context, view *inspect.View, s co
 	if err != nil {
 		return fmt.Errorf("%w: %w", pipeline.ErrAPI, err)
 	}
-	c, err := view.Against(ctx, response)
+	c, err := status.Compare(ctx, st, response)
 	if err != nil {
 		return fmt.Errorf("%w: %w", pipeline.ErrStore, err)
 	}
 	return p.printResult(s.General, c, c.Text)
 }
 
-func (p Process) printIDs(view *inspect.View, s config.General) error {
-	if err := view.Err(); err != nil {
+func (p Process) printIDs(doc *status.Document, s config.General) error {
+	if err := doc.Err(); err != nil {
 		return err
 	}
-	ids := view.IDs()
+	ids := doc.IDs()
 	return p.printResult(s, ids, func(w io.Writer) error {
 		for _, id := range ids {
 			if _, err := fmt.Fprintln(w, id); err != nil {

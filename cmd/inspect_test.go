@@ -10,8 +10,8 @@ import (
 	"polisen-events-collector/pkg/polisen/polisentest"
 )
 
-// TestInspectWithoutPermissionToWrite looks into a bucket with a key that may
-// only read: the service answers anything else as it does then.
+// TestInspectWithoutPermissionToWrite inspects a bucket with a key that may only
+// read: the service rejects all other requests.
 func TestInspectWithoutPermissionToWrite(t *testing.T) {
 	cloud, err := cloudtest.Start(t.TempDir(), "127.0.0.1:0")
 	if err != nil {
@@ -58,25 +58,25 @@ func TestInspectWithoutPermissionToWrite(t *testing.T) {
 		args []string
 		want string
 	}{
-		{0, nil, "1 lines: stored\n"},
+		{0, nil, "1 line: stored\n"},
 		{0, []string{"--ids"}, "600001\n"},
 		{0, []string{"--raw"}, `{"seen_ids":[600001],`},
-		{0, []string{"--has", "600001"}, "600001 seen: in the list\n"},
-		{7, []string{"--has", "600002"}, "600002 not seen: looked in the list, which is complete above 0\n"},
-		{0, []string{"--against-api"}, "2 events, 0 rejected: 1 unseen, 1 revised, 0 seen\nunseen: 600002\nrevised: 600001\n"},
+		{0, []string{"--has", "600001"}, "600001 listed: in seen_ids\n"},
+		{7, []string{"--has", "600002"}, "600002 not found: searched seen_ids, which lists every stored id above 0\n"},
+		{0, []string{"--against-api"}, "2 events, 0 rejected: 1 new, 1 revised, 0 already seen\nnew: 600002\nrevised: 600001\n"},
 	} {
 		if stdout := run(tt.exit, append([]string{"inspect-metadata"}, tt.args...)...); !strings.Contains(stdout, tt.want) {
 			t.Errorf("%v: got\n%swant\n%s", tt.args, stdout, tt.want)
 		}
 	}
 	if writes > 0 {
-		t.Errorf("%d writes were tried", writes)
+		t.Errorf("inspect-metadata sent %d writes", writes)
 	}
-	// The one call counts in the ledger, and so keeps its distance.
+	// The call of --against-api is subject to the rate limits too.
 	if n, breaches := len(cloud.API.Calls()), cloud.API.Breaches(); n != 2 || len(breaches) > 0 {
 		t.Errorf("%d calls to the API, want 2; breaches %q", n, breaches)
 	}
 	if run(6, "collect"); writes == 0 {
-		t.Error("a collect with this key wrote nothing, so that this test shows nothing")
+		t.Error("collect sent no write either, so this test proves nothing")
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"polisen-events-collector/pkg/pipeline"
 	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/retry"
+	"polisen-events-collector/pkg/status"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/verify"
 )
@@ -184,7 +185,7 @@ func (p Process) runVerify(ctx context.Context, s config.Settings, opts verifyOp
 }
 
 func (p Process) runQuick(ctx context.Context, st store.Store, s config.General, opts verifyOptions) error {
-	h, err := verify.Quick(ctx, st, verify.QuickOptions{MaxAge: opts.maxAge, Concurrency: opts.concurrency, Now: time.Now})
+	h, err := status.CheckHealth(ctx, st, status.HealthOptions{MaxAge: opts.maxAge, Concurrency: opts.concurrency, Now: time.Now()})
 	if err != nil {
 		return fmt.Errorf("%w: %w", pipeline.ErrStore, err)
 	}

@@ -1,4 +1,4 @@
-package inspect_test
+package status_test
 
 import (
 	"encoding/json"
@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"polisen-events-collector/pkg/archive"
-	"polisen-events-collector/pkg/inspect"
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/polisen/polisentest"
+	"polisen-events-collector/pkg/status"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/memstore"
 	"polisen-events-collector/pkg/store/storetest"
@@ -28,7 +28,7 @@ const (
 	object2 = "events/2026/01/02/events-1767355200.jsonl"
 )
 
-// world is a store and its objects' calls.
+// world is a store that records its calls.
 type world struct {
 	t *testing.T
 	*storetest.Faults
@@ -54,26 +54,33 @@ func (w world) putDocument(d archive.Document) {
 	w.put(archive.DocumentName, string(body))
 }
 
-// open opens a view of a store of which nothing but reads are allowed.
-func (w world) open() *inspect.View {
-	w.t.Helper()
+func (w world) String() string { return "mem:" }
+
+// allowReadsOnly fails the test if it writes to the store from now on.
+func (w world) allowReadsOnly() {
 	before := len(w.Calls())
 	w.t.Cleanup(func() {
 		calls := w.Calls()[before:]
 		for _, c := range calls {
 			if c.Method != "Get" && c.Method != "Stat" && c.Method != "List" {
-				w.t.Errorf("%v: want reads alone", c)
+				w.t.Errorf("%v: want only reads", c)
 			}
 		}
 		if len(calls) == 0 {
-			w.t.Error("no calls were seen")
+			w.t.Error("no calls were recorded")
 		}
 	})
-	v, err := inspect.Open(w.t.Context(), w, "mem:")
+}
+
+// document reads the document of a store that allows only reads.
+func (w world) document() *status.Document {
+	w.t.Helper()
+	w.allowReadsOnly()
+	d, err := status.ReadDocument(w.t.Context(), w)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return v
+	return d
 }
 
 func line(id int64, at time.Time, fields ...polisentest.Field) string {
@@ -120,9 +127,9 @@ func TestSummary(t *testing.T) {
 		objects map[string]string
 		doc     *archive.Document
 		want    string
-		missing bool // an error says so
+		missing bool // Err returns ErrNotFound
 	}{
-		"all of it": {
+		"all fields": {
 			doc: &full,
 			objects: map[string]string{
 				object1: line(10, day1),
@@ -134,13 +141,13 @@ func TestSummary(t *testing.T) {
 tracked         3 of 1000 ids
 highest id      12
 lowest id       10
-complete above  9: a higher id that is not listed was never seen
-last updated    2026-01-02T12:00:00Z, 12h0m0s ago
-commit          7 by run RUN, format 1
-pending         events/2026/01/01/events-1767268800.jsonl, 1 lines: stored
-pending         events/2026/01/02/events-1767355200.jsonl, 2 lines: differs
-pending         revisions/2026/01/02/revisions-1767355200.jsonl, 1 lines: missing
-last run        2026-01-02T23:30:00Z, 30m0s ago: ok
+complete above  9: every stored id above it is listed
+last updated    2026-01-02T12:00:00Z, 12h0m ago
+commit          7 by run RUN, format version 1
+pending         events/2026/01/01/events-1767268800.jsonl, 1 line: stored
+pending         events/2026/01/02/events-1767355200.jsonl, 2 lines: different
+pending         revisions/2026/01/02/revisions-1767355200.jsonl, 1 line: missing
+last run        2026-01-02T23:30:00Z, 30m ago: ok
                 500 fetched: 3 new, 1 revised, 0 rejected, 496 already seen
                 window 2025-12-26T00:00:00Z to 2026-01-02T12:00:00Z, 180.00 hours
 `,
@@ -154,17 +161,17 @@ last run        2026-01-02T23:30:00Z, 30m0s ago: ok
 tracked         2 of 1000 ids
 highest id      2
 lowest id       1
-complete above  unknown: an id that is not listed may be stored all the same, and is looked for in the archive
-last updated    2026-01-03T01:00:00Z, 1h0m0s in the future
-commit          none: the document has the plain published format
+complete above  unknown: unlisted ids may be stored too, so runs look them up in the archive
+last updated    2026-01-03T01:00:00Z, 1h0m in the future
+commit          none: the document has only the three published fields
 pending         none
-last run        2025-12-31T00:00:00Z, 3.0 days ago: failed with exit code 4: bad [2J answer
+last run        2025-12-31T00:00:00Z, 3.0 days ago: failed with exit code 4: bad [2J; answer
                 0 fetched: 0 new, 0 revised, 0 rejected, 0 already seen
 `,
 		},
-		"nothing": {
+		"empty store": {
 			want: `store     mem:
-document  none yet; the first collect makes it
+document  missing; the first collect creates it
 last run  none: there is no metadata/last_run.json
 `,
 			missing: true,
@@ -172,8 +179,8 @@ last run  none: there is no metadata/last_run.json
 		"damaged": {
 			objects: map[string]string{archive.DocumentName: `{"seen_ids":null}`, archive.LastRunName: "x"},
 			want: `store     mem:
-document  damaged: read metadata/last_seen.json: it has no seen_ids; the next collect keeps it aside and rebuilds it
-last run  metadata/last_run.json cannot be read
+document  damaged: read metadata/last_seen.json: it has no seen_ids; the next collect saves a copy and rebuilds it
+last run  metadata/last_run.json is damaged
 `,
 			missing: true,
 		},
@@ -187,15 +194,15 @@ last run  metadata/last_run.json cannot be read
 			if tt.doc != nil {
 				w.putDocument(*tt.doc)
 			}
-			v := w.open()
-			s, err := v.Summary(t.Context(), now)
+			d := w.document()
+			s, err := d.Summarize(t.Context(), now)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if got := text(t, func(b *strings.Builder) error { return s.Text(b) }); got != tt.want {
 				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
 			}
-			if err := v.Err(); errors.Is(err, inspect.ErrNotFound) != tt.missing {
+			if err := d.Err(); errors.Is(err, status.ErrNotFound) != tt.missing {
 				t.Errorf("error %v", err)
 			}
 		})
@@ -213,18 +220,18 @@ func TestNearTheCap(t *testing.T) {
 			d.SeenIDs = append(d.SeenIDs, int64(id))
 		}
 		w.putDocument(d)
-		s, err := w.open().Summary(t.Context(), now)
+		s, err := w.document().Summarize(t.Context(), now)
 		if err != nil {
 			t.Fatal(err)
 		}
 		got := text(t, func(b *strings.Builder) error { return s.Text(b) })
-		if strings.Contains(got, "when it is full") != tt.want {
+		if strings.Contains(got, "a full list drops") != tt.want {
 			t.Errorf("%d ids:\n%s", tt.n, got)
 		}
 	}
 }
 
-func TestHas(t *testing.T) {
+func TestFind(t *testing.T) {
 	jan1, _ := archive.ParseDate("2026-01-01")
 	jan2, _ := archive.ParseDate("2026-01-02")
 	above := int64(20)
@@ -239,42 +246,42 @@ func TestHas(t *testing.T) {
 	}{
 		"listed and above": {
 			doc: &listed, ids: []int64{30, 21},
-			want:   "30 seen: in the list\n21 not seen: looked in the list, which is complete above 20\n",
+			want:   "30 listed: in seen_ids\n21 not found: searched seen_ids, which lists every stored id above 20\n",
 			absent: true,
 		},
-		"searched": {
+		"not listed": {
 			doc: &listed, ids: []int64{3, 2, 3},
 			want: "3 stored: " + object1 + " line 2\n2 stored: " + object1 + " line 1\n3 stored: " + object1 + " line 2\n", lists: 1,
 		},
-		"an id within another is not it": {
+		"an id within a longer number": {
 			doc: &listed, ids: []int64{4},
-			want: "4 not seen: looked in the list, and 2 objects of events/\n", absent: true, lists: 1,
+			want: "4 not found: searched seen_ids and 2 objects of events/\n", absent: true, lists: 1,
 		},
-		"complete above itself is searched": {
+		"the id complete_above": {
 			doc: &listed, ids: []int64{20},
-			want: "20 not seen: looked in the list, and 2 objects of events/\n", absent: true, lists: 1,
+			want: "20 not found: searched seen_ids and 2 objects of events/\n", absent: true, lists: 1,
 		},
-		"the right date": {
+		"on the right date": {
 			doc: &listed, ids: []int64{2}, date: &jan1,
 			want: "2 stored: " + object1 + " line 1\n", lists: 1,
 		},
-		"the wrong date": {
+		"on the wrong date": {
 			doc: &listed, ids: []int64{2}, date: &jan2,
-			want: "2 not seen: looked in the list, and 1 objects of events/2026/01/02/\n", absent: true, lists: 1,
+			want: "2 not found: searched seen_ids and 1 objects of events/2026/01/02/\n", absent: true, lists: 1,
 		},
-		"complete above is unknown": {
+		"complete_above is unknown": {
 			doc: &archive.Document{SeenIDs: []int64{}}, ids: []int64{14},
 			want: "14 stored: " + object2 + " line 2\n", lists: 1,
 		},
-		"a line that is no event": {
+		"a cut line": {
 			doc: &listed, ids: []int64{16, 14},
-			want:   "16 not seen: looked in the list, and 2 objects of events/\n14 stored: " + object2 + " line 2\n",
+			want:   "16 not found: searched seen_ids and 2 objects of events/\n14 stored: " + object2 + " line 2\n",
 			absent: true, lists: 1,
 		},
 		"no document": {
-			ids: []int64{99}, want: "99 not seen: looked in 2 objects of events/ (the document is missing)\n", absent: true, lists: 1,
+			ids: []int64{99}, want: "99 not found: searched 2 objects of events/; the document is missing\n", absent: true, lists: 1,
 		},
-		"pending alone": {
+		"only pending": {
 			doc: &archive.Document{SeenIDs: []int64{}, Pending: []archive.Pending{{Name: "events/2026/01/02/events-9.jsonl", Content: archive.Text(line(77, day2))}}},
 			ids: []int64{77}, want: "77 stored: events/2026/01/02/events-9.jsonl line 1\n", lists: 1,
 		},
@@ -287,15 +294,14 @@ func TestHas(t *testing.T) {
 			if tt.doc != nil {
 				w.putDocument(*tt.doc)
 			}
-			v := w.open()
-			answers, err := v.Has(t.Context(), tt.ids, tt.date)
+			found, err := w.document().Find(t.Context(), tt.ids, tt.date)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := text(t, func(b *strings.Builder) error { return answers.Text(b) }); got != tt.want {
+			if got := text(t, func(b *strings.Builder) error { return found.Text(b) }); got != tt.want {
 				t.Errorf("got\n%swant\n%s", got, tt.want)
 			}
-			if err := answers.Err(); errors.Is(err, inspect.ErrNotFound) != tt.absent {
+			if err := found.Err(); errors.Is(err, status.ErrNotFound) != tt.absent {
 				t.Errorf("error %v, absent %v", err, tt.absent)
 			}
 			lists := 0
@@ -311,17 +317,18 @@ func TestHas(t *testing.T) {
 	}
 }
 
-// TestSearchEndsEarly: newer days are read first, and the others then not.
-func TestSearchEndsEarly(t *testing.T) {
+// TestFindStopsEarly: Find reads the newest days first, and no more once it has
+// found all ids.
+func TestFindStopsEarly(t *testing.T) {
 	w := newWorld(t)
 	for i := range 200 {
 		at := day1.AddDate(0, 0, i)
 		n := archive.Name{Partition: archive.Partition{Kind: archive.Events, Date: archive.DateOf(at)}, Timestamp: at.Unix()}
 		w.put(n.String(), line(int64(1000+i), at))
 	}
-	answers, err := w.open().Has(t.Context(), []int64{1199}, nil)
-	if err != nil || answers[0].Status != inspect.Stored {
-		t.Fatal(answers, err)
+	found, err := w.document().Find(t.Context(), []int64{1199}, nil)
+	if err != nil || found[0].Status != status.Stored {
+		t.Fatal(found, err)
 	}
 	gets := 0
 	for _, c := range w.Calls() {
@@ -330,11 +337,11 @@ func TestSearchEndsEarly(t *testing.T) {
 		}
 	}
 	if gets > 100 {
-		t.Errorf("%d objects were read for an event of the newest day", gets)
+		t.Errorf("Find read %d objects for an event of the newest day", gets)
 	}
 }
 
-func TestAgainst(t *testing.T) {
+func TestCompare(t *testing.T) {
 	above := int64(20)
 	old, changed := line(30, day2), line(30, day2, polisentest.Summary("changed"))
 	w := newWorld(t)
@@ -345,24 +352,25 @@ func TestAgainst(t *testing.T) {
 	})
 	r := &polisen.Response{Rejected: make([]polisen.Rejected, 1)}
 	for _, l := range []string{
-		line(40, day2), line(31, day2), changed, old, // unseen, seen, revised and also shown as it was
-		line(29, day1),                                                     // listed without fingerprints: the archive tells
-		line(28, day1),                                                     // ... and here that it is not stored
-		line(5, day2),                                                      // stored under another date, which no run looks at
-		line(5, day1), line(6, day1, polisentest.Type("x")), line(7, day1), // not listed: seen, revised, unseen
+		line(40, day2), line(31, day2), changed, old, // new, already seen, revised and again in its old version
+		line(29, day1),                                                     // listed without fingerprints, so looked up
+		line(28, day1),                                                     // the same, and not stored
+		line(5, day2),                                                      // stored under another date, which runs do not look up
+		line(5, day1), line(6, day1, polisentest.Type("x")), line(7, day1), // not listed: already seen, revised, new
 	} {
 		r.Events = append(r.Events, event(t, l))
 	}
-	c, err := w.open().Against(t.Context(), r)
+	w.allowReadsOnly()
+	c, err := status.Compare(t.Context(), w, r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "10 events, 1 rejected: 4 unseen, 2 revised, 2 seen\nunseen: 40 28 7 5\nrevised: 30 6\n"
+	want := "10 events, 1 rejected: 4 new, 2 revised, 2 already seen\nnew: 40 28 7 5\nrevised: 30 6\n"
 	if got := text(t, func(b *strings.Builder) error { return c.Text(b) }); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
-	if want := []int64{31, 29}; !slices.Equal(c.Seen, want) || c.LookedUp != 6 {
-		t.Errorf("seen %v, want %v; %d looked up, want 6", c.Seen, want, c.LookedUp)
+	if want := []int64{31, 29}; !slices.Equal(c.AlreadySeen, want) || c.LookedUp != 6 {
+		t.Errorf("already seen %v, want %v; %d looked up, want 6", c.AlreadySeen, want, c.LookedUp)
 	}
 }
 
@@ -370,7 +378,7 @@ func TestErrors(t *testing.T) {
 	t.Run("newer format", func(t *testing.T) {
 		w := newWorld(t)
 		w.put(archive.DocumentName, `{"seen_ids":[],"version":99}`)
-		if _, err := inspect.Open(t.Context(), w, "mem:"); !errors.Is(err, archive.ErrNewerFormat) {
+		if _, err := status.ReadDocument(t.Context(), w); !errors.Is(err, archive.ErrNewerFormat) {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -385,14 +393,14 @@ func TestErrors(t *testing.T) {
 				}
 				return storetest.Fault{}
 			})
-			v, err := inspect.Open(t.Context(), s, "mem:")
+			d, err := status.ReadDocument(t.Context(), s)
 			if err == nil {
-				_, err = v.Summary(t.Context(), now)
+				_, err = d.Summarize(t.Context(), now)
 			}
 			if err == nil {
-				_, err = v.Has(t.Context(), []int64{3}, nil)
+				_, err = d.Find(t.Context(), []int64{3}, nil)
 			}
-			if _, name, _ := strings.Cut(method, " "); err == nil || errors.Is(err, inspect.ErrNotFound) || !strings.Contains(err.Error(), name) {
+			if _, name, _ := strings.Cut(method, " "); err == nil || errors.Is(err, status.ErrNotFound) || !strings.Contains(err.Error(), name) {
 				t.Errorf("error %v, want one that names %s", err, name)
 			}
 		})

@@ -1,0 +1,78 @@
+package status
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/store"
+)
+
+// Comparison says which events of a response a run would store. Each id is in
+// one list; the lists are in descending order.
+type Comparison struct {
+	Events   int `json:"events"`
+	Rejected int `json:"rejected"`
+	// New are the ids that are not in the archive, Revised those whose version
+	// is not.
+	New         []int64 `json:"new"`
+	Revised     []int64 `json:"revised"`
+	AlreadySeen []int64 `json:"already_seen"`
+	// LookedUp is the number of events that were looked up in the archive.
+	LookedUp int `json:"looked_up"`
+}
+
+// Compare returns what a run would store of a response. It decides as a run
+// does, and writes nothing. The error is the archive package's.
+func Compare(ctx context.Context, s store.Store, r *polisen.Response) (*Comparison, error) {
+	w := archive.NewWriter(s, archive.Options{
+		RunID: "compare", Now: func() time.Time { return r.FetchedAt }, Revisions: true, DryRun: true,
+	})
+	outcome, err := w.Add(ctx, archive.Batch{Events: r.Events, ObservedAt: r.FetchedAt, Current: true})
+	if err != nil {
+		return nil, err
+	}
+	sets := map[archive.Class]map[int64]bool{archive.New: {}, archive.Revised: {}, archive.Seen: {}}
+	for i, class := range outcome.Classes {
+		if set := sets[class]; set != nil {
+			set[r.Events[i].ID] = true
+		}
+	}
+	// The response may hold several versions of an id.
+	unseen, revised, seen := sets[archive.New], sets[archive.Revised], sets[archive.Seen]
+	maps.DeleteFunc(revised, func(id int64, _ bool) bool { return unseen[id] })
+	maps.DeleteFunc(seen, func(id int64, _ bool) bool { return unseen[id] || revised[id] })
+	return &Comparison{
+		Events: len(r.Events), Rejected: len(r.Rejected), LookedUp: outcome.LookedUp,
+		New: descending(unseen), Revised: descending(revised), AlreadySeen: descending(seen),
+	}, nil
+}
+
+// descending returns the ids of a set; never nil.
+func descending(set map[int64]bool) []int64 {
+	ids := slices.AppendSeq([]int64{}, maps.Keys(set))
+	slices.Sort(ids)
+	slices.Reverse(ids)
+	return ids
+}
+
+// Text writes the counts, and the ids that a run would store.
+func (c *Comparison) Text(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "%d events, %d rejected: %d new, %d revised, %d already seen\n",
+		c.Events, c.Rejected, len(c.New), len(c.Revised), len(c.AlreadySeen))
+	for _, list := range []struct {
+		name string
+		ids  []int64
+	}{{"new", c.New}, {"revised", c.Revised}} {
+		if err == nil && len(list.ids) > 0 {
+			_, err = fmt.Fprintf(w, "%s: %s\n", list.name, strings.Trim(fmt.Sprint(list.ids), "[]"))
+		}
+	}
+	return err
+}

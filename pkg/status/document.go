@@ -1,0 +1,86 @@
+package status
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/store"
+)
+
+// State says whether a metadata object could be read.
+type State string
+
+// The states of a metadata object.
+const (
+	Readable State = "readable"
+	Missing  State = "missing"
+	Damaged  State = "damaged"
+)
+
+// Document is the metadata document of an archive as it was read.
+type Document struct {
+	State State
+	// Damage says why a damaged document cannot be parsed.
+	Damage string
+	// Body is the stored text; nil if the document is missing.
+	Body []byte
+
+	store  Archive
+	parsed archive.Document // empty unless State is Readable
+}
+
+// ReadDocument reads the metadata document. It reports a missing or damaged
+// document as a State. The error is the store's, or wraps
+// [archive.ErrNewerFormat].
+func ReadDocument(ctx context.Context, s Archive) (*Document, error) {
+	d := &Document{State: Readable, store: s}
+	object, err := s.Get(ctx, archive.DocumentName)
+	if errors.Is(err, store.ErrNotExist) {
+		d.State = Missing
+		return d, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", archive.DocumentName, err)
+	}
+	d.Body = object.Body
+	parsed, err := archive.ParseDocument(object.Body)
+	switch {
+	case errors.Is(err, archive.ErrNewerFormat):
+		return nil, err
+	case err != nil:
+		d.State, d.Damage = Damaged, err.Error()
+	default:
+		d.parsed = *parsed
+	}
+	return d, nil
+}
+
+// Err returns nil if the document is readable, and an error that wraps
+// [ErrNotFound] if it is missing or damaged.
+func (d *Document) Err() error {
+	switch d.State {
+	case Missing:
+		return fmt.Errorf("%w: there is no %s in %s yet; the first collect creates it", ErrNotFound, archive.DocumentName, d.store)
+	case Damaged:
+		return fmt.Errorf("%w: the document is damaged: %s; the next collect saves a copy and rebuilds it", ErrNotFound, d.Damage)
+	}
+	return nil
+}
+
+// IDs returns the listed ids in descending order; never nil.
+func (d *Document) IDs() []int64 { return append([]int64{}, d.parsed.SeenIDs...) }
+
+// lists reports whether the document lists the id.
+func (d *Document) lists(id int64) bool {
+	_, ok := slices.BinarySearchFunc(d.parsed.SeenIDs, id, func(a, b int64) int { return cmp.Compare(b, a) })
+	return ok
+}
+
+// completeFor reports whether the document lists id if it is stored at all.
+func (d *Document) completeFor(id int64) bool {
+	return d.parsed.CompleteAbove != nil && id > *d.parsed.CompleteAbove
+}

@@ -1,0 +1,198 @@
+package status
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"polisen-events-collector/pkg/archive"
+)
+
+// chunkSize is the number of objects that a search reads before it checks
+// whether it has found all ids.
+const chunkSize = 4 * concurrency
+
+// IDStatus says whether an id is in the archive.
+type IDStatus string
+
+// The statuses of an id.
+const (
+	Listed   IDStatus = "listed"    // in seen_ids of the document
+	Stored   IDStatus = "stored"    // in an object, but not listed
+	NotFound IDStatus = "not found" // neither
+)
+
+// Found is the result for one id.
+type Found struct {
+	ID     int64    `json:"id"`
+	Status IDStatus `json:"status"`
+	// Object and Line are the position of a stored id; lines count from one.
+	Object string `json:"object,omitempty"`
+	Line   int    `json:"line,omitempty"`
+	// Searched says where Find looked for the id.
+	Searched string `json:"searched"`
+}
+
+// FindResult holds the results in the order of the ids.
+type FindResult []Found
+
+// Find looks for ids in the document's list. It searches the objects under
+// events/, newest first, for the others, except those that the list proves not
+// to be stored. A date other than nil limits the search to one day. The error
+// is the store's.
+func (d *Document) Find(ctx context.Context, ids []int64, date *archive.Date) (FindResult, error) {
+	result := make(FindResult, len(ids))
+	wanted := make(map[int64]*Found)
+	for i, id := range ids {
+		f := &result[i]
+		*f = Found{ID: id, Status: NotFound, Searched: "seen_ids"}
+		switch {
+		case d.lists(id):
+			f.Status = Listed
+		case d.completeFor(id):
+			f.Searched = fmt.Sprintf("seen_ids, which lists every stored id above %d", *d.parsed.CompleteAbove)
+		default:
+			wanted[id] = f // if ids repeats an id, the last one
+		}
+	}
+	if len(wanted) == 0 {
+		return result, nil
+	}
+	prefix := archive.Events.Prefix()
+	if date != nil {
+		prefix = archive.Partition{Kind: archive.Events, Date: *date}.Prefix()
+	}
+	read, err := d.search(ctx, prefix, wanted)
+	if err != nil {
+		return nil, err
+	}
+	for i := range result {
+		f := wanted[result[i].ID]
+		if f == nil {
+			continue
+		}
+		result[i] = *f
+		result[i].Searched = fmt.Sprintf("seen_ids and %d objects of %s", read, prefix)
+		if d.State != Readable {
+			result[i].Searched = fmt.Sprintf("%d objects of %s; the document is %s", read, prefix, d.State)
+		}
+	}
+	return result, nil
+}
+
+// search fills in the positions of the wanted ids and returns the number of
+// objects that it read.
+func (d *Document) search(ctx context.Context, prefix string, wanted map[int64]*Found) (int, error) {
+	left := maps.Clone(wanted)
+	for _, p := range d.parsed.Pending { // these may not be in the store yet
+		if n, _ := archive.ParseName(p.Name); n.Kind == archive.Events && strings.HasPrefix(p.Name, prefix) {
+			locate(p.Name, p.Content, left)
+		}
+	}
+	names, err := d.list(ctx, prefix)
+	if err != nil {
+		return 0, err
+	}
+	read := 0
+	for chunk := range slices.Chunk(names, chunkSize) {
+		if len(left) == 0 {
+			break
+		}
+		contents, err := archive.ReadAll(ctx, d.store, chunk)
+		if err != nil {
+			return read, fmt.Errorf("search %s: %w", prefix, err)
+		}
+		for i, content := range contents {
+			locate(chunk[i], content, left)
+		}
+		read += len(chunk)
+	}
+	return read, nil
+}
+
+// list returns the names of the data objects with the prefix, newest first.
+func (d *Document) list(ctx context.Context, prefix string) ([]string, error) {
+	var names []archive.Name
+	for attrs, err := range d.store.List(ctx, prefix) {
+		if err != nil {
+			return nil, fmt.Errorf("list %s: %w", prefix, err)
+		}
+		if n, ok := archive.ParseName(attrs.Name); ok {
+			names = append(names, n)
+		}
+	}
+	slices.SortFunc(names, func(a, b archive.Name) int {
+		return cmp.Or(b.Date.Compare(a.Date), cmp.Compare(b.Timestamp, a.Timestamp))
+	})
+	text := make([]string, len(names))
+	for i, n := range names {
+		text[i] = n.String()
+	}
+	return text, nil
+}
+
+// locate looks for the ids of left in an object, fills in their positions and
+// deletes them from left.
+func locate(name string, content []byte, left map[int64]*Found) {
+	digits := make([][]byte, 0, len(left))
+	for id := range left {
+		digits = append(digits, strconv.AppendInt(nil, id, 10))
+	}
+	mayHold := func(text []byte) bool { // much cheaper than parsing
+		return slices.ContainsFunc(digits, func(d []byte) bool { return bytes.Contains(text, d) })
+	}
+	if !mayHold(content) {
+		return
+	}
+	for number, text := range archive.Lines(content) {
+		if !mayHold(text) {
+			continue
+		}
+		line, reason := archive.ParseLine(archive.Events, text)
+		if f := left[line.ID]; f != nil && reason == "" {
+			f.Status, f.Object, f.Line = Stored, name, number
+			delete(left, line.ID)
+		}
+	}
+}
+
+// Text writes one line per id.
+func (r FindResult) Text(w io.Writer) error {
+	for _, f := range r {
+		detail := "searched " + f.Searched
+		switch f.Status {
+		case Listed:
+			detail = "in seen_ids"
+		case Stored:
+			detail = fmt.Sprintf("%s line %d", f.Object, f.Line)
+		}
+		if _, err := fmt.Fprintf(w, "%d %s: %s\n", f.ID, f.Status, detail); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Err returns nil if all ids were found, and otherwise an error that wraps
+// [ErrNotFound].
+func (r FindResult) Err() error {
+	var missing []string
+	for _, f := range r {
+		if f.Status == NotFound {
+			missing = append(missing, fmt.Sprintf("id %d (searched %s)", f.ID, f.Searched))
+		}
+	}
+	switch len(missing) {
+	case 0:
+		return nil
+	case 1:
+		return fmt.Errorf("%w: %s", ErrNotFound, missing[0])
+	}
+	return fmt.Errorf("%w: %s and %d more", ErrNotFound, missing[0], len(missing)-1)
+}

@@ -1,0 +1,98 @@
+// Package status reads an archive's metadata: the document, the report of the
+// last run, and whether the objects of the last commit are stored. From these
+// it makes the summary that inspect-metadata prints and the health check of
+// verify --quick. It also finds single ids in the archive and compares a
+// response with it.
+//
+// It only reads, and takes the time from its caller. The verify package checks
+// the data objects.
+package status
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/report"
+	"polisen-events-collector/pkg/store"
+)
+
+var (
+	// ErrNotFound says that an id or the document was looked for and is not there.
+	ErrNotFound = errors.New("not found")
+	// ErrUnhealthy says that a health check found problems.
+	ErrUnhealthy = errors.New("health check failed")
+)
+
+const (
+	// MaxSkew is how much the clocks of two hosts may differ.
+	MaxSkew = 2 * time.Minute
+	// PutGrace is how long after its commit a run may take to store the
+	// objects. Until then a missing object is no problem.
+	PutGrace = time.Minute
+
+	// concurrency is the maximum number of concurrent store calls.
+	concurrency = 16
+)
+
+// Archive is the store that holds the archive.
+type Archive interface {
+	store.Reader
+	// String names the store, without secrets.
+	String() string
+}
+
+// Object is an object of the last commit.
+type Object struct {
+	Name  string              `json:"name"`
+	Lines int                 `json:"lines"`
+	State archive.ObjectState `json:"state"`
+}
+
+// lastRun is the report of the newest finished collect of any host.
+type lastRun struct {
+	state  State
+	report *report.Report // nil unless state is Readable
+}
+
+// readRest reads the metadata besides the document: the last run, and the
+// states of the document's pending objects in their order.
+func (d *Document) readRest(ctx context.Context, concurrency int) (lastRun, []Object, error) {
+	var run lastRun
+	pending := make([]Object, len(d.parsed.Pending))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(concurrency, 1))
+	g.Go(func() (err error) {
+		run, err = readLastRun(ctx, d.store)
+		return err
+	})
+	for i, p := range d.parsed.Pending {
+		g.Go(func() error {
+			state, err := p.Check(ctx, d.store)
+			pending[i] = Object{Name: p.Name, Lines: bytes.Count(p.Content, []byte("\n")), State: state}
+			return err
+		})
+	}
+	return run, pending, g.Wait()
+}
+
+func readLastRun(ctx context.Context, s store.Reader) (lastRun, error) {
+	object, err := s.Get(ctx, archive.LastRunName)
+	if errors.Is(err, store.ErrNotExist) {
+		return lastRun{state: Missing}, nil
+	}
+	if err != nil {
+		return lastRun{}, fmt.Errorf("read %s: %w", archive.LastRunName, err)
+	}
+	var r report.Report
+	if json.Unmarshal(object.Body, &r) != nil || r.Finished.IsZero() {
+		return lastRun{state: Damaged}, nil
+	}
+	return lastRun{Readable, &r}, nil
+}

@@ -1,0 +1,142 @@
+package status
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/report"
+	"polisen-events-collector/pkg/text"
+)
+
+// Summary is the archive's metadata in short. Times are in UTC. Its JSON fields
+// are stable: new ones may be added.
+type Summary struct {
+	Store  string `json:"store"`
+	State  State  `json:"document"`
+	Damage string `json:"damage,omitempty"`
+	// Tracked is the number of listed ids, Cap the most that are listed.
+	Tracked int    `json:"tracked"`
+	Cap     int    `json:"cap"`
+	Highest *int64 `json:"highest_id"`
+	Lowest  *int64 `json:"lowest_id"`
+	// CompleteAbove is nil if it is unknown.
+	CompleteAbove *int64     `json:"complete_above"`
+	LastUpdated   *time.Time `json:"last_updated"`
+	// Age is the time since LastUpdated; negative if that is in the future.
+	Age     *report.Seconds `json:"age_s"`
+	Version int             `json:"version"`
+	Commit  *archive.Commit `json:"commit"`
+	Pending []Object        `json:"pending"`
+	// LastRun is the report of the newest finished run; nil unless
+	// LastRunState is Readable.
+	LastRun      *report.Report `json:"last_run"`
+	LastRunState State          `json:"last_run_state"`
+
+	now time.Time
+}
+
+// Summarize reads the last run and the states of the pending objects, and
+// returns the summary. The error is the store's.
+func (d *Document) Summarize(ctx context.Context, now time.Time) (*Summary, error) {
+	run, pending, err := d.readRest(ctx, concurrency)
+	if err != nil {
+		return nil, err
+	}
+	doc := &d.parsed
+	s := &Summary{
+		Store: d.store.String(), State: d.State, Damage: d.Damage, Tracked: len(doc.SeenIDs), Cap: archive.MaxSeen,
+		CompleteAbove: doc.CompleteAbove, Version: doc.Version, Commit: doc.Commit, Pending: pending,
+		LastRun: run.report, LastRunState: run.state, now: now,
+	}
+	if n := len(doc.SeenIDs); n > 0 {
+		s.Highest, s.Lowest = &doc.SeenIDs[0], &doc.SeenIDs[n-1]
+	}
+	if !doc.LastUpdated.IsZero() {
+		at, age := doc.LastUpdated.UTC(), report.Seconds(now.Sub(doc.LastUpdated))
+		s.LastUpdated, s.Age = &at, &age
+	}
+	return s, nil
+}
+
+// Text writes the summary as a table.
+func (s *Summary) Text(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(t, "%s\t%s\n", name, text.OneLine(fmt.Sprintf(format, args...)))
+	}
+	row("store", "%s", s.Store)
+	switch s.State {
+	case Missing:
+		row("document", "missing; the first collect creates it")
+	case Damaged:
+		row("document", "damaged: %s; the next collect saves a copy and rebuilds it", s.Damage)
+	default:
+		s.writeDocument(row)
+	}
+	s.writeLastRun(row)
+	return t.Flush()
+}
+
+func (s *Summary) writeDocument(row func(string, string, ...any)) {
+	row("tracked", "%d of %d ids%s", s.Tracked, s.Cap, nearCap(s.Tracked, s.Cap))
+	if s.Highest != nil {
+		row("highest id", "%d", *s.Highest)
+		row("lowest id", "%d", *s.Lowest)
+	}
+	if s.CompleteAbove != nil {
+		row("complete above", "%d: every stored id above it is listed", *s.CompleteAbove)
+	} else {
+		row("complete above", "unknown: unlisted ids may be stored too, so runs look them up in the archive")
+	}
+	if s.LastUpdated != nil {
+		row("last updated", "%s, %s", s.LastUpdated.Format(time.RFC3339), text.Ago(time.Duration(*s.Age)))
+	}
+	if s.Commit != nil {
+		row("commit", "%d by run %s, format version %d", s.Commit.Sequence, s.Commit.ID, s.Version)
+	} else {
+		row("commit", "none: the document has only the three published fields")
+	}
+	if len(s.Pending) == 0 {
+		row("pending", "none")
+	}
+	for _, p := range s.Pending {
+		row("pending", "%s, %s: %s", p.Name, text.Count(p.Lines, "line"), p.State)
+	}
+}
+
+func (s *Summary) writeLastRun(row func(string, string, ...any)) {
+	switch s.LastRunState {
+	case Missing:
+		row("last run", "none: there is no %s", archive.LastRunName)
+		return
+	case Damaged:
+		row("last run", "%s is damaged", archive.LastRunName)
+		return
+	}
+	r := s.LastRun
+	row("last run", "%s, %s: %s", r.Finished.UTC().Format(time.RFC3339), text.Ago(s.now.Sub(r.Finished)), outcome(r))
+	n := r.Counts
+	row("", "%d fetched: %d new, %d revised, %d rejected, %d already seen", n.Fetched, n.New, n.Revised, n.Rejected, n.AlreadySeen)
+	if r.Window != nil {
+		row("", "window %s to %s, %.2f hours", r.Window.Oldest.Format(time.RFC3339), r.Window.Newest.Format(time.RFC3339), r.Window.Hours)
+	}
+}
+
+func outcome(r *report.Report) string {
+	if r.OK {
+		return "ok"
+	}
+	return fmt.Sprintf("failed with exit code %d: %s", r.ExitCode, r.Error)
+}
+
+// nearCap explains a list that is almost full.
+func nearCap(n, most int) string {
+	if n*10 < most*9 {
+		return ""
+	}
+	return "; a full list drops its lowest ids, and runs look those up in the archive"
+}
