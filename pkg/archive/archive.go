@@ -1,29 +1,32 @@
-// Package archive is the archive's format and the only way to write to it:
-// object names, partitions, JSON lines, the metadata document, the lookup in
-// partitions and the commit protocol that stores each event exactly once.
+// Package archive defines the format of an archive of Polisen events and is
+// the only code that writes one: object names, partitions, JSON lines, the
+// metadata document, the lookup in partitions, and the commit protocol, which
+// stores each event exactly once.
 //
-// # The protocol
+// # Commit protocol
 //
 // The document (metadata/last_seen.json) is a redo log with one atomic commit
-// point, a conditional PUT:
+// point, a conditional PUT. A run takes these steps:
 //
-//  1. read the document and its ETag;
-//  2. heal: make sure that each object of the last commit (pending) exists;
-//  3. decide what is new, by the document's list and, where that cannot tell,
-//     by looking into the archive;
-//  4. nothing new: stop. Otherwise build the next document, which holds the
-//     new objects whole;
-//  5. commit: PUT the document if its ETag is still the one read. If another
-//     run was faster, or the outcome is unknown, begin again at 1;
-//  6. PUT the new objects, each only if it is absent.
+//  1. Read the document and its ETag.
+//  2. Heal: put the objects of the last commit (the document's pending objects)
+//     that are missing.
+//  3. Decide which items are new, by the ids that the document lists and, where
+//     the list cannot tell, by a lookup in the partitions.
+//  4. Stop if nothing is new. Otherwise build the next document, which contains
+//     the new objects in full.
+//  5. Commit: put the document on condition that its ETag is still the one from
+//     step 1. After a conflict with another run, or if the outcome is unknown,
+//     start again at step 1.
+//  6. Put the new objects, each on condition that it does not exist yet.
 //
-// Each run heals before it commits, so at any commit all objects of all
-// earlier commits exist: a run may be killed anywhere, and any number may run
-// at once.
+// Every run heals before it commits, so at each commit all objects of all
+// earlier commits exist. A run may therefore be killed at any point, and any
+// number of runs may work at the same time.
 //
-// The package keeps no clock and knows no network: the time comes with the
-// options, the objects go to a store.Store. What to fetch and when, and what
-// to tell people about it, is the pipeline's business.
+// The package reads no clock and opens no connection: [Options] supplies the
+// time, and a [store.Store] keeps the objects. Package pipeline decides what to
+// fetch, when to fetch it and what to tell the user.
 package archive
 
 import (
@@ -32,37 +35,43 @@ import (
 	"time"
 )
 
-// ErrNewerFormat is returned for a document written by a later version of this
-// program than this one can continue.
-var ErrNewerFormat = errors.New("the metadata document is of a newer format")
+// ErrNewerFormat is the error for a document that a later release of this
+// program wrote and that this release cannot continue.
+var ErrNewerFormat = errors.New("unsupported newer format")
 
-// Options says how a Writer works.
+// Options are the settings of a [Writer].
 type Options struct {
-	// RunID names this run in the document, so that it can tell its own commit
-	// from another run's. It must be unique among all runs.
+	// RunID identifies this run in the document, so that the run recognises its
+	// own commits. It must be unique among all runs.
 	RunID string
-	// Now tells the time for object names and last_updated.
+	// Now returns the current time, for object names and last_updated.
 	Now func() time.Time
-	// Pause, if not nil, is called before a lost commit is tried again, with
-	// the number of commits lost so far; an error from it ends the attempt.
-	Pause func(ctx context.Context, lost int) error
+	// Pause, if not nil, is called before a failed commit is tried again, with
+	// the number of commits that have failed so far. If it returns an error, the
+	// Writer gives up with that error.
+	Pause func(ctx context.Context, failed int) error
 	// Stage, if not nil, is called at the start of each stage of the protocol
-	// (one of the Stage constants); the function it returns is called at the end.
+	// with one of the Stage constants. The function that it returns is called at
+	// the end of the stage.
 	Stage func(name string) (done func())
-	// Revisions says whether changed versions of stored events are stored.
+	// Revisions makes the Writer store changed versions of stored events.
 	Revisions bool
-	// DryRun lets Add decide without writing anything, not even to heal.
+	// DryRun makes the Writer decide what it would store without writing
+	// anything, not even to heal.
 	DryRun bool
 }
 
-// The stages that Options.Stage hears of. Each may happen more than once.
+// The names of the stages, for Options.Stage. A run may go through a stage more
+// than once.
 const (
 	StageDocument = "document" // step 1
 	StageHeal     = "heal"     // step 2
 	StageDedup    = "dedup"    // step 3, lookups included
-	StageCommit   = "commit"   // steps 4 and 5
+	StageCommit   = "commit"   // step 5
 	StagePut      = "put"      // step 6
 )
 
-// concurrency bounds the calls to the store that are under way at a time.
+// concurrency is the maximum number of calls to the store at the same time. A
+// full response covers about nine dates, so a lookup or a commit rarely has more
+// objects than that to read or to put.
 const concurrency = 16

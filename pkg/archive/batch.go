@@ -2,44 +2,46 @@ package archive
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"time"
 
 	"polisen-events-collector/pkg/polisen"
 )
 
-// Batch is what a Writer is to store: the items of one response, or of saved
-// responses.
+// Batch is a set of items for a [Writer] to store: those of one API response,
+// or some of the items of saved responses.
 type Batch struct {
 	Events   []polisen.Event
 	Rejected []polisen.Rejected
-	// ObservedAt is when the items were fetched.
+	// ObservedAt is the time at which the items were fetched.
 	ObservedAt time.Time
-	// Current says that these are the events the API shows now: their ids are
-	// kept in the document before any others, since the next response will
-	// hold most of them again.
+	// Current says that the API returns these events now. The document then lists
+	// their ids before any others, because the next response will contain most of
+	// them again.
 	Current bool
 }
 
-// Outcome is what became of a batch.
+// Outcome says what happened to a batch.
 type Outcome struct {
 	// New, Revised and Rejected count the items that this run stored: first
-	// versions, later versions, and what could not be an event.
+	// versions of events, later versions, and items that could not be an event.
 	New, Revised, Rejected int
-	// Seen counts the events that were stored already, repeats within the
-	// batch apart, which Repeated counts.
+	// Seen counts the events that were stored already. Repeated counts those that
+	// were not stored because an earlier event of the batch has the same version.
 	Seen, Repeated int
 	// SeenRejected counts the rejected items that were stored already.
 	SeenRejected int
-	// Classes say what became of each event of the batch, in their order; of
-	// batches together they are nil, and after an error some are zero.
+	// Classes are the classes of the batch's events, in the order of the batch.
+	// They are nil in the sum of several outcomes. After an error the class of an
+	// event may be zero.
 	Classes []Class
-	// LookedUp counts the events for which the archive itself was consulted.
+	// LookedUp counts the events that needed a lookup in the archive.
 	LookedUp int
 	// Listed is the number of ids in the document when the batch was first
-	// held against it, and Overlap the number of the batch's events among them.
+	// compared with it, and Overlap the number of the batch's events among them.
 	Listed, Overlap int
-	// Objects are the data objects stored.
+	// Objects are the data objects of this run's commits.
 	Objects []Object
 	// Rebuilt says that the document was missing, damaged or in the published
 	// three-field format, and that this run wrote it in full.
@@ -48,15 +50,14 @@ type Outcome struct {
 	// copied before it was replaced; empty if there was none.
 	DamagedCopy string
 	// Conflicts counts the commits that failed because another run committed
-	// first, UnknownOutcomes those whose result the store did not report, so
-	// that the document had to be read again.
+	// first. UnknownOutcomes counts those whose outcome the store did not report,
+	// so that the document had to be read again.
 	Conflicts, UnknownOutcomes int
-	// Warnings are for people, one line each.
+	// Warnings are messages for the user, one line each.
 	Warnings []string
 }
 
-// Plus returns what became of both batches together. Classes, Listed and
-// Overlap say nothing of a sum.
+// Plus returns the sum of two outcomes, without Classes, Listed and Overlap.
 func (o Outcome) Plus(p Outcome) Outcome {
 	return Outcome{
 		New: o.New + p.New, Revised: o.Revised + p.Revised, Rejected: o.Rejected + p.Rejected,
@@ -69,97 +70,127 @@ func (o Outcome) Plus(p Outcome) Outcome {
 	}
 }
 
-// Class is what becomes of an item of a batch.
+// Class says what happens to an event of a batch.
 type Class uint8
 
-// The classes of an item. A rejected one is New or, as far as that is told,
-// nothing.
+// The classes of an event.
 const (
 	undecided Class = iota
-	New             // the first version of its event, or a rejected item
-	Revised         // a later version
+	New             // stored as the first version of its event
+	Revised         // stored as a later version
 	Seen            // stored already
-	Repeated        // shown before in the batch
+	Repeated        // the same version occurs earlier in the batch
 )
 
-// progress is how far the items of a batch are stored. An item is done once a
-// commit that holds it is known to have happened.
-type progress struct {
-	Batch
-	rejectedFingerprints []string
-	repeats              []bool  // events whose id came before
-	events, rejected     []Class // done
-	lookedUp             map[int]bool
-	screened             bool
-	attempts             map[int64]*plan // commits with an unknown outcome, by sequence
-	outcome              Outcome
+// batchChange is the [change] that stores a batch. It keeps track of the items
+// that commits of this run have stored so far.
+type batchChange struct {
+	batch          Batch
+	rejectedHashes []string // the fingerprints of batch.Rejected
+	repeated       []bool   // by event: an earlier event of the batch has the same id
+
+	committedEvents   []Class // by event: New or Revised if this run has committed it
+	committedRejected []bool  // by rejected item: this run has committed it
+
+	plans map[Commit]*plan // the plan behind each commit that was tried
+	last  *plan            // the plan that left nothing undecided; nil before there is one
+
+	compared bool         // outcome.Listed and outcome.Overlap are set
+	lookedUp map[int]bool // the indexes of the events that needed a lookup
+	outcome  Outcome
 }
 
-func newProgress(b Batch) *progress {
-	p := &progress{
-		Batch:                b,
-		rejectedFingerprints: make([]string, len(b.Rejected)),
-		repeats:              make([]bool, len(b.Events)),
-		events:               make([]Class, len(b.Events)),
-		rejected:             make([]Class, len(b.Rejected)),
-		lookedUp:             make(map[int]bool),
-		attempts:             make(map[int64]*plan),
+func newBatchChange(b Batch) *batchChange {
+	c := &batchChange{
+		batch:             b,
+		rejectedHashes:    make([]string, len(b.Rejected)),
+		repeated:          make([]bool, len(b.Events)),
+		committedEvents:   make([]Class, len(b.Events)),
+		committedRejected: make([]bool, len(b.Rejected)),
+		plans:             make(map[Commit]*plan),
+		lookedUp:          make(map[int]bool),
 	}
-	came := make(map[int64]struct{}, len(b.Events))
+	ids := make(map[int64]struct{}, len(b.Events))
 	for i, e := range b.Events {
-		_, p.repeats[i] = came[e.ID]
-		came[e.ID] = struct{}{}
+		_, c.repeated[i] = ids[e.ID]
+		ids[e.ID] = struct{}{}
 	}
 	for i, r := range b.Rejected {
-		p.rejectedFingerprints[i] = polisen.Fingerprint(r.Raw)
+		c.rejectedHashes[i] = polisen.Fingerprint(r.Raw)
 	}
-	return p
+	return c
 }
 
-// credit marks what a commit of this run has stored.
-func (p *progress) credit(plan *plan) {
-	for i, c := range plan.events {
-		if c == New || c == Revised {
-			p.events[i] = c
-		}
+// next implements [change]: steps 3 and 4 of the protocol.
+func (c *batchChange) next(ctx context.Context, w *Writer) (*Document, error) {
+	done := w.opts.Stage(StageDedup)
+	p, err := w.decide(ctx, c)
+	done()
+	if err != nil {
+		return nil, err
 	}
-	for i, c := range plan.rejected {
-		if c == New {
-			p.rejected[i] = c
-		}
+	if p.empty() {
+		c.last = p
+		return nil, nil
 	}
-	p.outcome.Objects = append(p.outcome.Objects, plan.objects...)
-	p.outcome.Rebuilt = p.outcome.Rebuilt || plan.rebuild && !plan.first
+	w.build(p, c.batch.Current)
+	c.plans[*p.next.Commit] = p
+	return p.next, nil
 }
 
-// finish counts the items; last is the last decision on them, or nil if there
-// was none.
-func (p *progress) finish(last *plan) Outcome {
-	o := p.outcome
-	o.Classes = slices.Clone(p.events)
-	for i, c := range p.events {
-		if c == undecided && last != nil {
-			c = last.events[i]
-			o.Classes[i] = c
+// committed implements [change].
+func (c *batchChange) committed(w *Writer, commit Commit) (complete bool) {
+	p := c.plans[commit]
+	for i, class := range p.eventClasses {
+		if class == New || class == Revised {
+			c.committedEvents[i] = class
+			e := c.batch.Events[i]
+			w.index.addVersion(DateOf(e.Time), e.ID, e.Fingerprint)
 		}
-		switch c {
+	}
+	for i, isNew := range p.newRejected {
+		if isNew {
+			c.committedRejected[i] = true
+			w.index.addRejected(c.rejectedHashes[i])
+		}
+	}
+	c.outcome.Objects = append(c.outcome.Objects, p.objects...)
+	c.outcome.Rebuilt = c.outcome.Rebuilt || p.rebuild && !p.newArchive
+	if p.incomplete {
+		return false
+	}
+	c.last = p
+	return true
+}
+
+// result returns the outcome of the change. If the change failed, it counts
+// only the items that are known to be committed.
+func (c *batchChange) result() Outcome {
+	o := c.outcome
+	o.Classes = slices.Clone(c.committedEvents)
+	for i, class := range o.Classes {
+		if class == undecided && c.last != nil {
+			class = c.last.eventClasses[i]
+			o.Classes[i] = class
+		}
+		switch class {
 		case New:
 			o.New++
 		case Revised:
 			o.Revised++
-		case Repeated:
-			o.Repeated++
 		case Seen:
 			o.Seen++
+		case Repeated:
+			o.Repeated++
 		}
 	}
-	for _, c := range p.rejected {
-		if c == New {
+	for _, committed := range c.committedRejected {
+		if committed {
 			o.Rejected++
-		} else if last != nil {
+		} else if c.last != nil {
 			o.SeenRejected++
 		}
 	}
-	o.LookedUp = len(p.lookedUp)
+	o.LookedUp = len(c.lookedUp)
 	return o
 }

@@ -38,7 +38,7 @@ func writer(b *testing.B, listed []polisen.Event) *Writer {
 		shown[id] = Versions{"0123456789abcdef"}
 	}
 	doc := &Document{Version: formatVersion, CompleteAbove: &above, Commit: &Commit{ID: "x", Sequence: 1, Timestamp: 1}}
-	new(Document).track(doc, shown, true)
+	new(Document).listIDs(doc, shown, true)
 	doc.CompleteAbove = &above
 	w.setDocument(doc, "etag")
 	w.loaded = true
@@ -49,12 +49,12 @@ func writer(b *testing.B, listed []polisen.Event) *Writer {
 func BenchmarkDedup(b *testing.B) {
 	events := response(b, 500)
 	w := writer(b, events[3:])
-	verdicts := make([]verdict, len(events))
+	statuses := make([]idStatus, len(events))
 	for b.Loop() {
-		w.screen(events, verdicts)
+		w.compareIDs(events, statuses)
 	}
-	if verdicts[0] != unseen || verdicts[3] != listed {
-		b.Fatalf("verdicts %v", verdicts[:4])
+	if statuses[0] != idNew || statuses[3] != idStored {
+		b.Fatalf("statuses %v", statuses[:4])
 	}
 	b.ReportMetric(float64(b.N)*float64(len(events))/b.Elapsed().Seconds(), "ids/s")
 }
@@ -62,7 +62,7 @@ func BenchmarkDedup(b *testing.B) {
 // BenchmarkPartition decides on a full response of which all is new, and
 // groups it by date into JSON lines.
 func BenchmarkPartition(b *testing.B) {
-	p := newProgress(Batch{Events: response(b, 500), ObservedAt: benchNow, Current: true})
+	p := newBatchChange(Batch{Events: response(b, 500), ObservedAt: benchNow, Current: true})
 	w := writer(b, nil)
 	for b.Loop() {
 		if plan, err := w.decide(b.Context(), p); err != nil || plan.items != 500 {
@@ -73,14 +73,14 @@ func BenchmarkPartition(b *testing.B) {
 
 // BenchmarkEncode builds and encodes the document that commits such a response.
 func BenchmarkEncode(b *testing.B) {
-	p := newProgress(Batch{Events: response(b, 500), ObservedAt: benchNow, Current: true})
+	p := newBatchChange(Batch{Events: response(b, 500), ObservedAt: benchNow, Current: true})
 	w := writer(b, nil)
 	plan, err := w.decide(b.Context(), p)
 	if err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		w.build(plan, p)
+		w.build(plan, true)
 		if _, err := plan.next.encode(); err != nil {
 			b.Fatal(err)
 		}
@@ -89,13 +89,13 @@ func BenchmarkEncode(b *testing.B) {
 
 // BenchmarkReadDocument parses the document of that commit.
 func BenchmarkReadDocument(b *testing.B) {
-	p := newProgress(Batch{Events: response(b, 500), ObservedAt: benchNow, Current: true})
+	p := newBatchChange(Batch{Events: response(b, 500), ObservedAt: benchNow, Current: true})
 	w := writer(b, nil)
 	plan, err := w.decide(b.Context(), p)
 	if err != nil {
 		b.Fatal(err)
 	}
-	w.build(plan, p)
+	w.build(plan, true)
 	body, err := plan.next.encode()
 	if err != nil {
 		b.Fatal(err)

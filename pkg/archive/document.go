@@ -14,113 +14,119 @@ import (
 )
 
 const (
-	// MaxSeen is the most ids that a document lists.
+	// MaxSeen is the maximum number of ids that a document lists. The published
+	// format has this limit, which is twice the size of a full response.
 	MaxSeen = 1000
-	// maxRejected is the most hashes of rejected items that a document lists.
+	// maxRejected is the maximum number of rejected items that a document lists,
+	// so that the document stays small.
 	maxRejected = 1000
-	// formatVersion is the version of the document that this program writes.
+	// formatVersion is the version of the documents that this program writes.
 	formatVersion = 1
-	// settle is how long after a commit a run that read the document before it
-	// may still put objects: more than any run's time between two steps.
-	settle = 10 * time.Minute
+	// maxActive is how long after a commit a run that has read an earlier document
+	// may still put objects. It is twice the default time limit of a collect.
+	maxActive = 10 * time.Minute
 )
 
-// Document is the metadata document: what the archive has seen, and the redo
-// log of its last commit. The first three fields are the published format;
-// all others may be missing in a document that another program wrote.
+// Document is the metadata document. It lists what the archive holds, and
+// contains the redo log of the last commit. Its first three fields are the
+// published format. A document that another program wrote may lack all others.
 type Document struct {
-	// SeenIDs are ids that are stored: unique, descending, at most MaxSeen.
+	// SeenIDs are ids of stored events: unique, in descending order, at most
+	// MaxSeen.
 	SeenIDs []int64 `json:"seen_ids"`
 	// LastUpdated is the time of the commit, in UTC.
 	LastUpdated time.Time `json:"last_updated"`
 	// TotalTracked is the length of SeenIDs.
 	TotalTracked int `json:"total_tracked"`
 
-	// Version is the format's; zero in a document of the published format.
+	// Version is the version of the format, and 0 in the published format.
 	Version int `json:"version,omitempty"`
-	// Commit says which run wrote the document.
+	// Commit identifies the commit that wrote the document.
 	Commit *Commit `json:"commit,omitempty"`
-	// CompleteAbove bounds what the list cannot tell: an id above it that is
-	// not listed was never seen. Nil means that any unlisted id may be stored.
+	// CompleteAbove is the id above which SeenIDs is complete: an event with a
+	// higher id that is not listed was never seen. If it is nil, any event that is
+	// not listed may be stored.
 	CompleteAbove *int64 `json:"complete_above,omitempty"`
-	// Pending are the objects of the last commit, whole.
+	// Pending are the objects of the last commit, with their contents.
 	Pending []Pending `json:"pending,omitempty"`
-	// Fingerprints are the stored versions of listed ids, first version first.
-	// A listed id may lack them.
+	// Fingerprints are the stored versions of listed ids. A listed id may have
+	// none here.
 	Fingerprints map[int64]Versions `json:"fingerprints,omitempty"`
-	// Rejected says which rejected items are stored.
+	// Rejected lists stored rejected items.
 	Rejected *RejectedItems `json:"rejected,omitempty"`
-	// Superseded are objects whose lines stand elsewhere since a repair. They
-	// are deleted, or to be deleted before any other repair decides what is
-	// double: without the list two repairs might each rely on the copy that
-	// the other deletes. Every commit hands it on.
+	// Superseded are objects whose lines a repair has stored in another object.
+	// They are deleted, or must be deleted before the next repair looks for
+	// duplicates: otherwise two repairs could each keep the copy that the other
+	// one deletes. Every commit copies the list from the document before.
 	Superseded []Superseded `json:"superseded,omitempty"`
 }
 
 // Commit identifies one commit.
 type Commit struct {
-	// ID is that of the run.
+	// ID is the id of the run that made the commit.
 	ID string `json:"id"`
-	// Sequence counts the archive's commits.
+	// Sequence is the number of the commit. The archive's first commit is 1.
 	Sequence int64 `json:"sequence"`
-	// Timestamp is in the names of the commit's objects: Unix seconds, higher
-	// than that of any earlier commit, and so perhaps ahead of the clock.
+	// Timestamp, in Unix seconds, is part of the names of the commit's objects. It
+	// is higher than the timestamps of all earlier commits, and may therefore be
+	// later than the time of the commit.
 	Timestamp int64 `json:"timestamp"`
-	// OldestActive is the timestamp of the oldest commit whose objects a run may still
-	// have been putting at the time of this one.
+	// OldestActive is the timestamp of the oldest commit whose objects some run
+	// may have been putting when this commit was made.
 	OldestActive int64 `json:"oldest_active,omitempty"`
 }
 
-// Superseded is one state of an object that may be deleted.
+// Superseded identifies an object that may be deleted in one of its states.
 type Superseded struct {
 	Name string     `json:"name"`
 	ETag store.ETag `json:"etag"`
 }
 
-// RejectedItems are the fingerprints of stored rejected items.
+// RejectedItems lists stored rejected items.
 type RejectedItems struct {
-	// Complete says that no stored item is missing from Hashes.
+	// Complete says that Hashes covers all stored items.
 	Complete bool `json:"complete"`
-	// Hashes are the items' fingerprints, the most recently observed first.
+	// Hashes are fingerprints of items, with the latest observed first.
 	Hashes []string `json:"hashes"`
 }
 
-// Versions are the fingerprints of an event's stored versions, the first
-// version first. Their JSON form is one string, divided by spaces.
+// Versions are the fingerprints of an event's stored versions, starting with
+// the first version. Their JSON form is one string with spaces between them.
 type Versions []string
 
-// MarshalText implements encoding.TextMarshaler.
+// MarshalText implements [encoding.TextMarshaler].
 func (v Versions) MarshalText() ([]byte, error) { return []byte(strings.Join(v, " ")), nil }
 
-// UnmarshalText implements encoding.TextUnmarshaler.
+// UnmarshalText implements [encoding.TextUnmarshaler].
 func (v *Versions) UnmarshalText(text []byte) error {
 	*v = strings.Fields(string(text))
 	return nil
 }
 
-// ParseDocument reads a document, of this program's format or the plain
-// published one. ErrNewerFormat if only a later version of this program can
-// read it; any other error means that it is damaged.
+// ParseDocument parses a document in this program's format or in the published
+// one. It sorts SeenIDs and removes repeated ids. The error wraps
+// [ErrNewerFormat] if only a later release can read the document. Any other
+// error means that the document is damaged.
 func ParseDocument(body []byte) (*Document, error) {
 	var d Document
 	if err := json.Unmarshal(body, &d); err != nil {
 		return nil, fmt.Errorf("read %s: %w", DocumentName, err)
 	}
 	if d.Version > formatVersion {
-		return nil, fmt.Errorf("read %s: %w: version %d, this program knows %d; use a later release",
+		return nil, fmt.Errorf("read %s: %w: its version is %d, and this release reads versions up to %d; install a later release",
 			DocumentName, ErrNewerFormat, d.Version, formatVersion)
 	}
 	if d.SeenIDs == nil {
 		return nil, fmt.Errorf("read %s: it has no seen_ids", DocumentName)
 	}
 	for _, p := range d.Pending {
-		if n, ok := ParseName(p.Name); !ok || n.String() != p.Name {
-			return nil, fmt.Errorf("read %s: pending object %.80q is not a data object", DocumentName, p.Name)
+		if _, ok := ParseName(p.Name); !ok {
+			return nil, fmt.Errorf("read %s: pending object %.80q does not have the name of a data object", DocumentName, p.Name)
 		}
 	}
-	for _, p := range d.Superseded {
-		if _, ok := ParseName(p.Name); !ok {
-			return nil, fmt.Errorf("read %s: superseded object %.80q is not a data object", DocumentName, p.Name)
+	for _, o := range d.Superseded {
+		if _, ok := ParseName(o.Name); !ok {
+			return nil, fmt.Errorf("read %s: superseded object %.80q does not have the name of a data object", DocumentName, o.Name)
 		}
 	}
 	slices.SortFunc(d.SeenIDs, descending)
@@ -129,30 +135,31 @@ func ParseDocument(body []byte) (*Document, error) {
 	return &d, nil
 }
 
-// encode returns the document's JSON text, on one line.
+// encode returns the JSON form of the document, which is one line.
 func (d *Document) encode() ([]byte, error) {
 	var b bytes.Buffer
 	b.Grow(d.sizeHint())
 	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false) // keeps pending content readable
+	enc.SetEscapeHTML(false) // keeps pending objects readable
 	if err := enc.Encode(d); err != nil {
 		return nil, fmt.Errorf("encode %s: %w", DocumentName, err)
 	}
 	return b.Bytes(), nil
 }
 
-// sizeHint is about the size of the encoded document, or a little more.
+// sizeHint estimates the size of the encoded document in bytes.
 func (d *Document) sizeHint() int {
-	size := 64 << 10 // a full list
+	size := 64 << 10 // full lists of ids, fingerprints and rejected items
 	for _, p := range d.Pending {
 		size += len(p.Content) * 5 / 4 // for the escapes
 	}
 	return size
 }
 
-// published reports whether d has the plain published format, or none.
+// published reports whether d is in the published format, or is no document.
 func (d *Document) published() bool { return d.Version == 0 }
 
+// sequence returns the number of the last commit, or 0 if there was none.
 func (d *Document) sequence() int64 {
 	if d.Commit == nil {
 		return 0
@@ -160,6 +167,7 @@ func (d *Document) sequence() int64 {
 	return d.Commit.Sequence
 }
 
+// timestamp returns the timestamp of the last commit, or 0 if there was none.
 func (d *Document) timestamp() int64 {
 	if d.Commit == nil {
 		return 0
@@ -167,36 +175,37 @@ func (d *Document) timestamp() int64 {
 	return d.Commit.Timestamp
 }
 
-// unsettled returns the timestamp of the oldest commit whose objects a run may
-// still be putting: one that read a document which has been replaced meanwhile
-// may go on to heal or to flush by it.
-func (d *Document) unsettled(now time.Time) int64 {
-	if now.Sub(d.LastUpdated) > settle {
-		return d.timestamp() // only this commit's own, which any run may heal
+// oldestActive returns the timestamp of the oldest commit whose objects a run
+// may still put. A run may do so with a document that has been replaced since
+// the run read it.
+func (d *Document) oldestActive(now time.Time) int64 {
+	if now.Sub(d.LastUpdated) > maxActive {
+		return d.timestamp() // of the last commit, whose objects every run may put
 	}
 	return d.Commit.OldestActive
 }
 
-// MayStillBeWritten reports whether a run that works at this time may yet put the
-// object, so that to delete it would be of no avail.
+// MayStillBeWritten reports whether some run may still put the object with this
+// name, so that deleting it now could be undone.
 func (d *Document) MayStillBeWritten(n Name, now time.Time) bool {
-	return d.Commit != nil && d.unsettled(now) <= n.Timestamp && n.Timestamp <= d.Commit.Timestamp
+	return d.Commit != nil && d.oldestActive(now) <= n.Timestamp && n.Timestamp <= d.Commit.Timestamp
 }
 
-// track builds the list of the next document from d's and from the stored ids
-// that a batch showed. With first, the shown ids are kept before all others:
-// they will be shown again. Otherwise the highest ids are kept.
-func (d *Document) track(next *Document, shown map[int64]Versions, first bool) {
-	ids := slices.Collect(maps.Keys(shown))
-	if first {
+// listIDs sets the list of ids of the next document: as many as fit of the ids
+// that d lists and of the stored ids of a batch. If the batch is current, it
+// keeps the ids of the batch before any others. Otherwise it keeps the highest
+// ids.
+func (d *Document) listIDs(next *Document, stored map[int64]Versions, current bool) {
+	ids := slices.Collect(maps.Keys(stored))
+	if current {
 		slices.SortFunc(ids, descending)
 	}
-	for _, id := range d.SeenIDs { // descending, too
-		if _, ok := shown[id]; !ok {
+	for _, id := range d.SeenIDs { // in descending order
+		if _, ok := stored[id]; !ok {
 			ids = append(ids, id)
 		}
 	}
-	if !first {
+	if !current {
 		slices.SortFunc(ids, descending)
 	}
 	kept := min(len(ids), MaxSeen)
@@ -205,28 +214,30 @@ func (d *Document) track(next *Document, shown map[int64]Versions, first bool) {
 		above := max(*d.CompleteAbove, slices.Max(dropped))
 		next.CompleteAbove = &above
 	}
-	next.SeenIDs = append([]int64{}, ids[:kept]...) // an empty list, not null
+	next.SeenIDs = append([]int64{}, ids[:kept]...) // not nil, whose JSON form is null
 	slices.SortFunc(next.SeenIDs, descending)
 	next.TotalTracked = kept
 	next.Fingerprints = make(map[int64]Versions, kept)
 	for _, id := range next.SeenIDs {
-		v, ok := shown[id]
+		versions, ok := stored[id]
 		if !ok {
-			v = d.Fingerprints[id]
+			versions = d.Fingerprints[id]
 		}
-		if len(v) > 0 {
-			next.Fingerprints[id] = v
+		if len(versions) > 0 {
+			next.Fingerprints[id] = versions
 		}
 	}
 }
 
-// trackRejected lists stored rejected items in the next document: hashes are
-// their fingerprints, those to keep first; complete says whether they are all.
-func trackRejected(next *Document, hashes []string, complete bool) {
+// listRejected sets the list of rejected items of the next document. The hashes
+// are fingerprints of stored items, the ones to keep first in front; complete
+// says that they cover all stored items.
+func listRejected(next *Document, hashes []string, complete bool) {
 	kept := min(len(hashes), maxRejected)
 	if complete || kept > 0 {
 		next.Rejected = &RejectedItems{Complete: complete && kept == len(hashes), Hashes: hashes[:kept]}
 	}
 }
 
+// descending orders ids from high to low.
 func descending(a, b int64) int { return cmp.Compare(b, a) }

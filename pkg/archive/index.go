@@ -12,35 +12,37 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-// index is what a Writer has read of the archive's partitions. Data objects
-// never change, so each is read once; a partition's list of objects holds as
-// long as nobody else commits.
+// index holds what a [Writer] has read of the archive's partitions. It reads
+// each data object only once, because data objects do not change. It lists a
+// partition again only after another run has committed.
 type index struct {
 	store    store.Reader
-	days     map[Date]*day
-	rejected *rejectedIndex
-	warnings []string
+	days     map[Date]*dayIndex
+	rejected *rejectedIndex // nil before the first lookup of rejected items
+	warnings []string       // messages for the user, one line each
 }
 
-// day is one date's partitions.
-type day struct {
-	fresh  bool // listed since the document last changed
-	read   map[string]bool
+// dayIndex holds the events and revisions of one date.
+type dayIndex struct {
+	fresh  bool            // listed since another run last committed
+	read   map[string]bool // the names of the objects that were read
 	stored map[int64]Versions
 }
 
+// rejectedIndex holds the rejected items of all dates.
 type rejectedIndex struct {
-	read   map[string]bool
-	hashes map[string]bool
-	fresh  bool
+	fresh  bool            // listed since another run last committed
+	read   map[string]bool // the names of the objects that were read
+	hashes map[string]bool // the fingerprints of the items
 }
 
 func newIndex(s store.Reader) *index {
-	return &index{store: s, days: make(map[Date]*day)}
+	return &index{store: s, days: make(map[Date]*dayIndex)}
 }
 
-// stale says that another run may have written to the archive.
-func (x *index) stale() {
+// invalidate makes the next lookup list the partitions again, because another
+// run may have committed.
+func (x *index) invalidate() {
 	for _, d := range x.days {
 		d.fresh = false
 	}
@@ -49,47 +51,17 @@ func (x *index) stale() {
 	}
 }
 
-// versions returns the stored versions of an id by the partition of its date,
-// which must have been looked up.
-func (x *index) versions(date Date, id int64) Versions { return x.days[date].stored[id] }
-
-// note records a line that this run has committed.
-func (x *index) note(date Date, id int64, fingerprint string) {
-	if d := x.days[date]; d != nil && !slices.Contains(d.stored[id], fingerprint) {
-		d.stored[id] = append(d.stored[id], fingerprint)
-	}
-}
-
-// noteRejected is note for a rejected item.
-func (x *index) noteRejected(fingerprint string) {
-	if x.rejected != nil {
-		x.rejected.hashes[fingerprint] = true
-	}
-}
-
-// keep records the lines of objects that may not be in the store, nor in the
-// next document: a dry run puts none. Those of a later lookup come on top.
-func (x *index) keep(pending []Pending) {
-	for _, p := range pending {
-		if n, _ := ParseName(p.Name); n.Kind == Rejected {
-			x.rejectedItems().add(p.Content)
-		} else {
-			x.addLines(n.Date, p.Name, p.Content)
-		}
-	}
-}
-
-// day returns what is known of a date's partitions, which may be nothing yet.
-func (x *index) day(date Date) *day {
+// day returns the index of a date, which may be empty.
+func (x *index) day(date Date) *dayIndex {
 	d := x.days[date]
 	if d == nil {
-		d = &day{read: make(map[string]bool), stored: make(map[int64]Versions)}
+		d = &dayIndex{read: make(map[string]bool), stored: make(map[int64]Versions)}
 		x.days[date] = d
 	}
 	return d
 }
 
-// rejectedItems is day for all rejected items.
+// rejectedItems returns the index of rejected items, which may be empty.
 func (x *index) rejectedItems() *rejectedIndex {
 	if x.rejected == nil {
 		x.rejected = &rejectedIndex{read: make(map[string]bool), hashes: make(map[string]bool)}
@@ -97,48 +69,50 @@ func (x *index) rejectedItems() *rejectedIndex {
 	return x.rejected
 }
 
-// lookup makes sure that the partitions of these dates are known. The lines of
-// pending count as stored, whether or not their objects are there yet.
-func (x *index) lookup(ctx context.Context, dates []Date, pending []Pending) error {
-	var wanted []Date
+// lookUp reads the partitions of these dates, as far as they are not known. It
+// counts the lines of pending objects as stored, whether or not the objects
+// exist yet.
+func (x *index) lookUp(ctx context.Context, dates []Date, pending []Pending) error {
+	var stale []Date
 	for _, date := range dates {
-		if !x.day(date).fresh && !slices.Contains(wanted, date) {
-			wanted = append(wanted, date)
+		if !x.day(date).fresh && !slices.Contains(stale, date) {
+			stale = append(stale, date)
 		}
 	}
-	if len(wanted) == 0 {
+	if len(stale) == 0 {
 		return nil
 	}
 	for _, kind := range []Kind{Events, Revisions} {
-		if err := x.readPartitions(ctx, kind, wanted); err != nil {
-			return err
+		if err := x.readPartitions(ctx, kind, stale); err != nil {
+			return fmt.Errorf("look up stored events: %w", err)
 		}
 	}
 	for _, p := range pending {
 		n, _ := ParseName(p.Name)
-		if n.Kind != Rejected && slices.Contains(wanted, n.Date) {
+		if n.Kind != Rejected && slices.Contains(stale, n.Date) {
 			x.addLines(n.Date, p.Name, p.Content)
 		}
 	}
-	for _, date := range wanted {
+	for _, date := range stale {
 		x.days[date].fresh = true
 	}
 	return nil
 }
 
-// readPartitions reads what is new in the partitions of a kind.
+// readPartitions reads the objects of a kind on these dates that were not read
+// before.
 func (x *index) readPartitions(ctx context.Context, kind Kind, dates []Date) error {
 	var names []string
 	var days []Date // of the names
-	for prefix, month := range byMonth(kind, dates) {
+	for prefix, group := range groupByMonth(kind, dates) {
 		for attrs, err := range x.store.List(ctx, prefix) {
 			if err != nil {
-				return fmt.Errorf("look up %s: %w", prefix, err)
+				return err
 			}
-			if !x.readable(attrs.Name) {
+			if !x.checkName(attrs.Name) {
 				continue
 			}
-			for _, date := range month {
+			for _, date := range group {
 				if strings.HasPrefix(attrs.Name, Partition{kind, date}.Prefix()) && !x.days[date].read[attrs.Name] {
 					names, days = append(names, attrs.Name), append(days, date)
 				}
@@ -147,7 +121,7 @@ func (x *index) readPartitions(ctx context.Context, kind Kind, dates []Date) err
 	}
 	contents, err := ReadAll(ctx, x.store, names)
 	if err != nil {
-		return fmt.Errorf("look up: %w", err)
+		return err
 	}
 	for i, name := range names {
 		x.addLines(days[i], name, contents[i])
@@ -156,38 +130,38 @@ func (x *index) readPartitions(ctx context.Context, kind Kind, dates []Date) err
 	return nil
 }
 
-// readable reports whether an object of that name can be read at all. No run
-// gives another, but people do, and tools that make an object for each folder.
-func (x *index) readable(name string) bool {
-	err := store.CheckName(name)
-	if err == nil {
-		return true
-	}
-	x.warnings = append(x.warnings, fmt.Sprintf("an object beside the archive's cannot be read, nor hold events: %v", err))
-	return false
-}
-
-// byMonth groups dates by the prefix that lists them with one call: that of
-// the partition for a month's only date, else the month's.
-func byMonth(kind Kind, dates []Date) map[string][]Date {
+// groupByMonth groups dates by the prefixes to list: the prefix of a partition
+// for a date that is the only one of its month, else the prefix of the month, so
+// that a lookup takes one listing per month.
+func groupByMonth(kind Kind, dates []Date) map[string][]Date {
 	months := make(map[string][]Date)
 	for _, date := range dates {
 		prefix := Partition{kind, date}.monthPrefix()
 		months[prefix] = append(months[prefix], date)
 	}
-	prefixes := make(map[string][]Date, len(months))
-	for prefix, dates := range months {
-		if len(dates) == 1 {
-			prefix = Partition{kind, dates[0]}.Prefix()
+	groups := make(map[string][]Date, len(months))
+	for prefix, group := range months {
+		if len(group) == 1 {
+			prefix = Partition{kind, group[0]}.Prefix()
 		}
-		prefixes[prefix] = dates
+		groups[prefix] = group
 	}
-	return prefixes
+	return groups
 }
 
-// ReadAll reads objects, up to 16 at a time, and returns their contents in the
-// order of the names. The content of an object that does not exist is nil: a
-// repair deletes an object once its lines are stored under another name.
+// checkName reports whether a listed object can be read, and warns if not. This
+// program writes no such names, but some tools create an object for each folder.
+func (x *index) checkName(name string) bool {
+	err := store.CheckName(name)
+	if err != nil {
+		x.warnings = append(x.warnings, fmt.Sprintf("skipped an object with an invalid name: %v", err))
+	}
+	return err == nil
+}
+
+// ReadAll reads objects, up to 16 at the same time, and returns their contents
+// in the order of the names. The content of an object that does not exist is
+// nil: a repair deletes an object once its lines are stored under another name.
 // Errors are the store's.
 func ReadAll(ctx context.Context, s store.Reader, names []string) ([][]byte, error) {
 	contents := make([][]byte, len(names))
@@ -206,24 +180,32 @@ func ReadAll(ctx context.Context, s store.Reader, names []string) ([][]byte, err
 	return contents, g.Wait()
 }
 
-// addLines records the events of a data object.
+// addLines adds the events in a data object of this date.
 func (x *index) addLines(date Date, name string, content []byte) {
-	d := x.day(date)
 	for number, text := range Lines(content) {
 		line, reason := ParseLine(Events, text)
 		if reason != "" {
-			x.warnings = append(x.warnings, fmt.Sprintf("%s line %d is no event (%s); look at it with verify", name, number, reason))
+			x.warnings = append(x.warnings, fmt.Sprintf("skipped %s line %d, which is not an event: %s; verify shows all such lines", name, number, reason))
 			continue
 		}
-		if !slices.Contains(d.stored[line.ID], line.Fingerprint) {
-			d.stored[line.ID] = append(d.stored[line.ID], line.Fingerprint)
-		}
+		x.day(date).add(line.ID, line.Fingerprint)
 	}
 }
 
-// lookupRejected reads what is new among all rejected objects and returns the
-// fingerprints of the items that they and pending hold.
-func (x *index) lookupRejected(ctx context.Context, pending []Pending) (map[string]bool, error) {
+func (d *dayIndex) add(id int64, fingerprint string) {
+	if !slices.Contains(d.stored[id], fingerprint) {
+		d.stored[id] = append(d.stored[id], fingerprint)
+	}
+}
+
+// versions returns the stored versions of an event with this date, which must
+// have been looked up.
+func (x *index) versions(date Date, id int64) Versions { return x.days[date].stored[id] }
+
+// lookUpRejected reads the objects with rejected items that were not read
+// before, of all dates. It returns the fingerprints of all stored items and of
+// those in pending objects.
+func (x *index) lookUpRejected(ctx context.Context, pending []Pending) (map[string]bool, error) {
 	r := x.rejectedItems()
 	if r.fresh {
 		return r.hashes, nil
@@ -231,33 +213,62 @@ func (x *index) lookupRejected(ctx context.Context, pending []Pending) (map[stri
 	var names []string
 	for attrs, err := range x.store.List(ctx, Rejected.Prefix()) {
 		if err != nil {
-			return nil, fmt.Errorf("look up %s: %w", Rejected.Prefix(), err)
+			return nil, fmt.Errorf("look up rejected items: %w", err)
 		}
-		if x.readable(attrs.Name) && !r.read[attrs.Name] {
+		if x.checkName(attrs.Name) && !r.read[attrs.Name] {
 			names = append(names, attrs.Name)
 		}
 	}
 	contents, err := ReadAll(ctx, x.store, names)
 	if err != nil {
-		return nil, fmt.Errorf("look up: %w", err)
+		return nil, fmt.Errorf("look up rejected items: %w", err)
 	}
 	for i, name := range names {
-		r.add(contents[i])
+		r.addLines(contents[i])
 		r.read[name] = true
 	}
 	for _, p := range pending {
 		if n, _ := ParseName(p.Name); n.Kind == Rejected {
-			r.add(p.Content)
+			r.addLines(p.Content)
 		}
 	}
 	r.fresh = true
 	return r.hashes, nil
 }
 
-func (r *rejectedIndex) add(content []byte) {
+// addLines adds the items in an object with rejected items.
+func (r *rejectedIndex) addLines(content []byte) {
 	for _, text := range Lines(content) {
 		if line, reason := ParseLine(Rejected, text); reason == "" {
 			r.hashes[line.Fingerprint] = true
+		}
+	}
+}
+
+// addVersion adds an event that this run has committed, if its date was looked
+// up.
+func (x *index) addVersion(date Date, id int64, fingerprint string) {
+	if d := x.days[date]; d != nil {
+		d.add(id, fingerprint)
+	}
+}
+
+// addRejected adds a rejected item that this run has committed, if rejected
+// items were looked up.
+func (x *index) addRejected(fingerprint string) {
+	if x.rejected != nil {
+		x.rejected.hashes[fingerprint] = true
+	}
+}
+
+// addPending adds the lines of pending objects. A dry run needs it: it puts no
+// objects, and the next document no longer contains these.
+func (x *index) addPending(pending []Pending) {
+	for _, p := range pending {
+		if n, _ := ParseName(p.Name); n.Kind == Rejected {
+			x.rejectedItems().addLines(p.Content)
+		} else {
+			x.addLines(n.Date, p.Name, p.Content)
 		}
 	}
 }

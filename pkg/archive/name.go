@@ -9,28 +9,27 @@ import (
 
 // The names of the metadata objects.
 const (
-	// DocumentName is the metadata document, the one source of truth for a commit.
+	// DocumentName is the name of the metadata document.
 	DocumentName = "metadata/last_seen.json"
-	// LastRunName is the report of the newest finished run on any host.
+	// LastRunName is the name of the report of the newest finished run on any host.
 	LastRunName = "metadata/last_run.json"
 
 	corruptPrefix = "metadata/last_seen.corrupt-"
 )
 
-// Kind is a kind of data object: the first part of its name.
+// Kind is a kind of data object. The object's name begins with it.
 type Kind string
 
 // The kinds of data objects.
 const (
 	Events    Kind = "events"    // the first version of each event
-	Revisions Kind = "revisions" // later versions
-	Rejected  Kind = "rejected"  // what could not be an event
+	Revisions Kind = "revisions" // later versions of events
+	Rejected  Kind = "rejected"  // items that could not be an event
 )
 
-// Kinds are all kinds of data objects.
 var kinds = [...]Kind{Events, Revisions, Rejected}
 
-// Prefix is what the names of all objects of the kind begin with.
+// Prefix returns the common prefix of the names of all objects of the kind.
 func (k Kind) Prefix() string { return string(k) + "/" }
 
 // Date is a calendar day without a time zone.
@@ -46,7 +45,7 @@ func DateOf(t time.Time) Date {
 	return Date{y, m, d}
 }
 
-// ParseDate reads a day of the form 2006-01-02.
+// ParseDate parses a day in the form 2006-01-02.
 func ParseDate(text string) (Date, error) {
 	t, err := time.Parse(time.DateOnly, text)
 	if err != nil {
@@ -55,24 +54,27 @@ func ParseDate(text string) (Date, error) {
 	return DateOf(t), nil
 }
 
-// String returns the day as 2006-01-02.
+// String returns the day in the form 2006-01-02.
 func (d Date) String() string { return fmt.Sprintf("%04d-%02d-%02d", d.Year, d.Month, d.Day) }
 
-// Compare orders days.
+// Compare returns a negative number if d is before e, a positive one if it is
+// after e, and 0 if they are the same day.
 func (d Date) Compare(e Date) int {
 	return (d.Year*10000 + int(d.Month)*100 + d.Day) - (e.Year*10000 + int(e.Month)*100 + e.Day)
 }
 
-// Next returns the following day.
+// Next returns the day after d.
 func (d Date) Next() Date { return DateOf(time.Date(d.Year, d.Month, d.Day+1, 0, 0, 0, 0, time.UTC)) }
 
-// Partition is a kind's objects of one day.
+// Partition identifies the objects of one kind and day.
 type Partition struct {
 	Kind Kind
+	// Date is the local date of events and revisions, and the UTC date on which
+	// rejected items were observed.
 	Date Date
 }
 
-// Prefix is what the names of all objects in the partition begin with.
+// Prefix returns the common prefix of the names of the partition's objects.
 func (p Partition) Prefix() string {
 	return fmt.Sprintf("%s%02d/", p.monthPrefix(), p.Date.Day)
 }
@@ -81,10 +83,11 @@ func (p Partition) monthPrefix() string {
 	return fmt.Sprintf("%s/%04d/%02d/", p.Kind, p.Date.Year, p.Date.Month)
 }
 
-// Name is a data object's name in parts.
+// Name is the parsed name of a data object.
 type Name struct {
 	Partition
-	// Timestamp is that of the commit that stored the object, in Unix seconds.
+	// Timestamp is the timestamp of the commit that stored the object, in Unix
+	// seconds.
 	Timestamp int64
 }
 
@@ -93,8 +96,8 @@ func (n Name) String() string {
 	return fmt.Sprintf("%s%s-%d.jsonl", n.Prefix(), n.Kind, n.Timestamp)
 }
 
-// ParseName reads the name of a data object. It reports false for any text
-// that Name.String does not give.
+// ParseName parses the name of a data object. It returns false for every text
+// that [Name.String] does not return.
 func ParseName(text string) (Name, bool) {
 	var n Name
 	parts := strings.Split(text, "/")
@@ -117,7 +120,7 @@ func ParseName(text string) (Name, bool) {
 	return n, found && isLines && err == nil && n.String() == text
 }
 
-// corruptName is where a document that cannot be read is kept.
+// corruptName returns the name for a copy of a damaged document.
 func corruptName(timestamp int64) string {
 	return fmt.Sprintf("%s%d.json", corruptPrefix, timestamp)
 }

@@ -11,15 +11,16 @@ import (
 	"polisen-events-collector/pkg/polisen"
 )
 
-// Object describes a data object that a commit stored.
+// Object describes a data object of a commit.
 type Object struct {
 	Name  string
 	Lines int
 	Bytes int
 }
 
-// Lines iterates over the lines of a data object with their numbers from one,
-// without their line ends; an empty last line is none.
+// Lines iterates over the lines of a data object, without line ends, and their
+// numbers, which start at 1. Text after the last line end is a line too, unless
+// it is empty.
 func Lines(content []byte) iter.Seq2[int, []byte] {
 	return func(yield func(int, []byte) bool) {
 		n := 0
@@ -32,7 +33,7 @@ func Lines(content []byte) iter.Seq2[int, []byte] {
 	}
 }
 
-// joinLines returns the content of a data object with these lines.
+// joinLines returns the content of a data object that consists of these lines.
 func joinLines(lines [][]byte) []byte {
 	size := 0
 	for _, line := range lines {
@@ -45,24 +46,26 @@ func joinLines(lines [][]byte) []byte {
 	return content
 }
 
-// rejectedLine is a line of a rejected object.
+// rejectedLine is the JSON form of a line in rejected/.
 type rejectedLine struct {
 	Reason     string          `json:"reason"`
 	ObservedAt time.Time       `json:"observed_at"`
 	Raw        json.RawMessage `json:"raw"`
 }
 
-// Line is what the archive goes by in a line of a data object.
+// Line holds the properties of a line of a data object by which the archive
+// identifies it.
 type Line struct {
-	ID int64 // of the event; zero if the line is a rejected item
-	// Date is that of the partition which the line belongs to.
+	ID int64 // of the event; 0 for a rejected item
+	// Date is the date of the partition that the line belongs to.
 	Date Date
-	// Fingerprint is that of the event, or of the rejected item as it was sent.
+	// Fingerprint is the fingerprint of the event, or of the rejected item in the
+	// form in which the API sent it.
 	Fingerprint string
 }
 
-// ParseLine reads a line of an object of this kind. If it cannot be one, the
-// reason says why, for people.
+// ParseLine parses a line of an object of this kind. If the line is not valid,
+// it returns the reason as a message for the user, which is empty otherwise.
 func ParseLine(k Kind, line []byte) (l Line, reason string) {
 	if k != Rejected {
 		event, rejected := polisen.ParseItem(line)
@@ -78,9 +81,10 @@ func ParseLine(k Kind, line []byte) (l Line, reason string) {
 	return Line{Date: DateOf(observed), Fingerprint: polisen.Fingerprint(item.Raw)}, ""
 }
 
-// ParseRejected reads a line of a rejected object, which may be indented: the
-// item, and when it was observed, in UTC. If it cannot be one, the reason says
-// why.
+// ParseRejected parses a line in rejected/, which may contain white space
+// between its tokens. It returns the item and the time at which it was observed,
+// in UTC. If the line is not valid, it returns the reason as a message for the
+// user, which is empty otherwise.
 func ParseRejected(line []byte) (item polisen.Rejected, observed time.Time, reason string) {
 	var wrapped rejectedLine
 	var raw bytes.Buffer
@@ -88,16 +92,16 @@ func ParseRejected(line []byte) (item polisen.Rejected, observed time.Time, reas
 	case err != nil:
 		return item, observed, "not a rejected item: " + err.Error()
 	case len(wrapped.Raw) == 0:
-		return item, observed, "no raw"
+		return item, observed, "raw is missing"
 	case wrapped.ObservedAt.IsZero():
-		return item, observed, "no observed_at"
+		return item, observed, "observed_at is missing"
 	}
-	_ = json.Compact(&raw, wrapped.Raw) // it is JSON, or Unmarshal had said so
+	_ = json.Compact(&raw, wrapped.Raw) // cannot fail: Unmarshal has checked that it is JSON
 	return polisen.Rejected{Reason: wrapped.Reason, Raw: raw.Bytes()}, wrapped.ObservedAt.UTC(), ""
 }
 
-// rejectedText returns the line of a rejected item. The raw text goes in
-// verbatim, which encoding/json would not promise.
+// rejectedText returns the line for a rejected item, without a line end. It
+// contains the raw text verbatim, which encoding/json does not guarantee.
 func rejectedText(r polisen.Rejected, observed time.Time) ([]byte, error) {
 	reason, err := json.Marshal(r.Reason)
 	if err != nil {

@@ -10,25 +10,25 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-// Pending is an object of the last commit.
+// Pending is an object of the last commit, with its content.
 type Pending struct {
 	Name    string `json:"name"`
 	Content Text   `json:"content"`
 }
 
-// Text is UTF-8, in JSON a string.
+// Text is UTF-8 text whose JSON form is a string.
 type Text []byte
 
-// MarshalText implements encoding.TextMarshaler. What is not UTF-8 is an error,
-// since JSON would hold something else in its place.
+// MarshalText implements [encoding.TextMarshaler]. It fails if t is not UTF-8,
+// because encoding/json would replace the invalid bytes.
 func (t Text) MarshalText() ([]byte, error) {
 	if !utf8.Valid(t) {
-		return nil, errors.New("not UTF-8")
+		return nil, errors.New("content is not UTF-8")
 	}
 	return t, nil
 }
 
-// UnmarshalText implements encoding.TextUnmarshaler.
+// UnmarshalText implements [encoding.TextUnmarshaler].
 func (t *Text) UnmarshalText(text []byte) error {
 	*t = bytes.Clone(text)
 	return nil
@@ -39,35 +39,75 @@ type ObjectState string
 
 // The states of a pending object.
 const (
-	Stored    ObjectState = "stored"    // with the pending content
-	Missing   ObjectState = "missing"   // there is no object of its name
-	Different ObjectState = "different" // an object of its name holds something else
+	Stored    ObjectState = "stored"    // the object exists with the pending content
+	Missing   ObjectState = "missing"   // no object has its name
+	Different ObjectState = "different" // an object of its name has other content
 )
 
-// Check asks the store for the pending object. It compares MD5 sums, and reads
-// the object if the store knows none. Errors are the store's.
+// Check returns the state of the pending object in the store. It compares MD5
+// sums, and reads the object if the store does not know its MD5. Errors are the
+// store's.
 func (p Pending) Check(ctx context.Context, s store.Reader) (ObjectState, error) {
 	attrs, err := s.Stat(ctx, p.Name)
-	if errors.Is(err, store.ErrNotExist) {
-		return Missing, nil
-	}
 	if err == nil && attrs.MD5 == "" { // such as an object uploaded in parts
 		var object store.Object
-		if object, err = s.Get(ctx, p.Name); err == nil {
-			attrs.MD5 = store.MD5(object.Body)
-		}
+		object, err = s.Get(ctx, p.Name)
+		attrs.MD5 = store.MD5(object.Body)
 	}
-	if err != nil {
-		return "", fmt.Errorf("check %s: %w", p.Name, err)
+	switch {
+	case errors.Is(err, store.ErrNotExist):
+		return Missing, nil
+	case err != nil:
+		return "", err
 	}
 	return p.Compare(attrs.MD5), nil
 }
 
 // Compare returns the state of a pending object whose stored content has the
-// given MD5 sum, in the form of [store.MD5].
+// given MD5, in the form of [store.MD5].
 func (p Pending) Compare(md5 string) ObjectState {
 	if md5 != store.MD5(p.Content) {
 		return Different
 	}
 	return Stored
+}
+
+// maxPuts is the maximum number of times that ensure puts an object which the
+// store then reports as missing.
+const maxPuts = 3
+
+// ensure makes sure that an object with the name of p exists. It returns the
+// object's state, Stored or Different, and whether this call created it. It never
+// overwrites an object. With putFirst it puts before it checks, which saves a
+// call if the object is missing.
+func (p Pending) ensure(ctx context.Context, s store.Store, putFirst bool) (state ObjectState, created bool, err error) {
+	var unknown, refused error // of the last PUT with an unknown outcome, and of the last one refused
+	for try := 1; ; try++ {
+		if putFirst || try > 1 {
+			_, err := s.Put(ctx, p.Name, p.Content, store.IfAbsent())
+			switch {
+			case err == nil:
+				return Stored, true, nil
+			case errors.Is(err, store.ErrPrecondition):
+				refused = err
+			case ctx.Err() != nil, errors.Is(err, store.ErrAccess), errors.Is(err, store.ErrInvalid):
+				return "", false, err
+			default:
+				unknown = err
+			}
+		}
+		state, err := p.Check(ctx, s)
+		switch {
+		case err != nil:
+			return "", false, errors.Join(unknown, err)
+		case state != Missing:
+			return state, false, nil
+		case unknown != nil:
+			return "", false, unknown
+		case try == maxPuts:
+			// The answer goes in as text, because a wrapped store.ErrPrecondition
+			// would pass for a conflict between two commits.
+			return "", false, fmt.Errorf("the store reports an object both as present and as missing; gave up after %d tries: %v", maxPuts, refused)
+		}
+	}
 }

@@ -11,79 +11,85 @@ import (
 	"polisen-events-collector/pkg/polisen"
 )
 
-// The bounds of one commit, so that the document stays small however much a
-// batch holds.
+// The limits of one commit. The document contains the commit's objects, and
+// every run reads the document, so it has to stay small. A full response, 500
+// events of 358 bytes on average, fits into one commit several times.
 const (
 	maxCommitItems = 2000
 	maxCommitBytes = 1 << 20
 )
 
-// plan is the decision on a batch: what one commit stores.
+// plan says what one commit stores of a batch.
 type plan struct {
-	events   []Class // by index in the batch; undecided where another commit is needed
-	rejected []Class
-	items    int                // how many of them this commit stores
-	shown    map[int64]Versions // the batch's ids that are or get stored, with their versions
-	// hashes are the fingerprints of rejected items that are or get stored, in
-	// the order in which the document keeps them, as many as it can or more.
-	hashes []string
-	// rejectedComplete says that the stored rejected items are all known.
-	rejectedComplete bool
+	eventClasses []Class // by event; undecided if the event has to wait for another commit
+	newRejected  []bool  // by rejected item: this commit stores it
 
-	lines   map[Partition][][]byte // without their ends
-	size    int
-	more    bool // the commit is full, and the batch holds more
-	rebuild bool // the document has to be written whatever is new
-	first   bool // there is no document because there is no archive yet
+	lines      map[Partition][][]byte // the lines to store, without line ends
+	items      int                    // the number of the batch's items among them
+	size       int                    // the total size of these items in bytes
+	incomplete bool                   // the commit is full, and the batch has more to store
 
-	objects []Object
-	next    *Document
+	// stored holds the versions of those ids of the batch that are stored or that
+	// this commit stores.
+	stored map[int64]Versions
+	// rejectedHashes are the fingerprints of rejected items that are stored or
+	// that this commit stores, the ones to list first in front. They may be more
+	// than a document lists.
+	rejectedHashes []string
+	// allRejected says that rejectedHashes covers all stored rejected items.
+	allRejected bool
+
+	rebuild    bool // the document has to be written even if nothing is new
+	newArchive bool // the archive is empty and has no document
+
+	objects []Object  // set by build
+	next    *Document // set by build
 }
 
 func (p *plan) empty() bool { return len(p.lines) == 0 && !p.rebuild }
 
-// decide is step 3: it holds what is left of the batch against the document
-// and, where that cannot tell, against the archive.
-func (w *Writer) decide(ctx context.Context, b *progress) (*plan, error) {
-	if err := w.learnWhetherEmpty(ctx); err != nil {
+// decide is step 3 of the protocol: it decides on each item of the batch that
+// is not committed yet, by the document and, if necessary, by a lookup.
+func (w *Writer) decide(ctx context.Context, c *batchChange) (*plan, error) {
+	if err := w.checkEmpty(ctx); err != nil {
 		return nil, err
 	}
 	p := &plan{
-		events:   make([]Class, len(b.Events)),
-		rejected: make([]Class, len(b.Rejected)),
-		shown:    make(map[int64]Versions, len(b.Events)),
-		lines:    make(map[Partition][][]byte),
-		rebuild:  w.doc.published(),
-		first:    w.unusable && w.damaged == nil && w.doc.CompleteAbove != nil,
+		eventClasses: make([]Class, len(c.batch.Events)),
+		newRejected:  make([]bool, len(c.batch.Rejected)),
+		lines:        make(map[Partition][][]byte),
+		stored:       make(map[int64]Versions, len(c.batch.Events)),
+		rebuild:      w.doc.published(),
+		newArchive:   w.noDocument && w.damaged == nil && w.doc.CompleteAbove != nil,
 	}
-	for _, c := range w.carry {
-		n, _ := ParseName(c.Name)
-		for _, line := range Lines(c.Content) {
+	for _, object := range w.nameTaken {
+		n, _ := ParseName(object.Name)
+		for _, line := range Lines(object.Content) {
 			p.lines[n.Partition] = append(p.lines[n.Partition], line)
 		}
 	}
-	verdicts, err := w.lookup(ctx, b)
+	statuses, err := w.lookUp(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	for i, v := range verdicts {
-		w.decideEvent(p, b, i, v)
+	for i, status := range statuses {
+		w.decideEvent(p, c, i, status)
 	}
-	if err := w.decideRejected(ctx, p, b); err != nil {
+	if err := w.decideRejected(ctx, p, c); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-// learnWhetherEmpty settles a missing document: if the archive holds no event
-// at all, then no id was ever seen.
-func (w *Writer) learnWhetherEmpty(ctx context.Context) error {
-	if !w.unusable || w.doc.CompleteAbove != nil {
+// checkEmpty looks for events if the document is missing or damaged. If the
+// archive has none, no id was ever seen.
+func (w *Writer) checkEmpty(ctx context.Context) error {
+	if !w.noDocument || w.doc.CompleteAbove != nil {
 		return nil
 	}
 	for _, err := range w.store.List(ctx, Events.Prefix()) {
 		if err != nil {
-			return fmt.Errorf("look up %s: %w", Events.Prefix(), err)
+			return fmt.Errorf("look for stored events: %w", err)
 		}
 		return nil
 	}
@@ -91,199 +97,208 @@ func (w *Writer) learnWhetherEmpty(ctx context.Context) error {
 	return nil
 }
 
-// verdict is what the document alone says of an event's id.
-type verdict uint8
-
-const (
-	listed verdict = iota // stored
-	unseen                // never seen
-	unsure                // only the archive can tell
-)
-
-// screen holds ids against the document. out has a place for each event.
-func (w *Writer) screen(events []polisen.Event, out []verdict) {
-	for i := range events {
-		id := events[i].ID
-		versions, ok := w.seen[id]
-		switch {
-		case len(versions) > 0:
-			out[i] = listed
-		case !ok && w.doc.CompleteAbove != nil && id > *w.doc.CompleteAbove:
-			out[i] = unseen
-		default: // that includes a listed id whose versions are unknown: another program's word
-			out[i] = unsure
-		}
-	}
-}
-
-// lookup screens the batch and reads the partitions of the dates of all events
-// that the document cannot tell of.
-func (w *Writer) lookup(ctx context.Context, b *progress) ([]verdict, error) {
-	verdicts := make([]verdict, len(b.Events))
-	w.screen(b.Events, verdicts)
-	if !b.screened {
-		b.screened = true
-		b.outcome.Listed = len(w.seen)
-		for _, e := range b.Events {
-			if _, ok := w.seen[e.ID]; ok {
-				b.outcome.Overlap++
+// lookUp compares the batch with the document, and reads the partitions of all
+// events for which the document cannot tell whether they are stored. It returns
+// the status of each event.
+func (w *Writer) lookUp(ctx context.Context, c *batchChange) ([]idStatus, error) {
+	statuses := make([]idStatus, len(c.batch.Events))
+	w.compareIDs(c.batch.Events, statuses)
+	if !c.compared {
+		c.compared = true
+		c.outcome.Listed = len(w.listed)
+		for _, e := range c.batch.Events {
+			if _, ok := w.listed[e.ID]; ok {
+				c.outcome.Overlap++
 			}
 		}
 	}
 	var dates []Date
-	for i, v := range verdicts {
-		if v == unsure && b.events[i] == undecided {
-			b.lookedUp[i] = true
-			dates = append(dates, DateOf(b.Events[i].Time))
+	for i, status := range statuses {
+		if status == idUncertain && c.committedEvents[i] == undecided {
+			c.lookedUp[i] = true
+			dates = append(dates, DateOf(c.batch.Events[i].Time))
 		}
 	}
 	slices.SortFunc(dates, Date.Compare)
-	return verdicts, w.index.lookup(ctx, slices.Compact(dates), w.doc.Pending)
+	return statuses, w.index.lookUp(ctx, slices.Compact(dates), w.doc.Pending)
 }
 
-// decideEvent decides on one event, given all before it in the batch.
-func (w *Writer) decideEvent(p *plan, b *progress, i int, v verdict) {
-	e := b.Events[i]
-	if b.events[i] != undecided { // stored by an earlier commit of this batch
-		if versions, listed := w.seen[e.ID]; listed {
-			p.shown[e.ID] = versions
+// idStatus says what the document knows about an event's id.
+type idStatus uint8
+
+const (
+	idStored    idStatus = iota // the event is stored
+	idNew                       // the event was never seen
+	idUncertain                 // only a lookup can tell
+)
+
+// compareIDs compares the ids of events with the document, and writes the
+// status of each event to statuses, which has the same length.
+func (w *Writer) compareIDs(events []polisen.Event, statuses []idStatus) {
+	for i := range events {
+		id := events[i].ID
+		versions, ok := w.listed[id]
+		switch {
+		case len(versions) > 0:
+			statuses[i] = idStored
+		case !ok && w.doc.CompleteAbove != nil && id > *w.doc.CompleteAbove:
+			statuses[i] = idNew
+		default:
+			// This includes ids that are listed without versions: another program
+			// wrote such a list, and may not have stored the events.
+			statuses[i] = idUncertain
+		}
+	}
+}
+
+// decideEvent decides on event i of the batch. The events before it must have
+// been decided on.
+func (w *Writer) decideEvent(p *plan, c *batchChange, i int, status idStatus) {
+	e := c.batch.Events[i]
+	if c.committedEvents[i] != undecided { // by an earlier commit of this batch
+		if versions, ok := w.listed[e.ID]; ok {
+			p.stored[e.ID] = versions
 		}
 		return
 	}
 	date := DateOf(e.Time)
-	versions, decided := p.shown[e.ID]
-	stored := decided
-	if !decided {
-		versions, stored = w.seen[e.ID]
-	}
-	if !decided && v == unsure {
-		versions = w.index.versions(date, e.ID)
-		stored = len(versions) > 0
-	}
+	versions, stored := w.storedVersions(p, e, status)
 	switch {
 	case !stored:
-		w.add(p, Partition{Events, date}, i, New, e.Raw, func() { p.shown[e.ID] = Versions{e.Fingerprint} })
-	case len(versions) > 0 && !slices.Contains(versions, e.Fingerprint) && w.opts.Revisions:
-		w.add(p, Partition{Revisions, date}, i, Revised, e.Raw, func() {
-			p.shown[e.ID] = append(slices.Clip(versions), e.Fingerprint)
-		})
-		if _, ok := p.shown[e.ID]; !ok && p.more {
-			p.shown[e.ID] = versions // stored, though this version has to wait
+		if p.add(Partition{Events, date}, e.Raw) {
+			p.eventClasses[i] = New
+			p.stored[e.ID] = Versions{e.Fingerprint}
+		}
+	case w.opts.Revisions && len(versions) > 0 && !slices.Contains(versions, e.Fingerprint):
+		if p.add(Partition{Revisions, date}, e.Raw) {
+			p.eventClasses[i] = Revised
+			p.stored[e.ID] = append(slices.Clip(versions), e.Fingerprint)
+		} else {
+			p.stored[e.ID] = versions
 		}
 	default:
-		p.events[i] = Seen
-		if b.repeats[i] {
-			p.events[i] = Repeated
+		p.eventClasses[i] = Seen
+		if c.repeated[i] {
+			p.eventClasses[i] = Repeated
 		}
-		p.shown[e.ID] = versions
+		p.stored[e.ID] = versions
 	}
 }
 
-// add puts a line into the commit and calls stored, unless the commit is full.
-func (w *Writer) add(p *plan, to Partition, i int, c Class, line []byte, stored func()) {
-	if p.full(len(line)) {
-		return
+// storedVersions returns the versions of an event that are stored or planned,
+// and whether there are any. An event may be stored in unknown versions.
+func (w *Writer) storedVersions(p *plan, e polisen.Event, status idStatus) (versions Versions, stored bool) {
+	if versions, stored = p.stored[e.ID]; stored {
+		return versions, true
 	}
-	p.put(to, line)
-	p.items++
-	p.events[i] = c
-	stored()
+	if status == idUncertain {
+		versions = w.index.versions(DateOf(e.Time), e.ID)
+		return versions, len(versions) > 0
+	}
+	versions, stored = w.listed[e.ID]
+	return versions, stored
 }
 
-// put adds a line to a partition's object.
-func (p *plan) put(to Partition, line []byte) {
+// add adds an item's line to the commit. It returns false if the commit is
+// full, so that the item has to wait for another one. A commit takes at least
+// one line of any size.
+func (p *plan) add(to Partition, line []byte) bool {
+	if p.incomplete || p.items > 0 && (p.items >= maxCommitItems || p.size+len(line) >= maxCommitBytes) {
+		p.incomplete = true
+		return false
+	}
 	p.lines[to] = append(p.lines[to], line)
 	p.size += len(line) + 1
-}
-
-// full reports whether a line of this size has to wait for another commit. A
-// commit takes at least one line.
-func (p *plan) full(size int) bool {
-	if p.more || p.items > 0 && (p.items >= maxCommitItems || p.size+size >= maxCommitBytes) {
-		p.more = true
-	}
-	return p.more
+	p.items++
+	return true
 }
 
 // decideRejected decides on the batch's rejected items.
-func (w *Writer) decideRejected(ctx context.Context, p *plan, b *progress) error {
-	known := make(map[string]bool)
-	if r := w.doc.Rejected; r != nil {
-		p.rejectedComplete = r.Complete
-		for _, h := range r.Hashes {
-			known[h] = true
-		}
+func (w *Writer) decideRejected(ctx context.Context, p *plan, c *batchChange) error {
+	stored, err := w.storedRejected(ctx, p, c)
+	if err != nil {
+		return err
 	}
-	unknown := slices.ContainsFunc(b.rejectedFingerprints, func(h string) bool { return !known[h] })
-	if unknown && !p.rejectedComplete {
-		hashes, err := w.index.lookupRejected(ctx, w.doc.Pending)
-		if err != nil {
-			return err
-		}
-		known = hashes
-		p.rejectedComplete = true
-	}
-	day := DateOf(b.ObservedAt.UTC())
-	listed := make(map[string]bool)
+	inList := make(map[string]bool)
 	list := func(hash string) {
-		if !listed[hash] {
-			listed[hash] = true
-			p.hashes = append(p.hashes, hash)
+		if !inList[hash] {
+			inList[hash] = true
+			p.rejectedHashes = append(p.rejectedHashes, hash)
 		}
 	}
-	for i, r := range b.Rejected {
-		h := b.rejectedFingerprints[i]
-		if !known[h] && !listed[h] {
-			line, err := rejectedText(r, b.ObservedAt)
+	to := Partition{Rejected, DateOf(c.batch.ObservedAt.UTC())}
+	for i, r := range c.batch.Rejected {
+		hash := c.rejectedHashes[i]
+		if !stored[hash] && !inList[hash] {
+			line, err := rejectedText(r, c.batch.ObservedAt)
 			if err != nil {
 				return err
 			}
-			if p.full(len(line)) {
+			if !p.add(to, line) {
 				continue
 			}
-			p.put(Partition{Rejected, day}, line)
-			p.items++
-			p.rejected[i] = New
+			p.newRejected[i] = true
 		}
-		list(h)
+		list(hash)
 	}
 	if r := w.doc.Rejected; r != nil {
-		for _, h := range r.Hashes {
-			list(h)
+		for _, hash := range r.Hashes {
+			list(hash)
 		}
 	}
-	if len(p.hashes) <= maxRejected { // more are not kept, only known to be there
-		for _, h := range slices.Sorted(maps.Keys(known)) {
-			list(h)
+	if len(p.rejectedHashes) <= maxRejected { // otherwise the document has no room for others
+		for _, hash := range slices.Sorted(maps.Keys(stored)) {
+			list(hash)
 		}
 	}
 	return nil
 }
 
-// build is step 4: the next document, which holds the new objects whole.
-func (w *Writer) build(p *plan, b *progress) {
-	p.next = &Document{Superseded: w.doc.Superseded}
-	p.objects = w.frame(p.next, p.lines)
-	w.doc.track(p.next, p.shown, b.Current)
-	trackRejected(p.next, p.hashes, p.rejectedComplete)
+// storedRejected returns the fingerprints of stored rejected items: those that
+// the document lists or, if these do not suffice to decide on the batch, those
+// of all stored items. It sets p.allRejected.
+func (w *Writer) storedRejected(ctx context.Context, p *plan, c *batchChange) (map[string]bool, error) {
+	stored := make(map[string]bool)
+	if r := w.doc.Rejected; r != nil {
+		p.allRejected = r.Complete
+		for _, hash := range r.Hashes {
+			stored[hash] = true
+		}
+	}
+	isUnlisted := func(hash string) bool { return !stored[hash] }
+	if p.allRejected || !slices.ContainsFunc(c.rejectedHashes, isUnlisted) {
+		return stored, nil
+	}
+	p.allRejected = true
+	return w.index.lookUpRejected(ctx, w.doc.Pending)
 }
 
-// frame makes next a commit of this run that stores the lines.
-func (w *Writer) frame(next *Document, lines map[Partition][][]byte) (objects []Object) {
+// build is step 4 of the protocol: it builds the next document, which contains
+// the new objects in full.
+func (w *Writer) build(p *plan, current bool) {
+	p.next = &Document{Superseded: w.doc.Superseded}
+	p.objects = w.setCommit(p.next, p.lines)
+	w.doc.listIDs(p.next, p.stored, current)
+	listRejected(p.next, p.rejectedHashes, p.allRejected)
+}
+
+// setCommit sets the fields that make next a commit of this run which stores
+// the lines. It returns the commit's objects.
+func (w *Writer) setCommit(next *Document, lines map[Partition][][]byte) (objects []Object) {
 	now := w.opts.Now().UTC()
 	timestamp := max(now.Unix(), w.doc.timestamp()+1)
 	next.LastUpdated = now.Truncate(time.Second)
 	next.Version = formatVersion
 	next.Commit = &Commit{ID: w.opts.RunID, Sequence: w.doc.sequence() + 1, Timestamp: timestamp, OldestActive: timestamp}
 	if w.doc.Commit != nil {
-		next.Commit.OldestActive = w.doc.unsettled(now)
+		next.Commit.OldestActive = w.doc.oldestActive(now)
 	}
 	next.Pending = nil
-	for partition, lines := range lines {
-		content := joinLines(lines)
+	for partition, group := range lines {
+		content := joinLines(group)
 		name := Name{partition, timestamp}.String()
 		next.Pending = append(next.Pending, Pending{Name: name, Content: content})
-		objects = append(objects, Object{Name: name, Lines: len(lines), Bytes: len(content)})
+		objects = append(objects, Object{Name: name, Lines: len(group), Bytes: len(content)})
 	}
 	slices.SortFunc(next.Pending, func(a, b Pending) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(objects, func(a, b Object) int { return strings.Compare(a.Name, b.Name) })

@@ -13,39 +13,42 @@ import (
 )
 
 const (
-	// maxLost bounds the commits of one batch that other runs are faster with.
-	// Each of them is another run's success, so this is never met in practice.
-	maxLost = 100
-	// maxUnknown bounds the commits of one batch with an unknown outcome.
-	maxUnknown = 4
-	// maxRenames bounds how often objects get new names because a stranger's
-	// object has theirs.
+	// maxConflicts is the maximum number of conflicts per change. Each conflict is
+	// another run's success, so a run does not reach this limit in practice.
+	maxConflicts = 100
+	// maxUnknownOutcomes is the maximum number of commits with an unknown outcome
+	// per change. The store has tried each of them several times already.
+	maxUnknownOutcomes = 4
+	// maxRenames is the maximum number of new names to try for an object if
+	// another program's objects have its names.
 	maxRenames = 10
 )
 
-// Writer stores batches in an archive by the commit protocol. It is for one
-// goroutine. Any number of Writers, in any processes, may work on the same
-// archive at once.
+// Writer stores batches and repairs in an archive by the commit protocol. It
+// must not be used by several goroutines at the same time. Any number of
+// Writers, in any number of processes, may write to the same archive at the
+// same time.
 type Writer struct {
 	store store.Store
 	opts  Options
 
-	doc      *Document
-	etag     store.ETag         // of the document as read; "" if there is none
-	seen     map[int64]Versions // doc.SeenIDs with their fingerprints
-	unusable bool               // there is no document, or it is damaged
-	damaged  []byte             // the content of a damaged document
+	doc        *Document
+	etag       store.ETag         // of doc; empty if the archive has no document
+	listed     map[int64]Versions // doc.SeenIDs with their fingerprints
+	noDocument bool               // the document is missing or damaged
+	damaged    []byte             // the content of a damaged document, else nil
 
-	loaded    bool      // doc is what the store held when last asked, and is healed
-	unflushed bool      // doc is our own commit, its objects not known to exist
-	carry     []Pending // objects of doc whose names a stranger's objects have
-	healed    []string
-	keptAs    string // where the damaged document was copied to
+	loaded    bool      // doc was read from the store or committed, and is healed
+	unflushed bool      // doc is our own commit, and its objects may be missing
+	nameTaken []Pending // pending objects whose names another program's objects have
+
+	healed      []string // the objects that this Writer healed
+	damagedCopy string   // the object that holds a copy of damaged
 
 	index *index
 }
 
-// NewWriter returns a Writer to the archive in s. It does nothing yet.
+// NewWriter returns a Writer for the archive in s. It does not call the store.
 func NewWriter(s store.Store, o Options) *Writer {
 	if o.Pause == nil {
 		o.Pause = func(context.Context, int) error { return nil }
@@ -56,23 +59,131 @@ func NewWriter(s store.Store, o Options) *Writer {
 	return &Writer{store: s, opts: o, index: newIndex(s)}
 }
 
-// Document returns the document as last read or committed; before Open, nil.
-// It is empty, not nil, if the archive has none that can be read.
+// Document returns the document that was last read or committed. It is nil
+// before the first call of [Writer.Open], and empty if the archive has no
+// document that can be read.
 func (w *Writer) Document() *Document { return w.doc }
 
-// Healed returns how many objects of earlier commits this Writer had to put.
+// Healed returns the number of objects of earlier commits that this Writer has
+// put because they were missing.
 func (w *Writer) Healed() int { return len(w.healed) }
 
-// HealedObjects returns the names of these objects.
+// HealedObjects returns the names of the objects that [Writer.Healed] counts.
 func (w *Writer) HealedObjects() []string { return slices.Clone(w.healed) }
 
-// Open reads the document and heals what an earlier run left undone: steps 1
-// and 2 of the protocol. It need not be called: Add begins with it. Calling it
-// first lets it run beside the fetch of the batch.
+// Add stores the new items of a batch: steps 1 to 5 of the protocol, repeated
+// as long as other runs commit first. If it returns nil, each item of the batch
+// is committed, by this run or an earlier one. Objects of the last commit may
+// still be missing until [Writer.Flush] has returned.
+//
+// After an error the Outcome counts the items that are known to be committed.
+// It is safe to call Add again with the same batch, in this or any later run.
+//
+// The error wraps [ErrNewerFormat] if this release cannot continue the archive.
+// All other errors are the store's, or come from Options.Pause.
+func (w *Writer) Add(ctx context.Context, b Batch) (Outcome, error) {
+	c := newBatchChange(b)
+	failures, err := w.commitChange(ctx, c)
+	o := c.result()
+	o.Conflicts, o.UnknownOutcomes = failures.conflicts, failures.unknownOutcomes
+	o.DamagedCopy = failures.damagedCopy
+	o.Warnings, w.index.warnings = w.index.warnings, nil
+	return o, err
+}
+
+// change is something to commit: a batch or a repair.
+type change interface {
+	// next decides what to commit, given the document that w has read. It returns
+	// nil if nothing is left to commit.
+	next(ctx context.Context, w *Writer) (*Document, error)
+	// committed is called once for each document from next that has been
+	// committed. It reports whether nothing is left to commit.
+	committed(w *Writer, c Commit) (complete bool)
+}
+
+// failures describes the commits of a change that failed.
+type failures struct {
+	conflicts, unknownOutcomes int
+	// damagedCopy is the object to which a damaged document was copied.
+	damagedCopy string
+}
+
+// commitChange commits a change, in one or more commits. It tries again after a
+// conflict or an unknown outcome.
+func (w *Writer) commitChange(ctx context.Context, c change) (f failures, err error) {
+	unresolved := make(map[Commit]bool) // failed commits that may have taken effect
+	for {
+		if !w.loaded || w.unflushed {
+			if err := w.Open(ctx); err != nil {
+				return f, err
+			}
+			if last := w.doc.Commit; last != nil && unresolved[*last] {
+				delete(unresolved, *last)
+				if c.committed(w, *last) {
+					return f, nil
+				}
+			}
+		}
+		next, err := c.next(ctx, w)
+		if err != nil || next == nil {
+			return f, err
+		}
+		done := w.opts.Stage(StageCommit)
+		err = w.replaceDocument(ctx, next)
+		done()
+		f.damagedCopy = cmp.Or(w.damagedCopy, f.damagedCopy)
+		if err != nil {
+			w.loaded = false
+			unresolved[*next.Commit] = true
+			if err := f.count(ctx, err); err != nil {
+				return f, err
+			}
+			if err := w.opts.Pause(ctx, f.conflicts+f.unknownOutcomes); err != nil {
+				return f, err
+			}
+			continue
+		}
+		delete(unresolved, *next.Commit)
+		w.damagedCopy = ""
+		if c.committed(w, *next.Commit) {
+			return f, nil
+		}
+		if err := w.Flush(ctx); err != nil {
+			return f, err
+		}
+	}
+}
+
+// count counts a failed commit. It returns nil if the commit can be tried
+// again, else the error to give up with.
+func (f *failures) count(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, store.ErrPrecondition): // or a repeated request met its own success
+		f.conflicts++
+		if f.conflicts > maxConflicts {
+			return fmt.Errorf("gave up after %d conflicts with other runs: %w", maxConflicts, err)
+		}
+	case ctx.Err() != nil, errors.Is(err, store.ErrAccess), errors.Is(err, store.ErrInvalid):
+		return err
+	default:
+		f.unknownOutcomes++
+		if f.unknownOutcomes > maxUnknownOutcomes {
+			return fmt.Errorf("gave up after %d tries with an unknown outcome: %w", maxUnknownOutcomes, err)
+		}
+	}
+	return nil
+}
+
+// Open reads the document and heals: steps 1 and 2 of the protocol. Add calls
+// it if necessary. A caller that calls it first can fetch a batch in the
+// meantime.
+//
+// The error wraps [ErrNewerFormat] if this release cannot continue the archive.
+// All other errors are the store's.
 func (w *Writer) Open(ctx context.Context) error {
 	w.loaded = false
 	done := w.opts.Stage(StageDocument)
-	err := w.read(ctx)
+	err := w.readDocument(ctx)
 	done()
 	if err != nil {
 		return err
@@ -87,180 +198,98 @@ func (w *Writer) Open(ctx context.Context) error {
 	return nil
 }
 
-// read is step 1.
-func (w *Writer) read(ctx context.Context) error {
+// readDocument is step 1 of the protocol.
+func (w *Writer) readDocument(ctx context.Context) error {
 	object, err := w.store.Get(ctx, DocumentName)
 	doc := &Document{}
-	unusable, damaged := false, []byte(nil)
+	noDocument, damaged := false, []byte(nil)
 	switch {
 	case errors.Is(err, store.ErrNotExist):
-		unusable = true
+		noDocument = true
 	case err != nil:
-		return fmt.Errorf("read %s in %s: %w", DocumentName, w.store, err)
+		return fmt.Errorf("read the metadata document: %w", err)
 	default:
 		parsed, err := ParseDocument(object.Body)
 		switch {
 		case errors.Is(err, ErrNewerFormat):
 			return err
 		case err != nil:
-			unusable, damaged = true, object.Body
+			noDocument, damaged = true, object.Body
 		default:
 			doc = parsed
 		}
 	}
 	if object.ETag != w.etag {
-		w.index.stale()
+		w.index.invalidate()
 	}
-	w.unusable, w.damaged = unusable, damaged
+	w.noDocument, w.damaged = noDocument, damaged
 	w.setDocument(doc, object.ETag)
 	return nil
 }
 
+// setDocument makes doc the document to continue from.
 func (w *Writer) setDocument(doc *Document, etag store.ETag) {
-	w.doc, w.etag, w.carry, w.unflushed = doc, etag, nil, false
+	w.doc, w.etag, w.nameTaken, w.unflushed = doc, etag, nil, false
 	if w.opts.DryRun {
-		w.index.keep(doc.Pending)
+		w.index.addPending(doc.Pending)
 	}
-	w.seen = make(map[int64]Versions, len(doc.SeenIDs))
+	w.listed = make(map[int64]Versions, len(doc.SeenIDs))
 	for _, id := range doc.SeenIDs {
-		w.seen[id] = doc.Fingerprints[id]
+		w.listed[id] = doc.Fingerprints[id]
 	}
 }
 
-// heal is step 2.
+// heal is step 2 of the protocol.
 func (w *Writer) heal(ctx context.Context) error {
 	if w.opts.DryRun {
-		return nil // lookups count the lines of pending as stored anyway
+		return nil // lookups count the lines of pending objects as stored
 	}
-	return w.putPending(ctx, false)
+	if err := w.putPending(ctx, false); err != nil {
+		return fmt.Errorf("put the missing objects of the last commit: %w", err)
+	}
+	return nil
 }
 
-// putPending makes sure that the objects of doc exist. With putFirst it
-// expects them to be absent, else to be there.
+// putPending makes sure that the pending objects of doc exist. With putFirst it
+// expects them to be missing, otherwise to exist.
 func (w *Writer) putPending(ctx context.Context, putFirst bool) error {
-	found := make([]presence, len(w.doc.Pending))
+	states := make([]ObjectState, len(w.doc.Pending))
+	created := make([]bool, len(w.doc.Pending))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(concurrency)
 	for i, p := range w.doc.Pending {
 		g.Go(func() (err error) {
-			found[i], err = ensure(gctx, w.store, p, putFirst)
+			states[i], created[i], err = p.ensure(gctx, w.store, putFirst)
 			return err
 		})
 	}
 	err := g.Wait()
-	for i, f := range found {
+	for i, p := range w.doc.Pending {
 		switch {
-		case f == foreign:
-			w.carry = append(w.carry, w.doc.Pending[i])
-		case f == created && !putFirst:
-			w.healed = append(w.healed, w.doc.Pending[i].Name)
+		case states[i] == Different:
+			w.nameTaken = append(w.nameTaken, p)
+		case created[i] && !putFirst:
+			w.healed = append(w.healed, p.Name)
 		}
 	}
 	return err
 }
 
-// Add stores what is new in the batch: steps 3 to 5, and 1 to 5 again as long
-// as other runs are faster. When it returns nil, each of the batch's items is
-// committed, by this run or an earlier one; only the objects of the last
-// commit may not exist yet, which Flush sees to.
-//
-// On an error the Outcome counts what is known to be committed. Nothing is
-// lost by calling Add again, in this or any later run.
-func (w *Writer) Add(ctx context.Context, b Batch) (Outcome, error) {
-	p := newProgress(b)
-	for {
-		last, err := w.addOnce(ctx, p)
-		if err != nil || last != nil {
-			outcome := p.finish(last)
-			outcome.Warnings = append(outcome.Warnings, w.index.warnings...)
-			w.index.warnings = nil
-			return outcome, err
-		}
-	}
-}
-
-// addOnce goes through the steps once. It returns the plan by which nothing is
-// left to store, or nil if the steps have to be gone through again.
-func (w *Writer) addOnce(ctx context.Context, b *progress) (last *plan, err error) {
-	if !w.loaded || w.unflushed {
-		if err := w.Open(ctx); err != nil {
-			return nil, err
-		}
-		w.recognise(b)
-	}
-	done := w.opts.Stage(StageDedup)
-	p, err := w.decide(ctx, b)
-	done()
-	if err != nil || p.empty() {
-		return p, err
-	}
-	w.build(p, b)
-	done = w.opts.Stage(StageCommit)
-	err = w.commit(ctx, p, b)
-	done()
-	if err == nil {
-		b.credit(p)
-		if !p.more {
-			return p, nil
-		}
-		return nil, w.Flush(ctx)
-	}
-	b.attempts[p.next.sequence()] = p
-	switch {
-	case errors.Is(err, store.ErrPrecondition): // or a repeated request met its own success
-		b.outcome.Conflicts++
-		if b.outcome.Conflicts > maxLost {
-			return nil, fmt.Errorf("commit %s: gave up after other runs were faster %d times: %w", DocumentName, maxLost, err)
-		}
-	case ctx.Err() != nil, errors.Is(err, store.ErrAccess), errors.Is(err, store.ErrInvalid):
-		return nil, err
-	default:
-		b.outcome.UnknownOutcomes++
-		if b.outcome.UnknownOutcomes > maxUnknown {
-			return nil, fmt.Errorf("commit %s: gave up after %d tries: %w", DocumentName, maxUnknown, err)
-		}
-	}
-	w.loaded = false
-	return nil, w.opts.Pause(ctx, b.outcome.Conflicts+b.outcome.UnknownOutcomes)
-}
-
-// commit is step 5. If it succeeds the Writer goes on from the document that
-// it wrote.
-func (w *Writer) commit(ctx context.Context, p *plan, b *progress) error {
-	err := w.replace(ctx, p.next)
-	b.outcome.DamagedCopy = cmp.Or(w.keptAs, b.outcome.DamagedCopy)
-	if err != nil {
-		return err
-	}
-	w.keptAs = ""
-	for i, c := range p.events {
-		if c == New || c == Revised {
-			e := b.Events[i]
-			w.index.note(DateOf(e.Time), e.ID, e.Fingerprint)
-		}
-	}
-	for i, c := range p.rejected {
-		if c == New {
-			w.index.noteRejected(b.rejectedFingerprints[i])
-		}
-	}
-	return nil
-}
-
-// replace puts next in the place of the document that was read. ErrPrecondition
-// if another run was faster. A dry run only goes on as if it had.
-func (w *Writer) replace(ctx context.Context, next *Document) error {
+// replaceDocument is step 5 of the protocol: it replaces the document that was
+// read by next. The error wraps [store.ErrPrecondition] if another run has
+// committed since. A dry run writes nothing and continues as if it had.
+func (w *Writer) replaceDocument(ctx context.Context, next *Document) error {
 	if w.opts.DryRun {
-		w.unusable, w.damaged = false, nil
+		w.noDocument, w.damaged = false, nil
 		w.setDocument(next, w.etag)
 		return nil
 	}
-	if w.damaged != nil && w.keptAs == "" {
-		name, err := w.keepAside(ctx, next.Commit.Timestamp)
+	if w.damaged != nil && w.damagedCopy == "" {
+		name, err := w.copyDamaged(ctx, next.Commit.Timestamp)
 		if err != nil {
 			return err
 		}
-		w.keptAs = name
+		w.damagedCopy = name
 	}
 	body, err := next.encode()
 	if err != nil {
@@ -272,43 +301,36 @@ func (w *Writer) replace(ctx context.Context, next *Document) error {
 	}
 	etag, err := w.store.Put(ctx, DocumentName, body, cond)
 	if err != nil {
-		return fmt.Errorf("commit %s in %s: %w", DocumentName, w.store, err)
+		return fmt.Errorf("commit: %w", err)
 	}
-	w.unusable, w.damaged = false, nil
+	w.noDocument, w.damaged = false, nil
 	w.setDocument(next, etag)
 	w.unflushed = true
 	return nil
 }
 
-// keepAside copies a damaged document before it is replaced.
-func (w *Writer) keepAside(ctx context.Context, timestamp int64) (string, error) {
+// copyDamaged copies a damaged document, before it is replaced, and returns the
+// name of the copy.
+func (w *Writer) copyDamaged(ctx context.Context, timestamp int64) (string, error) {
 	for range maxRenames {
 		p := Pending{Name: corruptName(timestamp), Content: w.damaged}
-		switch found, err := ensure(ctx, w.store, p, true); {
-		case err != nil:
-			return "", fmt.Errorf("keep damaged %s: %w", DocumentName, err)
-		case found != foreign:
+		state, _, err := p.ensure(ctx, w.store, true)
+		if err != nil {
+			return "", fmt.Errorf("copy the damaged metadata document: %w", err)
+		}
+		if state == Stored {
 			return p.Name, nil
 		}
 		timestamp++
 	}
-	return "", fmt.Errorf("keep damaged %s: all names up to %s are taken; remove old copies", DocumentName, corruptName(timestamp))
+	return "", fmt.Errorf("copy the damaged metadata document: %d objects up to %s hold other copies; remove old copies",
+		maxRenames, corruptName(timestamp-1))
 }
 
-// recognise finds out whether the document as it now stands is our own commit
-// whose outcome was unknown.
-func (w *Writer) recognise(b *progress) {
-	if c := w.doc.Commit; c != nil && c.ID == w.opts.RunID {
-		if p := b.attempts[c.Sequence]; p != nil {
-			b.credit(p)
-			delete(b.attempts, c.Sequence)
-		}
-	}
-}
-
-// Flush puts the objects of the last commit: step 6. If a stranger's object
-// has the name of one, it commits the same lines again under another name.
-// An error leaves the objects to the next run, which heals before all else.
+// Flush puts the objects of the last commit: step 6 of the protocol. If another
+// program's object has the name of one of them, Flush commits the same lines
+// again under another name. After an error the next run puts the objects,
+// because it heals first. Errors are the store's.
 func (w *Writer) Flush(ctx context.Context) error {
 	for range maxRenames {
 		if w.unflushed {
@@ -316,22 +338,22 @@ func (w *Writer) Flush(ctx context.Context) error {
 			err := w.putPending(ctx, true)
 			done()
 			if err != nil {
-				return fmt.Errorf("put the objects of commit %d: %w; they are safe in %s and the next run puts them",
+				return fmt.Errorf("put the objects of commit %d: %w; %s contains these objects and the next run puts them",
 					w.doc.sequence(), err, DocumentName)
 			}
 			w.unflushed = false
 		}
-		if len(w.carry) == 0 {
+		if len(w.nameTaken) == 0 {
 			return nil
 		}
 		if _, err := w.Add(ctx, Batch{}); err != nil {
 			return err
 		}
 	}
-	var names []string
-	for _, p := range w.carry {
-		names = append(names, p.Name)
+	names := make([]string, len(w.nameTaken))
+	for i, p := range w.nameTaken {
+		names[i] = p.Name
 	}
-	return fmt.Errorf("put the objects of commit %d: other objects have their names, even after %d renames: %q",
-		w.doc.sequence(), maxRenames, names)
+	return fmt.Errorf("put the objects of commit %d: gave up after %d new names: another program's objects have the names %q; "+
+		"stop that program", w.doc.sequence(), maxRenames, names)
 }
