@@ -23,15 +23,16 @@ const module = "polisen-events-collector"
 // in turn nothing else may import them, nor the memstore, since no line does.
 var layers = map[string][]string{
 	".":                  {"cmd"},
-	"cmd":                {"pkg/archive", "pkg/config", "pkg/ociauth", "pkg/pipeline", "pkg/polisen", "pkg/report", "pkg/retry", "pkg/saved", "pkg/status", "pkg/store", "pkg/store/dirstore", "pkg/store/ocistore", "pkg/text", "pkg/verify"},
+	"cmd":                {"pkg/archive", "pkg/config", "pkg/ociauth", "pkg/pipeline", "pkg/polisen", "pkg/ratelimit", "pkg/report", "pkg/retry", "pkg/saved", "pkg/status", "pkg/store", "pkg/store/dirstore", "pkg/store/ocistore", "pkg/text", "pkg/verify"},
 	"pkg/text":           {},
 	"pkg/address":        {},
 	"pkg/statefile":      {},
-	"pkg/config":         {"pkg/address", "pkg/text"},
+	"pkg/config":         {"pkg/address", "pkg/ratelimit", "pkg/text"},
 	"pkg/retry":          {},
 	"pkg/report":         {},
-	"pkg/saved":          {},
-	"pkg/polisen":        {"pkg/retry"},
+	"pkg/ratelimit":      {"pkg/retry", "pkg/statefile"},
+	"pkg/polisen":        {"pkg/address", "pkg/ratelimit", "pkg/retry"},
+	"pkg/saved":          {"pkg/polisen"},
 	"pkg/ociclient":      {"pkg/retry"},
 	"pkg/ociauth":        {"pkg/ociclient", "pkg/retry"},
 	"pkg/store":          {"pkg/retry"},
@@ -39,7 +40,7 @@ var layers = map[string][]string{
 	"pkg/store/memstore": {"pkg/retry", "pkg/store"},
 	"pkg/store/ocistore": {"pkg/ociclient", "pkg/retry", "pkg/store"},
 	"pkg/archive":        {"pkg/polisen", "pkg/store"},
-	"pkg/pipeline":       {"pkg/archive", "pkg/polisen", "pkg/report", "pkg/retry", "pkg/saved", "pkg/store"},
+	"pkg/pipeline":       {"pkg/archive", "pkg/polisen", "pkg/ratelimit", "pkg/report", "pkg/retry", "pkg/saved", "pkg/store"},
 	"pkg/status":         {"pkg/archive", "pkg/polisen", "pkg/report", "pkg/store", "pkg/text"},
 	"pkg/verify":         {"pkg/archive", "pkg/status", "pkg/store", "pkg/text"},
 }
@@ -54,7 +55,7 @@ var outside = map[string][]string{
 	"github.com/schollz/progressbar": {"cmd"},
 	"github.com/spf13/cobra":         {"cmd"},
 	"github.com/spf13/pflag":         {"cmd", "pkg/config"},
-	"net/http":                       {"pkg/ociauth", "pkg/ociclient", "pkg/polisen", "pkg/retry", "pkg/store/ocistore"},
+	"net/http":                       {"pkg/ociauth", "pkg/ociclient", "pkg/polisen", "pkg/ratelimit", "pkg/retry", "pkg/store/ocistore"},
 	"os/signal":                      {"cmd"},
 }
 

@@ -44,9 +44,9 @@ func newBackfillCmd(p Process) *cobra.Command {
 		Long: `Stores what is missing in the archive, by the same steps as collect; it may run
 beside it, be killed, and be run again: each event is stored exactly once.
 
-With --from it asks the API, one call a day and at the API's pace: 10 seconds
-between calls, and 50 calls an hour and 1200 a day of the 60 and 1440 that the API
-allows, so that collect finds room beside it. A day with 500 events, the most that
+With --from it asks the API, one call a day and waits between calls: 11 seconds,
+with at most 50 calls an hour and 1200 a day. The API allows 10 seconds, 60 and
+1440, so a collect beside it calls first. A day with 500 events, the most that
 the API shows, is asked for again by the hour. The API answers such queries about
 six months back. The days done are remembered in the state folder, so that an
 interrupted backfill can go on with --resume.
@@ -182,7 +182,7 @@ func (p Process) backfillDays(ctx context.Context, s config.Settings, opts backf
 			done++
 		}
 		added += d.New
-		left := client.Pace(d.Left).Round(time.Second)
+		left := client.Delay(d.Left).Round(time.Second)
 		bar.show(asked, fmt.Sprintf("%s, %d new, %v left:", d.Date, added, left))
 		log.Info("day done", "day", d.Date.String(), "fetched", d.Fetched, "new", d.New, "revised", d.Revised, "seen", d.Seen,
 			"stray", d.Stray, "days_left", d.Left, "time_left", left)
@@ -250,7 +250,7 @@ func (p Process) printCalls(d pipeline.Days, todo []archive.Date, done int, clie
 		q.DateTime = date.String()
 		calls[i] = client.URL(q)
 	}
-	takes := client.Pace(len(todo)).Round(time.Second)
+	takes := client.Delay(len(todo)).Round(time.Second)
 	result := struct {
 		DryRun   bool           `json:"dry_run"`
 		Calls    []string       `json:"calls"`

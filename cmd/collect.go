@@ -70,10 +70,10 @@ func runCollect(ctx context.Context, p Process, s config.Settings, opts collectO
 	defer cancel()
 	run := p.newRun(ctx, "collect", s, log)
 	run.DryRun, run.Revisions = opts.dryRun, opts.revisions
-	client, err := p.newClient(polisen.Options{RetryNotFound: opts.retryNotFound}, s, log, run.Recorder)
+	source, err := p.newSource(polisen.Options{RetryNotFound: opts.retryNotFound}, s, log, run.Recorder)
 	if err != nil {
 		return err
 	}
-	r, err := pipeline.Collect(ctx, run, client)
+	r, err := pipeline.Collect(ctx, run, source)
 	return errors.Join(err, p.printReport(r, run.Recorder, s.General, log))
 }

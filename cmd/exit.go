@@ -11,6 +11,7 @@ import (
 	"polisen-events-collector/pkg/ociauth"
 	"polisen-events-collector/pkg/pipeline"
 	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/ratelimit"
 	"polisen-events-collector/pkg/status"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/verify"
@@ -78,7 +79,7 @@ func exitCode(err error) code {
 		return exitAccess
 	case errors.Is(err, pipeline.ErrStore):
 		return exitStorage
-	case errors.Is(err, polisen.ErrRefused):
+	case errors.Is(err, ratelimit.ErrExceeded):
 		return exitRateLimited
 	case errors.Is(err, pipeline.ErrAPI):
 		return exitAPI

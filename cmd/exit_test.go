@@ -13,6 +13,7 @@ import (
 	"polisen-events-collector/pkg/ociauth"
 	"polisen-events-collector/pkg/pipeline"
 	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/ratelimit"
 	"polisen-events-collector/pkg/status"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/verify"
@@ -32,7 +33,7 @@ func TestExitCode(t *testing.T) {
 		{errors.Join(io.ErrUnexpectedEOF, store.ErrAccess), 6},
 		{ociauth.ErrCredentials, 6},
 		{polisen.ErrSettings, 64},
-		{polisen.ErrRefused, 8},
+		{ratelimit.ErrExceeded, 8},
 		{pipeline.ErrAPI, 4},
 		{pipeline.ErrStore, 5},
 		{&pipeline.PartialError{Reasons: []string{"one of two"}}, 3},
@@ -44,7 +45,7 @@ func TestExitCode(t *testing.T) {
 		{errors.Join(pipeline.ErrStore, store.ErrAccess), 6},
 		{errors.Join(pipeline.ErrStore, ociauth.ErrCredentials), 6},
 		{errors.Join(pipeline.ErrAPI, ociauth.ErrCredentials), 6},
-		{errors.Join(polisen.ErrRefused, pipeline.ErrStore), 5},
+		{errors.Join(ratelimit.ErrExceeded, pipeline.ErrStore), 5},
 		{errors.Join(&pipeline.PartialError{Reasons: []string{"x"}}, pipeline.ErrStore), 5},
 	}
 	for _, tt := range tests {

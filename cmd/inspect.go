@@ -151,11 +151,11 @@ func (p Process) runInspect(ctx context.Context, s config.Settings, opts inspect
 }
 
 func (p Process) compareWithAPI(ctx context.Context, st store.Store, s config.Settings, log *slog.Logger, rec *report.Recorder) error {
-	client, err := p.newClient(polisen.Options{}, s, log, rec)
+	source, err := p.newSource(polisen.Options{}, s, log, rec)
 	if err != nil {
 		return err
 	}
-	response, err := client.Fetch(ctx, polisen.Query{})
+	response, err := source.Fetch(ctx, polisen.Query{})
 	if err != nil {
 		return fmt.Errorf("%w: %w", pipeline.ErrAPI, err)
 	}

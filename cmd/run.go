@@ -16,6 +16,7 @@ import (
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/retry"
+	"polisen-events-collector/pkg/saved"
 	"polisen-events-collector/pkg/store"
 )
 
@@ -65,17 +66,25 @@ func withTimeout(ctx context.Context, d time.Duration) (context.Context, context
 	return context.WithTimeoutCause(ctx, d, fmt.Errorf("the time for the whole run is over, which is %v (--timeout): %w", d, context.DeadlineExceeded))
 }
 
-// newClient returns the client of the API that the settings name, which keeps
-// the API's rules together with all other runs of this host. What settings say
-// nothing about it takes from o.
+// newSource returns the source of one response: the API, or the saved response
+// that --api-url names.
+func (p Process) newSource(o polisen.Options, s config.Settings, log *slog.Logger, rec *report.Recorder) (pipeline.Source, error) {
+	if path := s.API.URL.Path; path != "" {
+		return saved.Source{Path: path, Now: retry.System.Now}, nil
+	}
+	return p.newClient(o, s, log, rec)
+}
+
+// newClient returns a client of the API. It sets those options that the
+// settings decide.
 func (p Process) newClient(o polisen.Options, s config.Settings, log *slog.Logger, rec *report.Recorder) (*polisen.Client, error) {
-	o.URL = origin(s.API.URL)
+	o.URL = s.API.URL.URL
 	o.UserAgent = s.API.UserAgent
 	o.StateDir = s.API.StateDir
 	o.MinInterval = s.API.MinInterval
 	o.OnWait = func(d time.Duration, why string) {
 		if p.interactive(s.General) {
-			fmt.Fprintf(p.Stderr, "%s: waiting %v %s\n", program, d.Round(time.Second), why)
+			fmt.Fprintf(p.Stderr, "%s: waiting %v: %s\n", program, d.Round(time.Second), why)
 		} else {
 			log.Info("waiting before a call to the API", "for", d, "reason", why)
 		}

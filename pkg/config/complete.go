@@ -1,6 +1,10 @@
 package config
 
-import "path/filepath"
+import (
+	"path/filepath"
+
+	"polisen-events-collector/pkg/ratelimit"
+)
 
 const program = "polisen-events-collector"
 
@@ -14,8 +18,8 @@ func (l *loader) completeAPI(product string) {
 			api.UserAgent += " (+" + l.given[flagContact].text + ")"
 		}
 	}
-	if api.MinInterval < LeastInterval && api.URL.URL != "" && !api.URL.Loopback {
-		l.reject(flagMinInterval, "the API's rules ask for %v between calls", LeastInterval)
+	if api.MinInterval < ratelimit.MinInterval && api.URL.URL != "" && !api.URL.Loopback {
+		l.reject(flagMinInterval, "the API's rules ask for %v between calls", ratelimit.MinInterval)
 	}
 	if !l.has(flagStateDir) {
 		dir, ok := l.userFolder("XDG_STATE_HOME", ".local/state")

@@ -41,18 +41,13 @@ const (
 type API struct {
 	URL       APIURL
 	UserAgent string // the whole header, printable ASCII
-	// MinInterval is the least time between two calls. It is at least
-	// LeastInterval unless URL.Loopback or URL.Path says that no call reaches
-	// the API.
+	// MinInterval is the shortest time between two calls. It is at least
+	// ratelimit.MinInterval, unless URL is a file or on this machine.
 	MinInterval time.Duration
-	// StateDir is the absolute path of the folder for the call ledger and the
+	// StateDir is the absolute path of the folder for the rate limiter's file and the
 	// other things that one host remembers. It need not exist.
 	StateDir string
 }
-
-// LeastInterval is the time that the API's rules ask for between two calls
-// (https://polisen.se/om-polisen/om-webbplatsen/oppna-data/regler-for-oppna-data/).
-const LeastInterval = 10 * time.Second
 
 // Archive are the settings of the store, and of how to sign for it.
 type Archive struct {

@@ -8,6 +8,7 @@ import (
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/ratelimit"
 	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/store"
 )
@@ -15,7 +16,7 @@ import (
 // Collect does one cycle: it fetches the newest events and stores what is new.
 // The report is filled in as far as the run came, also on an error:
 //
-//   - ErrAPI, or polisen.ErrRefused, if there was no response to store;
+//   - ErrAPI, or ratelimit.ErrExceeded, if there was no response to store;
 //   - ErrStore, or the error of OpenStore; store.ErrAccess tells whether
 //     settings are at fault;
 //   - *PartialError if all was done but something needs a person's eye.
@@ -130,7 +131,7 @@ func (c *collect) finish(err error) { c.Options.finish(c.outcome, c.writer, err)
 // returns err, joined with its own.
 func (c *collect) publishFailure(ctx context.Context, err error) error {
 	cancelled := ctx.Err() != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded)
-	if c.DryRun || c.store == nil || cancelled || errors.Is(err, polisen.ErrRefused) || errors.Is(err, store.ErrAccess) {
+	if c.DryRun || c.store == nil || cancelled || errors.Is(err, ratelimit.ErrExceeded) || errors.Is(err, store.ErrAccess) {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)

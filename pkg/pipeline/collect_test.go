@@ -16,6 +16,7 @@ import (
 	"polisen-events-collector/pkg/pipeline"
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/polisen/polisentest"
+	"polisen-events-collector/pkg/ratelimit"
 	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/retry/retrytest"
 	"polisen-events-collector/pkg/store"
@@ -72,7 +73,7 @@ func TestCollect(t *testing.T) {
 // publishes that.
 func TestFailures(t *testing.T) {
 	apiDown := errors.New("the API is down")
-	refused := fmt.Errorf("not now: %w", polisen.ErrRefused)
+	refused := fmt.Errorf("not now: %w", ratelimit.ErrExceeded)
 	noAccess := fmt.Errorf("no such bucket: %w", store.ErrAccess)
 	failing := func(err error) sourceFunc {
 		return func(context.Context) (*polisen.Response, error) { return nil, err }
@@ -101,7 +102,7 @@ func TestFailures(t *testing.T) {
 		published bool
 	}{
 		"API down":          {source: failing(apiDown), want: []error{pipeline.ErrAPI, apiDown}, published: true},
-		"refused":           {source: failing(refused), want: []error{polisen.ErrRefused}},
+		"refused":           {source: failing(refused), want: []error{ratelimit.ErrExceeded}},
 		"no access":         {openFails: noAccess, want: []error{store.ErrAccess}},
 		"commit fails":      {wrap: commitFails, want: []error{pipeline.ErrStore, storetest.ErrFault}, published: true},
 		"objects fail":      {wrap: putFails, want: []error{pipeline.ErrStore, storetest.ErrFault}, published: true},

@@ -9,6 +9,7 @@ import (
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/ratelimit"
 	"polisen-events-collector/pkg/report"
 )
 
@@ -192,7 +193,7 @@ func (o *Options) count(r *polisen.Response) {
 
 // fetchError marks an error as the API's, unless no call was made.
 func fetchError(err error) error {
-	if errors.Is(err, polisen.ErrRefused) {
+	if errors.Is(err, ratelimit.ErrExceeded) {
 		return fmt.Errorf("fetch events: %w", err)
 	}
 	return fmt.Errorf("%w: fetch events: %w", ErrAPI, err)

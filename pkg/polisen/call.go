@@ -8,70 +8,72 @@ import (
 	"net/url"
 	"time"
 
+	"polisen-events-collector/pkg/ratelimit"
 	"polisen-events-collector/pkg/retry"
 )
 
 const (
-	// callTimeout bounds one call, from connecting to the body's last byte.
+	// callTimeout bounds one call, from connecting to the last byte of the body.
 	callTimeout  = time.Minute
 	maxRedirects = 3
 )
 
 var (
-	errSlow     = fmt.Errorf("no whole answer within %v", callTimeout)
+	errSlow     = fmt.Errorf("no complete response within %v", callTimeout)
 	errRedirect = errors.New("redirect not followed")
-	errNotAgain = errors.New("not called again")
+	errNoRetry  = errors.New("no retry")
 )
 
-// fetch is one Fetch of a client: its tries fill in the one Response.
+// fetch is one Fetch of a client. Its tries share one Response.
 type fetch struct {
 	*Client
 	query    Query
 	response Response
-	last     error // of the try before this one
+	lastErr  error // of the previous try
 }
 
-// beforeRetry tells of a failed try and counts the wait for the next.
 func (f *fetch) beforeRetry(err error, d time.Duration) {
-	f.last = err
-	f.wait(d, "to try again: "+err.Error())
+	f.lastErr = err
+	f.onWait(d, "before a retry: "+err.Error())
 }
 
-func (f *fetch) wait(d time.Duration, why string) {
+func (f *fetch) onWait(d time.Duration, reason string) {
 	f.response.Waited += d
-	f.options.OnWait(d, why)
+	f.options.OnWait(d, reason)
 }
 
-// try makes one call, and those that redirects ask for.
+// try makes one call and follows redirects.
 func (f *fetch) try(ctx context.Context) (*Response, error) {
 	u := f.target(f.query)
 	for range 1 + maxRedirects {
-		answered, err := f.ledger.turn(ctx, f.resource(), f.options.RetryNotFound, f.wait)
+		allowed, err := f.limiter.Wait(ctx, f.resource(), f.onWait)
 		switch {
-		case err != nil && f.last != nil && ctx.Err() == nil:
-			// A call was made, so this is no ErrRefused.
-			return nil, fmt.Errorf("%w; %w: %v", f.last, errNotAgain, err)
+		case err != nil && f.lastErr != nil && ctx.Err() == nil:
+			// The message contains err, and the error does not wrap it:
+			// ErrExceeded would mean that no call was made.
+			return nil, fmt.Errorf("%w; %w: %v", f.lastErr, errNoRetry, err)
 		case err != nil:
 			return nil, err
 		}
 		f.response.Calls++
-		next, err := f.call(ctx, u, answered)
+		next, err := f.call(ctx, u, allowed)
 		if err != nil || next == nil {
 			return &f.response, err
 		}
 		u = next
 	}
-	return nil, fmt.Errorf("%w: %d came in a row", errRedirect, maxRedirects+1)
+	return nil, fmt.Errorf("%w: %d redirects in a row", errRedirect, maxRedirects+1)
 }
 
-// resource is the URL that a 404 condemns: that of the API, without a query.
+// resource returns the address that a 404 makes permanently unavailable: the
+// API's URL without a query.
 func (f *fetch) resource() string {
 	u := *f.base
 	u.RawQuery = ""
 	return u.String()
 }
 
-// target is the address that a fetch of q calls.
+// target returns the address that a fetch of q calls.
 func (c *Client) target(q Query) *url.URL {
 	u := *c.base
 	if u.RawQuery != "" && !q.IsZero() {
@@ -81,35 +83,37 @@ func (c *Client) target(q Query) *url.URL {
 	return &u
 }
 
-// call makes one call. It returns where to go if the answer is a redirect.
-func (f *fetch) call(ctx context.Context, u *url.URL, answered func(status int, delay time.Duration)) (next *url.URL, err error) {
+// call makes one call. It returns the next address if the answer is a redirect.
+func (f *fetch) call(ctx context.Context, u *url.URL, allowed *ratelimit.Call) (next *url.URL, err error) {
 	run := ctx
 	ctx, cancel := context.WithTimeoutCause(run, callTimeout, errSlow)
 	defer cancel()
-	defer func() { // the cause says more than what the transport makes of it
-		_, refused := errors.AsType[*StatusError](err) // and less than this: the time was up while its body came
-		if err != nil && (run.Err() != nil || ctx.Err() != nil && !refused) {
+	defer func() {
+		// The context's cause explains more than the transport's error. But a
+		// status explains more than a timeout while its body was read.
+		_, hasStatus := errors.AsType[*StatusError](err)
+		if err != nil && (run.Err() != nil || ctx.Err() != nil && !hasStatus) {
 			err = fmt.Errorf("call %s: %w", u.Host, context.Cause(ctx))
 		}
 	}()
 	trace := &callTrace{now: f.options.Clock.Now}
-	answer, err := f.send(trace.with(ctx), u)
+	answer, err := f.send(trace.withHooks(ctx), u)
 	if err != nil {
-		answered(0, 0)
+		allowed.Done(0, 0)
 		return nil, err
 	}
-	delay := retry.ParseAfter(answer.Header, f.options.Clock.Now())
-	answered(answer.StatusCode, delay)
+	retryAfter := retry.ParseAfter(answer.Header, f.options.Clock.Now())
+	allowed.Done(answer.StatusCode, retryAfter)
 	defer answer.Body.Close()
 
 	switch answer.StatusCode {
 	case http.StatusOK:
-		return nil, f.receive(answer, trace)
+		return nil, f.receive(answer.Body, trace)
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
 		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		return redirectTarget(u, answer.Header.Get("Location"))
 	}
-	return nil, &StatusError{Status: answer.StatusCode, Delay: delay, Snippet: snippet(answer)}
+	return nil, &StatusError{Status: answer.StatusCode, Delay: retryAfter, Snippet: snippet(answer.Body)}
 }
 
 func (f *fetch) send(ctx context.Context, u *url.URL) (*http.Response, error) {
@@ -119,13 +123,14 @@ func (f *fetch) send(ctx context.Context, u *url.URL) (*http.Response, error) {
 	}
 	req.Header.Set("User-Agent", f.options.UserAgent)
 	req.Header.Set("Accept", "application/json")
-	// Set here so that the transport leaves the body, and its size, alone.
+	// With this header the transport does not decompress the body, so its size
+	// on the wire can be counted.
 	req.Header.Set("Accept-Encoding", "gzip")
 	return f.http.Do(req)
 }
 
-// redirectTarget returns where a redirect leads, if it may be followed: to the
-// same host, and not from https to http.
+// redirectTarget returns the address of a redirect. It must be on the same host,
+// and not lead from https to http.
 func redirectTarget(from *url.URL, location string) (*url.URL, error) {
 	to, err := from.Parse(location)
 	if err != nil || location == "" {

@@ -1,6 +1,7 @@
 package polisen_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -9,7 +10,6 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -22,7 +22,10 @@ import (
 	"polisen-events-collector/pkg/retry/retrytest"
 )
 
-const agent = "polisen-events-collector/test (+me@example.org)"
+const (
+	agent  = "polisen-events-collector/test (+me@example.org)"
+	apiURL = "https://polisen.se/api/events"
+)
 
 // world is a client, the API it calls over loopback, and the clock of both.
 type world struct {
@@ -30,7 +33,7 @@ type world struct {
 	clock    *retrytest.Clock
 	options  polisen.Options
 	client   *polisen.Client
-	waits    []string // what OnWait was told
+	waits    []string // lengths and reasons that OnWait got
 	warnings []string
 }
 
@@ -43,7 +46,7 @@ func newWorld(t *testing.T, change func(*polisen.Options)) *world {
 	t.Cleanup(server.Close)
 	w.options = polisen.Options{
 		URL: server.URL + "/api/events", UserAgent: agent, StateDir: t.TempDir(), Clock: clock,
-		OnWait:    func(d time.Duration, why string) { w.waits = append(w.waits, fmt.Sprintf("%v %s", d, why)) },
+		OnWait:    func(d time.Duration, reason string) { w.waits = append(w.waits, fmt.Sprintf("%v %s", d, reason)) },
 		OnWarning: func(text string) { w.warnings = append(w.warnings, text) },
 	}
 	if change != nil {
@@ -90,7 +93,7 @@ func TestTLS(t *testing.T) {
 
 	old := start(&tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
 	if r, err := fetch(old, true); err == nil || !strings.Contains(err.Error(), "protocol version") {
-		t.Errorf("TLS 1.1: %d calls, %v; want the version refused", r.Calls, err)
+		t.Errorf("TLS 1.1: %d calls, %v; want an error about the version", r.Calls, err)
 	}
 	modern := start(nil)
 	if r, err := fetch(modern, false); err == nil || r.Calls != 1 {
@@ -186,42 +189,8 @@ func TestTimings(t *testing.T) {
 	}
 }
 
-func TestSavedResponse(t *testing.T) {
-	body := polisentest.Body(7)
-	dir := t.TempDir()
-	path := filepath.Join(dir, "ö 1.json")
-	for _, content := range [][]byte{body, polisentest.Gzip(body)} {
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		for _, url := range []string{path, "file://" + path, "file://localhost" + strings.ReplaceAll(path, " ", "%20")} {
-			r, err := newClient(t, polisen.Options{URL: url}).Fetch(t.Context(), polisen.Query{})
-			if err != nil || len(r.Events) != 7 || r.Calls != 0 || r.WireBytes != int64(len(content)) || r.Bytes != int64(len(body)) || r.FetchedAt.IsZero() {
-				t.Errorf("%s: %d events, %+v, %v", url, len(r.Events), r, err)
-			}
-		}
-	}
-	c := newClient(t, polisen.Options{URL: path})
-	if r, err := c.Fetch(t.Context(), polisen.Query{DateTime: "2018-03"}); !errors.Is(err, polisen.ErrSettings) || r == nil {
-		t.Errorf("a query of a file: %v", err)
-	}
-	if err := os.WriteFile(path, []byte("[] []"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	r, err := c.Fetch(t.Context(), polisen.Query{})
-	if _, ok := errors.AsType[*polisen.BodyError](err); !ok || !strings.Contains(err.Error(), path) || r == nil {
-		t.Errorf("a damaged file: %v", err)
-	}
-	if _, err := newClient(t, polisen.Options{URL: dir + "/none"}).Fetch(t.Context(), polisen.Query{}); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a missing file: %v", err)
-	}
-	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
-		t.Errorf("files beside the saved response: %v", entries)
-	}
-}
-
 func TestNewClient(t *testing.T) {
-	good := polisen.Options{URL: polisen.DefaultURL, UserAgent: agent, StateDir: t.TempDir()}
+	good := polisen.Options{URL: apiURL, UserAgent: agent, StateDir: t.TempDir()}
 	for _, tt := range []struct {
 		name   string
 		change func(*polisen.Options)
@@ -231,10 +200,10 @@ func TestNewClient(t *testing.T) {
 		{"a longer interval", func(o *polisen.Options) { o.MinInterval = time.Minute }, ""},
 		{"loopback", func(o *polisen.Options) { o.URL, o.MinInterval = "http://localhost:80/x", time.Millisecond }, ""},
 		{"loopback, IPv6", func(o *polisen.Options) { o.URL, o.MinInterval = "http://[::1]:80/x", time.Millisecond }, ""},
-		{"http", func(o *polisen.Options) { o.URL = "http://polisen.se/api/events" }, "https is needed"},
-		{"a name like loopback", func(o *polisen.Options) { o.URL = "http://localhost.example/" }, "https is needed"},
-		{"an address in this network", func(o *polisen.Options) { o.URL = "http://10.0.0.1/" }, "https is needed"},
-		{"another scheme", func(o *polisen.Options) { o.URL = "ftp://polisen.se/" }, "https is needed"},
+		{"http", func(o *polisen.Options) { o.URL = "http://polisen.se/api/events" }, "use https://"},
+		{"a name like loopback", func(o *polisen.Options) { o.URL = "http://localhost.example/" }, "use https://"},
+		{"an address in this network", func(o *polisen.Options) { o.URL = "http://10.0.0.1/" }, "use https://"},
+		{"another scheme", func(o *polisen.Options) { o.URL = "ftp://polisen.se/" }, "use https://"},
 		{"no host", func(o *polisen.Options) { o.URL = "https:///api" }, "host"},
 		{"nothing", func(o *polisen.Options) { o.URL = "" }, "host"},
 		{"a password", func(o *polisen.Options) { o.URL = "https://me:hunter2@polisen.se/" }, "password"},
@@ -252,5 +221,32 @@ func TestNewClient(t *testing.T) {
 		if err != nil && (!strings.Contains(err.Error(), tt.error) || strings.Contains(err.Error(), "hunter2")) {
 			t.Errorf("%s: %v, want %q in it", tt.name, err, tt.error)
 		}
+	}
+}
+
+// TestOneLimitForAHost: calls to one host count together, in whichever form its
+// name is written.
+func TestOneLimitForAHost(t *testing.T) {
+	state := t.TempDir()
+	ok := roundTrip(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 200, Body: io.NopCloser(bytes.NewReader(polisentest.Body(1)))}, nil
+	})
+	for _, url := range []string{apiURL, "https://polisen.se./api/events", "https://POLISEN.SE:443/other"} {
+		c := newClient(t, polisen.Options{URL: url, UserAgent: agent, StateDir: state, Clock: retrytest.NewClock(time.Now()), Transport: ok})
+		if _, err := c.Fetch(t.Context(), polisen.Query{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if files, err := filepath.Glob(filepath.Join(state, "api-calls-*.json")); err != nil || len(files) != 1 {
+		t.Errorf("files %v, %v", files, err)
+	}
+}
+
+func TestURL(t *testing.T) {
+	c := newClient(t, polisen.Options{URL: apiURL, UserAgent: agent, StateDir: t.TempDir()})
+	q := polisen.Query{DateTime: "2018-03-05 21", Locations: []string{"Stockholm", "Järfälla"}}
+	const want = apiURL + "?DateTime=2018-03-05%2021&locationname=Stockholm;J%C3%A4rf%C3%A4lla"
+	if got := c.URL(q); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -15,6 +16,7 @@ import (
 
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/polisen/polisentest"
+	"polisen-events-collector/pkg/ratelimit"
 	"polisen-events-collector/pkg/retry"
 	"polisen-events-collector/pkg/retry/retrytest"
 )
@@ -198,8 +200,8 @@ func TestFetchTellsOfWaits(t *testing.T) {
 		}
 	}
 	want := []string{
-		"10s to try again: the API answered 503 Service Unavailable: a page titled `503 Service Unavailable`",
-		"10s for its turn to call: at least 10s between calls",
+		"10s before a retry: the API answered 503 Service Unavailable: a page titled `503 Service Unavailable`",
+		"10s at least 10s between calls",
 	}
 	if diff := cmp.Diff(want, w.waits); diff != "" {
 		t.Errorf("told of waits (-want +got):\n%s", diff)
@@ -240,7 +242,7 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 func TestFetchHanging(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClient(t, polisen.Options{
-			URL: polisen.DefaultURL, UserAgent: agent, StateDir: t.TempDir(), Clock: retrytest.NewClock(time.Now()),
+			URL: apiURL, UserAgent: agent, StateDir: t.TempDir(), Clock: retrytest.NewClock(time.Now()),
 			Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 				<-r.Context().Done()
 				return nil, r.Context().Err()
@@ -248,7 +250,7 @@ func TestFetchHanging(t *testing.T) {
 		})
 		started := time.Now()
 		r, err := c.Fetch(t.Context(), polisen.Query{})
-		if err == nil || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no whole answer within 1m0s") {
+		if err == nil || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no complete response within 1m0s") {
 			t.Errorf("got %v; want the call's own limit, which is not the run's deadline", err)
 		}
 		if took := time.Since(started); r.Calls != 4 || took != 4*time.Minute {
@@ -262,7 +264,7 @@ func TestFetchHanging(t *testing.T) {
 func TestRefusalHanging(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClient(t, polisen.Options{
-			URL: polisen.DefaultURL, UserAgent: agent, StateDir: t.TempDir(), Clock: retrytest.NewClock(time.Now()),
+			URL: apiURL, UserAgent: agent, StateDir: t.TempDir(), Clock: retrytest.NewClock(time.Now()),
 			Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 				return &http.Response{StatusCode: 403, Body: io.NopCloser(hanging{r.Context()})}, nil
 			}),
@@ -302,7 +304,7 @@ func TestRedirects(t *testing.T) {
 		{"three times", []polisentest.Answer{redirect(302, "/1"), redirect(307, "/2"), redirect(308, "3")}, []string{"/api/events", "/1", "/2", "/3"}, ""},
 		{
 			"four times", []polisentest.Answer{redirect(302, "/1"), redirect(302, "/2"), redirect(302, "/3"), redirect(302, "/4")},
-			[]string{"/api/events", "/1", "/2", "/3"}, "4 came in a row",
+			[]string{"/api/events", "/1", "/2", "/3"}, "4 redirects in a row",
 		},
 		{"to another host over http", []polisentest.Answer{redirect(301, "http://polisen.example/api")}, []string{"/api/events"}, "redirect not followed: `http://polisen.example/api` is not https on 127.0.0.1"},
 		{"to another host over https", []polisentest.Answer{redirect(301, "https://polisen.example/api")}, []string{"/api/events"}, "redirect not followed"},
@@ -330,5 +332,76 @@ func TestRedirects(t *testing.T) {
 				t.Errorf("broke the API's rules: %q", b)
 			}
 		})
+	}
+}
+
+func small(*http.Request) polisentest.Answer { return polisentest.Answer{Body: polisentest.Body(1)} }
+
+// TestRetriesAreCalls has a limit that allows two calls, and an API that needs
+// three.
+func TestRetriesAreCalls(t *testing.T) {
+	w := newWorld(t, nil)
+	w.api.Default = small
+	for range 58 {
+		if _, err := w.client.Fetch(t.Context(), polisen.Query{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.clock.Advance(20 * time.Second)
+	slept := len(w.clock.Sleeps())
+	w.api.Script(polisentest.Status(503), polisentest.Status(502))
+	r, err := w.client.Fetch(w.deadline(t, 5*time.Minute), polisen.Query{})
+	if e, ok := errors.AsType[*polisen.StatusError](err); !ok || e.Status != 502 || errors.Is(err, ratelimit.ErrExceeded) {
+		t.Errorf("%v; want the failure of the last call", err)
+	}
+	if r.Calls != 2 || len(w.api.Calls()) != 60 || !strings.Contains(err.Error(), "at most 60 calls an hour") || strings.Count(err.Error(), "rate limited") != 1 {
+		t.Errorf("%d calls, %v; want no third one, and the reason once", r.Calls, err)
+	}
+	if got, want := w.clock.Sleeps()[slept:], []time.Duration{10 * time.Second, 20 * time.Second}; !slices.Equal(got, want) {
+		t.Errorf("slept %v, want %v", got, want)
+	}
+}
+
+// TestNotFoundIsPermanent: a 404 in answer to a query is for all queries.
+func TestNotFoundIsPermanent(t *testing.T) {
+	w := newWorld(t, nil)
+	w.api.Default = small
+	w.api.Script(polisentest.Status(404))
+	_, err := w.client.Fetch(t.Context(), polisen.Query{DateTime: "2018-03"})
+	if e, ok := errors.AsType[*polisen.StatusError](err); !ok || e.Status != 404 || errors.Is(err, ratelimit.ErrExceeded) {
+		t.Fatalf("got %v, want the 404", err)
+	}
+	w.clock.Advance(48 * time.Hour)
+	for _, c := range []*polisen.Client{w.client, newClient(t, w.options)} {
+		r, err := c.Fetch(t.Context(), polisen.Query{})
+		if !errors.Is(err, ratelimit.ErrNotFound) || !strings.Contains(err.Error(), w.options.URL) || r.Calls != 0 {
+			t.Fatalf("%d calls, %v; want none, and ErrNotFound", r.Calls, err)
+		}
+	}
+	elsewhere := w.options
+	elsewhere.URL += "/v2"
+	if _, err := newClient(t, elsewhere).Fetch(t.Context(), polisen.Query{}); err != nil {
+		t.Errorf("another address: %v", err)
+	}
+	if n, b := len(w.api.Calls()), w.api.Breaches(); n != 2 || len(b) > 0 {
+		t.Errorf("%d calls; broken limits: %q", n, b)
+	}
+	retrying := w.options
+	retrying.RetryNotFound = true
+	if _, err := newClient(t, retrying).Fetch(t.Context(), polisen.Query{}); err != nil {
+		t.Errorf("with RetryNotFound: %v", err)
+	}
+}
+
+// TestRetryAfterIsKept: a later run keeps the pause that an earlier one was
+// asked for.
+func TestRetryAfterIsKept(t *testing.T) {
+	w := newWorld(t, nil)
+	w.api.Script(polisentest.RetryAfter(429, "7200"))
+	if _, err := w.client.Fetch(w.deadline(t, time.Minute), polisen.Query{}); !errors.Is(err, retry.ErrNoTime) {
+		t.Fatalf("got %v, want ErrNoTime", err)
+	}
+	if r, err := newClient(t, w.options).Fetch(t.Context(), polisen.Query{}); err != nil || r.Waited != 2*time.Hour {
+		t.Errorf("waited %v, %v", r.Waited, err)
 	}
 }

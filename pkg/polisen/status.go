@@ -44,7 +44,7 @@ func (e *StatusError) Error() string {
 }
 
 // snippet shows the beginning of the body of an answer that is no success.
-func snippet(answer *http.Response) string {
-	text, _ := readBody(io.LimitReader(answer.Body, maxSnippet))
+func snippet(body io.Reader) string {
+	text, _ := readBody(io.LimitReader(body, maxSnippet))
 	return describe(text)
 }

@@ -28,8 +28,8 @@ func (s span) duration() time.Duration {
 	return s.end.Sub(s.start)
 }
 
-// with returns ctx with the hooks in it.
-func (t *callTrace) with(ctx context.Context) context.Context {
+// withHooks returns ctx with the hooks in it.
+func (t *callTrace) withHooks(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		DNSStart:             func(httptrace.DNSStartInfo) { t.first(&t.dns.start) },
 		DNSDone:              func(httptrace.DNSDoneInfo) { t.last(&t.dns.end) },

@@ -1,0 +1,117 @@
+package polisen
+
+import (
+	"bufio"
+	"compress/flate"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// maxBody is the largest body without compression: 150 times the largest
+// response ever recorded.
+const maxBody = 32 << 20
+
+// Response is one response of the API, and what it took to get it.
+type Response struct {
+	// Events and Rejected are the items, in the order of the response.
+	Events   []Event
+	Rejected []Rejected
+	// WireBytes is the size of the body as received, Bytes its size without
+	// compression.
+	WireBytes, Bytes int64
+	// FetchedAt is the time at which the body was complete.
+	FetchedAt time.Time
+
+	// Calls is the number of calls made, with retries and redirects.
+	Calls int
+	// Waited is the time spent waiting for the rate limiter and before retries.
+	Waited time.Duration
+	// Timings are those of the call that succeeded.
+	Timings Timings
+}
+
+// Timings are the parts of one call. A part that the call did not need is zero.
+type Timings struct {
+	DNS, Connect, TLS time.Duration
+	// Wait is the time from the last byte of the request to the first byte of
+	// the response, Transfer from there to its last byte.
+	Wait, Transfer time.Duration
+}
+
+// ReadResponse reads one whole body, compressed with gzip or not, and parses it.
+// The Response is never nil. The error is a [*BodyError] if the body is damaged,
+// or body's own.
+func ReadResponse(body io.Reader, now func() time.Time) (*Response, error) {
+	r := new(Response)
+	return r, r.read(body, now)
+}
+
+func (r *Response) read(body io.Reader, now func() time.Time) error {
+	wire := &countingReader{r: body}
+	text, err := readBody(wire)
+	r.WireBytes, r.Bytes, r.FetchedAt = wire.n, int64(len(text)), now()
+	if err == nil {
+		r.Events, r.Rejected, err = Parse(text)
+	}
+	return err
+}
+
+// receive reads the body of a successful call.
+func (f *fetch) receive(body io.Reader, trace *callTrace) error {
+	r := &f.response
+	if err := r.read(body, f.options.Clock.Now); err != nil {
+		return err
+	}
+	r.Timings = trace.timings(r.FetchedAt)
+	if len(r.Events)+len(r.Rejected) == 0 && f.query.IsZero() && f.base.RawQuery == "" {
+		return &BodyError{Kind: BodyNoEvents}
+	}
+	return nil
+}
+
+// readBody reads a body to its end and decompresses it. It recognises gzip by
+// the content, since a header may be wrong.
+func readBody(from io.Reader) ([]byte, error) {
+	buffered := bufio.NewReader(from)
+	r := io.Reader(buffered)
+	if magic, _ := buffered.Peek(2); string(magic) == "\x1f\x8b" { // RFC 1952, section 2.3.1
+		plain, err := gzip.NewReader(r)
+		if err != nil {
+			return nil, readError(err)
+		}
+		r = plain
+	}
+	body, err := io.ReadAll(io.LimitReader(r, maxBody+1))
+	switch {
+	case err != nil:
+		return body, readError(err)
+	case len(body) > maxBody:
+		return body, &BodyError{Kind: BodyTooLarge}
+	}
+	return body, nil
+}
+
+func readError(err error) error {
+	_, corrupt := errors.AsType[flate.CorruptInputError](err)
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return &BodyError{Kind: BodyCutShort, Err: err}
+	case corrupt, errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum):
+		return &BodyError{Kind: BodyBadGzip, Err: err}
+	}
+	return fmt.Errorf("read the response: %w", err)
+}
+
+type countingReader struct {
+	r io.Reader
+	n int64
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}

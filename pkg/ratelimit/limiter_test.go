@@ -1,0 +1,739 @@
+package ratelimit_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"polisen-events-collector/pkg/polisen/polisentest"
+	"polisen-events-collector/pkg/ratelimit"
+	"polisen-events-collector/pkg/retry"
+	"polisen-events-collector/pkg/retry/retrytest"
+)
+
+// world is a limiter, a fake API that reports broken limits, and the clock of
+// both.
+type world struct {
+	api      *polisentest.API
+	url      string
+	clock    *retrytest.Clock
+	options  ratelimit.Options
+	limiter  *ratelimit.Limiter
+	waits    []string // the reasons that onWait got
+	warnings []string
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	// A day ahead, so that no deadline by this clock passes while the test runs.
+	clock := retrytest.NewClock(time.Now().Add(24 * time.Hour))
+	w := &world{api: &polisentest.API{Now: clock.Now, Default: empty}, clock: clock}
+	server := httptest.NewServer(w.api)
+	t.Cleanup(server.Close)
+	w.url = server.URL
+	w.options = ratelimit.Options{
+		Dir: t.TempDir(), Host: "api", Clock: clock,
+		OnWarning: func(text string) { w.warnings = append(w.warnings, text) },
+	}
+	w.limiter = ratelimit.New(w.options)
+	return w
+}
+
+func empty(*http.Request) polisentest.Answer { return polisentest.Answer{Body: []byte("[]")} }
+
+// get waits for l, calls url and reports the answer's status to l.
+func get(ctx context.Context, l *ratelimit.Limiter, url string, onWait func(time.Duration, string)) (waited time.Duration, err error) {
+	call, err := l.Wait(ctx, url, func(d time.Duration, reason string) {
+		waited += d
+		if onWait != nil {
+			onWait(d, reason)
+		}
+	})
+	if err != nil {
+		return waited, err
+	}
+	req, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		return waited, err
+	}
+	req.Header.Set("User-Agent", "ratelimit_test")
+	answer, err := http.DefaultClient.Do(req)
+	if err != nil {
+		call.Done(0, 0)
+		return waited, err
+	}
+	call.Done(answer.StatusCode, retry.ParseAfter(answer.Header, time.Time{}))
+	return waited, answer.Body.Close()
+}
+
+// call makes a call by the limiter l.
+func (w *world) call(ctx context.Context, l *ratelimit.Limiter) (waited time.Duration, err error) {
+	return get(ctx, l, w.url, func(_ time.Duration, reason string) { w.waits = append(w.waits, reason) })
+}
+
+func (w *world) mustCall(t *testing.T) {
+	t.Helper()
+	if _, err := w.call(t.Context(), w.limiter); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *world) checkCalls(t *testing.T, want int) {
+	t.Helper()
+	if n, b := len(w.api.Calls()), w.api.Breaches(); n != want || len(b) > 0 {
+		t.Errorf("%d calls, want %d; broken limits: %q", n, want, b)
+	}
+}
+
+func (w *world) deadline(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithDeadline(t.Context(), w.clock.Now().Add(d))
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func (w *world) file() string { return filepath.Join(w.options.Dir, "api-calls-api.json") }
+func (w *world) lock() string { return filepath.Join(w.options.Dir, "api-calls-api.lock") }
+
+// file is the format of the limiter's file.
+type file struct {
+	Calls    []time.Time          `json:"calls"`
+	UnderWay time.Time            `json:"under_way,omitzero"`
+	NotFound map[string]time.Time `json:"not_found,omitempty"`
+}
+
+// seed writes a file with calls that long ago.
+func (w *world) seed(t *testing.T, ago ...time.Duration) {
+	t.Helper()
+	calls := []time.Time{}
+	for _, d := range ago {
+		calls = append(calls, w.clock.Now().Add(-d))
+	}
+	text, err := json.Marshal(file{Calls: calls})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write(t, string(text))
+}
+
+func (w *world) write(t *testing.T, text string) {
+	t.Helper()
+	if err := os.WriteFile(w.file(), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *world) read(t *testing.T) (f file) {
+	t.Helper()
+	text, err := os.ReadFile(w.file())
+	if err == nil {
+		err = json.Unmarshal(text, &f)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// recorded returns how long ago the calls in the file are.
+func (w *world) recorded(t *testing.T) []time.Duration {
+	t.Helper()
+	var ago []time.Duration
+	for _, call := range w.read(t).Calls {
+		ago = append(ago, w.clock.Now().Sub(call).Round(time.Millisecond))
+	}
+	return ago
+}
+
+// spaced returns n ages, each step less than the one before, down to last.
+func spaced(n int, last, step time.Duration) []time.Duration {
+	ago := make([]time.Duration, n)
+	for i := range ago {
+		ago[i] = last + time.Duration(n-1-i)*step
+	}
+	return ago
+}
+
+func TestLimits(t *testing.T) {
+	const s, m, h = time.Second, time.Minute, time.Hour
+	for _, tt := range []struct {
+		name   string
+		calls  []time.Duration // made so long ago
+		within time.Duration
+		wait   time.Duration // -1: ErrExceeded
+		rule   string        // the limit that forbids or delays the call
+	}{
+		{"no call yet", nil, 5 * m, 0, ""},
+		{"a call ten seconds ago", []time.Duration{10 * s}, 5 * m, 0, ""},
+		{"a call nine seconds ago", []time.Duration{9 * s}, 5 * m, 1 * s, "at least 10s between calls"},
+		{"a call just now", []time.Duration{0}, 5 * m, 10 * s, "at least 10s between calls"},
+		{"a call just now, and no time", []time.Duration{0}, 9 * s, -1, "at least 10s between calls"},
+		{"59 calls this hour", spaced(59, 20*s, 10*s), 5 * m, 0, ""},
+		{"60 calls this hour, the first nearly an hour ago", spaced(60, 30*s, 60*s), 5 * m, 30 * s, "at most 60 calls an hour"},
+		{"60 calls this hour, and no time", spaced(60, 20*s, 10*s), 5 * m, -1, "at most 60 calls an hour"},
+		{"60 calls, the first an hour ago", spaced(60, h-59*10*s, 10*s), 5 * m, 0, ""},
+		{"1439 calls this day", spaced(1439, m, m), 5 * m, 0, ""},
+		{"1440 calls this day, the first nearly a day ago", spaced(1440, 60*s, 60*s-15*time.Millisecond), 5 * m, 21585 * time.Millisecond, "at most 1440 calls a day"},
+		{"1440 calls this day, and no time", spaced(1440, h, 50*s), 5 * m, -1, "at most 1440 calls a day"},
+		{"the clock was set back by half an hour after a call", []time.Duration{-30 * m}, 5 * m, 10 * s, "at least 10s between calls"},
+		{"the clock was set back by a day after a call", []time.Duration{-24 * h}, 5 * m, 10 * s, "at least 10s between calls"},
+		{"the clock was set back after two calls, and no time", []time.Duration{0, -10 * s}, 9 * s, -1, "at least 10s between calls"},
+		{"the clock was set back by half an hour after 60 calls", spaced(60, -30*m, 10*s), 59 * m, -1, "at most 60 calls an hour"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.seed(t, tt.calls...)
+			started := w.clock.Now()
+			waited, err := w.call(w.deadline(t, tt.within), w.limiter)
+			exceeded, isExceeded := errors.AsType[*ratelimit.LimitError](err)
+			switch {
+			case tt.wait < 0:
+				if !isExceeded || !errors.Is(err, ratelimit.ErrExceeded) || exceeded.Rule != tt.rule {
+					t.Fatalf("got %v, want ErrExceeded by %q", err, tt.rule)
+				}
+				if next := exceeded.Next.Local().Format(time.RFC3339); !exceeded.Next.After(started.Add(tt.within)) ||
+					!strings.Contains(err.Error(), next) || !strings.Contains(err.Error(), tt.rule) {
+					t.Errorf("message %q with the next call at %s", err, next)
+				}
+				if n := len(w.recorded(t)); n != len(tt.calls) || len(w.api.Calls()) != 0 || len(w.clock.Sleeps()) != 0 {
+					t.Errorf("%d calls, slept %v, %d calls in the file, want %d", len(w.api.Calls()), w.clock.Sleeps(), n, len(tt.calls))
+				}
+			case err != nil || waited.Round(time.Millisecond) != tt.wait || waited != w.clock.Slept():
+				t.Errorf("waited %v, slept %v, %v; want a wait of %v", waited, w.clock.Slept(), err, tt.wait)
+			case tt.wait > 0 && !slices.Equal(w.waits, []string{tt.rule}):
+				t.Errorf("reasons %q, want one wait for %q", w.waits, tt.rule)
+			default:
+				if after := w.recorded(t); after[len(after)-1] != 0 {
+					t.Errorf("the call is not in the file: %v", after)
+				}
+			}
+		})
+	}
+}
+
+// TestClockSetBackAfterManyCalls has a file full of calls in the future.
+func TestClockSetBackAfterManyCalls(t *testing.T) {
+	w := newWorld(t)
+	for range 60 {
+		w.mustCall(t)
+	}
+	w.clock.Advance(-24 * time.Hour)
+	// The first call is that of a process that died, so it counts as made now.
+	f := w.read(t)
+	f.Calls[0] = f.Calls[0].Add(-time.Minute)
+	f.UnderWay = f.Calls[0]
+	text, err := json.Marshal(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write(t, string(text))
+	for _, l := range []*ratelimit.Limiter{w.limiter, ratelimit.New(w.options)} {
+		_, err := w.call(w.deadline(t, time.Minute), l)
+		if exceeded, ok := errors.AsType[*ratelimit.LimitError](err); !ok || exceeded.Rule != "at most 60 calls an hour" {
+			t.Fatalf("got %v; want ErrExceeded by the hourly limit", err)
+		}
+	}
+	if n := len(w.recorded(t)); n != 61 { // that of the dead process, and 60 in the limiter's memory
+		t.Errorf("%d calls in the file", n)
+	}
+	w.clock.Advance(time.Hour)
+	if waited, err := w.call(w.deadline(t, time.Minute), w.limiter); err != nil || waited != 0 {
+		t.Errorf("an hour later: waited %v, %v", waited, err)
+	}
+}
+
+func TestLimitsOverManyCalls(t *testing.T) {
+	w := newWorld(t)
+	start := w.clock.Now()
+	for range 130 {
+		w.mustCall(t)
+	}
+	w.checkCalls(t, 130)
+	calls := w.api.Calls()
+	for i, want := range map[int]time.Duration{1: 10 * time.Second, 59: 590 * time.Second, 60: time.Hour, 120: 2 * time.Hour} {
+		if got := calls[i].Time.Sub(start); got != want {
+			t.Errorf("call %d after %v, want %v: as early as the limits allow, and no earlier", i+1, got, want)
+		}
+	}
+}
+
+// TestGoroutinesShareTheLimits has limiters of their own, as processes have, and
+// some that several goroutines use. The clock is the machine's.
+func TestGoroutinesShareTheLimits(t *testing.T) {
+	const interval = 20 * time.Millisecond
+	w := newWorld(t)
+	w.options.Interval, w.options.Clock = interval, nil
+	w.api.Now, w.api.MinInterval = nil, interval
+	var all sync.WaitGroup
+	for i := range 6 {
+		l := ratelimit.New(w.options)
+		call := func() {
+			if _, err := get(t.Context(), l, w.url, nil); err != nil {
+				t.Errorf("limiter %d: %v", i, err)
+			}
+		}
+		all.Go(call)
+		all.Go(func() { call(); call() })
+	}
+	all.Wait()
+	w.checkCalls(t, 18)
+}
+
+// TestSimultaneousWaiters has limiters that wait for the same time. They call
+// one after another, an interval apart.
+func TestSimultaneousWaiters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		start := time.Now()
+		var mu sync.Mutex
+		var calls []time.Duration
+		var all sync.WaitGroup
+		for range 4 {
+			l := ratelimit.New(ratelimit.Options{Dir: dir, Host: "api"})
+			all.Go(func() {
+				call, err := l.Wait(t.Context(), "url", nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				calls = append(calls, time.Since(start).Round(time.Second))
+				mu.Unlock()
+				call.Done(200, 0)
+			})
+		}
+		all.Wait()
+		if want := []time.Duration{0, 10 * time.Second, 20 * time.Second, 30 * time.Second}; !slices.Equal(calls, want) {
+			t.Errorf("calls after %v, want %v", calls, want)
+		}
+	})
+}
+
+// TestCollectGoesBeforeBackfill has a backfill, which leaves room, and a collect.
+// Both wait for the next call, and the backfill began to wait first.
+func TestCollectGoesBeforeBackfill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		collect := ratelimit.New(ratelimit.Options{Dir: dir, Host: "api"})
+		backfill := ratelimit.New(ratelimit.Options{Dir: dir, Host: "api", LeaveRoom: true})
+		wait := func(l *ratelimit.Limiter) time.Time {
+			call, err := l.Wait(t.Context(), "url", nil)
+			if err != nil {
+				t.Error(err)
+				return time.Time{}
+			}
+			at := time.Now()
+			time.Sleep(300 * time.Millisecond) // the time of the call, during which others cannot lock the file
+			call.Done(200, 0)
+			return at
+		}
+		for round := range 15 { // the first of two that wait for the same time would be a matter of luck
+			wait(backfill)
+			ended := time.Now()
+			var backfillAt, collectAt time.Time
+			var both sync.WaitGroup
+			both.Go(func() { backfillAt = wait(backfill) })
+			time.Sleep(5 * time.Second)
+			both.Go(func() { collectAt = wait(collect) })
+			both.Wait()
+			if got := collectAt.Sub(ended); got.Round(100*time.Millisecond) != 10*time.Second {
+				t.Errorf("round %d: the collect called after %v, want 10s: as if there were no backfill", round, got)
+			}
+			if got := backfillAt.Sub(collectAt); got.Round(100*time.Millisecond) != 11300*time.Millisecond {
+				t.Errorf("round %d: the backfill called %v after the collect, want 11.3s", round, got)
+			}
+			time.Sleep(time.Hour) // the hourly limit is not part of this test
+		}
+	})
+}
+
+// TestLeaveRoom has a run of many calls beside which short runs start.
+func TestLeaveRoom(t *testing.T) {
+	w := newWorld(t)
+	start := w.clock.Now()
+	options := w.options
+	options.LeaveRoom = true
+	long := ratelimit.New(options)
+	if d := long.Delay(51); d != time.Hour {
+		t.Errorf("51 calls take %v, want an hour", d)
+	}
+	// Another run starts in the middle of each long wait.
+	others := 0
+	w.clock.OnSleep(func(d time.Duration) {
+		if d < time.Minute {
+			return
+		}
+		others++
+		if waited, err := w.call(w.deadline(t, time.Minute), w.limiter); err != nil || waited > 10*time.Second {
+			t.Errorf("beside a long run: waited %v, %v", waited, err)
+		}
+	})
+	for range 150 {
+		if _, err := w.call(t.Context(), long); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if took := w.clock.Now().Sub(start); took < 2*time.Hour || others < 2 {
+		t.Errorf("150 calls took %v, with %d other runs", took, others)
+	}
+	w.checkCalls(t, 150+others)
+	perHour := 0
+	for _, call := range w.api.Calls() {
+		if call.Time.Before(start.Add(time.Hour)) {
+			perHour++
+		}
+	}
+	if perHour > 51 {
+		t.Errorf("%d calls in the first hour, one of them by another run; want at most 50 others", perHour)
+	}
+}
+
+func TestOversleptWait(t *testing.T) {
+	w := newWorld(t)
+	w.seed(t, 4*time.Second)
+	other := ratelimit.New(w.options)
+	// While one limiter waits the machine sleeps for a minute, and then another
+	// one makes a call.
+	w.clock.OnSleep(func(time.Duration) {
+		w.clock.OnSleep(nil)
+		w.clock.Advance(time.Minute)
+		if _, err := w.call(t.Context(), other); err != nil {
+			t.Error(err)
+		}
+	})
+	w.mustCall(t)
+	w.checkCalls(t, 2)
+	if diff := cmp.Diff([]time.Duration{6 * time.Second, 4 * time.Second}, w.clock.Sleeps()); diff != "" {
+		t.Errorf("sleeps (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]time.Duration{74 * time.Second, 10 * time.Second, 0}, w.recorded(t)); diff != "" {
+		t.Errorf("calls in the file (-want +got):\n%s", diff)
+	}
+}
+
+func TestSlowCallDelaysTheNext(t *testing.T) {
+	w := newWorld(t)
+	w.api.Default = func(r *http.Request) polisentest.Answer {
+		if at := w.read(t).UnderWay; !at.Equal(w.clock.Now()) {
+			t.Errorf("the file has the call of %v under way; it began at %v", at, w.clock.Now())
+		}
+		w.clock.Advance(4 * time.Second) // on its way to the API, for example
+		return empty(r)
+	}
+	w.mustCall(t)
+	w.mustCall(t)
+	if at := w.read(t).UnderWay; !at.IsZero() {
+		t.Errorf("after the call the file has that of %v under way", at)
+	}
+	if got := w.clock.Sleeps(); len(got) != 1 || got[0] != 10*time.Second {
+		t.Errorf("slept %v; want 10s from the end of the first call, not from its start", got)
+	}
+}
+
+// TestCallOfADeadProcess has a process that died while its call was under way.
+// Nobody knows when the API got that call.
+func TestCallOfADeadProcess(t *testing.T) {
+	w := newWorld(t)
+	at := w.clock.Now().Add(-9 * time.Second).UTC().Format(time.RFC3339Nano)
+	w.write(t, fmt.Sprintf(`{"calls":[%q],"under_way":%q}`, at, at))
+	w.mustCall(t)
+	w.mustCall(t)
+	if diff := cmp.Diff([]time.Duration{10 * time.Second, 10 * time.Second}, w.clock.Sleeps()); diff != "" {
+		t.Errorf("sleeps (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]time.Duration{20 * time.Second, 10 * time.Second, 0}, w.recorded(t)); diff != "" {
+		t.Errorf("calls in the file (-want +got):\n%s", diff)
+	}
+}
+
+// TestCancelledWait: a wait reserves nothing, so a cancelled one delays nobody.
+func TestCancelledWait(t *testing.T) {
+	w := newWorld(t)
+	w.seed(t, 0)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stop := errors.New("stopped by the test")
+	w.clock.OnSleep(func(time.Duration) {
+		if diff := cmp.Diff([]time.Duration{0}, w.recorded(t)); diff != "" {
+			t.Errorf("calls in the file during the wait (-want +got):\n%s", diff)
+		}
+		cancel(stop)
+	})
+	if _, err := w.call(ctx, w.limiter); !errors.Is(err, stop) || len(w.api.Calls()) != 0 {
+		t.Errorf("%d calls, %v; want none, and the cause", len(w.api.Calls()), err)
+	}
+	if diff := cmp.Diff([]time.Duration{0}, w.recorded(t)); diff != "" {
+		t.Errorf("calls in the file (-want +got):\n%s", diff)
+	}
+}
+
+func TestNotFoundIsPermanent(t *testing.T) {
+	w := newWorld(t)
+	w.api.Script(polisentest.Status(404))
+	found := w.clock.Now()
+	w.mustCall(t)
+	w.clock.Advance(48 * time.Hour)
+	for _, l := range []*ratelimit.Limiter{w.limiter, ratelimit.New(w.options)} {
+		_, err := w.call(t.Context(), l)
+		if !errors.Is(err, ratelimit.ErrNotFound) || !errors.Is(err, ratelimit.ErrExceeded) {
+			t.Fatalf("got %v, want ErrNotFound", err)
+		}
+		for _, part := range []string{found.Format(time.RFC3339), w.url, "--retry-not-found"} {
+			if !strings.Contains(err.Error(), part) {
+				t.Errorf("message %q lacks %q", err, part)
+			}
+		}
+	}
+	if _, err := get(t.Context(), ratelimit.New(w.options), w.url+"/v2", nil); err != nil {
+		t.Errorf("another address: %v", err)
+	}
+	w.checkCalls(t, 2)
+
+	retrying := w.options
+	retrying.RetryNotFound = true
+	w.api.Script(polisentest.Status(404))
+	if _, err := w.call(t.Context(), ratelimit.New(retrying)); err != nil {
+		t.Errorf("with RetryNotFound: %v", err)
+	}
+	if _, err := w.call(t.Context(), w.limiter); !errors.Is(err, ratelimit.ErrNotFound) {
+		t.Errorf("after another 404: %v, want ErrNotFound", err)
+	}
+	if _, err := w.call(t.Context(), ratelimit.New(retrying)); err != nil {
+		t.Errorf("with RetryNotFound: %v", err)
+	}
+	if _, err := w.call(t.Context(), ratelimit.New(w.options)); err != nil {
+		t.Errorf("after a 200: %v", err)
+	}
+}
+
+// TestRetryAfterIsKept has runs that start before the API's pause ends.
+func TestRetryAfterIsKept(t *testing.T) {
+	const h = time.Hour
+	for _, tt := range []struct {
+		name  string
+		asked string
+		pause time.Duration
+	}{
+		{"two hours", "7200", 2 * h},
+		{"more than a day", "1000000", 24 * h},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.api.Script(polisentest.RetryAfter(429, tt.asked))
+			w.mustCall(t)
+			end := w.clock.Now().Add(tt.pause)
+			w.clock.Advance(tt.pause - h)
+			for _, l := range []*ratelimit.Limiter{w.limiter, ratelimit.New(w.options)} {
+				_, err := w.call(w.deadline(t, time.Minute), l)
+				exceeded, ok := errors.AsType[*ratelimit.LimitError](err)
+				if !ok || !exceeded.Next.Equal(end) || !strings.Contains(exceeded.Rule, "Retry-After") {
+					t.Errorf("an hour before the end: %v; want ErrExceeded until %v", err, end)
+				}
+			}
+			if waited, err := w.call(t.Context(), ratelimit.New(w.options)); err != nil || waited != h {
+				t.Errorf("with time to wait: waited %v, %v", waited, err)
+			}
+			if n := len(w.api.Calls()); n != 2 {
+				t.Errorf("%d calls", n)
+			}
+			if text, err := os.ReadFile(w.file()); err != nil || strings.Contains(string(text), "not_before") {
+				t.Errorf("after the pause: %s, %v", text, err)
+			}
+		})
+	}
+}
+
+// TestPauseAndClock: a pause lasts a day at most, even if the clock is set back.
+func TestPauseAndClock(t *testing.T) {
+	w := newWorld(t)
+	w.api.Script(polisentest.RetryAfter(429, "7200"))
+	w.mustCall(t)
+	w.clock.Advance(-365 * 24 * time.Hour)
+	if waited, err := w.call(t.Context(), w.limiter); err != nil || waited != 24*time.Hour {
+		t.Errorf("a year earlier: waited %v, %v; want a day", waited, err)
+	}
+}
+
+// TestRetryAfterOfSuccess: after a 200 there is nothing to retry.
+func TestRetryAfterOfSuccess(t *testing.T) {
+	w := newWorld(t)
+	w.api.Script(polisentest.Answer{Header: http.Header{"Retry-After": {"3600"}}})
+	w.mustCall(t)
+	w.mustCall(t)
+	if got := w.clock.Slept(); got != 10*time.Second {
+		t.Errorf("slept %v, want 10s", got)
+	}
+}
+
+func TestDelay(t *testing.T) {
+	w := newWorld(t)
+	for _, tt := range []struct {
+		calls int
+		want  time.Duration
+	}{
+		{0, 0},
+		{1, 0},
+		{7, time.Minute},
+		{60, 590 * time.Second},
+		{61, time.Hour},        // the first of them is an hour old then
+		{121, 2 * time.Hour},   // and so on
+		{1441, 24 * time.Hour}, // 60 an hour is 1440 a day
+	} {
+		if got := w.limiter.Delay(tt.calls); got != tt.want {
+			t.Errorf("%d calls take %v, want %v", tt.calls, got, tt.want)
+		}
+	}
+	w.mustCall(t)
+	w.clock.Advance(4 * time.Second)
+	if got := w.limiter.Delay(1); got != 6*time.Second {
+		t.Errorf("4 s after a call the next takes %v, want 6s", got)
+	}
+	w.api.Script(polisentest.RetryAfter(429, "30"))
+	w.mustCall(t)
+	if got := w.limiter.Delay(2); got != 40*time.Second {
+		t.Errorf("with a pause of 30 s two calls take %v, want 40s", got)
+	}
+}
+
+// TestDamagedFile has a file with an unknown number of calls: at most as many as
+// the hourly limit allows.
+func TestDamagedFile(t *testing.T) {
+	for _, text := range []string{
+		"", "{", "[]", "null", "{}", "null and void", `{"calls":null}`, `{"calls":["yesterday"]}`, `{"calls":"none"}`, `{"calls":[]} {}`,
+	} {
+		w := newWorld(t)
+		for range 60 {
+			w.mustCall(t)
+		}
+		w.write(t, text)
+		for range 2 { // the second run finds a valid file
+			w.limiter = ratelimit.New(w.options)
+			_, err := w.call(w.deadline(t, 59*time.Minute), w.limiter)
+			exceeded, ok := errors.AsType[*ratelimit.LimitError](err)
+			if !ok || exceeded.Rule != "at most 60 calls an hour" {
+				t.Errorf("%q: %v, want ErrExceeded", text, err)
+			}
+		}
+		if len(w.warnings) != 1 || !strings.Contains(w.warnings[0], "60 calls count as just made") || !strings.Contains(w.warnings[0], w.file()) {
+			t.Errorf("%q: warnings %q", text, w.warnings)
+		}
+		w.mustCall(t)
+		w.checkCalls(t, 61)
+		if slept := w.clock.Slept().Round(time.Second); slept != 59*10*time.Second+time.Hour {
+			t.Errorf("%q: slept %v", text, slept)
+		}
+	}
+}
+
+func TestUnusableFolder(t *testing.T) {
+	for name, spoil := range map[string]func(w *world) error{
+		"the folder is a file": func(w *world) error {
+			return errors.Join(os.Remove(w.options.Dir), os.WriteFile(w.options.Dir, nil, 0o600))
+		},
+		"the lock is a folder": func(w *world) error { return os.Mkdir(w.lock(), 0o700) },
+		"the file is a folder": func(w *world) error { return os.MkdirAll(filepath.Join(w.file(), "x"), 0o700) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			if err := spoil(w); err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				w.mustCall(t)
+			}
+			w.api.Script(polisentest.Status(404))
+			w.mustCall(t)
+			if _, err := w.call(t.Context(), w.limiter); !errors.Is(err, ratelimit.ErrNotFound) {
+				t.Errorf("%v; want the 404 remembered", err)
+			}
+			w.checkCalls(t, 4)
+			alone := slices.DeleteFunc(w.warnings, func(s string) bool { return !strings.Contains(s, "within this run only") })
+			if len(alone) != 1 || !strings.Contains(alone[0], w.options.Dir) {
+				t.Errorf("warnings %q; want one that names the folder", w.warnings)
+			}
+		})
+	}
+}
+
+// TestReadOnlyFile has a file that can be read but not locked, as another user's
+// may be. Its calls count.
+func TestReadOnlyFile(t *testing.T) {
+	w := newWorld(t)
+	w.seed(t, 4*time.Second)
+	if err := os.Mkdir(w.lock(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w.mustCall(t)
+	if got := w.clock.Slept(); got != 6*time.Second {
+		t.Errorf("slept %v, want 6s", got)
+	}
+	if err := os.Remove(w.lock()); err != nil {
+		t.Fatal(err)
+	}
+	w.api.Script(polisentest.Status(404))
+	if _, err := w.call(t.Context(), ratelimit.New(w.options)); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Remove(w.lock()), os.Mkdir(w.lock(), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.call(t.Context(), ratelimit.New(w.options)); !errors.Is(err, ratelimit.ErrNotFound) {
+		t.Errorf("after a 404: %v, want ErrNotFound", err)
+	}
+}
+
+func TestFile(t *testing.T) {
+	w := newWorld(t)
+	w.options.Dir = filepath.Join(w.options.Dir, "new", "state")
+	w.limiter = ratelimit.New(w.options)
+	w.mustCall(t)
+	w.mustCall(t)
+	second := w.clock.Now().UTC()
+	text, err := os.ReadFile(w.file())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("{\n  \"calls\": [\n    %q,\n    %q\n  ]\n}\n",
+		second.Add(-10*time.Second).Format(time.RFC3339Nano), second.Format(time.RFC3339Nano))
+	if diff := cmp.Diff(want, string(text)); diff != "" {
+		t.Errorf("file (-want +got):\n%s", diff)
+	}
+	for path, most := range map[string]os.FileMode{w.file(): 0o640, w.lock(): 0o640, w.options.Dir: 0o750} {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm()&^most != 0 {
+			t.Errorf("%s: %v, %v; want at most %v", path, info.Mode(), err, most)
+		}
+	}
+	w.clock.Advance(25 * time.Hour)
+	w.mustCall(t)
+	if got := w.recorded(t); len(got) != 1 {
+		t.Errorf("a day later: %v; want only the last call", got)
+	}
+}
+
+func TestFileName(t *testing.T) {
+	for host, want := range map[string]string{
+		"polisen.se": "api-calls-polisen.se.json", "POLISEN.SE": "api-calls-polisen.se.json",
+		"127.0.0.1:8080": "api-calls-127.0.0.1_8080.json", "[::1]:80": "api-calls-__1_80.json",
+	} {
+		dir := t.TempDir()
+		call, err := ratelimit.New(ratelimit.Options{Dir: dir, Host: host}).Wait(t.Context(), "url", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		call.Done(200, 0)
+		if _, err := os.Stat(filepath.Join(dir, want)); err != nil {
+			t.Errorf("host %s: %v", host, err)
+		}
+	}
+}

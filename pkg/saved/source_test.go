@@ -1,0 +1,48 @@
+package saved_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/polisen/polisentest"
+	"polisen-events-collector/pkg/saved"
+)
+
+func TestSource(t *testing.T) {
+	body := polisentest.Body(7)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "ö 1.json")
+	source := saved.Source{Path: path, Now: time.Now}
+	for _, content := range [][]byte{body, polisentest.Gzip(body)} {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, err := source.Fetch(t.Context(), polisen.Query{})
+		if err != nil || len(r.Events) != 7 || r.Calls != 0 || r.WireBytes != int64(len(content)) || r.Bytes != int64(len(body)) || r.FetchedAt.IsZero() {
+			t.Errorf("%d events, %+v, %v", len(r.Events), r, err)
+		}
+	}
+	if r, err := source.Fetch(t.Context(), polisen.Query{DateTime: "2018-03"}); !errors.Is(err, polisen.ErrSettings) || r == nil {
+		t.Errorf("a query of a file: %v", err)
+	}
+	for _, content := range []string{"[] []", "[]", ""} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, err := source.Fetch(t.Context(), polisen.Query{})
+		if _, ok := errors.AsType[*polisen.BodyError](err); !ok || !strings.Contains(err.Error(), path) || r == nil {
+			t.Errorf("a file of %q: %v", content, err)
+		}
+	}
+	if r, err := (saved.Source{Path: dir + "/none", Now: time.Now}).Fetch(t.Context(), polisen.Query{}); !errors.Is(err, os.ErrNotExist) || r == nil {
+		t.Errorf("a missing file: %v", err)
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
+		t.Errorf("files beside the saved response: %v", entries)
+	}
+}
