@@ -29,7 +29,7 @@ var layers = map[string][]string{
 	"pkg/statefile":      {},
 	"pkg/config":         {"pkg/address", "pkg/ratelimit", "pkg/text"},
 	"pkg/retry":          {},
-	"pkg/report":         {},
+	"pkg/report":         {"pkg/text"},
 	"pkg/ratelimit":      {"pkg/retry", "pkg/statefile"},
 	"pkg/polisen":        {"pkg/address", "pkg/ratelimit", "pkg/retry"},
 	"pkg/saved":          {"pkg/polisen"},
@@ -40,7 +40,7 @@ var layers = map[string][]string{
 	"pkg/store/memstore": {"pkg/retry", "pkg/store"},
 	"pkg/store/ocistore": {"pkg/ociclient", "pkg/retry", "pkg/store"},
 	"pkg/archive":        {"pkg/polisen", "pkg/store"},
-	"pkg/pipeline":       {"pkg/archive", "pkg/polisen", "pkg/ratelimit", "pkg/report", "pkg/retry", "pkg/saved", "pkg/store"},
+	"pkg/pipeline":       {"pkg/archive", "pkg/polisen", "pkg/ratelimit", "pkg/report", "pkg/retry", "pkg/saved", "pkg/statefile", "pkg/store", "pkg/text"},
 	"pkg/status":         {"pkg/archive", "pkg/polisen", "pkg/report", "pkg/store", "pkg/text"},
 	"pkg/verify":         {"pkg/archive", "pkg/status", "pkg/store", "pkg/text"},
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -19,12 +18,14 @@ import (
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/saved"
+	"polisen-events-collector/pkg/text"
 )
 
-// servedMonths is about how far back the API answers filtered queries, as
-// measured; older days come back empty.
+// servedMonths is how many months back the API serves events, as far as we
+// have measured. Queries for older days return nothing.
 const servedMonths = 6
 
+// backfillOptions are the flags of backfill that are not settings.
 type backfillOptions struct {
 	from, to         string
 	locations, types string
@@ -40,32 +41,28 @@ func newBackfillCmd(p Process) *cobra.Command {
 	const groups = config.APIGroup | config.ArchiveGroup
 	cmd := &cobra.Command{
 		Use:   "backfill (--from DATE [--to DATE] | --input PATH...)",
-		Short: "Store events of past days, or of saved responses",
-		Long: `Stores what is missing in the archive, by the same steps as collect; it may run
-beside it, be killed, and be run again: each event is stored exactly once.
+		Short: "Store events of past days or of saved responses",
+		Long: `Stores events that the archive lacks. Like collect it stores each event exactly once
+and may be killed, repeated, and run beside other commands.
 
-With --from it asks the API, one call a day and waits between calls: 11 seconds,
-with at most 50 calls an hour and 1200 a day. The API allows 10 seconds, 60 and
-1440, so a collect beside it calls first. A day with 500 events, the most that
-the API shows, is asked for again by the hour. The API answers such queries about
-six months back. The days done are remembered in the state folder, so that an
-interrupted backfill can go on with --resume.
+With --from it fetches past days from the API, which serves about six months. It
+makes one call for a day, and 24 more if the day has 500 events, the most that a
+response holds. Calls are 11 seconds apart, at most 50 an hour and 1200 a day, so
+that collects can run too. --resume skips the days that are done.
 
-With --input it reads saved responses: files, folders (in the order of file names)
-or "-", holding JSON arrays as the API gives them, one event a line, or several
-arrays one after another; gzip and zstd are recognised. Each item counts as an
-observation, in order: the first version of an event goes to events/, changed ones
-to revisions/. What cannot be read is reported, kept under rejected/, and makes the
-exit code 3.`,
-		Example: `  # the first week of the year, by way of the API
+With --input it reads saved responses: files, folders, or "-" for standard input.
+They hold JSON arrays or one event per line, plain or compressed with gzip or zstd.
+The first version of an event goes under events/ and later ones under revisions/,
+in the order of the input. Damaged items go under rejected/; the exit code is then 3.`,
+		Example: `  # fetch the first week of the year from the API
   ` + program + ` backfill --from 2026-01-01 --to 2026-01-07
-  # what that would ask, and how long it would take
+  # show the calls that this makes, and how long they take
   ` + program + ` backfill --from 2026-01-01 --to 2026-01-07 --dry-run
-  # two counties and one kind of event
+  # fetch one type of event in two counties
   ` + program + ` backfill --from 2026-01-01 --location 'Stockholms län;Uppsala län' --type Rån
-  # saved responses
+  # store saved responses
   ` + program + ` backfill --input responses/ --input older.json.gz
-  # every version of a file in a git history
+  # store every version of a file in a git history
   git log --reverse --format=%H -- events.json | xargs -I{} git show {}:events.json | ` + program + ` backfill --input -`,
 		Args:        noArgs,
 		Annotations: endsWith(exitPartial, exitAPI, exitStorage, exitAccess, exitRateLimited),
@@ -78,46 +75,45 @@ exit code 3.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&opts.from, "from", "", "first `DATE` to ask the API for, as 2026-01-31")
-	flags.StringVar(&opts.to, "to", "", "last `DATE` (default today)")
-	flags.StringVar(&opts.locations, "location", "", "only events of these municipalities or counties, as `A;B`")
-	flags.StringVar(&opts.types, "type", "", "only events of these kinds, as `X;Y`")
-	flags.StringArrayVar(&opts.inputs, "input", nil, "file or folder of saved responses, or - for standard input; may be repeated (`PATH`)")
-	flags.BoolVar(&opts.resume, "resume", false, "leave out the days that an interrupted backfill has done")
-	flags.BoolVar(&opts.force, "force", false, "ask for days that the API no longer answers, too")
-	flags.BoolVar(&opts.dryRun, "dry-run", false, "show the calls that would be made, or what the input would add, and write nothing")
-	flags.BoolVar(&opts.revisions, "revisions", true, "store changed versions of known events under revisions/")
-	flags.BoolVar(&opts.retryNotFound, "retry-not-found", false,
-		"call an API URL that answered 404 before, which the API's rules count as permanent")
+	flags.StringVar(&opts.from, "from", "", "first `DATE` to fetch, such as 2026-01-31")
+	flags.StringVar(&opts.to, "to", "", "last `DATE` to fetch (default today)")
+	flags.StringVar(&opts.locations, "location", "", "fetch only events in these municipalities or counties, such as `A;B`")
+	flags.StringVar(&opts.types, "type", "", "fetch only events of these types, such as `X;Y`")
+	flags.StringArrayVar(&opts.inputs, "input", nil, "read saved responses from this file or folder, or from standard input if it is -; may be repeated (`PATH`)")
+	flags.BoolVar(&opts.resume, "resume", false, "skip the days that an interrupted backfill has finished")
+	flags.BoolVar(&opts.force, "force", false, "fetch days that the API probably no longer serves, too")
+	flags.BoolVar(&opts.dryRun, "dry-run", false, "show the calls or what would be stored, but call and write nothing")
+	flags.BoolVar(&opts.revisions, "revisions", true, "store changed versions of stored events under revisions/")
+	flags.BoolVar(&opts.retryNotFound, "retry-not-found", false, "call the API even if this URL returned 404 before")
 	config.Bind(flags, groups)
 	return cmd
 }
 
 func (p Process) runBackfill(ctx context.Context, s config.Settings, opts backfillOptions, log *slog.Logger) error {
-	ctx, cancel := withTimeout(ctx, s.Archive.Timeout)
-	defer cancel()
-	run := p.newRun(ctx, "backfill", s, log)
-	run.DryRun, run.Revisions = opts.dryRun, opts.revisions
 	if err := opts.check(); err != nil {
 		return err
 	}
+	ctx, cancel := withTimeout(ctx, s.Archive.Timeout)
+	defer cancel()
+	o := p.runOptions(ctx, "backfill", s, log)
+	o.DryRun, o.Revisions = opts.dryRun, opts.revisions
 	if len(opts.inputs) > 0 {
-		return p.backfillSaved(ctx, s, opts, run, log)
+		return p.backfillSaved(ctx, s, opts, o, log)
 	}
-	return p.backfillDays(ctx, s, opts, run, log)
+	return p.backfillDays(ctx, s, opts, o, log)
 }
 
-// check finds everything that is wrong with the flags' combination.
-func (o backfillOptions) check() error {
-	byDay := o.from != "" || o.to != "" || o.locations != "" || o.types != "" || o.resume || o.force
+// check checks how the flags are combined, and that the inputs exist.
+func (opts backfillOptions) check() error {
+	forAPI := opts.from != "" || opts.to != "" || opts.locations != "" || opts.types != "" || opts.resume || opts.force
 	switch {
-	case len(o.inputs) > 0 && byDay:
-		return usagef("--input does not go with --from, --to, --location, --type, --resume or --force, which are for asking the API")
-	case len(o.inputs) == 0 && o.from == "":
-		return usagef("give --from to ask the API, or --input to read saved responses")
+	case len(opts.inputs) > 0 && forAPI:
+		return usagef("--input cannot be combined with --from, --to, --location, --type, --resume or --force, which are for the API")
+	case len(opts.inputs) == 0 && opts.from == "":
+		return usagef("give --from to fetch from the API, or --input to read saved responses")
 	}
-	for _, path := range o.inputs {
-		if path == "-" {
+	for _, path := range opts.inputs {
+		if path == saved.Stdin {
 			continue
 		}
 		if _, err := os.Stat(path); err != nil {
@@ -127,88 +123,70 @@ func (o backfillOptions) check() error {
 	return nil
 }
 
-func (p Process) backfillSaved(ctx context.Context, s config.Settings, opts backfillOptions, run pipeline.Options, log *slog.Logger) error {
-	run.Report.Source = strings.Join(opts.inputs, " ")
-	if _, set := p.Env("GOGC"); !set {
-		defer collectLess()()
-	}
+func (p Process) backfillSaved(ctx context.Context, s config.Settings, opts backfillOptions, o pipeline.Options, log *slog.Logger) error {
+	o.Report.Source = strings.Join(opts.inputs, " ")
 	bar := p.newBar(-1, s.General)
-	feed := pipeline.Saved(saved.Read(ctx, opts.inputs, p.Stdin), func(done pipeline.Progress) {
+	r, err := pipeline.BackfillSaved(ctx, o, saved.Read(ctx, opts.inputs, p.Stdin), func(done pipeline.Progress) {
 		bar.show(int(done.Bytes>>20), fmt.Sprintf("%d items, %d new, MiB read:", done.Items, done.New))
 	})
-	r, err := pipeline.Backfill(ctx, run, feed)
 	bar.close()
-	if !finished(r) && r.Counts.Fetched > 0 {
-		err = &unfinishedError{err, "what was stored stays, and the same command stores the rest"}
+	if !completed(r) && r.Counts.Fetched > 0 {
+		err = &unfinishedError{err, "what was stored stays; run the same command again to store the rest"}
 	}
-	return errors.Join(err, p.printReport(r, run.Recorder, s.General, log))
+	return errors.Join(err, p.printReport(r, s.General, log))
 }
 
-// collectLess has garbage collected half as often while memory is far below
-// 100 MiB, and returns what undoes it. There is little in memory at a time, so
-// this takes some 10 MiB, and a tenth less time.
-func collectLess() (undo func()) {
-	const enough = 64 << 20
-	limit := debug.SetMemoryLimit(-1) // asks for it
-	debug.SetMemoryLimit(min(limit, enough))
-	percent := debug.SetGCPercent(200)
-	return func() {
-		debug.SetGCPercent(percent)
-		debug.SetMemoryLimit(limit)
-	}
-}
-
-func (p Process) backfillDays(ctx context.Context, s config.Settings, opts backfillOptions, run pipeline.Options, log *slog.Logger) error {
-	days, err := opts.days(s, run.Clock.Now())
+func (p Process) backfillDays(ctx context.Context, s config.Settings, opts backfillOptions, o pipeline.Options, log *slog.Logger) error {
+	days, err := opts.days(s, o.Clock.Now())
 	if err != nil {
 		return err
 	}
-	client, err := p.newClient(polisen.Options{RetryNotFound: opts.retryNotFound, LeaveRoom: true}, s, log, run.Recorder)
+	client, err := p.newClient(polisen.Options{RetryNotFound: opts.retryNotFound, LeaveRoom: true}, s, log, o.Recorder)
 	if err != nil {
 		return err
 	}
 	days.Source = client
 	todo, done := days.Dates()
-	all := len(todo) + done
 	if opts.dryRun {
-		return p.printCalls(days, todo, done, client, s.General)
+		return p.printCalls(days, client, s.General)
 	}
-	run.Report.Source = fmt.Sprintf("%s, %s to %s", run.Report.Source, days.From, days.To)
+	o.Report.Source = fmt.Sprintf("%s, %s to %s", o.Report.Source, days.From, days.To)
 	bar := p.newBar(len(todo), s.General)
-	asked, added := 0, 0
+	fetched, added, all := 0, 0, len(todo)+done
 	days.OnDay = func(d pipeline.Day) {
-		asked++
-		if !d.Stray {
+		fetched++
+		if !d.Mismatched {
 			done++
 		}
 		added += d.New
-		left := client.Delay(d.Left).Round(time.Second)
-		bar.show(asked, fmt.Sprintf("%s, %d new, %v left:", d.Date, added, left))
-		log.Info("day done", "day", d.Date.String(), "fetched", d.Fetched, "new", d.New, "revised", d.Revised, "seen", d.Seen,
-			"stray", d.Stray, "days_left", d.Left, "time_left", left)
+		timeLeft := client.Delay(d.Left).Round(time.Second)
+		bar.show(fetched, fmt.Sprintf("%s, %d new, %v left:", d.Date, added, timeLeft))
+		log.Info("day fetched", "day", d.Date.String(), "fetched", d.Fetched, "new", d.New, "revised", d.Revised, "seen", d.Seen,
+			"mismatched", d.Mismatched, "days_left", d.Left, "time_left", timeLeft)
 	}
-	r, err := pipeline.Backfill(ctx, run, days.Feed)
+	r, err := pipeline.BackfillDays(ctx, o, days)
 	bar.close()
-	if err != nil && asked > 0 && asked < len(todo) {
-		err = &unfinishedError{err, fmt.Sprintf("%d of %d days are done: go on with the same command and --resume", done, all)}
+	if err != nil && fetched > 0 && fetched < len(todo) {
+		err = &unfinishedError{err, fmt.Sprintf("%d of %d days are done; run the same command with --resume to fetch the rest", done, all)}
 	}
-	return errors.Join(err, p.printReport(r, run.Recorder, s.General, log))
+	return errors.Join(err, p.printReport(r, s.General, log))
 }
 
-// days reads the range of days and opens the file of those that are done.
-func (o backfillOptions) days(s config.Settings, now time.Time) (pipeline.Days, error) {
+// days returns the days that the flags ask for. It opens the list of the days
+// that are done.
+func (opts backfillOptions) days(s config.Settings, now time.Time) (pipeline.Days, error) {
 	var d pipeline.Days
 	if s.API.URL.Path != "" {
-		return d, usagef("--from asks the API, but --api-url is a file: read it with --input %s", s.API.URL.Path)
+		return d, usagef("--from needs the API, but --api-url is a file; read it with --input %s", s.API.URL.Path)
 	}
 	today := archive.DateOf(now)
 	var err error
-	if d.From, err = archive.ParseDate(o.from); err != nil {
+	if d.From, err = archive.ParseDate(opts.from); err != nil {
 		return d, usagef("--from: %w", err)
 	}
 	d.To = today
-	if o.to != "" {
-		if d.To, err = archive.ParseDate(o.to); err != nil {
+	if opts.to != "" {
+		if d.To, err = archive.ParseDate(opts.to); err != nil {
 			return d, usagef("--to: %w", err)
 		}
 	}
@@ -220,21 +198,22 @@ func (o backfillOptions) days(s config.Settings, now time.Time) (pipeline.Days, 
 		return d, usagef("--to %s is before --from %s", d.To, d.From)
 	case d.To.Compare(today) > 0:
 		return d, usagef("--to %s is in the future", d.To)
-	case d.From.Compare(served) < 0 && !o.force:
-		return d, usagef("the API answers for about %d months back, which is to %s: older days come back empty; read saved responses of them with --input, or ask all the same with --force",
-			servedMonths, served)
+	case d.From.Compare(served) < 0 && !opts.force:
+		return d, usagef("--from %s is too early: the API serves about %d months, since %s; read saved responses of older days with --input, or try with --force",
+			d.From, servedMonths, served)
 	}
-	d.Served = archive.DateOf(now.AddDate(0, 1-servedMonths, 0)) // a month's grace for "about"
-	d.Query = polisen.Query{Locations: list(o.locations), Types: list(o.types)}
-	of := fmt.Sprintf("store %s, API %s, locations %q, types %q", s.Archive.Store, s.API.URL.URL, d.Query.Locations, d.Query.Types)
-	d.Done, err = pipeline.OpenDoneFile(s.API.StateDir, of, o.resume)
+	// One month later than the API serves events, since we know that only roughly.
+	d.ServedFrom = archive.DateOf(now.AddDate(0, 1-servedMonths, 0))
+	d.Query = polisen.Query{Locations: list(opts.locations), Types: list(opts.types)}
+	name := fmt.Sprintf("store %s, API %s, locations %q, types %q", s.Archive.Store, s.API.URL.URL, d.Query.Locations, d.Query.Types)
+	d.Done, err = pipeline.OpenDoneDays(s.API.StateDir, name, opts.resume)
 	return d, err
 }
 
-// list divides "A;B" as the API does.
-func list(text string) []string {
+// list splits "A;B" into its names.
+func list(flag string) []string {
 	var names []string
-	for name := range strings.SplitSeq(text, ";") {
+	for name := range strings.SplitSeq(flag, ";") {
 		if name = strings.TrimSpace(name); name != "" {
 			names = append(names, name)
 		}
@@ -242,8 +221,9 @@ func list(text string) []string {
 	return names
 }
 
-// printCalls is the dry run: the calls, and how long they take.
-func (p Process) printCalls(d pipeline.Days, todo []archive.Date, done int, client *polisen.Client, s config.General) error {
+// printCalls prints the calls that a backfill would make, and how long they take.
+func (p Process) printCalls(d pipeline.Days, client *polisen.Client, s config.General) error {
+	todo, done := d.Dates()
 	calls := make([]string, len(todo))
 	for i, date := range todo {
 		q := d.Query
@@ -261,8 +241,8 @@ func (p Process) printCalls(d pipeline.Days, todo []archive.Date, done int, clie
 		for _, call := range calls {
 			fmt.Fprintln(w, call)
 		}
-		_, err := fmt.Fprintf(w, "dry run, nothing called: %d calls (%d days are done), at least %v by the API's rules; a full day takes 24 more\n",
-			len(calls), done, takes)
+		_, err := fmt.Fprintf(w, "dry run, no calls made: %s (%s done already), at least %v because of the rate limits; a day with 500 events takes 24 calls more\n",
+			text.Count(len(calls), "call"), text.Count(done, "day"), takes)
 		return err
 	})
 }

@@ -15,8 +15,8 @@ import (
 	"polisen-events-collector/pkg/store/dirstore"
 )
 
-// TestBackfillDays asks a fake API for four days, is stopped by Ctrl-C after
-// two, and goes on with --resume: no day is asked for twice.
+// TestBackfillDays fetches four days from a fake API, is stopped by Ctrl-C after
+// two, and continues with --resume. No day is fetched twice.
 func TestBackfillDays(t *testing.T) {
 	cloud, err := cloudtest.Start(t.TempDir(), "127.0.0.1:0")
 	if err != nil {
@@ -33,11 +33,11 @@ func TestBackfillDays(t *testing.T) {
 			if err := syscall.Kill(syscall.Getpid(), syscall.SIGINT); err != nil {
 				t.Error(err)
 			}
-			<-r.Context().Done() // until the client has gone
+			<-r.Context().Done() // until the client hangs up
 		}
 		noon, err := time.Parse(time.DateOnly+" 15", when+" 12")
 		if err != nil {
-			t.Errorf("asked for %s", r.URL)
+			t.Errorf("unexpected query %s", r.URL)
 		}
 		return polisentest.OK(polisentest.Notice(noon.Unix(), noon), polisentest.Notice(noon.Unix()+1, noon))
 	}
@@ -53,25 +53,25 @@ func TestBackfillDays(t *testing.T) {
 	}
 
 	exit, stdout, stderr := run("--log-level", "info")
-	if exit != 130 || stdout != "" || !strings.HasSuffix(stderr, "stopped by SIGINT; 2 of 4 days are done: go on with the same command and --resume\n") {
+	if exit != 130 || stdout != "" || !strings.HasSuffix(stderr, "stopped by SIGINT; 2 of 4 days are done; run the same command with --resume to fetch the rest\n") {
 		t.Errorf("stopped: exit %d, stdout %q, stderr %q", exit, stdout, stderr)
 	}
-	if n := strings.Count(stderr, `msg="day done"`); n != 2 {
-		t.Errorf("%d days are told of, want 2: %s", n, stderr)
+	if n := strings.Count(stderr, `msg="day fetched"`); n != 2 {
+		t.Errorf("%d days are logged, want 2: %s", n, stderr)
 	}
 	exit, stdout, _ = run("--resume", "--dry-run")
-	if exit != 0 || !strings.Contains(stdout, "2 calls (2 days are done)") {
+	if exit != 0 || !strings.Contains(stdout, "2 calls (2 days done already)") {
 		t.Errorf("dry run: exit %d, %s", exit, stdout)
 	}
 	if exit, stdout, stderr := run("--resume"); exit != 0 || stdout+stderr != "" {
-		t.Errorf("resumed: exit %d, stdout %q, stderr %q", exit, stdout, stderr)
+		t.Errorf("with --resume: exit %d, stdout %q, stderr %q", exit, stdout, stderr)
 	}
-	asked := map[string]int{}
+	queries := map[string]int{}
 	for _, call := range cloud.API.Calls() {
-		asked[call.Query]++
+		queries[call.Query]++
 	}
-	if len(asked) != 4 || asked["DateTime="+day(0)] != 1 || asked["DateTime="+day(3)] != 1 {
-		t.Errorf("asked %v", asked)
+	if len(queries) != 4 || queries["DateTime="+day(0)] != 1 || queries["DateTime="+day(3)] != 1 {
+		t.Errorf("queries %v", queries)
 	}
 	s, err := cloud.Store(t.Context())
 	if err != nil {
@@ -85,7 +85,7 @@ func TestBackfillDays(t *testing.T) {
 	}
 }
 
-// stopping is an input that meets Ctrl-C at its end, and then stays open.
+// stopping is an input that sends SIGINT at its end and then stays open.
 type stopping struct {
 	io.Reader
 	t *testing.T
@@ -102,8 +102,8 @@ func (s stopping) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TestBackfillInputStopped: Ctrl-C ends a backfill that waits for more input;
-// what was committed stays, and the user is told how to go on.
+// TestBackfillInputStopped checks that Ctrl-C ends a backfill that waits for more
+// input, that committed events stay, and that the error says how to continue.
 func TestBackfillInputStopped(t *testing.T) {
 	dir := t.TempDir()
 	var items [][]byte
@@ -132,7 +132,7 @@ func TestBackfillInputStopped(t *testing.T) {
 		return len(c.Events)
 	}
 	exit, stderr := run(stopping{bytes.NewReader(body), t})
-	if want := program + ": stopped by SIGINT; what was stored stays, and the same command stores the rest\n"; exit != 130 || stderr != want {
+	if want := program + ": stopped by SIGINT; what was stored stays; run the same command again to store the rest\n"; exit != 130 || stderr != want {
 		t.Errorf("exit code %d, %q", exit, stderr)
 	}
 	if n := stored(); n == 0 || n == 2500 {

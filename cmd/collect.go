@@ -14,9 +14,11 @@ import (
 	"polisen-events-collector/pkg/polisen"
 )
 
-// collectTimeout ends a run long before cron starts the next.
+// collectTimeout is the default time limit of a collect. Cron starts the next
+// one long after it.
 const collectTimeout = 5 * time.Minute
 
+// collectOptions are the flags of collect that are not settings.
 type collectOptions struct {
 	dryRun        bool
 	revisions     bool
@@ -28,21 +30,21 @@ func newCollectCmd(p Process) *cobra.Command {
 	const groups = config.APIGroup | config.ArchiveGroup
 	cmd := &cobra.Command{
 		Use:   "collect",
-		Short: "Fetch the API once and store what is new",
-		Long: `Fetches the events API once, drops the events that are in the archive already, and
-stores the rest, each under its own date. Run it from cron every 30 minutes. It may
-be killed, overlap with other runs, or run on several hosts at once: each event is
-stored exactly once all the same.
+		Short: "Fetch the newest events and store those that are new",
+		Long: `Fetches the newest events from the API once and stores those that are not in the
+archive yet. Run it from cron every 30 minutes. Each event is stored exactly once,
+even if runs are killed, overlap, or work on several hosts at once.
 
-On a terminal a summary line is printed; elsewhere a run that went well prints
-nothing, unless --output json asks for its report as one JSON document on stdout.
-Diagnostics go to stderr. The API is called at most every 10 seconds, 60 times an
-hour and 1440 times a day by all runs of this host together.`,
-		Example: `  # into a local folder
+On a terminal it prints a one-line summary. Elsewhere a successful run prints
+nothing, unless there is a warning; --output json prints a report on stdout.
+
+All runs on this host together call the API at most every 10 seconds, 60 times an
+hour and 1440 times a day.`,
+		Example: `  # collect into a local folder
   ` + program + ` collect --store ./archive --contact ops@example.org
-  # what would be stored, from a saved response and without a call to the API
+  # show what a saved response would add to the archive
   ` + program + ` collect --store ./archive --api-url ./response.json --dry-run
-  # into OCI Object Storage, signing as the instance this runs on
+  # collect into OCI Object Storage from an OCI instance
   ` + program + ` collect --store oci:///polisen-events --auth instance_principal
   # crontab
   7,37 * * * * /usr/local/bin/` + program + ` collect --env-file /etc/` + program + `/env`,
@@ -53,27 +55,25 @@ hour and 1440 times a day by all runs of this host together.`,
 			if err != nil {
 				return err
 			}
-			return runCollect(cmd.Context(), p, s, opts, log)
+			return p.runCollect(cmd.Context(), s, opts, log)
 		},
 	}
-	cmd.Flags().BoolVar(&opts.dryRun, "dry-run", false, "show what would be stored, and write nothing")
-	cmd.Flags().BoolVar(&opts.revisions, "revisions", true, "store changed versions of known events under revisions/")
-	cmd.Flags().BoolVar(&opts.retryNotFound, "retry-not-found", false,
-		"call an API URL that answered 404 before, which the API's rules count as permanent")
+	cmd.Flags().BoolVar(&opts.dryRun, "dry-run", false, "show what would be stored, but write nothing")
+	cmd.Flags().BoolVar(&opts.revisions, "revisions", true, "store changed versions of stored events under revisions/")
+	cmd.Flags().BoolVar(&opts.retryNotFound, "retry-not-found", false, "call the API even if this URL returned 404 before")
 	config.Bind(cmd.Flags(), groups)
 	return cmd
 }
 
-// runCollect does one cycle.
-func runCollect(ctx context.Context, p Process, s config.Settings, opts collectOptions, log *slog.Logger) error {
+func (p Process) runCollect(ctx context.Context, s config.Settings, opts collectOptions, log *slog.Logger) error {
 	ctx, cancel := withTimeout(ctx, cmp.Or(s.Archive.Timeout, collectTimeout))
 	defer cancel()
-	run := p.newRun(ctx, "collect", s, log)
-	run.DryRun, run.Revisions = opts.dryRun, opts.revisions
-	source, err := p.newSource(polisen.Options{RetryNotFound: opts.retryNotFound}, s, log, run.Recorder)
+	o := p.runOptions(ctx, "collect", s, log)
+	o.DryRun, o.Revisions = opts.dryRun, opts.revisions
+	source, err := p.newSource(polisen.Options{RetryNotFound: opts.retryNotFound}, s, log, o.Recorder)
 	if err != nil {
 		return err
 	}
-	r, err := pipeline.Collect(ctx, run, source)
-	return errors.Join(err, p.printReport(r, run.Recorder, s.General, log))
+	r, err := pipeline.Collect(ctx, o, source)
+	return errors.Join(err, p.printReport(r, s.General, log))
 }

@@ -156,6 +156,7 @@ func (p Process) compareWithAPI(ctx context.Context, st store.Store, s config.Se
 		return err
 	}
 	response, err := source.Fetch(ctx, polisen.Query{})
+	p.printWarnings(rec.Warnings(), s.General, log)
 	if err != nil {
 		return fmt.Errorf("%w: %w", pipeline.ErrAPI, err)
 	}

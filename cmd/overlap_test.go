@@ -12,9 +12,9 @@ import (
 	"polisen-events-collector/pkg/report"
 )
 
-// TestOverlap runs the program eight times at once, each with a response of its
-// own that shares events with the others, in versions of its own too, over each
-// kind of store, and finds each version once.
+// TestOverlap runs eight processes at once on each kind of store. Their responses
+// overlap, and hold different versions of some events. Each version must be
+// stored once.
 func TestOverlap(t *testing.T) {
 	program := buildProgram(t)
 	const runs = 8
@@ -38,7 +38,7 @@ func TestOverlap(t *testing.T) {
 			for _, responses := range rounds {
 				var wg sync.WaitGroup
 				var mu sync.Mutex
-				lost := 0
+				conflicts := 0
 				for _, body := range responses {
 					shown = append(shown, body)
 					file := writeResponse(t, body)
@@ -49,24 +49,25 @@ func TestOverlap(t *testing.T) {
 						}
 						mu.Lock()
 						defer mu.Unlock()
-						lost += r.Counts.LostCommits
+						conflicts += r.Counts.CommitConflicts
 					})
 				}
 				wg.Wait()
 				newTruth(t, shown...).checkAnyOrder(t, w.contents())
-				t.Logf("%d runs, %d lost commits", runs, lost)
+				t.Logf("%d runs, %d commit conflicts", runs, conflicts)
 			}
 		})
 	}
 }
 
-// overlapping is one run among others: it ends well and silent.
+// overlapping runs one collect, which must succeed without output on stderr, and
+// returns its report.
 func overlapping(w *world, response string) (r report.Report, err error) {
 	p := w.process("--api-url", response, "--output", "json")
 	var stdout bytes.Buffer
 	p.Stdout = &stdout
 	if err := p.Run(); err != nil || p.stderr.Len() > 0 {
-		return r, fmt.Errorf("it ended with %v: %s", p.ProcessState, strings.TrimSpace(p.stderr.String()))
+		return r, fmt.Errorf("collect: %v: %s", p.ProcessState, strings.TrimSpace(p.stderr.String()))
 	}
 	return r, json.Unmarshal(stdout.Bytes(), &r)
 }

@@ -6,10 +6,10 @@ import (
 	"polisen-events-collector/pkg/config"
 )
 
-// bar is a progress bar on a terminal, and nothing anywhere else.
+// bar is a progress bar on a terminal. Elsewhere it is empty and shows nothing.
 type bar struct{ *progressbar.ProgressBar }
 
-// newBar returns a bar of so many steps; -1 if nobody knows how many.
+// newBar returns a bar of this many steps; -1 if the number is unknown.
 func (p Process) newBar(steps int, s config.General) bar {
 	if !p.interactive(s) || steps == 0 {
 		return bar{}
@@ -17,14 +17,15 @@ func (p Process) newBar(steps int, s config.General) bar {
 	return bar{progressbar.NewOptions(steps,
 		progressbar.OptionSetWriter(p.Stderr),
 		progressbar.OptionShowCount(),
-		progressbar.OptionSetPredictTime(false), // what limits a backfill is the API's rules, not its speed so far
+		// The library predicts from the speed so far, but the rate limits decide.
+		progressbar.OptionSetPredictTime(false),
 		progressbar.OptionClearOnFinish(),
 		progressbar.OptionFullWidth(),
 	)}
 }
 
-// show sets the steps done and the text before the bar. A terminal that cannot
-// be written to is no reason to stop.
+// show sets the number of finished steps and the text before the bar. It
+// ignores errors, since the work goes on without a terminal.
 func (b bar) show(done int, text string) {
 	if b.ProgressBar != nil {
 		b.Describe(text)
@@ -32,6 +33,7 @@ func (b bar) show(done int, text string) {
 	}
 }
 
+// close removes the bar from the terminal.
 func (b bar) close() {
 	if b.ProgressBar != nil {
 		_ = b.Finish()

@@ -20,10 +20,18 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-// newRun returns the options of a run of a command that stores events.
-func (p Process) newRun(ctx context.Context, command string, s config.Settings, log *slog.Logger) pipeline.Options {
+// withTimeout limits the time of a run; zero is no limit.
+func withTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if d == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, d, fmt.Errorf("the run exceeded its time limit of %v (--timeout): %w", d, context.DeadlineExceeded))
+}
+
+// runOptions returns the options of a run of collect or backfill.
+func (p Process) runOptions(ctx context.Context, command string, s config.Settings, log *slog.Logger) pipeline.Options {
 	rec := report.NewRecorder(time.Now)
-	host, _ := os.Hostname() // a run without a name is a run all the same
+	host, _ := os.Hostname() // the report may lack it
 	return pipeline.Options{
 		Report: report.Report{
 			RunID:   rand.Text(),
@@ -35,11 +43,10 @@ func (p Process) newRun(ctx context.Context, command string, s config.Settings, 
 		},
 		Recorder: rec,
 		Clock:    retry.System,
-		Flags:    s.Archive.Flags,
-		Alert:    alert(log, rec),
 		OpenStore: func(ctx context.Context) (store.Store, error) {
 			return openStore(ctx, s.Archive, log, rec)
 		},
+		Command: archiveCommand(s.Archive),
 		ExitCode: func(err error) int {
 			if sig, ok := caught(ctx); ok {
 				return int(sig.code())
@@ -49,21 +56,12 @@ func (p Process) newRun(ctx context.Context, command string, s config.Settings, 
 	}
 }
 
-// alert tells of what somebody has to see to even if the run goes well, at once
-// and in the report.
-func alert(log *slog.Logger, rec *report.Recorder) func(text string) {
-	return func(text string) {
-		log.Warn(text)
-		rec.Told(text)
+// origin returns the URL or the path that responses come from.
+func origin(u config.APIURL) string {
+	if u.Path != "" {
+		return u.Path
 	}
-}
-
-// withTimeout bounds a run's time; zero is no bound.
-func withTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	if d == 0 {
-		return context.WithCancel(ctx)
-	}
-	return context.WithTimeoutCause(ctx, d, fmt.Errorf("the time for the whole run is over, which is %v (--timeout): %w", d, context.DeadlineExceeded))
+	return u.URL
 }
 
 // newSource returns the source of one response: the API, or the saved response
@@ -89,68 +87,48 @@ func (p Process) newClient(o polisen.Options, s config.Settings, log *slog.Logge
 			log.Info("waiting before a call to the API", "for", d, "reason", why)
 		}
 	}
-	o.OnWarning = alert(log, rec)
+	o.OnWarning = func(text string) { rec.Warn(slog.LevelWarn, "%s", text) }
 	return polisen.NewClient(o)
 }
 
-// interactive reports whether somebody watches: stderr is a terminal, and
-// --quiet is off.
+// printReport prints the result of a run: with --output json the report, for a
+// dry run the objects it would store, and otherwise a summary on a terminal.
+func (p Process) printReport(r report.Report, s config.General, log *slog.Logger) error {
+	p.printWarnings(r.Warnings, s, log)
+	return p.printResult(s, r, func(w io.Writer) error {
+		if r.DryRun {
+			for _, object := range r.Objects {
+				fmt.Fprintf(w, "would store %d lines, %d bytes in %s\n", object.Lines, object.Bytes, object.Name)
+			}
+		} else if !completed(r) || s.Quiet || !isTerminal(w) {
+			return nil
+		}
+		_, err := fmt.Fprintln(w, r.Summary())
+		return err
+	})
+}
+
+// printWarnings prints the warnings of a run on stderr. On a terminal it prints
+// all of them as plain text. Elsewhere, and with --output json, it logs them, so
+// that the log level decides.
+func (p Process) printWarnings(warnings []report.Warning, s config.General, log *slog.Logger) {
+	for _, w := range warnings {
+		if p.interactive(s) && s.Output != config.JSON {
+			fmt.Fprintf(p.Stderr, "%s: %s\n", program, w.Text)
+		} else {
+			log.Log(context.Background(), w.Level, w.Text)
+		}
+	}
+}
+
+// completed reports whether a run did all its work, perhaps with exit code 3.
+func completed(r report.Report) bool { return r.OK || r.ExitCode == int(exitPartial) }
+
+// interactive reports whether a person watches the run: stderr is a terminal,
+// and --quiet is off.
 func (p Process) interactive(s config.General) bool { return !s.Quiet && isTerminal(p.Stderr) }
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// printReport tells of a finished run: its report with --output json, else a
-// summary to whoever watches. Warnings are part of both; elsewhere they are
-// diagnostics, of level info after a run that went well, since that is silent,
-// less those that alert has told of.
-func (p Process) printReport(r report.Report, rec *report.Recorder, s config.General, log *slog.Logger) error {
-	if s.Output == config.JSON {
-		body, err := r.JSON()
-		if err == nil {
-			_, err = p.Stdout.Write(body)
-		}
-		return err
-	}
-	watched := p.interactive(s)
-	for _, warning := range rec.Untold() {
-		switch {
-		case watched:
-			fmt.Fprintf(p.Stderr, "%s: %s\n", program, warning)
-		case r.OK:
-			log.Info(warning)
-		default:
-			log.Warn(warning)
-		}
-	}
-	if r.DryRun {
-		return printDryRun(p.Stdout, r)
-	}
-	if finished(r) && !s.Quiet && isTerminal(p.Stdout) {
-		fmt.Fprintln(p.Stdout, r.Summary())
-	}
-	return nil
-}
-
-// finished reports whether a run did all it could, be it only in part.
-func finished(r report.Report) bool { return r.OK || r.ExitCode == int(exitPartial) }
-
-// printDryRun says what a run would have stored: that is its result, so it is
-// printed wherever it goes.
-func printDryRun(w io.Writer, r report.Report) error {
-	for _, object := range r.Objects {
-		fmt.Fprintf(w, "would store %d lines, %d bytes in %s\n", object.Lines, object.Bytes, object.Name)
-	}
-	_, err := fmt.Fprintln(w, r.Summary())
-	return err
-}
-
-// origin names where responses come from: a URL or a path.
-func origin(u config.APIURL) string {
-	if u.Path != "" {
-		return u.Path
-	}
-	return u.URL
 }

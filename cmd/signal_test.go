@@ -81,7 +81,7 @@ func TestSignalsEndTheRun(t *testing.T) {
 // The report of a run that a signal ended has the process's exit code.
 func TestSignalInReport(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
-	run := Process{}.newRun(ctx, "collect", config.Settings{}, slog.New(slog.DiscardHandler))
+	run := Process{}.runOptions(ctx, "collect", config.Settings{}, slog.New(slog.DiscardHandler))
 	failure := fmt.Errorf("%w: put: cancelled", pipeline.ErrStore)
 	if got := run.ExitCode(failure); got != int(exitStorage) {
 		t.Errorf("before the signal: exit code %d", got)

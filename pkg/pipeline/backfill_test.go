@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -42,9 +43,8 @@ func read(t *testing.T, bodies ...[]byte) iter.Seq2[saved.Item, error] {
 	return saved.Read(t.Context(), []string{"-"}, io.MultiReader(readers...))
 }
 
-// TestBackfillReplay: a backfill of recorded polls gives the archive that
-// the recording asks for, which is the one that collecting them gives
-// (TestReplay).
+// TestBackfillReplay checks that a backfill of the recorded polls stores the
+// same as collecting them one after another, which TestReplay does.
 func TestBackfillReplay(t *testing.T) {
 	t.Parallel()
 	replaytest.Run(t, testBackfillReplay)
@@ -57,8 +57,8 @@ func testBackfillReplay(t *testing.T, polls []replaytest.Poll) {
 	}
 	truth := replaytest.NewTruth(polls...)
 	s, clock := memstore.New(), newClock()
-	for range 2 { // again adds nothing
-		_, err := pipeline.Backfill(t.Context(), options(s, clock), pipeline.Saved(read(t, bodies...), nil))
+	for range 2 { // the second one adds nothing
+		_, err := pipeline.BackfillSaved(t.Context(), options(s, clock), read(t, bodies...), nil)
 		if _, partial := errors.AsType[*pipeline.PartialError](err); partial != (len(truth.Rejected) > 0) || err != nil && !partial {
 			t.Fatal(err)
 		}
@@ -77,7 +77,7 @@ func testBackfillReplay(t *testing.T, polls []replaytest.Poll) {
 	checkRejected(t, truth, c)
 }
 
-// notices returns n notices from id on, ten a day.
+// notices returns n notices with ids from id on, ten for each day.
 func notices(id int64, n int) [][]byte {
 	items := make([][]byte, n)
 	for i := range items {
@@ -92,11 +92,11 @@ func TestBackfillDamage(t *testing.T) {
 	text := slices.Concat([]byte("["), items[0], []byte(`,{"id":"x"},`), items[1], []byte(`,{"id":7,"datetime":`), []byte("\xff\n["), items[2], []byte("]"))
 	for range 2 {
 		o := options(s, clock)
-		r, err := pipeline.Backfill(t.Context(), o, pipeline.Saved(read(t, text), nil))
+		r, err := pipeline.BackfillSaved(t.Context(), o, read(t, text), nil)
 		if _, partial := errors.AsType[*pipeline.PartialError](err); !partial || !strings.Contains(err.Error(), "- at byte ") {
 			t.Fatalf("error %v", err)
 		}
-		if warnings := strings.Join(r.Warnings, "\n"); !strings.Contains(warnings, "id is not an integer") || len(r.Warnings) != 2 {
+		if warnings := texts(r.Warnings, slog.LevelWarn); !strings.Contains(warnings, "id is not an integer") || len(r.Warnings) != 2 {
 			t.Errorf("warnings %q", warnings)
 		}
 	}
@@ -106,9 +106,9 @@ func TestBackfillDamage(t *testing.T) {
 	}
 }
 
-// TestBackfillCopy: a copy of an archive is input too, be it that somebody has
-// indented its lines; what it says of itself is no item, and what was rejected
-// stays so without being news.
+// TestBackfillCopy backfills from a copy of an archive whose lines were indented.
+// Its metadata holds no items, and its rejected items are stored as rejected
+// again, without a warning.
 func TestBackfillCopy(t *testing.T) {
 	dir := t.TempDir()
 	from, err := dirstore.Open(dir)
@@ -122,7 +122,7 @@ func TestBackfillCopy(t *testing.T) {
 	}
 	a, to := archivetest.Read(t, from), memstore.New()
 	indentLines(t, dir)
-	r, err := pipeline.Backfill(t.Context(), options(to, clock), pipeline.Saved(saved.Read(t.Context(), []string{dir}, nil), nil))
+	r, err := pipeline.BackfillSaved(t.Context(), options(to, clock), saved.Read(t.Context(), []string{dir}, nil), nil)
 	if err != nil || r.Counts.New != 30 || r.Counts.Revised != 1 || r.Counts.Rejected != 1 {
 		t.Errorf("%+v, %v", r.Counts, err)
 	}
@@ -157,29 +157,29 @@ func indentLines(t *testing.T, dir string) {
 	}
 }
 
-// TestBackfillBrackets: where only a bracket is missing there is nothing to
-// keep, but each place is reported.
+// TestBackfillBrackets checks that each missing bracket is reported, although
+// there is no item to reject.
 func TestBackfillBrackets(t *testing.T) {
 	s, clock := memstore.New(), newClock()
 	items := notices(1, 4)
 	text := slices.Concat([]byte("["), items[0], []byte(" "), items[1], []byte("]\n["), items[2], []byte(" "), items[3], []byte("]"))
-	r, err := pipeline.Backfill(t.Context(), options(s, clock), pipeline.Saved(read(t, text), nil))
+	r, err := pipeline.BackfillSaved(t.Context(), options(s, clock), read(t, text), nil)
 	if _, partial := errors.AsType[*pipeline.PartialError](err); !partial || len(r.Warnings) != 2 || r.Counts.Rejected != 0 || r.Counts.New != 4 {
-		t.Errorf("%+v, warnings %q, %v", r.Counts, r.Warnings, err)
+		t.Errorf("%+v, warnings %v, %v", r.Counts, r.Warnings, err)
 	}
 }
 
-// TestBackfillFaults makes each store call of a backfill of several commits go
-// wrong, lets a clean one follow, and finds all events once.
+// TestBackfillFaults breaks each store call of a backfill with several commits,
+// repeats the backfill without faults, and checks that each event is stored once.
 func TestBackfillFaults(t *testing.T) {
 	items := notices(1, 2100)
-	for i := range items { // of three days, so that there are few calls
+	for i := range items { // three days only, to keep the calls few
 		items[i] = polisentest.Notice(int64(i+1), polisentest.Newest.AddDate(0, 0, -i%3))
 	}
 	body := polisentest.Response(items...)
 	backfill := func(s store.Store) error {
 		clock := newClock()
-		_, err := pipeline.Backfill(t.Context(), options(s, clock), pipeline.Saved(read(t, body), nil))
+		_, err := pipeline.BackfillSaved(t.Context(), options(s, clock), read(t, body), nil)
 		return err
 	}
 	counted := storetest.NewFaults(memstore.New(), nil)
@@ -211,7 +211,8 @@ func TestBackfillFaults(t *testing.T) {
 	}
 }
 
-// TestBackfillBesideCollects: a backfill and four collects of the same days.
+// TestBackfillBesideCollects runs a backfill beside four series of collects of
+// the same days.
 func TestBackfillBesideCollects(t *testing.T) {
 	s := memstore.New()
 	items := notices(1, 3000)
@@ -224,7 +225,7 @@ func TestBackfillBesideCollects(t *testing.T) {
 				run := o
 				run.Report.RunID = fmt.Sprint("collect-", i, "-", j)
 				_, err := pipeline.Collect(t.Context(), run, saying(clock, polisentest.Response(items[from:from+500]...)))
-				// Windows this far apart may share nothing, which the run says.
+				// Windows this far apart may share no event, which makes the run partial.
 				if _, partial := errors.AsType[*pipeline.PartialError](err); err != nil && !partial {
 					t.Errorf("collect %d: %v", i, err)
 				}
@@ -233,7 +234,7 @@ func TestBackfillBesideCollects(t *testing.T) {
 	}
 	o := options(s, newClock())
 	wg.Go(func() {
-		if _, err := pipeline.Backfill(t.Context(), o, pipeline.Saved(read(t, polisentest.Response(items...)), nil)); err != nil {
+		if _, err := pipeline.BackfillSaved(t.Context(), o, read(t, polisentest.Response(items...)), nil); err != nil {
 			t.Errorf("backfill: %v", err)
 		}
 	})
@@ -243,22 +244,22 @@ func TestBackfillBesideCollects(t *testing.T) {
 	}
 }
 
-// dayAPI answers queries for days and hours with its events of that time.
+// dayAPI is a Source that answers queries for days and hours.
 type dayAPI struct {
-	clock *retrytest.Clock
-	items map[string][][]byte // by day and hour
-	asked []string
-	fail  string // the query that fails
-	stray string // the query that gets another one's answer
+	clock      *retrytest.Clock
+	items      map[string][][]byte // by hour, such as "2026-01-31 09"
+	queries    []string
+	fail       string // the query that fails
+	mismatched string // the query that gets a mismatched response, once
 }
 
 func (a *dayAPI) Fetch(_ context.Context, q polisen.Query) (*polisen.Response, error) {
-	a.asked = append(a.asked, q.DateTime)
+	a.queries = append(a.queries, q.DateTime)
 	if q.DateTime == a.fail {
 		return &polisen.Response{Calls: 1}, errors.New("down")
 	}
-	if q.DateTime == a.stray {
-		a.stray = ""
+	if q.DateTime == a.mismatched {
+		a.mismatched = ""
 		return a.Fetch(context.Background(), polisen.Query{DateTime: "2025-12"})
 	}
 	var items [][]byte
@@ -287,31 +288,31 @@ func TestBackfillDays(t *testing.T) {
 	}
 	dir := t.TempDir()
 	days := func(resume bool) pipeline.Days {
-		done, err := pipeline.OpenDoneFile(dir, "test", resume)
+		done, err := pipeline.OpenDoneDays(dir, "test", resume)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return pipeline.Days{From: archive.Date{Year: 2025, Month: 12, Day: 30}, To: archive.Date{Year: 2026, Month: 1, Day: 2}, Source: api, Done: done}
 	}
 	api.fail = "2026-01-01 11"
-	if _, err := pipeline.Backfill(t.Context(), options(s, clock), days(false).Feed); !errors.Is(err, pipeline.ErrAPI) || !strings.Contains(err.Error(), "2026-01-01") {
+	if _, err := pipeline.BackfillDays(t.Context(), options(s, clock), days(false)); !errors.Is(err, pipeline.ErrAPI) || !strings.Contains(err.Error(), "2026-01-01") {
 		t.Fatalf("error %v", err)
 	}
-	if len(api.asked) != 1+25+13 || api.asked[2] != "2025-12-31 00" || api.asked[25] != "2025-12-31 23" {
-		t.Errorf("%d calls: %q", len(api.asked), api.asked)
+	if len(api.queries) != 1+25+13 || api.queries[2] != "2025-12-31 00" || api.queries[25] != "2025-12-31 23" {
+		t.Errorf("%d calls: %q", len(api.queries), api.queries)
 	}
-	api.asked, api.fail = nil, ""
-	r, err := pipeline.Backfill(t.Context(), options(s, clock), days(true).Feed)
-	if _, partial := errors.AsType[*pipeline.PartialError](err); !partial || !strings.Contains(err.Error(), "full hours, of which the API shows no more than 500 events each: 1;") ||
-		len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "hour 10 of 2026-01-01 is full") {
-		t.Errorf("warnings %q, error %v", r.Warnings, err)
+	api.queries, api.fail = nil, ""
+	r, err := pipeline.BackfillDays(t.Context(), options(s, clock), days(true))
+	if _, partial := errors.AsType[*pipeline.PartialError](err); !partial || !strings.Contains(err.Error(), "1 full hour: the API shows at most 500 events") ||
+		len(r.Warnings) != 1 || !strings.Contains(texts(r.Warnings, slog.LevelWarn), "hour 10 of 2026-01-01 is full") {
+		t.Errorf("warnings %v, error %v", r.Warnings, err)
 	}
-	if len(api.asked) != 25+1 || api.asked[0] != "2026-01-01" || api.asked[25] != "2026-01-02" {
-		t.Errorf("resumed with %q", api.asked)
+	if len(api.queries) != 25+1 || api.queries[0] != "2026-01-01" || api.queries[25] != "2026-01-02" {
+		t.Errorf("queries with resume: %q", api.queries)
 	}
-	api.asked = nil
-	if _, err := pipeline.Backfill(t.Context(), options(s, clock), days(true).Feed); err != nil || len(api.asked) != 1 || api.asked[0] != "2026-01-02" {
-		t.Errorf("the day that is not over is asked for again: %q, %v", api.asked, err)
+	api.queries = nil
+	if _, err := pipeline.BackfillDays(t.Context(), options(s, clock), days(true)); err != nil || len(api.queries) != 1 || api.queries[0] != "2026-01-02" {
+		t.Errorf("want a query for the day that is not over: %q, %v", api.queries, err)
 	}
 	c := archivetest.Read(t, s)
 	if want := 3 + 560 + 500 + 1; len(c.Events) != want || len(c.Problems) > 0 {
@@ -319,16 +320,16 @@ func TestBackfillDays(t *testing.T) {
 	}
 }
 
-// TestBackfillStrayDay has the API's cache give another query's answer for a
-// day, or an hour of it: what came is stored, but the day is not done.
-func TestBackfillStrayDay(t *testing.T) {
+// TestBackfillMismatchedDay checks that a mismatched response to the query for a
+// day, or for an hour of it, is stored, but that the day is not done.
+func TestBackfillMismatchedDay(t *testing.T) {
 	for _, test := range []struct {
-		stray string
-		calls int
+		mismatched string
+		calls      int
 	}{{"2026-01-01", 1 + 1}, {"2026-01-01 07", 1 + 25}} {
-		t.Run(test.stray, func(t *testing.T) {
+		t.Run(test.mismatched, func(t *testing.T) {
 			s, clock := memstore.New(), newClock()
-			api := &dayAPI{clock: clock, items: map[string][][]byte{}, stray: test.stray}
+			api := &dayAPI{clock: clock, items: map[string][][]byte{}, mismatched: test.mismatched}
 			id := int64(0)
 			for hour, n := range map[string]int{"2025-12-30 05": 3, "2025-12-28 04": 300, "2025-12-29 22": 260, "2026-01-01 10": 300, "2026-01-01 11": 200} {
 				when, _ := time.Parse("2006-01-02 15", hour)
@@ -338,34 +339,34 @@ func TestBackfillStrayDay(t *testing.T) {
 				}
 			}
 			dir := t.TempDir()
-			backfill := func(resume bool) (stray []string, err error) {
-				done, err := pipeline.OpenDoneFile(dir, "test", resume)
+			backfill := func(resume bool) (mismatched []string, err error) {
+				done, err := pipeline.OpenDoneDays(dir, "test", resume)
 				if err != nil {
 					t.Fatal(err)
 				}
 				days := pipeline.Days{
 					From: archive.Date{Year: 2025, Month: 12, Day: 31}, To: archive.Date{Year: 2026, Month: 1, Day: 1}, Source: api, Done: done,
 					OnDay: func(d pipeline.Day) {
-						if d.Stray {
-							stray = append(stray, d.Date.String())
+						if d.Mismatched {
+							mismatched = append(mismatched, d.Date.String())
 						}
 					},
 				}
 				clock.Advance(24 * time.Hour)
-				_, err = pipeline.Backfill(t.Context(), options(s, clock), days.Feed)
-				return stray, err
+				_, err = pipeline.BackfillDays(t.Context(), options(s, clock), days)
+				return mismatched, err
 			}
-			stray, err := backfill(false)
+			mismatched, err := backfill(false)
 			partial, ok := errors.AsType[*pipeline.PartialError](err)
-			if !ok || len(partial.Reasons) != 1 || !strings.Contains(err.Error(), "for 1 of 2 days (first: 2026-01-01)") || !slices.Equal(stray, []string{"2026-01-01"}) {
-				t.Errorf("error %v, stray days %q", err, stray)
+			if !ok || len(partial.Reasons) != 1 || !strings.Contains(err.Error(), "for 1 of 2 days (first: 2026-01-01)") || !slices.Equal(mismatched, []string{"2026-01-01"}) {
+				t.Errorf("error %v, mismatched days %q", err, mismatched)
 			}
-			if n := len(archivetest.Read(t, s).Events); n < 500 || len(api.asked)-1 != test.calls {
-				t.Errorf("%d events are stored after %q", n, api.asked)
+			if n := len(archivetest.Read(t, s).Events); n < 500 || len(api.queries)-1 != test.calls {
+				t.Errorf("%d events are stored after %q", n, api.queries)
 			}
-			api.asked = nil
-			if stray, err := backfill(true); err != nil || len(stray) > 0 || len(api.asked) != 25 || api.asked[0] != "2026-01-01" {
-				t.Errorf("resumed with %q: error %v, stray days %q", api.asked, err, stray)
+			api.queries = nil
+			if mismatched, err := backfill(true); err != nil || len(mismatched) > 0 || len(api.queries) != 25 || api.queries[0] != "2026-01-01" {
+				t.Errorf("with resume: queries %q, error %v, mismatched days %q", api.queries, err, mismatched)
 			}
 			if c := archivetest.Read(t, s); len(c.Events) != 1000 || len(c.Problems) > 0 {
 				t.Errorf("%d events, problems %q", len(c.Events), c.Problems)
@@ -374,8 +375,8 @@ func TestBackfillStrayDay(t *testing.T) {
 	}
 }
 
-// TestBackfillEmptyDay has the API answer with nothing for days of which it must
-// have something, and for others.
+// TestBackfillEmptyDay gives empty responses for days that must have events, and
+// for days that need not.
 func TestBackfillEmptyDay(t *testing.T) {
 	clock := newClock() // 2 January 2026, the evening
 	day := func(text string) archive.Date {
@@ -388,38 +389,38 @@ func TestBackfillEmptyDay(t *testing.T) {
 	for name, test := range map[string]struct {
 		served, from string
 		query        polisen.Query
-		doubts       bool
+		partial      bool
 	}{
-		"in the midst":                {served: "2025-08-02", from: "2026-01-01", doubts: true},
-		"the first day":               {served: "2026-01-01", from: "2026-01-01", doubts: true},
+		"in the middle":               {served: "2025-08-02", from: "2026-01-01", partial: true},
+		"the first day":               {served: "2026-01-01", from: "2026-01-01", partial: true},
 		"before":                      {served: "2026-01-02", from: "2026-01-01"},
 		"today, which has just begun": {served: "2025-08-02", from: "2026-01-02"},
 		"of one place":                {served: "2025-08-02", from: "2026-01-01", query: polisen.Query{Locations: []string{"Arjeplog"}}},
 		"of one kind":                 {served: "2025-08-02", from: "2026-01-01", query: polisen.Query{Types: []string{"Rån"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			done, err := pipeline.OpenDoneFile(t.TempDir(), "test", false)
+			done, err := pipeline.OpenDoneDays(t.TempDir(), "test", false)
 			if err != nil {
 				t.Fatal(err)
 			}
 			days := pipeline.Days{
-				From: day(test.from), To: day(test.from), Served: day(test.served), Query: test.query,
+				From: day(test.from), To: day(test.from), ServedFrom: day(test.served), Query: test.query,
 				Source: &dayAPI{clock: clock}, Done: done,
 			}
-			_, err = pipeline.Backfill(t.Context(), options(memstore.New(), clock), days.Feed)
-			if _, partial := errors.AsType[*pipeline.PartialError](err); partial != test.doubts || !partial && err != nil {
-				t.Errorf("error %v; want doubts: %v", err, test.doubts)
+			_, err = pipeline.BackfillDays(t.Context(), options(memstore.New(), clock), days)
+			if _, isPartial := errors.AsType[*pipeline.PartialError](err); isPartial != test.partial || !isPartial && err != nil {
+				t.Errorf("error %v; want partial: %v", err, test.partial)
 			}
-			if over := test.from < "2026-01-02"; done.Has(days.From) != (over && !test.doubts) {
+			if over := test.from < "2026-01-02"; done.Has(days.From) != (over && !test.partial) {
 				t.Errorf("day done: %v", done.Has(days.From))
 			}
 		})
 	}
 }
 
-// TestBackfillStrayHour has an hour of a full day answered with another one's
-// events, or with none: the day is not done.
-func TestBackfillStrayHour(t *testing.T) {
+// TestBackfillMismatchedHour gives an hour of a full day another hour's events,
+// or none. The day is not done then.
+func TestBackfillMismatchedHour(t *testing.T) {
 	for _, instead := range []string{"2026-01-01 04", "2026-01-01 03"} {
 		s, clock := memstore.New(), newClock()
 		api := &dayAPI{clock: clock, items: map[string][][]byte{}}
@@ -431,26 +432,26 @@ func TestBackfillStrayHour(t *testing.T) {
 				api.items[hour] = append(api.items[hour], polisentest.Notice(id, when))
 			}
 		}
-		done, err := pipeline.OpenDoneFile(t.TempDir(), "test", false)
+		done, err := pipeline.OpenDoneDays(t.TempDir(), "test", false)
 		if err != nil {
 			t.Fatal(err)
 		}
 		day := archive.Date{Year: 2026, Month: 1, Day: 1}
-		source := otherAnswer{api, "2026-01-01 10", instead}
-		_, err = pipeline.Backfill(t.Context(), options(s, clock), pipeline.Days{From: day, To: day, Source: source, Done: done}.Feed)
+		source := mismatching{api, "2026-01-01 10", instead}
+		_, err = pipeline.BackfillDays(t.Context(), options(s, clock), pipeline.Days{From: day, To: day, Source: source, Done: done})
 		if _, partial := errors.AsType[*pipeline.PartialError](err); !partial || done.Has(day) {
 			t.Errorf("hour 10 answered as %s: error %v, day done: %v", instead, err, done.Has(day))
 		}
 	}
 }
 
-// otherAnswer is a dayAPI that answers one query as another.
-type otherAnswer struct {
+// mismatching is a dayAPI that answers one query with the response to another.
+type mismatching struct {
 	*dayAPI
 	query, instead string
 }
 
-func (a otherAnswer) Fetch(ctx context.Context, q polisen.Query) (*polisen.Response, error) {
+func (a mismatching) Fetch(ctx context.Context, q polisen.Query) (*polisen.Response, error) {
 	if q.DateTime == a.query {
 		q.DateTime = a.instead
 	}
@@ -461,7 +462,7 @@ func TestBackfillCancelled(t *testing.T) {
 	s, clock := memstore.New(), newClock()
 	ctx, cancel := context.WithCancel(t.Context())
 	body := polisentest.Response(notices(1, 5000)...)
-	r, err := pipeline.Backfill(ctx, options(s, clock), pipeline.Saved(read(t, body), func(pipeline.Progress) { cancel() }))
+	r, err := pipeline.BackfillSaved(ctx, options(s, clock), read(t, body), func(pipeline.Progress) { cancel() })
 	if !errors.Is(err, context.Canceled) || r.Counts.New == 0 || r.Counts.New == 5000 {
 		t.Errorf("%d new, error %v", r.Counts.New, err)
 	}

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -13,131 +14,130 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-// Collect does one cycle: it fetches the newest events and stores what is new.
-// The report is filled in as far as the run came, also on an error:
+// Collect fetches the newest events once and stores those that are new. It
+// returns a report with every error too. The errors wrap
 //
-//   - ErrAPI, or ratelimit.ErrExceeded, if there was no response to store;
-//   - ErrStore, or the error of OpenStore; store.ErrAccess tells whether
-//     settings are at fault;
-//   - *PartialError if all was done but something needs a person's eye.
+//   - [ErrAPI] if the API gave no usable response;
+//   - [ratelimit.ErrExceeded] if the rate limiter allowed no call;
+//   - [ErrStore] if the store failed, and [store.ErrAccess] if settings are to
+//     blame; or they are those of Options.OpenStore;
+//   - [*PartialError] if everything was stored, but a person should look at
+//     something.
 //
-// Unless the run was refused, dry or cancelled, its report is also put into
-// the store as metadata/last_run.json, failures included.
+// Collect also stores the report as metadata/last_run.json, for health checks.
+// It does not if the run is dry, was cancelled, had no access to the store, or
+// made no call because of the rate limiter.
 func Collect(ctx context.Context, o Options, source Source) (report.Report, error) {
-	if o.Alert == nil {
-		o.Alert = func(text string) { o.Recorder.Warn("%s", text) }
-	}
-	c := &collect{Options: o, source: source}
-	err := c.commit(ctx)
+	c := &collect{run: newRun(o), source: source}
+	outcome, err := c.fetchAndCommit(ctx)
 	if err == nil {
-		err = c.doubts()
+		err = c.check(outcome)
 	}
-	if c.DryRun || failed(err) {
-		c.finish(err)
-		return c.Report, c.publishFailure(ctx, err)
+	if !failed(err) && !o.DryRun {
+		if putErr := c.put(ctx, err); putErr != nil {
+			err = putErr
+		}
 	}
-	if putErr := c.put(ctx, err); putErr != nil {
-		err = putErr
-		c.finish(err)
-		return c.Report, c.publishFailure(ctx, err)
+	if failed(err) && c.publishesFailure(ctx, err) {
+		err = c.publishFailure(ctx, err)
 	}
-	c.finish(err)
-	return c.Report, err
+	return c.finish(err), err
 }
 
-// collect is one run.
-type collect struct {
-	Options
-	source Source
-
-	response *polisen.Response
-	store    store.Store
-	writer   *archive.Writer
-	previous archive.Document // as it was before this run
-	outcome  archive.Outcome
-}
-
-// failed tells errors from doubts about a run that did all it could.
+// failed reports whether err is more than a [*PartialError].
 func failed(err error) bool {
-	_, partial := errors.AsType[*PartialError](err)
-	return err != nil && !partial
+	_, isPartial := errors.AsType[*PartialError](err)
+	return err != nil && !isPartial
 }
 
-// commit does all of the cycle but the last step, with the fetch beside
-// credentials, document and heal.
-func (c *collect) commit(ctx context.Context) error {
+// collect is the state of one Collect.
+type collect struct {
+	*run
+	source   Source
+	response *polisen.Response
+	previous archive.Document // before this run's commit
+}
+
+// fetchAndCommit does everything up to the commit. It opens the archive while
+// it fetches.
+func (c *collect) fetchAndCommit(ctx context.Context) (archive.Outcome, error) {
 	g, gctx := errgroup.WithContext(ctx)
 	opened := make(chan struct{})
-	g.Go(func() (err error) {
+	g.Go(func() error {
 		defer close(opened)
-		c.store, c.writer, err = open(gctx, &c.Options)
-		return err
+		return c.open(gctx)
 	})
 	g.Go(func() error {
-		err := c.fetch(gctx)
+		err := c.fetchNewest(gctx)
 		if err != nil {
-			<-opened // a failed fetch does not keep the run from healing, nor from reporting
+			// To return now would cancel open, which still heals the archive
+			// and opens the store for the report.
+			<-opened
 		}
 		return err
 	})
 	if err := g.Wait(); err != nil {
-		return err
+		return archive.Outcome{}, err
 	}
 	c.previous = *c.writer.Document()
-	outcome, err := c.writer.Add(ctx, archive.Batch{
+	return c.commit(ctx, archive.Batch{
 		Events:     c.response.Events,
 		Rejected:   c.response.Rejected,
 		ObservedAt: c.response.FetchedAt,
 		Current:    true,
 	})
-	c.outcome = outcome
-	return storeError(err)
 }
 
-// fetch gets the response and fills in what the report says of it.
-func (c *collect) fetch(ctx context.Context) error {
-	done := c.Recorder.Stage(stageFetch)
-	r, err := c.source.Fetch(ctx, polisen.Query{})
-	done()
-	if r != nil {
-		c.response = r
-		c.count(r)
-		if oldest, newest, ok := span(r.Events); ok {
-			c.Report.Window = report.NewWindow(oldest, newest, len(r.Events))
-		}
-	}
+// fetchNewest fetches the newest events and notes their time span in the report.
+func (c *collect) fetchNewest(ctx context.Context) error {
+	response, err := c.fetch(ctx, c.source, polisen.Query{})
 	if err != nil {
-		return fetchError(err)
+		return err
+	}
+	c.response = response
+	if oldest, newest, ok := span(response.Events); ok {
+		c.report.Window = report.NewWindow(oldest, newest, len(response.Events))
 	}
 	return nil
 }
 
-// put stores the committed objects and, beside them, the report of a run that
-// ends with err, which is nil or a doubt.
+// put stores the committed objects and, at the same time, the report of a run
+// that ends with err. If that fails, publishFailure replaces the report.
 func (c *collect) put(ctx context.Context, err error) error {
-	c.finish(err)
+	r := c.finish(err)
 	var g errgroup.Group
-	r := c.Report
 	g.Go(func() error { return c.writer.Flush(ctx) })
-	g.Go(func() error { return publish(ctx, c.store, r) })
-	return storeError(g.Wait())
+	g.Go(func() error { return c.publish(ctx, r) })
+	return StoreError(g.Wait())
 }
 
-// finish completes the report of a run that ends with err.
-func (c *collect) finish(err error) { c.Options.finish(c.outcome, c.writer, err) }
-
-// publishFailure publishes the report of a run that failed, unless it was
-// refused (it never began), dry, or cancelled from outside (it is to end). It
-// returns err, joined with its own.
-func (c *collect) publishFailure(ctx context.Context, err error) error {
-	cancelled := ctx.Err() != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded)
-	if c.DryRun || c.store == nil || cancelled || errors.Is(err, ratelimit.ErrExceeded) || errors.Is(err, store.ErrAccess) {
+// publish stores a report as metadata/last_run.json.
+func (c *collect) publish(ctx context.Context, r report.Report) error {
+	body, err := r.JSON()
+	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
+	_, err = c.store.Put(ctx, archive.LastRunName, body, store.Always())
+	return err // names the object
+}
+
+// publishesFailure reports whether the report of a run that failed with err is
+// published. A cancelled run has to end at once; one without a call or without
+// access says nothing about the archive.
+func (c *collect) publishesFailure(ctx context.Context, err error) bool {
+	cancelled := ctx.Err() != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded)
+	return !c.options.DryRun && c.store != nil && !cancelled &&
+		!errors.Is(err, ratelimit.ErrExceeded) && !errors.Is(err, store.ErrAccess)
+}
+
+// publishFailure publishes the report of a run that failed with err, even if
+// the time for the run is over. It returns err, joined with its own error.
+func (c *collect) publishFailure(ctx context.Context, err error) error {
+	const timeout = 10 * time.Second
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
-	if perr := publish(ctx, c.store, c.Report); perr != nil {
-		return errors.Join(err, storeError(perr))
+	if publishErr := c.publish(ctx, c.finish(err)); publishErr != nil {
+		return errors.Join(err, StoreError(publishErr))
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -24,7 +25,7 @@ import (
 	"polisen-events-collector/pkg/store/storetest"
 )
 
-// newClock stands an hour after the newest synthetic notice.
+// newClock returns a clock at one hour after the newest synthetic notice.
 func newClock() *retrytest.Clock { return retrytest.NewClock(polisentest.Newest.Add(time.Hour)) }
 
 func lastRun(t *testing.T, s store.Reader) report.Report {
@@ -69,8 +70,8 @@ func TestCollect(t *testing.T) {
 	}
 }
 
-// TestFailures: what a run that cannot do its work returns, and whether it
-// publishes that.
+// TestFailures checks which error a failed run returns, and whether it stores
+// its report.
 func TestFailures(t *testing.T) {
 	apiDown := errors.New("the API is down")
 	refused := fmt.Errorf("not now: %w", ratelimit.ErrExceeded)
@@ -95,7 +96,7 @@ func TestFailures(t *testing.T) {
 		})
 	}
 	for name, test := range map[string]struct {
-		source    sourceFunc // nil: answers
+		source    sourceFunc // nil: a good response
 		wrap      func(store.Store) store.Store
 		openFails error
 		want      []error
@@ -122,7 +123,7 @@ func TestFailures(t *testing.T) {
 			source := saying(clock, polisentest.Body(5))
 			if test.source != nil {
 				source = test.source
-				if test.openFails != nil { // a cancelled fetch
+				if test.openFails != nil { // which cancels the fetch
 					source = func(ctx context.Context) (*polisen.Response, error) {
 						<-ctx.Done()
 						return nil, context.Cause(ctx)
@@ -145,7 +146,7 @@ func TestFailures(t *testing.T) {
 			if test.published && lastRun(t, inner).OK {
 				t.Error("a failed run is published as ok")
 			}
-			// Whatever it was, the next run makes up for it.
+			// The next run stores what this one did not.
 			if _, err := pipeline.Collect(t.Context(), options(inner, clock), saying(clock, polisentest.Body(5))); err != nil {
 				t.Fatal(err)
 			}
@@ -156,9 +157,9 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// TestHealsBesideFailingFetch: a run whose fetch fails before the store is open
-// heals all the same, and says so.
-func TestHealsBesideFailingFetch(t *testing.T) {
+// TestHealAfterFailedFetch checks that a run whose fetch fails before the store
+// is open still heals the archive, and reports it.
+func TestHealAfterFailedFetch(t *testing.T) {
 	s, clock := memstore.New(), newClock()
 	first, err := pipeline.Collect(t.Context(), options(s, clock), saying(clock, polisentest.Body(5)))
 	if err != nil {
@@ -176,7 +177,7 @@ func TestHealsBesideFailingFetch(t *testing.T) {
 	o := options(s, clock)
 	o.OpenStore = func(context.Context) (store.Store, error) {
 		<-failed
-		time.Sleep(20 * time.Millisecond) // what the failure ends has ended then
+		time.Sleep(20 * time.Millisecond) // until the failure would have cancelled this
 		return s, nil
 	}
 	r, err := pipeline.Collect(t.Context(), o, sourceFunc(func(context.Context) (*polisen.Response, error) {
@@ -191,7 +192,7 @@ func TestHealsBesideFailingFetch(t *testing.T) {
 	}
 }
 
-// TestCancelled: a run that is told to stop does so without a last word.
+// TestCancelled checks that a cancelled run ends without storing a report.
 func TestCancelled(t *testing.T) {
 	s, clock := memstore.New(), newClock()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -207,7 +208,9 @@ func TestCancelled(t *testing.T) {
 	}
 }
 
-func TestDoubts(t *testing.T) {
+// TestCheck collects a second response, and checks which warning or error it
+// causes.
+func TestCheck(t *testing.T) {
 	at := func(id int64, days int) []byte { return polisentest.Notice(id, polisentest.Newest.AddDate(0, 0, days)) }
 	later := func() [][]byte { // a full response that shares nothing with Body
 		var items [][]byte
@@ -216,20 +219,20 @@ func TestDoubts(t *testing.T) {
 		}
 		return items
 	}
-	var stray [][]byte
+	var mismatched [][]byte
 	for i := range 60 {
-		stray = append(stray, at(int64(500_000+i), -3*i))
+		mismatched = append(mismatched, at(int64(500_000+i), -3*i))
 	}
 	for name, test := range map[string]struct {
 		body    []byte
-		error   string // part of the PartialError's; empty for none
-		warning string
+		error   string // part of the PartialError; empty for none
+		warning string // of level Info; empty for none
 	}{
-		"all well": {polisentest.Response(at(polisentest.FirstID, 0), at(700_000, 1)), "", ""},
-		"rejected": {polisentest.Response(at(polisentest.FirstID, 0), []byte(`{"id":"x"}`)), "1 of 2 items rejected (first: id is not an integer", ""},
-		"missed":   {polisentest.Response(later()...), "polisen-events-collector backfill --from 2026-01-02 --to 2026-01-03", ""},
-		"stray":    {polisentest.Response(stray...), "", "stray response: 60 events over 177 days"},
-		"older":    {polisentest.Response(at(polisentest.FirstID-1, 0), at(polisentest.FirstID-2, 0)), "", "older than the last one"},
+		"good":       {polisentest.Response(at(polisentest.FirstID, 0), at(700_000, 1)), "", ""},
+		"rejected":   {polisentest.Response(at(polisentest.FirstID, 0), []byte(`{"id":"x"}`)), "1 of 2 items rejected (first: id is not an integer", ""},
+		"missing":    {polisentest.Response(later()...), "polisen-events-collector backfill --from 2026-01-02 --to 2026-01-03", ""},
+		"mismatched": {polisentest.Response(mismatched...), "", "mismatched response: 60 events over 177 days"},
+		"older":      {polisentest.Response(at(polisentest.FirstID-1, 0), at(polisentest.FirstID-2, 0)), "", "older than the last one"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, clock := memstore.New(), newClock()
@@ -245,7 +248,7 @@ func TestDoubts(t *testing.T) {
 			if err != nil && partial == nil {
 				t.Errorf("error %v", err)
 			}
-			if warnings := strings.Join(r.Warnings, "\n"); (warnings != "") != (test.warning != "") || !strings.Contains(warnings, test.warning) {
+			if warnings := texts(r.Warnings, slog.LevelInfo); (warnings != "") != (test.warning != "") || !strings.Contains(warnings, test.warning) {
 				t.Errorf("warnings %q, want %q", warnings, test.warning)
 			}
 			if got := lastRun(t, s); got.OK != (test.error == "") || (got.Error != "") != (test.error != "") {
@@ -258,8 +261,8 @@ func TestDoubts(t *testing.T) {
 	}
 }
 
-// TestOldResponse: a full response so old that none of its ids is listed any
-// more is no sign that events were missed.
+// TestOldResponse checks that a full response causes no error if it is so old
+// that the metadata document has dropped all its ids.
 func TestOldResponse(t *testing.T) {
 	s, clock := memstore.New(), newClock()
 	full := func(first int64) []byte {
@@ -279,7 +282,8 @@ func TestOldResponse(t *testing.T) {
 	}
 }
 
-// TestDryRun: nothing is written, and the report says what would have been.
+// TestDryRun checks that a dry run writes nothing, and reports what it would
+// store.
 func TestDryRun(t *testing.T) {
 	inner, clock := memstore.New(), newClock()
 	f := storetest.NewFaults(inner, nil)
@@ -291,7 +295,7 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
-// rendezvous lets two sides go on only once both have come.
+// rendezvous blocks two callers until both have come.
 type rendezvous struct {
 	once [2]sync.Once
 	came [2]chan struct{}
@@ -311,21 +315,21 @@ func (r *rendezvous) come(ctx context.Context, side int) error {
 	}
 }
 
-// meeting is a store in which reading the document waits for the fetch, and
-// event objects and the report wait for each other.
-type meeting struct {
+// meetingStore is a store in which reading the document waits for the fetch, and
+// writing event objects and the report wait for each other.
+type meetingStore struct {
 	store.Store
 	fetch, put *rendezvous
 }
 
-func (m *meeting) Get(ctx context.Context, name string) (store.Object, error) {
+func (m *meetingStore) Get(ctx context.Context, name string) (store.Object, error) {
 	if err := m.fetch.come(ctx, 0); err != nil {
 		return store.Object{}, err
 	}
 	return m.Store.Get(ctx, name)
 }
 
-func (m *meeting) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.ETag, error) {
+func (m *meetingStore) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.ETag, error) {
 	side := map[bool]int{true: 1}[name == archive.LastRunName]
 	if name != archive.DocumentName {
 		if err := m.put.come(ctx, side); err != nil {
@@ -335,11 +339,11 @@ func (m *meeting) Put(ctx context.Context, name string, body []byte, cond store.
 	return m.Store.Put(ctx, name, body, cond)
 }
 
-// TestSideBySide: the run ends only if what does not depend on each other goes
-// together.
-func TestSideBySide(t *testing.T) {
+// TestParallel checks that a run does independent steps at the same time. If it
+// did not, meetingStore would block it until the deadline.
+func TestParallel(t *testing.T) {
 	clock := newClock()
-	m := &meeting{Store: memstore.New(), fetch: newRendezvous(), put: newRendezvous()}
+	m := &meetingStore{Store: memstore.New(), fetch: newRendezvous(), put: newRendezvous()}
 	source := sourceFunc(func(ctx context.Context) (*polisen.Response, error) {
 		if err := m.fetch.come(ctx, 1); err != nil {
 			return nil, err
@@ -353,7 +357,7 @@ func TestSideBySide(t *testing.T) {
 	}
 }
 
-// TestReportForm: the report's JSON has the fields that its readers know.
+// TestReportForm checks the names of fields and stages in the JSON report.
 func TestReportForm(t *testing.T) {
 	s, clock := memstore.New(), newClock()
 	r, err := pipeline.Collect(t.Context(), options(s, clock), saying(clock, polisentest.Body(5)))

@@ -2,75 +2,56 @@ package pipeline
 
 import (
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
-	"github.com/google/renameio/v2"
-
 	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/statefile"
 )
 
-// DoneFile is a DoneDays in a file of the state folder.
-type DoneFile struct {
+// DoneDays remembers in a file of the state folder which days a backfill has
+// finished.
+type DoneDays struct {
 	path string
-	doneFile
+	file doneFile
 }
 
-// doneFile is the file's content.
 type doneFile struct {
-	// Of says what the days were asked for: store, URL and filters.
-	Of   string   `json:"of"`
+	// Backfill names the store, the URL and the filters of the backfill.
+	Backfill string `json:"backfill"`
+	// Days are the days that are done, as 2026-01-31, in ascending order.
 	Days []string `json:"days"`
 }
 
-// OpenDoneFile reads which days were asked for the same (store, URL and
-// filters, as one text). Without resume it forgets them. The folder need not
-// exist.
-func OpenDoneFile(dir, of string, resume bool) (*DoneFile, error) {
-	key := sha256.Sum256([]byte(of))
-	f := &DoneFile{
-		path:     filepath.Join(dir, fmt.Sprintf("backfill-%x.json", key[:8])),
-		doneFile: doneFile{Of: of},
+// OpenDoneDays returns the days that an earlier backfill of the same name has
+// finished; without resume, none. The name should hold all that makes two
+// backfills different. The state folder need not exist.
+func OpenDoneDays(stateDir, backfill string, resume bool) (*DoneDays, error) {
+	key := sha256.Sum256([]byte(backfill))
+	d := &DoneDays{path: filepath.Join(stateDir, fmt.Sprintf("backfill-%x.json", key[:8]))}
+	if resume {
+		if err := statefile.Read(d.path, &d.file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("read the days that are done: %w; delete the file, or leave out --resume", err)
+		}
 	}
-	if !resume {
-		return f, nil
-	}
-	text, err := os.ReadFile(f.path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return f, nil
-	case err != nil:
-		return nil, fmt.Errorf("read the days that are done: %w", err)
-	}
-	if err := json.Unmarshal(text, &f.doneFile); err != nil {
-		return nil, fmt.Errorf("read the days that are done: %s: %w; remove the file, or leave out --resume", f.path, err)
-	}
-	return f, nil
+	d.file.Backfill = backfill
+	return d, nil
 }
 
-// Has implements DoneDays.
-func (f *DoneFile) Has(day archive.Date) bool { return slices.Contains(f.Days, day.String()) }
+// Has reports whether the day is done.
+func (d *DoneDays) Has(day archive.Date) bool { return slices.Contains(d.file.Days, day.String()) }
 
-// Add implements DoneDays. The day survives a crash.
-func (f *DoneFile) Add(day archive.Date) error {
-	if !f.Has(day) {
-		f.Days = append(f.Days, day.String())
-		slices.Sort(f.Days)
+// Add adds a day and writes the file, so that the day survives a crash.
+func (d *DoneDays) Add(day archive.Date) error {
+	if !d.Has(day) {
+		d.file.Days = append(d.file.Days, day.String())
+		slices.Sort(d.file.Days)
 	}
-	text, err := json.MarshalIndent(f.doneFile, "", "  ")
-	if err == nil {
-		err = os.MkdirAll(filepath.Dir(f.path), 0o750)
-	}
-	if err == nil {
-		err = renameio.WriteFile(f.path, append(text, '\n'), 0o640, renameio.WithTempDir(filepath.Dir(f.path)))
-	}
-	if err != nil {
-		return fmt.Errorf("remember %s as done: %w", day, err)
+	if err := statefile.Write(d.path, d.file); err != nil {
+		return fmt.Errorf("save %s as done: %w", day, err)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"log/slog"
 	"maps"
 	"strings"
 	"testing"
@@ -28,6 +29,17 @@ func (f sourceFunc) Fetch(ctx context.Context, _ polisen.Query) (*polisen.Respon
 	return f(ctx)
 }
 
+// texts joins the texts of the warnings of a level, one line each.
+func texts(warnings []report.Warning, level slog.Level) string {
+	var lines []string
+	for _, w := range warnings {
+		if w.Level == level {
+			lines = append(lines, w.Text)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
 // saying returns a source whose response has this body.
 func saying(clock *retrytest.Clock, body []byte) sourceFunc {
 	return func(context.Context) (*polisen.Response, error) {
@@ -39,14 +51,15 @@ func saying(clock *retrytest.Clock, body []byte) sourceFunc {
 	}
 }
 
+// options returns the options of a run with its own RunID.
 func options(s store.Store, clock *retrytest.Clock) pipeline.Options {
-
 	return pipeline.Options{
 		Report:    report.Report{RunID: rand.Text(), Command: "collect", Store: s.String()},
 		Recorder:  report.NewRecorder(clock.Now),
 		Clock:     clock,
 		OpenStore: func(context.Context) (store.Store, error) { return s, nil },
 		Revisions: true,
+		Command:   func(args string) string { return "polisen-events-collector " + args },
 		ExitCode: func(err error) int {
 			if err != nil {
 				return 1
@@ -57,9 +70,9 @@ func options(s store.Store, clock *retrytest.Clock) pipeline.Options {
 }
 
 // TestReplay collects every poll of a recording and compares the archive with
-// the recording itself: each event once, its first version verbatim, in
-// the partition of its own date; each later version once; each item that is
-// not an event once.
+// the recording: each event is stored once, as its first version, byte for byte,
+// in the partition of its date; each later version and each item that is not an
+// event is stored once.
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	replaytest.Run(t, testReplay)
@@ -68,7 +81,7 @@ func TestReplay(t *testing.T) {
 func testReplay(t *testing.T, polls []replaytest.Poll) {
 	s, truth := memstore.New(), replaytest.NewTruth()
 	clock := retrytest.NewClock(polls[0].Time)
-	var lookups, lookedUp, failed, short, stray, older, apart int
+	var lookups, lookedUp, failed, short, mismatched, older, apart int
 	for i, poll := range polls {
 		clock.Advance(poll.Time.Sub(clock.Now()))
 		facts := truth.Add(poll)
@@ -82,7 +95,7 @@ func testReplay(t *testing.T, polls []replaytest.Poll) {
 		}
 		if allNew {
 			apart++
-			if !strings.Contains(err.Error(), "may have been missed") {
+			if !strings.Contains(err.Error(), "events may be missing") {
 				t.Errorf("poll of %v: %v", poll.Time, err)
 			}
 		}
@@ -100,12 +113,12 @@ func testReplay(t *testing.T, polls []replaytest.Poll) {
 			t.Errorf("poll of %v: %d events were looked up, but only %d are unlisted ids below the highest", poll.Time, r.Counts.LookedUp, facts.Late)
 		}
 		for _, warning := range r.Warnings {
-			if strings.HasPrefix(warning, "stray") {
-				stray++
-			} else if strings.Contains(warning, "older") {
+			if strings.HasPrefix(warning.Text, "mismatched") {
+				mismatched++
+			} else if strings.Contains(warning.Text, "older") {
 				older++
-			} else if !partial || !strings.Contains(err.Error(), warning) {
-				t.Errorf("poll of %v: %s", poll.Time, warning)
+			} else if !partial || !strings.Contains(err.Error(), warning.Text) {
+				t.Errorf("poll of %v: %s", poll.Time, warning.Text)
 			}
 		}
 		document, err := s.Get(t.Context(), archive.DocumentName)
@@ -127,8 +140,8 @@ func testReplay(t *testing.T, polls []replaytest.Poll) {
 		}
 		revisions += len(c.Revisions[id])
 	}
-	t.Logf("%d polls (%d failed, %d stray, %d older than the last, %d after a pause), %d events, %d revisions, %d rejected, %d lookups in %d polls, %d duplicates, %d missing",
-		len(polls), failed, stray, older, apart, len(c.Events), revisions, len(c.Rejected), lookedUp, lookups, duplicates, missing)
+	t.Logf("%d polls (%d failed, %d mismatched, %d older than the last, %d after a pause), %d events, %d revisions, %d rejected, %d lookups in %d polls, %d duplicates, %d missing",
+		len(polls), failed, mismatched, older, apart, len(c.Events), revisions, len(c.Rejected), lookedUp, lookups, duplicates, missing)
 	if len(c.Events) != len(truth.First) || duplicates+missing > 0 {
 		t.Errorf("%d events stored, want %d", len(c.Events), len(truth.First))
 	}
@@ -136,11 +149,11 @@ func testReplay(t *testing.T, polls []replaytest.Poll) {
 		t.Errorf("revisions (-want +got):\n%s", diff)
 	}
 	checkRejected(t, truth, c)
-	for _, problem := range c.Problems { // each line's partition is checked there
+	for _, problem := range c.Problems { // such as a line in a wrong partition
 		t.Error(problem)
 	}
-	if stray != short {
-		t.Errorf("%d responses are called stray, but %d are short", stray, short)
+	if mismatched != short {
+		t.Errorf("%d responses are reported as mismatched, but %d are short", mismatched, short)
 	}
 }
 

@@ -2,10 +2,11 @@ package pipeline
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
-	"hash/maphash"
 	"iter"
+	"log/slog"
 	"path/filepath"
 	"strings"
 
@@ -13,189 +14,218 @@ import (
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/saved"
+	"polisen-events-collector/pkg/text"
 )
 
 const (
-	// Bounds of a batch of saved items: those of a commit, so that most
-	// batches make one.
-	batchItems = 2000
-	batchBytes = 1 << 20
-	// maxKnown bounds the memory for items that need no second look.
+	// A batch holds at most so many items and bytes, as a commit does, so that
+	// most batches need one commit.
+	maxBatchItems = 2000
+	maxBatchBytes = 1 << 20
+	// maxKnown is the number of hashes of items kept in memory.
 	maxKnown = 1 << 20
-	// maxNamed bounds the damaged items that the report names one by one.
+	// maxNamed is the number of damaged items that get a warning each.
 	maxNamed = 100
 )
 
-// Saved returns a feed of saved responses: each item is an observation, in
-// order. A damaged item is named in the report, stored under rejected/, and
-// makes the run partial. progress, if not nil, is told of each batch stored.
-func Saved(items iter.Seq2[saved.Item, error], progress func(Progress)) Feed {
-	return func(ctx context.Context, run *Options, sink Sink) error {
-		f := &savedFeed{run: run, sink: sink, progress: progress, known: make(map[[2]uint64]struct{})}
-		f.seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
-		for item, err := range items {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			if err != nil {
-				f.problem(err.Error())
-				continue
-			}
-			if err := f.add(ctx, item); err != nil {
-				return err
-			}
-		}
-		if err := f.flush(ctx); err != nil {
-			return err
-		}
-		if f.problems > 0 {
-			return &PartialError{Reasons: []string{fmt.Sprintf("%d of the input's items could not be taken as events (first: %s); what was read of them is %s",
-				f.problems, f.first, run.kept())}}
-		}
-		if f.done.Items == 0 {
-			return &PartialError{Reasons: []string{"the input holds no events: look at the path, or at what was piped in"}}
-		}
-		return nil
-	}
-}
-
-// Progress is how far a backfill is.
+// Progress says how far BackfillSaved has come.
 type Progress struct {
-	Items int // read so far, repeats included
+	// Items and Bytes are the number and the size of the items read so far.
+	Items int
 	Bytes int64
-	New   int
+	// New is the number of events stored so far.
+	New int
 }
 
-type savedFeed struct {
-	run      *Options
-	sink     Sink
-	progress func(Progress)
-	done     Progress
+// BackfillSaved stores saved responses. Items count as observed in their order:
+// the first version of an event goes under events/, later ones under revisions/.
+// onBatch, if not nil, is called after each batch. What was stored before an
+// error or a cancellation stays. The errors are those of [Collect], and the
+// report is returned with every error.
+//
+// A damaged item goes under rejected/, gets a warning and makes the result a
+// [*PartialError]. So does input without items.
+func BackfillSaved(ctx context.Context, o Options, items iter.Seq2[saved.Item, error], onBatch func(Progress)) (report.Report, error) {
+	return backfill(ctx, o, func(ctx context.Context, r *run) error {
+		b := &savedBackfill{run: r, onBatch: onBatch, known: make(map[itemHash]struct{})}
+		return b.addAll(ctx, items)
+	})
+}
 
-	parser polisen.Parser
-	batch  archive.Batch
-	size   int
-	// known holds hashes of items that were read before, verbatim: most of
-	// what saved responses hold. Two hashes, as a collision would lose an item.
-	known map[[2]uint64]struct{}
-	seeds [2]maphash.Seed
+// itemHash is the first half of an item's SHA-256. A collision would lose an
+// item; with 128 bits that does not happen.
+type itemHash [16]byte
 
-	problems int
-	first    string
+func hashOf(raw []byte) itemHash {
+	sum := sha256.Sum256(raw)
+	return itemHash(sum[:16])
+}
+
+// savedBackfill is the state of one BackfillSaved.
+type savedBackfill struct {
+	*run
+	onBatch  func(Progress)
+	progress Progress
 
 	file string // of the last item
 	kind fileKind
+
+	parser polisen.Parser
+	batch  archive.Batch // not yet stored
+	size   int           // of its items, in bytes
+	// known holds the hashes of items read before. Most items of saved
+	// responses are repeated in the next response, and need no parsing.
+	known map[itemHash]struct{}
+
+	problems     int
+	firstProblem string
 }
 
-// fileKind tells the files of a copy of an archive from all others.
-type fileKind uint8
-
-const (
-	responses fileKind = iota // events, whatever form they have
-	metadata                  // no items at all
-	rejected                  // items that were rejected, wrapped
-)
-
-// kindOf goes by the names that an archive gives its objects.
-func kindOf(file string) fileKind {
-	file = strings.TrimSuffix(strings.TrimSuffix(file, ".gz"), ".zst")
-	parts := strings.Split(filepath.ToSlash(file), "/")
-	if name, ok := archive.ParseName(strings.Join(parts[max(len(parts)-5, 0):], "/")); ok && name.Kind == archive.Rejected {
-		return rejected
+func (b *savedBackfill) addAll(ctx context.Context, items iter.Seq2[saved.Item, error]) error {
+	for item, err := range items {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil { // a file cannot be read; the next one may be
+			b.warn(err.Error())
+			continue
+		}
+		if err := b.addItem(ctx, item); err != nil {
+			return err
+		}
 	}
-	if archive.IsMetadata(strings.Join(parts[max(len(parts)-2, 0):], "/")) {
-		return metadata
+	if err := b.addBatch(ctx); err != nil {
+		return err
 	}
-	return responses
-}
-
-func (f *savedFeed) add(ctx context.Context, item saved.Item) error {
-	if item.File != f.file {
-		f.file, f.kind = item.File, kindOf(item.File)
+	if b.problems > 0 {
+		return partial([]string{fmt.Sprintf("%s in the input (first: %s); damaged items go under rejected/ in the archive",
+			text.Count(b.problems, "problem"), b.firstProblem)})
 	}
-	if f.kind == metadata {
-		return nil
-	}
-	f.done.Items++
-	f.done.Bytes += int64(len(item.Raw))
-	f.run.Report.Counts.Fetched++
-	if len(item.Raw) == 0 { // a bracket or comma is missing: there is nothing to keep
-		f.problem(fmt.Sprintf("%s at byte %d: %s", item.File, item.Offset, item.Damage))
-		return nil
-	}
-	key := [2]uint64{maphash.Bytes(f.seeds[0], item.Raw), maphash.Bytes(f.seeds[1], item.Raw)}
-	if _, repeat := f.known[key]; repeat {
-		f.run.Report.Counts.Repeated++
-		return nil
-	}
-	if len(f.known) >= maxKnown {
-		clear(f.known) // the archive still knows
-	}
-	f.known[key] = struct{}{}
-	if item.Damage != "" {
-		f.reject(item, polisen.Rejected{Reason: item.Damage, Raw: quote(item.Raw)})
-	} else if f.kind == rejected {
-		f.unwrap(item)
-	} else if event, r := f.parser.Item(item.Raw); r != nil {
-		f.reject(item, *r)
-	} else {
-		f.batch.Events = append(f.batch.Events, event)
-	}
-	f.size += len(item.Raw)
-	if len(f.batch.Events)+len(f.batch.Rejected) >= batchItems || f.size >= batchBytes {
-		return f.flush(ctx)
+	if b.progress.Items == 0 {
+		return partial([]string{"the input holds no events: check the paths, or the command that feeds standard input"})
 	}
 	return nil
 }
 
-func (f *savedFeed) reject(item saved.Item, r polisen.Rejected) {
-	f.batch.Rejected = append(f.batch.Rejected, r)
-	f.problem(fmt.Sprintf("%s at byte %d: %s", item.File, item.Offset, r.Reason))
-}
-
-// unwrap takes an item of another archive's rejected objects: it is one here
-// too, and no news.
-func (f *savedFeed) unwrap(item saved.Item) {
-	inner, _, reason := archive.ParseRejected(item.Raw)
-	if reason != "" {
-		f.reject(item, polisen.Rejected{Reason: reason, Raw: quote(item.Raw)})
-		return
+// addItem adds an item to the batch, and stores the batch when it is full.
+func (b *savedBackfill) addItem(ctx context.Context, item saved.Item) error {
+	if item.File != b.file {
+		b.file, b.kind = item.File, kindOf(item.File)
 	}
-	f.batch.Rejected = append(f.batch.Rejected, inner)
-}
-
-func (f *savedFeed) problem(text string) {
-	f.problems++
-	if f.problems == 1 {
-		f.first = text
-	}
-	if f.problems <= maxNamed {
-		f.run.Recorder.Warn("%s", text)
-	}
-}
-
-func (f *savedFeed) flush(ctx context.Context) error {
-	if len(f.batch.Events)+len(f.batch.Rejected) == 0 {
+	if b.kind == metadataFile {
 		return nil
 	}
-	f.batch.ObservedAt = f.run.Clock.Now()
-	outcome, err := f.sink(ctx, f.batch)
-	f.batch = archive.Batch{Events: f.batch.Events[:0], Rejected: f.batch.Rejected[:0]}
-	f.size = 0
-	f.done.New += outcome.New
-	if f.progress != nil {
-		f.progress(f.done)
+	b.progress.Items++
+	b.progress.Bytes += int64(len(item.Raw))
+	b.report.Counts.Fetched++
+	if len(item.Raw) == 0 { // such as a missing bracket
+		b.warn(fmt.Sprintf("%s at byte %d: %s", item.File, item.Offset, item.Damage))
+		return nil
 	}
-	return err
+	hash := hashOf(item.Raw)
+	if _, repeated := b.known[hash]; repeated {
+		b.report.Counts.Repeated++
+		return nil
+	}
+	if len(b.known) >= maxKnown {
+		clear(b.known) // the archive recognises the items too
+	}
+	b.known[hash] = struct{}{}
+	b.parse(item)
+	b.size += len(item.Raw)
+	if len(b.batch.Events)+len(b.batch.Rejected) >= maxBatchItems || b.size >= maxBatchBytes {
+		return b.addBatch(ctx)
+	}
+	return nil
 }
 
-// quote returns text that is no JSON as a JSON string, or, since a string
-// cannot hold bytes that are no UTF-8, within an object as base64.
-func quote(text []byte) []byte {
-	quoted, err := jsontext.AppendQuote(nil, text)
+// fileKind is the kind of a file of input.
+type fileKind uint8
+
+const (
+	responseFile fileKind = iota // holds events
+	metadataFile                 // from a copy of an archive; holds no items
+	rejectedFile                 // from a copy of an archive; holds rejected items
+)
+
+// kindOf returns the kind of a file, which it derives from the path.
+func kindOf(file string) fileKind {
+	file = strings.TrimSuffix(strings.TrimSuffix(file, ".gz"), ".zst")
+	parts := strings.Split(filepath.ToSlash(file), "/")
+	last := func(n int) string { return strings.Join(parts[max(len(parts)-n, 0):], "/") }
+	if name, ok := archive.ParseName(last(5)); ok && name.Kind == archive.Rejected {
+		return rejectedFile
+	}
+	if archive.IsMetadata(last(2)) {
+		return metadataFile
+	}
+	return responseFile
+}
+
+// parse adds an item to the batch as an event or as a rejected item.
+func (b *savedBackfill) parse(item saved.Item) {
+	if item.Damage != "" {
+		b.reject(item, polisen.Rejected{Reason: item.Damage, Raw: quote(item.Raw)})
+		return
+	}
+	if b.kind == rejectedFile {
+		// The archive it comes from has reported it already: no warning.
+		inner, _, reason := archive.ParseRejected(item.Raw)
+		if reason != "" {
+			b.reject(item, polisen.Rejected{Reason: reason, Raw: quote(item.Raw)})
+			return
+		}
+		b.batch.Rejected = append(b.batch.Rejected, inner)
+		return
+	}
+	event, rejected := b.parser.Item(item.Raw)
+	if rejected != nil {
+		b.reject(item, *rejected)
+		return
+	}
+	b.batch.Events = append(b.batch.Events, event)
+}
+
+func (b *savedBackfill) reject(item saved.Item, r polisen.Rejected) {
+	b.batch.Rejected = append(b.batch.Rejected, r)
+	b.warn(fmt.Sprintf("%s at byte %d: %s", item.File, item.Offset, r.Reason))
+}
+
+// quote returns raw as a JSON string. Text that is not UTF-8 becomes an object
+// that holds it in base64.
+func quote(raw []byte) []byte {
+	quoted, err := jsontext.AppendQuote(nil, raw)
 	if err != nil {
-		quoted = fmt.Appendf(nil, `{"base64":%q}`, base64.StdEncoding.EncodeToString(text))
+		quoted = fmt.Appendf(nil, `{"base64":%q}`, base64.StdEncoding.EncodeToString(raw))
 	}
 	return quoted
+}
+
+// warn counts a problem, and records a warning for each of the first ones.
+func (b *savedBackfill) warn(problem string) {
+	b.problems++
+	if b.problems == 1 {
+		b.firstProblem = problem
+	}
+	if b.problems <= maxNamed {
+		b.options.Recorder.Warn(slog.LevelWarn, "%s", problem)
+	}
+}
+
+// addBatch stores the batch and empties it.
+func (b *savedBackfill) addBatch(ctx context.Context) error {
+	if len(b.batch.Events)+len(b.batch.Rejected) == 0 {
+		return nil
+	}
+	b.batch.ObservedAt = b.options.Clock.Now()
+	outcome, err := b.add(ctx, b.batch)
+	b.batch = archive.Batch{Events: b.batch.Events[:0], Rejected: b.batch.Rejected[:0]}
+	b.size = 0
+	b.progress.New += outcome.New
+	if b.onBatch != nil {
+		b.onBatch(b.progress)
+	}
+	return err
 }

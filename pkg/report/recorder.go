@@ -3,12 +3,14 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
 )
 
-// Recorder collects what happens during a run. It is safe for concurrent use.
+// Recorder collects the stage timings, store retries and warnings of a run. It
+// is safe for concurrent use.
 type Recorder struct {
 	now     func() time.Time
 	started time.Time
@@ -16,8 +18,7 @@ type Recorder struct {
 	mu       sync.Mutex
 	stages   []Stage
 	retries  int
-	warnings []string
-	told     []string // of warnings, those that need not be told again
+	warnings []Warning
 }
 
 // NewRecorder returns a Recorder for a run that starts now.
@@ -25,10 +26,7 @@ func NewRecorder(now func() time.Time) *Recorder {
 	return &Recorder{now: now, started: now()}
 }
 
-// Started returns the start of the run.
-func (r *Recorder) Started() time.Time { return r.started }
-
-// Stage notes the start of a stage; the function it returns notes its end.
+// Stage records the start of a stage. The function it returns records the end.
 func (r *Recorder) Stage(name string) (done func()) {
 	start := r.now()
 	return func() {
@@ -39,42 +37,37 @@ func (r *Recorder) Stage(name string) (done func()) {
 	}
 }
 
-// StoreRetry notes that a request to the store is repeated.
+// StoreRetry counts one repeated request to the store.
 func (r *Recorder) StoreRetry() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.retries++
 }
 
-// Warn notes a warning. The same text counts once.
-func (r *Recorder) Warn(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
+// Warn records a warning, unless the same text was recorded before. Use
+// [slog.LevelWarn] for a problem that the user should see even if the run
+// succeeds, and [slog.LevelInfo] for one that needs no action.
+func (r *Recorder) Warn(level slog.Level, format string, args ...any) {
+	w := Warning{Level: level, Text: fmt.Sprintf(format, args...)}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !slices.Contains(r.warnings, text) {
-		r.warnings = append(r.warnings, text)
+	if !slices.ContainsFunc(r.warnings, func(old Warning) bool { return old.Text == w.Text }) {
+		r.warnings = append(r.warnings, w)
 	}
 }
 
-// Told notes a warning that somebody has been told of already.
-func (r *Recorder) Told(text string) {
-	r.Warn("%s", text)
+// Warnings returns the warnings recorded so far, oldest first.
+func (r *Recorder) Warnings() []Warning {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.told = append(r.told, text)
+	return append([]Warning{}, r.warnings...) // [] rather than null in JSON
 }
 
-// Untold returns the other warnings.
-func (r *Recorder) Untold() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(r.warnings), func(text string) bool { return slices.Contains(r.told, text) })
-}
-
-// Finish fills in what was recorded: times, stages in order of their start,
-// retries and warnings. A run may be finished more than once.
+// Finish copies to the report what was recorded: times, retries, warnings, and
+// the stages in the order of their start. It may be called more than once.
 func (r *Recorder) Finish(to *Report) {
 	end := r.now()
+	to.Warnings = r.Warnings()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	to.Started, to.Finished = r.started.UTC(), end.UTC()
@@ -82,8 +75,7 @@ func (r *Recorder) Finish(to *Report) {
 	to.StoreRetries = r.retries
 	to.Stages = slices.Clone(r.stages)
 	slices.SortStableFunc(to.Stages, func(a, b Stage) int { return cmp.Compare(a.Start, b.Start) })
-	to.Warnings = append([]string{}, r.warnings...)
 	if to.Objects == nil {
-		to.Objects = []Object{} // an empty list, not null, for readers of the JSON
+		to.Objects = []Object{} // [] rather than null in JSON
 	}
 }

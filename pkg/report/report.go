@@ -1,90 +1,122 @@
-// Package report is what a run did: counts, objects written, stage timings and
-// warnings, as a value that renders as one line of text or as JSON.
+// Package report holds the report of a run: counts, stored objects, stage
+// timings and warnings. A [Report] renders as one line of text or as JSON.
 //
-// It measures nothing by itself but the stages it is told of, and it decides
-// nothing: the pipeline fills it in.
+// A [Recorder] collects what happens during a run. The pipeline fills in the
+// rest; this package makes no decisions.
 package report
 
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math"
 	"strings"
 	"time"
+
+	"polisen-events-collector/pkg/text"
 )
 
-// Report is what one run did. Its JSON form is stable: fields are added, never
-// renamed, and readers ignore those they do not know. Times are RFC 3339 in
-// UTC, durations are seconds.
+// Report says what one run did. In its JSON form, times are RFC 3339 in UTC and
+// durations are in seconds. Readers should ignore fields they do not know,
+// since later versions may add some.
 type Report struct {
-	// RunID is unique among all runs; the document names its last writer by it.
+	// RunID is a random text, unique to this run. The metadata document names
+	// the run that wrote it by this ID.
 	RunID string `json:"run_id"`
-	// Command is the subcommand that ran.
+	// Command is the subcommand: "collect" or "backfill".
 	Command string `json:"command"`
-	// Program is the program's version.
+	// Program is the version of the program.
 	Program string `json:"program"`
-	// Host is the name of the machine.
-	Host  string `json:"host,omitempty"`
+	// Host is the name of the machine; empty if the system reports none.
+	Host string `json:"host,omitempty"`
+	// Store is the address of the archive, such as "oci://namespace/bucket".
 	Store string `json:"store"`
-	// Source is where the events came from.
-	Source   string    `json:"source"`
+	// Source is where the events came from: the API's URL, for a backfill
+	// with the range of days, or the paths of saved responses.
+	Source string `json:"source"`
+	// Started and Finished are the times of the run's start and end.
 	Started  time.Time `json:"started"`
 	Finished time.Time `json:"finished"`
-	Duration Seconds   `json:"duration_s"`
+	// Duration is the time from Started to Finished.
+	Duration Seconds `json:"duration_s"`
 
-	// OK says that the run did all it was to do.
-	OK       bool   `json:"ok"`
-	ExitCode int    `json:"exit_code"`
-	Error    string `json:"error,omitempty"`
-	// DryRun says that nothing was written, and that counts and objects are
-	// what a run would have stored.
+	// OK is true if the run did everything and found no problem. It is false
+	// for a partial run too.
+	OK bool `json:"ok"`
+	// ExitCode is the exit code of the process.
+	ExitCode int `json:"exit_code"`
+	// Error is the message of the error that the run ended with.
+	Error string `json:"error,omitempty"`
+	// DryRun is true if nothing was written. Counts and Objects then say what
+	// a run would have stored.
 	DryRun bool `json:"dry_run,omitempty"`
 
-	Counts  Counts   `json:"counts"`
+	Counts Counts `json:"counts"`
+	// Objects are the data objects that the run stored, in no set order.
 	Objects []Object `json:"objects"`
-	// Window is the span of the response's events; nil without any.
+	// Window is the time span of the events in a collect's response. It is nil
+	// if there was no event, and for a backfill.
 	Window *Window `json:"window,omitempty"`
 	API    API     `json:"api"`
-	// StoreRetries counts the store requests that had to be repeated.
-	StoreRetries int      `json:"store_retries"`
-	Stages       []Stage  `json:"stages"`
-	Warnings     []string `json:"warnings"`
+	// StoreRetries is the number of requests to the store that were repeated.
+	StoreRetries int `json:"store_retries"`
+	// Stages are in the order of their start.
+	Stages []Stage `json:"stages"`
+	// Warnings are in the order in which they arose, each text once.
+	Warnings []Warning `json:"warnings"`
 }
 
-// Counts are numbers of events, or of items where that is said.
+// Counts are numbers of items. An item is an element of a response; most items
+// are events.
 type Counts struct {
-	// Fetched is the number of items in the response.
-	Fetched  int `json:"fetched"`
-	New      int `json:"new"`
-	Revised  int `json:"revised"`
+	// Fetched is the number of items in all responses.
+	Fetched int `json:"fetched"`
+	// New is the number of events stored for the first time.
+	New int `json:"new"`
+	// Revised is the number of changed versions stored under revisions/.
+	Revised int `json:"revised"`
+	// Rejected is the number of items stored under rejected/, because they
+	// could not be read as events.
 	Rejected int `json:"rejected"`
-	// AlreadySeen counts the items whose version was stored before.
+	// AlreadySeen is the number of items that the archive held already.
 	AlreadySeen int `json:"already_seen"`
-	// Repeated counts versions that the response held more than once.
+	// Repeated is the number of items that were the same as an earlier item of
+	// this run.
 	Repeated int `json:"repeated"`
-	// LookedUp counts the events for which the archive itself was consulted.
+	// LookedUp is the number of events that the run looked for in the
+	// partitions, because the metadata document did not say whether they are
+	// stored.
 	LookedUp int `json:"looked_up"`
-	// Healed counts the objects of earlier commits that were missing and put.
+	// Healed is the number of missing objects of earlier commits that the run
+	// put into the store.
 	Healed int `json:"healed"`
-	// LostCommits counts the commits that another run was faster with, and
-	// UnknownCommits those whose outcome had to be found out.
-	LostCommits    int `json:"lost_commits"`
-	UnknownCommits int `json:"unknown_commits"`
+	// CommitConflicts is the number of commits that failed because another run
+	// had committed first.
+	CommitConflicts int `json:"commit_conflicts"`
+	// CommitUnknownOutcomes is the number of commits that ended with an error
+	// which does not say whether the commit went in. The run then read the
+	// metadata document again to find out.
+	CommitUnknownOutcomes int `json:"commit_unknown_outcomes"`
 }
 
 // Object is a data object that the run stored.
 type Object struct {
-	Name  string `json:"name"`
-	Lines int    `json:"lines"`
-	Bytes int    `json:"bytes"`
+	// Name is the object's name below the store's prefix.
+	Name string `json:"name"`
+	// Lines is the number of lines, which are one item each.
+	Lines int `json:"lines"`
+	// Bytes is the size of the object.
+	Bytes int `json:"bytes"`
 }
 
-// Window is the span of time that a response covers.
+// Window is the time span of the events of one response.
 type Window struct {
+	// Oldest and Newest are the times of the oldest and the newest event.
 	Oldest time.Time `json:"oldest"`
 	Newest time.Time `json:"newest"`
-	Hours  float64   `json:"hours"`
-	// EventsPerHour is the response's number of events over the window.
+	// Hours is the time from Oldest to Newest in hours, to two decimals.
+	Hours float64 `json:"hours"`
+	// EventsPerHour is the number of events divided by Hours, to two decimals.
 	EventsPerHour float64 `json:"events_per_hour"`
 }
 
@@ -97,18 +129,21 @@ func NewWindow(oldest, newest time.Time, n int) *Window {
 	return w
 }
 
-// API is what fetching the events took.
+// API says what the calls to the API cost.
 type API struct {
-	// Calls counts the calls made, retries included.
+	// Calls is the number of calls, including retries and redirects.
 	Calls int `json:"calls"`
-	// WireBytes is the size of the response as received, Bytes its size
-	// without compression.
+	// WireBytes is the size of all responses as received, Bytes their size
+	// after decompression.
 	WireBytes int64 `json:"wire_bytes"`
 	Bytes     int64 `json:"bytes"`
-	// Waited is the time spent waiting for the run's turn and between retries.
+	// Waited is the time that the run waited for the rate limiter and before
+	// retries.
 	Waited Seconds `json:"waited_s"`
-	// The parts of the call that succeeded. Wait is from the request's last
-	// byte to the response's first.
+
+	// The remaining fields are the phases of the last successful call: name
+	// lookup, TCP connect, TLS handshake, from the end of the request to the
+	// first byte of the response, and from there to its last byte.
 	DNS      Seconds `json:"dns_s"`
 	Connect  Seconds `json:"connect_s"`
 	TLS      Seconds `json:"tls_s"`
@@ -116,34 +151,44 @@ type API struct {
 	Transfer Seconds `json:"transfer_s"`
 }
 
-// Stage is a part of the run. Stages may overlap, and one name may come more
-// than once.
+// Stage is a part of the run. Stages may overlap, and the same name may occur
+// more than once.
 type Stage struct {
 	Name string `json:"name"`
-	// Start is counted from the start of the run.
+	// Start is the time from the start of the run to the start of the stage.
 	Start    Seconds `json:"start_s"`
 	Duration Seconds `json:"duration_s"`
 }
 
-// Seconds is a duration whose JSON form is a number of seconds, to the tenth
-// of a millisecond.
+// Warning is a problem that did not stop the run.
+type Warning struct {
+	// Level is "WARN" for a problem that the user should see even if the run
+	// succeeds, and "INFO" for one that needs no action.
+	Level slog.Level `json:"level"`
+	// Text is one line.
+	Text string `json:"text"`
+}
+
+// Seconds is a duration whose JSON form is a number of seconds, to four
+// decimals.
 type Seconds time.Duration
 
-// MarshalJSON implements json.Marshaler.
+// MarshalJSON implements [json.Marshaler].
 func (s Seconds) MarshalJSON() ([]byte, error) {
 	return json.Marshal(round(time.Duration(s).Seconds(), 4))
 }
 
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *Seconds) UnmarshalJSON(text []byte) error {
+// UnmarshalJSON implements [json.Unmarshaler].
+func (s *Seconds) UnmarshalJSON(b []byte) error {
 	var f float64
-	if err := json.Unmarshal(text, &f); err != nil {
+	if err := json.Unmarshal(b, &f); err != nil {
 		return err
 	}
 	*s = Seconds(f * float64(time.Second))
 	return nil
 }
 
+// round returns f rounded to this many decimals.
 func round(f float64, digits int) float64 {
 	scale := math.Pow10(digits)
 	return math.Round(f*scale) / scale
@@ -170,7 +215,7 @@ func (r *Report) Summary() string {
 		fmt.Fprintf(&b, ", %d repeated", c.Repeated)
 	}
 	if n := len(r.Objects); n > 0 {
-		fmt.Fprintf(&b, "; %d %s", n, plural(n, "object"))
+		fmt.Fprintf(&b, "; %s", text.Count(n, "object"))
 	}
 	if c.Healed > 0 {
 		fmt.Fprintf(&b, "; %d healed", c.Healed)
@@ -180,11 +225,4 @@ func (r *Report) Summary() string {
 	}
 	fmt.Fprintf(&b, "; %.2fs; %s", time.Duration(r.Duration).Seconds(), r.Store)
 	return b.String()
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return noun
-	}
-	return noun + "s"
 }

@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"encoding/json"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -24,7 +25,8 @@ func example() report.Report {
 	}
 }
 
-// TestForm pins the JSON form: readers rely on names, units and empty lists.
+// TestForm checks the names and units of the JSON form, and that empty lists are
+// not null.
 func TestForm(t *testing.T) {
 	now := start
 	rec := report.NewRecorder(func() time.Time { return now })
@@ -32,8 +34,9 @@ func TestForm(t *testing.T) {
 	later := rec.Stage("fetch")
 	now = now.Add(1500 * time.Millisecond)
 	later()
-	rec.Warn("beware of %d", 7)
-	rec.Warn("beware of 7")
+	rec.Warn(slog.LevelWarn, "beware of %d", 7)
+	rec.Warn(slog.LevelInfo, "beware of 7")
+	rec.Warn(slog.LevelInfo, "note")
 	rec.StoreRetry()
 	r := report.Report{RunID: "R"}
 	rec.Finish(&r)
@@ -47,7 +50,7 @@ func TestForm(t *testing.T) {
 	}
 	want := map[string]any{
 		"started": "2026-01-02T11:00:00Z", "finished": "2026-01-02T11:00:01.51Z", "duration_s": 1.51,
-		"store_retries": 1.0, "warnings": []any{"beware of 7"}, "objects": []any{},
+		"store_retries": 1.0, "warnings": []any{map[string]any{"level": "WARN", "text": "beware of 7"}, map[string]any{"level": "INFO", "text": "note"}}, "objects": []any{},
 		"stages": []any{map[string]any{"name": "fetch", "start_s": 0.01, "duration_s": 1.5}},
 	}
 	for field, value := range want {
@@ -60,11 +63,12 @@ func TestForm(t *testing.T) {
 	}
 }
 
-// TestRoundTrip: health checks read what a run wrote.
+// TestRoundTrip checks that health checks can read a report that a run wrote.
 func TestRoundTrip(t *testing.T) {
 	r := example()
 	r.Duration = report.Seconds(1234 * time.Millisecond)
 	r.API.Waited = report.Seconds(10 * time.Second)
+	r.Warnings = []report.Warning{{Level: slog.LevelWarn, Text: "beware"}}
 	body, err := r.JSON()
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +81,7 @@ func TestRoundTrip(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if err := json.Unmarshal([]byte(`{"duration_s": "long"}`), &got); err == nil {
-		t.Error("a duration that is no number is accepted")
+		t.Error("a duration that is not a number is accepted")
 	}
 }
 
@@ -104,7 +108,7 @@ func TestSummary(t *testing.T) {
 	}
 }
 
-// TestConcurrent: the stages of one run overlap.
+// TestConcurrent uses a Recorder in several goroutines at once, as a run does.
 func TestConcurrent(t *testing.T) {
 	rec := report.NewRecorder(time.Now)
 	var wg sync.WaitGroup
@@ -112,7 +116,7 @@ func TestConcurrent(t *testing.T) {
 		wg.Go(func() {
 			rec.Stage("put")()
 			rec.StoreRetry()
-			rec.Warn("same")
+			rec.Warn(slog.LevelInfo, "same")
 		})
 	}
 	wg.Wait()
@@ -123,7 +127,9 @@ func TestConcurrent(t *testing.T) {
 	}
 }
 
-func TestStagesAreInTheOrderOfTheirStart(t *testing.T) {
+// TestStageOrder checks that stages are in the order of their start, not of
+// their end.
+func TestStageOrder(t *testing.T) {
 	now := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
 	rec := report.NewRecorder(func() time.Time { return now })
 	first := rec.Stage("first")
@@ -137,13 +143,16 @@ func TestStagesAreInTheOrderOfTheirStart(t *testing.T) {
 	}
 }
 
-func TestUntold(t *testing.T) {
+// TestWarnings checks that warnings keep their levels and their order, and that
+// they can be read before the run is finished.
+func TestWarnings(t *testing.T) {
 	rec := report.NewRecorder(time.Now)
-	rec.Warn("one")
-	rec.Told("two")
+	rec.Warn(slog.LevelInfo, "one")
+	rec.Warn(slog.LevelWarn, "two")
+	want := []report.Warning{{Level: slog.LevelInfo, Text: "one"}, {Level: slog.LevelWarn, Text: "two"}}
 	var r report.Report
 	rec.Finish(&r)
-	if untold := rec.Untold(); !slices.Equal(untold, []string{"one"}) || !slices.Equal(r.Warnings, []string{"one", "two"}) {
-		t.Errorf("untold %q of %q", untold, r.Warnings)
+	if got := rec.Warnings(); !slices.Equal(got, want) || !slices.Equal(r.Warnings, want) {
+		t.Errorf("recorded %v, reported %v, want %v", got, r.Warnings, want)
 	}
 }

@@ -1,0 +1,136 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/ratelimit"
+	"polisen-events-collector/pkg/report"
+	"polisen-events-collector/pkg/retry"
+	"polisen-events-collector/pkg/store"
+)
+
+// The stages of a run that are not stages of the archive.
+const (
+	stageCredentials = "credentials" // OpenStore
+	stageFetch       = "fetch"
+)
+
+// run is the state of a run: what it has done so far. The methods below are in
+// the order in which a run calls them.
+type run struct {
+	options Options
+	report  report.Report   // incomplete until finish
+	store   store.Store     // nil until open
+	writer  *archive.Writer // nil until open has succeeded
+	outcome archive.Outcome // of all batches so far
+}
+
+func newRun(o Options) *run { return &run{options: o, report: o.Report} }
+
+// open finds credentials, opens the store, reads the metadata document and
+// heals the last commit.
+func (r *run) open(ctx context.Context) error {
+	done := r.options.Recorder.Stage(stageCredentials)
+	s, err := r.options.OpenStore(ctx)
+	done()
+	if err != nil {
+		return err
+	}
+	r.store = s
+	w := archive.NewWriter(s, archive.Options{
+		RunID:     r.options.Report.RunID,
+		Now:       r.options.Clock.Now,
+		Pause:     Pause(r.options.Clock),
+		Stage:     r.options.Recorder.Stage,
+		Revisions: r.options.Revisions,
+		DryRun:    r.options.DryRun,
+	})
+	if err := w.Open(ctx); err != nil {
+		return StoreError(err)
+	}
+	r.writer = w
+	return nil
+}
+
+// Pause returns a function that waits before a commit is tried again. The wait
+// is random, up to 20 ms at first and 1.28 s after six conflicts, so that runs
+// which conflict with each other drift apart.
+func Pause(clock retry.Clock) func(ctx context.Context, conflicts int) error {
+	return func(ctx context.Context, conflicts int) error {
+		longest := 20 * time.Millisecond << min(conflicts, 6)
+		return clock.Sleep(ctx, rand.N(longest))
+	}
+}
+
+// fetch returns the response to a query and counts it in the report. Its errors
+// wrap [ErrAPI], or [ratelimit.ErrExceeded] if the rate limiter allowed no call.
+func (r *run) fetch(ctx context.Context, source Source, q polisen.Query) (*polisen.Response, error) {
+	done := r.options.Recorder.Stage(stageFetch)
+	response, err := source.Fetch(ctx, q)
+	done()
+	if response != nil {
+		r.count(response)
+	}
+	switch {
+	case errors.Is(err, ratelimit.ErrExceeded):
+		return nil, fmt.Errorf("fetch events: %w", err)
+	case err != nil:
+		return nil, fmt.Errorf("%w: fetch events: %w", ErrAPI, err)
+	}
+	return response, nil
+}
+
+// count adds a response to the report.
+func (r *run) count(response *polisen.Response) {
+	t, api := response.Timings, &r.report.API
+	r.report.Counts.Fetched += len(response.Events) + len(response.Rejected)
+	api.Calls += response.Calls
+	api.WireBytes += response.WireBytes
+	api.Bytes += response.Bytes
+	api.Waited += report.Seconds(response.Waited)
+	api.DNS, api.Connect, api.TLS = report.Seconds(t.DNS), report.Seconds(t.Connect), report.Seconds(t.TLS)
+	api.Wait, api.Transfer = report.Seconds(t.Wait), report.Seconds(t.Transfer)
+}
+
+// commit commits what is new in a batch; [archive.Writer.Flush] then stores its
+// objects.
+func (r *run) commit(ctx context.Context, b archive.Batch) (archive.Outcome, error) {
+	outcome, err := r.writer.Add(ctx, b)
+	r.outcome = r.outcome.Plus(outcome)
+	for _, text := range outcome.Warnings {
+		r.options.Recorder.Warn(slog.LevelInfo, "%s", text)
+	}
+	return outcome, StoreError(err)
+}
+
+// finish returns the complete report of the run if it ends with err now. It does
+// not change the run.
+func (r *run) finish(err error) report.Report {
+	done := r.report
+	done.DryRun = r.options.DryRun
+	done.OK, done.ExitCode = err == nil, r.options.ExitCode(err)
+	if err != nil {
+		done.Error = err.Error()
+	}
+	n, out := &done.Counts, r.outcome
+	n.New, n.Revised, n.Rejected = out.New, out.Revised, out.Rejected
+	n.AlreadySeen = out.Seen + out.SeenRejected
+	n.Repeated += out.Repeated // a backfill of saved responses has counted some itself
+	n.LookedUp = out.LookedUp
+	n.CommitConflicts, n.CommitUnknownOutcomes = out.Conflicts, out.UnknownOutcomes
+	if r.writer != nil {
+		n.Healed = r.writer.Healed()
+	}
+	for _, object := range out.Objects {
+		done.Objects = append(done.Objects, report.Object(object))
+	}
+	r.options.Recorder.Finish(&done)
+	return done
+}
