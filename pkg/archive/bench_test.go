@@ -11,7 +11,8 @@ import (
 
 var benchNow = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
-// response is a full response: n events over nine days.
+// response returns n events, 26 minutes apart. 500 of them cover nine days, like a
+// full response.
 func response(b *testing.B, n int) []polisen.Event {
 	events := make([]polisen.Event, n)
 	for i := range events {
@@ -25,27 +26,27 @@ func response(b *testing.B, n int) []polisen.Event {
 	return events
 }
 
-// writer returns a Writer whose document lists the events' ids and others, as
-// many as it can.
+// writer returns a Writer with a full document that lists the ids of these events
+// and others.
 func writer(b *testing.B, listed []polisen.Event) *Writer {
 	w := NewWriter(memstore.New(), Options{RunID: "bench", Now: func() time.Time { return benchNow }, Revisions: true})
 	above := int64(0)
-	shown := make(map[int64]Versions)
+	stored := make(map[int64]Versions)
 	for _, e := range listed {
-		shown[e.ID] = Versions{e.Fingerprint}
+		stored[e.ID] = Versions{e.Fingerprint}
 	}
-	for id := int64(500000); len(shown) < MaxSeen; id++ {
-		shown[id] = Versions{"0123456789abcdef"}
+	for id := int64(500000); len(stored) < MaxSeen; id++ {
+		stored[id] = Versions{"0123456789abcdef"}
 	}
 	doc := &Document{Version: formatVersion, CompleteAbove: &above, Commit: &Commit{ID: "x", Sequence: 1, Timestamp: 1}}
-	new(Document).listIDs(doc, shown, true)
+	new(Document).listIDs(doc, stored, true)
 	doc.CompleteAbove = &above
 	w.setDocument(doc, "etag")
 	w.loaded = true
 	return w
 }
 
-// BenchmarkDedup holds the ids of a full response against a full document.
+// BenchmarkDedup compares the ids of a full response with a full document.
 func BenchmarkDedup(b *testing.B) {
 	events := response(b, 500)
 	w := writer(b, events[3:])
@@ -59,8 +60,8 @@ func BenchmarkDedup(b *testing.B) {
 	b.ReportMetric(float64(b.N)*float64(len(events))/b.Elapsed().Seconds(), "ids/s")
 }
 
-// BenchmarkPartition decides on a full response of which all is new, and
-// groups it by date into JSON lines.
+// BenchmarkPartition decides on a full response of new events, and groups their
+// lines by partition.
 func BenchmarkPartition(b *testing.B) {
 	p := newBatchChange(Batch{Events: response(b, 500), ObservedAt: benchNow, Current: true})
 	w := writer(b, nil)
@@ -71,7 +72,8 @@ func BenchmarkPartition(b *testing.B) {
 	}
 }
 
-// BenchmarkEncode builds and encodes the document that commits such a response.
+// BenchmarkEncode builds and encodes the document that commits a full response of
+// new events.
 func BenchmarkEncode(b *testing.B) {
 	p := newBatchChange(Batch{Events: response(b, 500), ObservedAt: benchNow, Current: true})
 	w := writer(b, nil)
@@ -87,7 +89,8 @@ func BenchmarkEncode(b *testing.B) {
 	}
 }
 
-// BenchmarkReadDocument parses the document of that commit.
+// BenchmarkReadDocument parses the document that commits a full response of new
+// events.
 func BenchmarkReadDocument(b *testing.B) {
 	p := newBatchChange(Batch{Events: response(b, 500), ObservedAt: benchNow, Current: true})
 	w := writer(b, nil)

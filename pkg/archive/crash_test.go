@@ -13,10 +13,10 @@ import (
 	"polisen-events-collector/pkg/store/storetest"
 )
 
-// scenario is a state of the archive and the batch of a run that meets it.
+// scenario is a state of an archive, and the batch of a run that starts from it.
 type scenario struct {
 	name  string
-	setup func(t *testing.T, s store.Store, tr *truth)
+	setup func(t *testing.T, s store.Store, m *model)
 	batch archive.Batch
 }
 
@@ -24,20 +24,21 @@ func current(events ...polisen.Event) archive.Batch {
 	return archive.Batch{Events: events, ObservedAt: start, Current: true}
 }
 
-func shown(t *testing.T, s store.Store, tr *truth, b archive.Batch) {
+// storeBatch stores a batch and adds it to the model.
+func storeBatch(t *testing.T, s store.Store, m *model, b archive.Batch) {
 	t.Helper()
-	tr.show(b)
+	m.add(b)
 	mustRun(t, s, b)
 }
 
-// lateWorld leaves ids 1 to 1200 stored and 201 to 1200 listed, so that what
-// is stored below 200 can be told by the archive alone.
-func lateWorld(t *testing.T, s store.Store, tr *truth) {
+// fillList stores the ids 1 to 1200. The document then lists 201 to 1200, so
+// that ids up to 200 need a lookup.
+func fillList(t *testing.T, s store.Store, m *model) {
 	events := series(1, 1200, 0)
 	for i := range 150 {
 		events[i] = event(int64(i+1), i%3, "first")
 	}
-	shown(t, s, tr, current(events...))
+	storeBatch(t, s, m, current(events...))
 }
 
 const pythonLine = `{"id": 7, "datetime": "2026-01-01 9:08:07 +01:00", "summary": "first", "type": "Rån"}` + "\n"
@@ -49,53 +50,54 @@ func scenarios(t *testing.T) []scenario {
 	}
 	mixed := current(event(11, 0, "first"), event(3, 0, "second"), event(12, 1, "first"), event(12, 1, "second"))
 	mixed.Rejected = []polisen.Rejected{rejected(`{"id":null}`), rejected(`"text"`)}
-	few := func(t *testing.T, s store.Store, tr *truth) { shown(t, s, tr, current(series(1, 5, 0)...)) }
+	few := func(t *testing.T, s store.Store, m *model) { storeBatch(t, s, m, current(series(1, 5, 0)...)) }
 	return []scenario{
-		{"first run", func(*testing.T, store.Store, *truth) {}, current(series(1, 4, 0)...)},
+		{"first run", func(*testing.T, store.Store, *model) {}, current(series(1, 4, 0)...)},
 		{"ordinary run", few, mixed},
 		{"nothing new", few, current(series(1, 5, 0)...)},
-		{"late ids", lateWorld, current(event(1300, 2, "first"), event(1, 0, "first"), event(2, 1, "second"), event(-4, 1, "first"))},
+		{"ids below the list", fillList, current(event(1300, 2, "first"), event(1, 0, "first"), event(2, 1, "second"), event(-4, 1, "first"))},
 		{"wide window", few, current(wide...)},
-		{"lost document", func(t *testing.T, s store.Store, tr *truth) {
-			few(t, s, tr)
+		{"lost document", func(t *testing.T, s store.Store, m *model) {
+			few(t, s, m)
 			remove(t, s, archive.DocumentName)
 		}, current(append(series(3, 6, 0), event(4, 0, "second"))...)},
-		{"damaged document", func(t *testing.T, s store.Store, tr *truth) {
-			few(t, s, tr)
+		{"damaged document", func(t *testing.T, s store.Store, m *model) {
+			few(t, s, m)
 			put(t, s, archive.DocumentName, `{"seen_ids": [5, 4`)
 		}, current(append(series(3, 6, 0), event(4, 0, "second"))...)},
-		{"foreign document", func(t *testing.T, s store.Store, tr *truth) {
+		{"another program's document", func(t *testing.T, s store.Store, m *model) {
 			put(t, s, "events/2026/01/01/events-1700000000.jsonl", pythonLine)
 			put(t, s, archive.DocumentName, `{"seen_ids": [9, 7], "last_updated": "2026-01-01T10:00:00Z", "total_tracked": 2}`)
-			// id 9 is listed, but the earlier collector never stored it
-			tr.show(archive.Batch{Events: []polisen.Event{parse(t, pythonLine)}})
+			// The other program lists id 9, but has not stored it.
+			m.add(archive.Batch{Events: []polisen.Event{parse(t, pythonLine)}})
 		}, archive.Batch{Events: []polisen.Event{
 			parse(t, strings.ReplaceAll(pythonLine, "å", `\u00e5`)), event(9, 0, "first"), event(10, 0, "first"),
 		}, ObservedAt: start, Current: true}},
-		{"unhealed commit", func(t *testing.T, s store.Store, tr *truth) {
-			few(t, s, tr)
-			dieUnflushed(t, s, tr, current(event(6, 0, "first"), event(7, 3, "first")))
+		{"unhealed commit", func(t *testing.T, s store.Store, m *model) {
+			few(t, s, m)
+			crashAfterCommit(t, s, m, current(event(6, 0, "first"), event(7, 3, "first")))
 		}, current(event(7, 3, "first"), event(8, 3, "first"))},
-		{"stranger's object", func(t *testing.T, s store.Store, tr *truth) {
-			few(t, s, tr)
-			put(t, s, fmt.Sprintf("events/2026/01/03/events-%d.jsonl", start.Unix()+1), string(event(77, 2, "stranger's").Raw)+"\n")
-			tr.show(archive.Batch{Events: []polisen.Event{event(77, 2, "stranger's")}})
+		{"another program's object", func(t *testing.T, s store.Store, m *model) {
+			few(t, s, m)
+			put(t, s, fmt.Sprintf("events/2026/01/03/events-%d.jsonl", start.Unix()+1), string(event(77, 2, "another program's").Raw)+"\n")
+			m.add(archive.Batch{Events: []polisen.Event{event(77, 2, "another program's")}})
 		}, current(event(6, 0, "first"), event(7, 2, "first"))},
 		{"several commits", few, archive.Batch{Events: append(series(3, 2050, 0), event(9, 0, "second"), event(2100, 1, "first")), ObservedAt: start}},
 	}
 }
 
-// dieUnflushed is a run that dies after its commit, before its objects are put.
-func dieUnflushed(t *testing.T, s store.Store, tr *truth, b archive.Batch) {
+// crashAfterCommit stores a batch with a run that crashes after its commit, before
+// it puts its objects.
+func crashAfterCommit(t *testing.T, s store.Store, m *model, b archive.Batch) {
 	t.Helper()
-	tr.show(b)
-	cut := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
+	m.add(b)
+	crashing := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
 		if c.Method == storetest.Put && strings.HasPrefix(c.Name, "events/") {
 			return storetest.CrashBefore()
 		}
 		return storetest.Fault{}
 	})
-	if _, err := run(cut, b); !errors.Is(err, storetest.ErrCrashed) {
+	if _, err := run(crashing, b); !errors.Is(err, storetest.ErrCrashed) {
 		t.Fatalf("setup: %v", err)
 	}
 }
@@ -109,8 +111,8 @@ func parse(t *testing.T, line string) polisen.Event {
 	return e
 }
 
-// TestFaultAtEveryCall makes each call of a run go wrong in each way, lets a
-// clean run follow, and finds nothing lost and nothing twice.
+// TestFaultAtEveryCall makes each call of a run fail in each way, lets a run
+// without faults follow, and checks that no item is lost or stored twice.
 func TestFaultAtEveryCall(t *testing.T) {
 	faults := map[string]storetest.Fault{
 		"fail before":  storetest.FailBefore(),
@@ -125,18 +127,18 @@ func TestFaultAtEveryCall(t *testing.T) {
 	for _, sc := range scenarios(t) {
 		t.Run(sc.name, func(t *testing.T) {
 			t.Parallel()
-			prepared, tr := memstore.New(), newTruth()
-			sc.setup(t, prepared, tr)
-			tr.show(sc.batch)
+			prepared, m := memstore.New(), newModel()
+			sc.setup(t, prepared, m)
+			m.add(sc.batch)
 
 			counted := storetest.NewFaults(storetest.Clone(t, prepared), nil)
 			mustRun(t, counted, sc.batch)
-			tr.check(t, counted)
+			m.check(t, counted)
 			calls := len(counted.Calls())
 			if calls < 2 {
 				t.Fatalf("only %d calls", calls)
 			}
-			step := max(1, calls/60) // the wide window: its calls are alike
+			step := max(1, calls/60) // a sample of the wide window, whose many calls are alike
 			for k := 1; k <= calls; k += step {
 				for name, fault := range faults {
 					s := storetest.Clone(t, prepared)
@@ -147,7 +149,7 @@ func TestFaultAtEveryCall(t *testing.T) {
 					}
 					mustRun(t, s, sc.batch)
 					broken.Release()
-					tr.check(t, s)
+					m.check(t, s)
 					if o := mustRun(t, s, sc.batch); o.New+o.Revised+o.Rejected != 0 {
 						t.Fatalf("call %d, %s: a third run stores %+v", k, name, o)
 					}
@@ -157,34 +159,34 @@ func TestFaultAtEveryCall(t *testing.T) {
 	}
 }
 
-// TestOtherRunAtEveryCall lets a whole other run happen just before each call
+// TestOtherRunAtEveryCall lets another run happen as a whole just before each call
 // of a run.
 func TestOtherRunAtEveryCall(t *testing.T) {
 	for _, sc := range scenarios(t) {
 		t.Run(sc.name, func(t *testing.T) {
 			t.Parallel()
-			prepared, tr := memstore.New(), newTruth()
-			sc.setup(t, prepared, tr)
+			prepared, m := memstore.New(), newModel()
+			sc.setup(t, prepared, m)
 			other := sc.batch
 			other.Events = append(series(20000, 2, 1), other.Events[:len(other.Events)/2+1]...)
-			tr.show(sc.batch)
-			tr.show(other)
+			m.add(sc.batch)
+			m.add(other)
 
 			counted := storetest.NewFaults(storetest.Clone(t, prepared), nil)
 			mustRun(t, counted, sc.batch)
 			calls := len(counted.Calls())
 			for k := 1; k <= calls; k += max(1, calls/60) {
-				// A run that does not keep its ids leaves them to the lookup.
+				// If the other run does not list its ids first, more ids need a lookup.
 				for _, other.Current = range []bool{true, false} {
 					s := storetest.Clone(t, prepared)
-					crossed := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
+					interrupted := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
 						if c.N == k {
 							mustRun(t, s, other)
 						}
 						return storetest.Fault{}
 					})
-					mustRun(t, crossed, sc.batch)
-					tr.check(t, s)
+					mustRun(t, interrupted, sc.batch)
+					m.check(t, s)
 				}
 			}
 		})

@@ -21,8 +21,8 @@ import (
 
 var start = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
-// event returns an event of the day that is so many days after 1 January 2026,
-// in a version that the text tells apart.
+// event returns an event whose date is so many days after 1 January 2026. Events
+// with different texts are different versions.
 func event(id int64, day int, text string) polisen.Event {
 	date := time.Date(2026, 1, 1, 9, 8, 7, 0, time.UTC).AddDate(0, 0, day)
 	raw := fmt.Sprintf(`{"id":%d,"datetime":"%s 9:08:07 +01:00","summary":%q,"type":"R\u00e5n"}`, id, date.Format(time.DateOnly), text)
@@ -33,7 +33,7 @@ func event(id int64, day int, text string) polisen.Event {
 	return e
 }
 
-// series returns n events from id on, of the same day.
+// series returns n events of the same day with ascending ids from id.
 func series(id int64, n, day int) []polisen.Event {
 	events := make([]polisen.Event, n)
 	for i := range events {
@@ -46,34 +46,35 @@ func rejected(raw string) polisen.Rejected {
 	return polisen.Rejected{Reason: "id is missing", Raw: []byte(raw)}
 }
 
-// truth is what an archive should hold, worked out from the batches alone.
-type truth struct {
+// model is the expected content of an archive, computed from its batches.
+type model struct {
 	events    map[int64]string
 	revisions map[int64][]string
 	rejected  map[string]bool
 }
 
-func newTruth() *truth {
-	return &truth{map[int64]string{}, map[int64][]string{}, map[string]bool{}}
+func newModel() *model {
+	return &model{map[int64]string{}, map[int64][]string{}, map[string]bool{}}
 }
 
-func (tr *truth) show(b archive.Batch) {
+// add adds the items of a batch.
+func (m *model) add(b archive.Batch) {
 	for _, e := range b.Events {
 		raw := string(e.Raw)
-		first, ok := tr.events[e.ID]
+		first, ok := m.events[e.ID]
 		switch {
 		case !ok:
-			tr.events[e.ID] = raw
-		case meaning(raw) != meaning(first) && !slices.Contains(tr.revisions[e.ID], raw):
-			tr.revisions[e.ID] = append(tr.revisions[e.ID], raw)
+			m.events[e.ID] = raw
+		case meaning(raw) != meaning(first) && !slices.Contains(m.revisions[e.ID], raw):
+			m.revisions[e.ID] = append(m.revisions[e.ID], raw)
 		}
 	}
 	for _, r := range b.Rejected {
-		tr.rejected[string(r.Raw)] = true
+		m.rejected[string(r.Raw)] = true
 	}
 }
 
-// meaning is the same for JSON texts that mean the same.
+// meaning returns the same text for all JSON texts with the same meaning.
 func meaning(raw string) string {
 	var v any
 	if err := json.Unmarshal([]byte(raw), &v); err != nil {
@@ -86,8 +87,8 @@ func meaning(raw string) string {
 	return string(text)
 }
 
-// check holds the archive against the truth.
-func (tr *truth) check(t *testing.T, s store.Reader) {
+// check compares the archive with the model.
+func (m *model) check(t *testing.T, s store.Reader) {
 	t.Helper()
 	c := archivetest.Read(t, s)
 	if len(c.Problems) > 0 {
@@ -97,13 +98,13 @@ func (tr *truth) check(t *testing.T, s store.Reader) {
 	for id, lines := range c.Events {
 		events[id] = archivetest.Compact(t, lines[0])
 	}
-	if !maps.Equal(tr.events, events) { // cmp.Diff is slow where there is no difference
-		t.Fatalf("events (-want +got):\n%s", cmp.Diff(tr.events, events))
+	if !maps.Equal(m.events, events) { // cmp.Diff is slow even without a difference
+		t.Fatalf("events (-want +got):\n%s", cmp.Diff(m.events, events))
 	}
-	if diff := cmp.Diff(tr.revisions, c.Revisions); diff != "" {
+	if diff := cmp.Diff(m.revisions, c.Revisions); diff != "" {
 		t.Fatalf("revisions (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(slices.Sorted(maps.Keys(tr.rejected)), slices.Sorted(maps.Keys(c.Rejected))); diff != "" {
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(m.rejected)), slices.Sorted(maps.Keys(c.Rejected))); diff != "" {
 		t.Fatalf("rejected (-want +got):\n%s", diff)
 	}
 }
@@ -111,12 +112,12 @@ func (tr *truth) check(t *testing.T, s store.Reader) {
 func options() archive.Options {
 	return archive.Options{
 		RunID:     rand.Text(),
-		Now:       func() time.Time { return start }, // all runs in the same second: names must not collide
+		Now:       func() time.Time { return start }, // in the same second for all runs, whose object names must still differ
 		Revisions: true,
 	}
 }
 
-// run is one whole run.
+// run stores a batch as one run.
 func run(s store.Store, b archive.Batch) (archive.Outcome, error) {
 	w := archive.NewWriter(s, options())
 	outcome, err := w.Add(context.Background(), b)
@@ -135,7 +136,7 @@ func mustRun(t *testing.T, s store.Store, b archive.Batch) archive.Outcome {
 	return outcome
 }
 
-// put writes an object as another program would.
+// put overwrites an object, as another program would.
 func put(t *testing.T, s store.Store, name, body string) {
 	t.Helper()
 	if _, err := s.Put(context.Background(), name, []byte(body), store.Always()); err != nil {

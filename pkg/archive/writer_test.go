@@ -36,8 +36,8 @@ func document(t *testing.T, s store.Reader) *archive.Document {
 	return d
 }
 
-// calls lists a run's calls as "Method name" with the data objects' times cut
-// off, in order of their text, since some happen at the same time.
+// calls returns a run's calls as "Method name", without the timestamps in the
+// names of data objects. They are sorted, because some calls are concurrent.
 func calls(f *storetest.Faults) []string {
 	var out []string
 	for _, c := range f.Calls() {
@@ -65,7 +65,7 @@ func TestRequests(t *testing.T) {
 			return b
 		}(), []string{
 			"Get metadata/last_seen.json",
-			"List rejected/", // the first one ever: nothing says yet which are stored
+			"List rejected/", // the first lookup: the document does not list rejected items yet
 			"Put events/2026/01/01/events", "Put events/2026/01/02/events",
 			"Put metadata/last_seen.json",
 			"Put rejected/2026/01/02/rejected", "Put revisions/2026/01/01/revisions",
@@ -82,8 +82,8 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// TestClasses: the outcome tells what became of each event, in a batch of
-// several commits too.
+// TestClasses checks the class of each event, also in a batch that takes several
+// commits.
 func TestClasses(t *testing.T) {
 	s := memstore.New()
 	mustRun(t, s, current(event(1, 0, "first"), event(2, 1, "first")))
@@ -98,18 +98,19 @@ func TestClasses(t *testing.T) {
 	}
 }
 
-// TestUnknownOutcome: a commit whose answer was lost, or whose effect comes
-// only after the document was read again, counts as this run's own.
+// TestUnknownOutcome checks that a run recognises its own commit if the reply was
+// lost, even if the commit takes effect only after the run has read the document
+// again.
 func TestUnknownOutcome(t *testing.T) {
 	batch := current(event(1, 0, "first"), event(2, 1, "first"))
 	for name, test := range map[string]struct {
-		fault         storetest.Fault
-		unknown, lost int
+		fault              storetest.Fault
+		unknown, conflicts int
 	}{
-		"no effect":                 {storetest.FailBefore(), 1, 0},
-		"answer lost":               {storetest.FailAfter(), 1, 0},
-		"effect before the reading": {storetest.Late(1), 1, 0},
-		"effect after the reading":  {storetest.Late(2), 1, 1},
+		"no effect":                   {storetest.FailBefore(), 1, 0},
+		"reply lost":                  {storetest.FailAfter(), 1, 0},
+		"effect before the next read": {storetest.Late(1), 1, 0},
+		"effect after the next read":  {storetest.Late(2), 1, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := memstore.New()
@@ -121,22 +122,68 @@ func TestUnknownOutcome(t *testing.T) {
 				return storetest.Fault{}
 			})
 			o := mustRun(t, f, batch)
-			if o.New != 2 || len(o.Objects) != 2 || o.UnknownOutcomes != test.unknown || o.Conflicts != test.lost {
+			if o.New != 2 || len(o.Objects) != 2 || o.UnknownOutcomes != test.unknown || o.Conflicts != test.conflicts {
 				t.Errorf("outcome %+v", o)
 			}
 			if d := document(t, s); d.Commit.Sequence != 2 {
 				t.Errorf("%d commits, want 2", d.Commit.Sequence)
 			}
-			tr := newTruth()
-			tr.show(current(event(9, 0, "first")))
-			tr.show(batch)
-			tr.check(t, s)
+			m := newModel()
+			m.add(current(event(9, 0, "first")))
+			m.add(batch)
+			m.check(t, s)
 		})
 	}
 }
 
-// repeating is a store that repeats a commit whose answer was lost, and so is
-// told that its condition no longer holds.
+// TestObjectsAfterUnknownOutcome checks that the outcome names each object of this
+// run once, and only those, if a commit has an unknown outcome and time passes
+// between the tries.
+func TestObjectsAfterUnknownOutcome(t *testing.T) {
+	batch := current(series(1, 2100, 0)...) // takes two commits
+	for name, fault := range map[string]storetest.Fault{
+		"no effect": storetest.FailBefore(), "reply lost": storetest.FailAfter(),
+		"effect before the next read": storetest.Late(1), "effect after the next read": storetest.Late(2),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, clock, commits := memstore.New(), start, 0
+			o := options()
+			o.Now = func() time.Time {
+				clock = clock.Add(time.Second)
+				return clock
+			}
+			w := archive.NewWriter(storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
+				if c.Method == storetest.Put && c.Name == archive.DocumentName {
+					if commits++; commits%2 == 1 { // the first try of each commit
+						return fault
+					}
+				}
+				return storetest.Fault{}
+			}), o)
+			got, err := w.Add(t.Context(), batch)
+			if err = errors.Join(err, w.Flush(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+			var want []string
+			for attrs, err := range s.List(t.Context(), "events/") {
+				if err != nil {
+					t.Fatal(err)
+				}
+				want = append(want, attrs.Name)
+			}
+			var names []string
+			for _, object := range got.Objects {
+				names = append(names, object.Name)
+			}
+			if diff := cmp.Diff(want, names); diff != "" || got.New != len(batch.Events) {
+				t.Errorf("%d new; objects (-stored +outcome):\n%s", got.New, diff)
+			}
+		})
+	}
+}
+
+// repeating is a store that repeats each commit as if its reply had been lost, and
+// therefore reports that the condition does not hold.
 type repeating struct{ store.Store }
 
 func (r repeating) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.ETag, error) {
@@ -154,8 +201,8 @@ func TestRepeatedCommit(t *testing.T) {
 	}
 }
 
-// TestStuckCommit: a store that never answers a commit ends the run with its
-// own error, after a bounded number of tries.
+// TestStuckCommit checks that a run gives up with the store's error if the store
+// does not respond to any commit.
 func TestStuckCommit(t *testing.T) {
 	f := storetest.NewFaults(memstore.New(), func(c storetest.Call) storetest.Fault {
 		if c.Name == archive.DocumentName && c.Method == storetest.Put {
@@ -168,12 +215,12 @@ func TestStuckCommit(t *testing.T) {
 	}
 }
 
-// TestAddAfterFailedFlush: a Writer whose objects did not go out does not
-// commit over them.
+// TestAddAfterFailedFlush checks that a Writer that has failed to put its objects
+// does not lose them with the next commit.
 func TestAddAfterFailedFlush(t *testing.T) {
 	for name, fault := range map[string]storetest.Fault{"never": storetest.FailBefore(), "late": storetest.Late(0)} {
 		t.Run(name, func(t *testing.T) {
-			s, tr := memstore.New(), newTruth()
+			s, m := memstore.New(), newModel()
 			fail := true
 			f := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
 				if fail && strings.HasPrefix(c.Name, "events/") && c.Method == storetest.Put {
@@ -187,54 +234,54 @@ func TestAddAfterFailedFlush(t *testing.T) {
 				if _, err := w.Add(t.Context(), b); err != nil {
 					t.Fatal(err)
 				}
-				tr.show(b)
+				m.add(b)
 				if err := w.Flush(t.Context()); fail != (err != nil) {
 					t.Fatalf("flush: %v", err)
 				}
 				fail = false
 			}
 			f.Release()
-			tr.check(t, s)
+			m.check(t, s)
 		})
 	}
 }
 
-// TestDryRun: a dry run says of batch after batch what a real one does, and
-// writes nothing.
+// TestDryRun checks that a dry run has the same outcomes as a real run for several
+// batches in a row, and writes nothing.
 func TestDryRun(t *testing.T) {
 	for _, sc := range scenarios(t) {
 		t.Run(sc.name, func(t *testing.T) {
-			s, tr := memstore.New(), newTruth()
-			sc.setup(t, s, tr)
+			s, m := memstore.New(), newModel()
+			sc.setup(t, s, m)
 			f := storetest.NewFaults(storetest.Clone(t, s), nil)
 			o := options()
 			o.DryRun = true
-			dry, wet := archive.NewWriter(f, o), archive.NewWriter(s, options())
+			dryRun, realRun := archive.NewWriter(f, o), archive.NewWriter(s, options())
 			batches := []archive.Batch{
 				sc.batch,
 				{Events: series(1, archive.MaxSeen+1010, 40), Rejected: []polisen.Rejected{rejected(`{"a":1}`)}, ObservedAt: start},
-				// The first of these are no longer listed, some are changed.
+				// The first ids are no longer listed, and some events have changed.
 				{Events: append(series(1, 100, 40), event(3, 40, "second"), event(1700, 40, "second")), ObservedAt: start},
 				{Events: append(sc.batch.Events, event(3, 40, "second")), Rejected: []polisen.Rejected{rejected(`{"a":1}`)}, ObservedAt: start},
 			}
 			for i, b := range batches {
-				got, err := dry.Add(t.Context(), b)
+				got, err := dryRun.Add(t.Context(), b)
 				if err == nil {
-					err = dry.Flush(t.Context())
+					err = dryRun.Flush(t.Context())
 				}
 				if err != nil {
 					t.Fatal(err)
 				}
-				want, err := wet.Add(t.Context(), b)
+				want, err := realRun.Add(t.Context(), b)
 				if err == nil {
-					err = wet.Flush(t.Context())
+					err = realRun.Flush(t.Context())
 				}
 				if err != nil {
 					t.Fatal(err)
 				}
 				want.DamagedCopy = ""
 				for _, objects := range [][]archive.Object{got.Objects, want.Objects} {
-					for i, object := range objects { // a stranger's object makes a real run choose another time
+					for i, object := range objects { // another program's object makes the real run choose another name
 						objects[i].Name = object.Name[:strings.LastIndexByte(object.Name, '-')]
 					}
 				}
@@ -244,19 +291,20 @@ func TestDryRun(t *testing.T) {
 			}
 			for _, c := range f.Calls() {
 				if c.Method == storetest.Put || c.Method == storetest.Delete {
-					t.Errorf("a dry run makes %v", c)
+					t.Errorf("a dry run calls %v", c)
 				}
 			}
 		})
 	}
 }
 
-// TestTracking: all ids of the current response are listed first, then the
-// highest others, and complete_above is the highest id ever dropped.
-func TestTracking(t *testing.T) {
+// TestListedIDs checks that the document lists all ids of the current response and
+// then the highest others, and that complete_above is the highest id that was ever
+// dropped.
+func TestListedIDs(t *testing.T) {
 	s := memstore.New()
 	if mustRun(t, s, current(series(1, 900, 0)...)); *document(t, s).CompleteAbove != 0 {
-		t.Fatalf("complete_above %d, want 0: nothing was dropped", *document(t, s).CompleteAbove)
+		t.Fatalf("complete_above %d, want 0, because nothing was dropped", *document(t, s).CompleteAbove)
 	}
 	low := []polisen.Event{event(1, 0, "first"), event(2, 0, "first")}
 	mustRun(t, s, current(append(series(2001, 200, 1), low...)...))
@@ -267,7 +315,7 @@ func TestTracking(t *testing.T) {
 	if *d.CompleteAbove != 102 { // of 3 to 900, the 798 highest stay
 		t.Errorf("complete_above %d, want 102", *d.CompleteAbove)
 	}
-	// Saved responses push no current id out for a lower one.
+	// A batch of saved responses does not displace ids by lower ones.
 	mustRun(t, s, archive.Batch{Events: series(-50, 50, 2), ObservedAt: start})
 	if got := document(t, s); !slices.Equal(got.SeenIDs, d.SeenIDs) || *got.CompleteAbove != 102 {
 		t.Errorf("a batch of old ids changed the list: complete_above %d", *got.CompleteAbove)
@@ -287,8 +335,8 @@ func TestRevisionsOff(t *testing.T) {
 	if got := mustRun(t, s, current(event(1, 0, "second"))); got.Revised != 1 {
 		t.Errorf("with revisions on again: %+v", got)
 	}
-	// A run without revisions that has to look an id up learns of its first
-	// version alone: the others must not be stored again for that.
+	// A run without revisions that looks up an id must list its stored revisions
+	// too, so that later runs do not store them again.
 	remove(t, s, archive.DocumentName)
 	w = archive.NewWriter(s, o)
 	if _, err := w.Add(t.Context(), current(event(1, 0, "second"), event(3, 0, "first"))); err != nil || w.Flush(t.Context()) != nil {
@@ -299,9 +347,9 @@ func TestRevisionsOff(t *testing.T) {
 	}
 }
 
-// TestForeignListWithoutRevisions: another program's word that an id is stored
-// is not taken, whether or not revisions are.
-func TestForeignListWithoutRevisions(t *testing.T) {
+// TestOtherProgramsList checks that a run without revisions looks up ids that
+// another program has listed.
+func TestOtherProgramsList(t *testing.T) {
 	s := memstore.New()
 	put(t, s, archive.DocumentName, `{"seen_ids": [9], "last_updated": "2026-01-01T10:00:00Z", "total_tracked": 1}`)
 	o := options()
@@ -312,21 +360,21 @@ func TestForeignListWithoutRevisions(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	tr := newTruth()
-	tr.show(current(event(9, 0, "first")))
-	tr.check(t, s)
+	m := newModel()
+	m.add(current(event(9, 0, "first")))
+	m.check(t, s)
 }
 
-// TestNameThatCannotBeRead: what stands beside the archive's objects, and can
-// be no object of a run, is passed over and told of.
-func TestNameThatCannotBeRead(t *testing.T) {
+// TestInvalidNames checks that a lookup skips objects with invalid names and warns
+// of them.
+func TestInvalidNames(t *testing.T) {
 	s := memstore.New()
 	b := current(event(1, 0, "first"), event(2, 1, "first"))
 	b.Rejected = []polisen.Rejected{rejected(`{"id":null}`)}
 	mustRun(t, s, b)
-	remove(t, s, archive.DocumentName) // so that everything is looked up
+	remove(t, s, archive.DocumentName) // so that every item needs a lookup
 	b.Rejected = append(b.Rejected, rejected(`[]`))
-	o, err := run(marked{s}, b)
+	o, err := run(withInvalidNames{s}, b)
 	if err != nil || o.New != 0 || o.Rejected != 1 {
 		t.Fatalf("%+v, %v", o, err)
 	}
@@ -335,18 +383,18 @@ func TestNameThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// marked lists names that are no objects, such as those by which some tools
-// mark folders of a bucket.
-type marked struct{ store.Store }
+// withInvalidNames is a store that also lists invalid object names, such as those
+// that some tools create for the folders of a bucket.
+type withInvalidNames struct{ store.Store }
 
-func (m marked) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, error] {
+func (s withInvalidNames) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, error] {
 	return func(yield func(store.Attrs, error) bool) {
 		for _, name := range []string{"events/2026/01/01/sub/", "events/2026/01/02/a\\b.jsonl", "rejected/2026/"} {
 			if strings.HasPrefix(name, prefix) && !yield(store.Attrs{Name: name}, nil) {
 				return
 			}
 		}
-		for a, err := range m.Store.List(ctx, prefix) {
+		for a, err := range s.Store.List(ctx, prefix) {
 			if !yield(a, err) {
 				return
 			}
@@ -354,15 +402,15 @@ func (m marked) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, 
 	}
 }
 
-// TestTextIsUTF8: the redo log holds what is to be put, or nothing.
+// TestTextIsUTF8 checks that text which JSON cannot represent is an error.
 func TestTextIsUTF8(t *testing.T) {
 	if text, err := json.Marshal(archive.Text("R\xe5n")); err == nil {
 		t.Errorf("encoded as %s", text)
 	}
 }
 
-// TestRejectedOnce: more rejected items than the document can list are stored
-// once each all the same.
+// TestRejectedOnce checks that rejected items are stored once each even if there
+// are more than the document lists.
 func TestRejectedOnce(t *testing.T) {
 	s := memstore.New()
 	var all []polisen.Rejected
@@ -372,14 +420,14 @@ func TestRejectedOnce(t *testing.T) {
 	for _, items := range [][]polisen.Rejected{all[:700], all[600:1300], all[:1], {all[5], all[5]}, {all[900], all[1300]}} {
 		mustRun(t, s, archive.Batch{Rejected: items, ObservedAt: start, Current: true})
 	}
-	tr := newTruth()
-	tr.show(archive.Batch{Rejected: all})
-	tr.check(t, s)
+	m := newModel()
+	m.add(archive.Batch{Rejected: all})
+	m.check(t, s)
 	r := document(t, s).Rejected
 	if r.Complete || len(r.Hashes) != 1000 {
 		t.Errorf("complete %v, %d hashes", r.Complete, len(r.Hashes))
 	}
-	// The last observed come first.
+	// The latest observed come first.
 	var want []string
 	for _, i := range []int{900, 1300, 600, 601, 602} {
 		want = append(want, polisen.Fingerprint(all[i].Raw))
@@ -410,13 +458,13 @@ func TestDamagedDocumentIsKept(t *testing.T) {
 		o := mustRun(t, s, current(event(1, 0, "first")))
 		object, err := s.Get(t.Context(), o.DamagedCopy)
 		if err != nil || string(object.Body) != damage || !o.Rebuilt {
-			t.Errorf("%q: kept as %q: %q, %v, rebuilt %v", damage, o.DamagedCopy, object.Body, err, o.Rebuilt)
+			t.Errorf("%q: copied to %q: %q, %v, rebuilt %v", damage, o.DamagedCopy, object.Body, err, o.Rebuilt)
 		}
 	}
 }
 
-// TestCommitsAreSmall: what one commit stores stays below a mebibyte, unless
-// one line alone is larger.
+// TestCommitsAreSmall checks that a commit stores less than 1 MiB, unless a single
+// line is larger.
 func TestCommitsAreSmall(t *testing.T) {
 	s := memstore.New()
 	b := current(event(50, 0, strings.Repeat("x", 2<<20)))
@@ -434,28 +482,28 @@ func TestCommitsAreSmall(t *testing.T) {
 	}
 }
 
-// unflushed is an archive whose last commit, of this batch, was not followed by
-// its objects, and in which a stranger's object has the name of one.
-func unflushed(t *testing.T, tr *truth, b archive.Batch) store.Store {
+// nameTaken returns an archive whose last commit stored this batch. Its objects are
+// missing, and another program's object has the name of one of them.
+func nameTaken(t *testing.T, m *model, b archive.Batch) store.Store {
 	t.Helper()
 	s := memstore.New()
-	shown(t, s, tr, current(series(1, 5, 0)...))
-	dieUnflushed(t, s, tr, b)
-	put(t, s, document(t, s).Pending[0].Name, string(event(9999, 2, "stranger's").Raw)+"\n")
-	tr.show(current(event(9999, 2, "stranger's")))
+	storeBatch(t, s, m, current(series(1, 5, 0)...))
+	crashAfterCommit(t, s, m, b)
+	put(t, s, document(t, s).Pending[0].Name, string(event(9999, 2, "another program's").Raw)+"\n")
+	m.add(current(event(9999, 2, "another program's")))
 	return s
 }
 
-// TestStrangerBesideManyEvents: lines that are nowhere but in the document
-// count as stored, also of ids that it does not list.
-func TestStrangerBesideManyEvents(t *testing.T) {
-	b, tr := current(series(10, 1500, 2)...), newTruth()
-	s := unflushed(t, tr, b)
+// TestNameTakenByOtherProgram checks that lines which only the document contains
+// count as stored, even if it does not list their ids.
+func TestNameTakenByOtherProgram(t *testing.T) {
+	b, m := current(series(10, 1500, 2)...), newModel()
+	s := nameTaken(t, m, b)
 	mustRun(t, s, b)
-	tr.check(t, s)
+	m.check(t, s)
 }
 
-// TestPublishedFields: readers of the published format go on working.
+// TestPublishedFields checks the fields that readers of the published format need.
 func TestPublishedFields(t *testing.T) {
 	s := memstore.New()
 	mustRun(t, s, current(series(1, 3, 0)...))
@@ -475,10 +523,10 @@ func TestPublishedFields(t *testing.T) {
 	}
 }
 
-// TestEightRuns: any number of runs at once store each event once.
+// TestEightRuns checks that concurrent runs store each event once.
 func TestEightRuns(t *testing.T) {
-	s, tr := memstore.New(), newTruth()
-	lateWorld(t, s, tr)
+	s, m := memstore.New(), newModel()
+	fillList(t, s, m)
 	var wg sync.WaitGroup
 	for i := range int64(8) {
 		events := append(series(1190+i, 20, 1), event(1, 0, "first"), event(-1-i/2, 2, "first"), event(5, 1, "second"))
@@ -487,11 +535,11 @@ func TestEightRuns(t *testing.T) {
 				events[j] = event(events[j].ID, 0, "first")
 			}
 		}
-		events[len(events)-1] = event(5, 4%3, "second") // its own day, see lateWorld
+		events[len(events)-1] = event(5, 4%3, "second") // the date of event 5 in fillList
 		b := archive.Batch{Events: events, ObservedAt: start, Current: i%2 == 0}
-		tr.show(b)
+		m.add(b)
 		wg.Go(func() {
-			o := archive.Options{RunID: fmt.Sprint("racer-", i), Now: time.Now, Revisions: true}
+			o := archive.Options{RunID: fmt.Sprint("run-", i), Now: time.Now, Revisions: true}
 			w := archive.NewWriter(s, o)
 			_, err := w.Add(context.Background(), b)
 			if err = errors.Join(err, w.Flush(context.Background())); err != nil {
@@ -500,10 +548,10 @@ func TestEightRuns(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	tr.check(t, s)
+	m.check(t, s)
 }
 
-// TestVerbatim: what the API wrote is what the archive holds.
+// TestVerbatim checks that the archive holds an event exactly as the API sent it.
 func TestVerbatim(t *testing.T) {
 	s := memstore.New()
 	raw := `{"z":1.50,"id":1,"a":"\u00e5 \/ <&>  ","datetime":"2026-01-01 9:08:07 +01:00","e":1E3,"z":2}`
@@ -516,7 +564,7 @@ func TestVerbatim(t *testing.T) {
 func TestParseName(t *testing.T) {
 	good := archive.Name{Partition: archive.Partition{Kind: archive.Revisions, Date: archive.Date{Year: 2024, Month: 2, Day: 29}}, Timestamp: 1709200000}
 	if got, ok := archive.ParseName(good.String()); !ok || got != good {
-		t.Errorf("%s reads as %v, %v", good, got, ok)
+		t.Errorf("%s parses as %v, %v", good, got, ok)
 	}
 	for _, bad := range []string{
 		"", "events/2026/01/02/", "events/2026/1/2/events-1.jsonl", "events/2026/02/30/events-1.jsonl", "events/2026/01/02/events-01.jsonl",
@@ -524,12 +572,12 @@ func TestParseName(t *testing.T) {
 		"other/2026/01/02/other-1.jsonl", "events/2026/01/02/events-+1.jsonl", "events/2026/01/02/events-99999999999999999999.jsonl",
 	} {
 		if got, ok := archive.ParseName(bad); ok {
-			t.Errorf("%q reads as %v", bad, got)
+			t.Errorf("%q parses as %v", bad, got)
 		}
 	}
 }
 
-func TestDocumentSurvivesItsOwnForm(t *testing.T) {
+func TestDocumentRoundTrip(t *testing.T) {
 	s := memstore.New()
 	b := current(event(1, 0, "first"), event(1, 0, "second"))
 	b.Rejected = []polisen.Rejected{rejected(`"<\u00e5>"`)}

@@ -1,6 +1,6 @@
-// Package archivetest reads an archive the way a stranger would, by its
-// published layout alone, and says what is wrong with it. It shares no code
-// with the archive package, so that tests do not check a mistake by itself.
+// Package archivetest reads an archive by its published layout and reports what
+// is wrong with it. It shares no code with package archive, so that a mistake
+// there does not hide itself.
 package archivetest
 
 import (
@@ -17,15 +17,15 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-// Contents is what an archive holds.
+// Contents holds the content of an archive.
 type Contents struct {
-	// Events are the lines of events/ by id, and Revisions those of revisions/.
+	// Events and Revisions are the lines in events/ and revisions/ by event id.
 	Events, Revisions map[int64][]string
-	// Rejected are the raw values of rejected/ with their counts.
+	// Rejected counts the lines in rejected/ by their raw value.
 	Rejected map[string]int
-	// Seen are the document's ids; nil if there is no document.
+	// Seen are the ids that the document lists; nil if there is no document.
 	Seen []int64
-	// Problems are breaches of the layout or of "exactly once".
+	// Problems are violations of the layout, and items that are stored twice.
 	Problems []string
 }
 
@@ -34,7 +34,7 @@ var (
 	metadataName = regexp.MustCompile(`^metadata/(last_seen|last_run|last_seen\.corrupt-\d+)\.json$`)
 )
 
-// Read reads the whole archive.
+// Read reads the whole archive and checks it.
 func Read(t testing.TB, s store.Reader) Contents {
 	t.Helper()
 	c := Contents{Events: map[int64][]string{}, Revisions: map[int64][]string{}, Rejected: map[string]int{}}
@@ -81,6 +81,7 @@ func (c *Contents) problem(format string, args ...any) {
 	c.Problems = append(c.Problems, fmt.Sprintf(format, args...))
 }
 
+// object checks an object and adds its content.
 func (c *Contents) object(name string, body []byte) {
 	if name == "metadata/last_seen.json" {
 		c.document(body)
@@ -90,7 +91,7 @@ func (c *Contents) object(name string, body []byte) {
 	}
 	m := dataName.FindStringSubmatch(name)
 	if m == nil || m[1] != m[5] {
-		c.problem("object %s does not belong", name)
+		c.problem("object %s has a name that no archive uses", name)
 		return
 	}
 	if len(body) == 0 || body[len(body)-1] != '\n' {
@@ -118,19 +119,19 @@ func (c *Contents) object(name string, body []byte) {
 			date = item.ObservedAt
 		}
 		if !strings.HasPrefix(date, m[2]+"-"+m[3]+"-"+m[4]) {
-			c.problem("%s holds a line of %s", name, date)
+			c.problem("%s contains a line of %s", name, date)
 		}
 	}
 }
 
-// CheckDocument returns the rules of the format that a document breaks.
+// CheckDocument returns the problems of a document.
 func CheckDocument(body []byte) []string {
 	var c Contents
 	c.document(body)
 	return c.Problems
 }
 
-// document checks the rules that a document keeps.
+// document checks a document and sets Seen.
 func (c *Contents) document(body []byte) {
 	var d struct {
 		SeenIDs      []int64           `json:"seen_ids"`
@@ -165,7 +166,7 @@ func (c *Contents) document(body []byte) {
 	}
 }
 
-// Compact returns a JSON text on one line, otherwise as it stands.
+// Compact returns a JSON text without white space between its tokens.
 func Compact(t testing.TB, text string) string {
 	t.Helper()
 	var b bytes.Buffer
