@@ -21,6 +21,12 @@ func newLogger(w io.Writer, s config.General) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
+// errorLine is the JSON form of an error on stderr.
+type errorLine struct {
+	Error string `json:"error"`
+	Exit  code   `json:"exit_code"`
+}
+
 // report writes a run's error to stderr: one line, or one JSON object with
 // --log-format json; of wrong settings one for each. A mistake in usage is
 // followed by the way to the help text.
@@ -33,10 +39,7 @@ func (p Process) report(cmd *cobra.Command, err error, exit code) {
 	s, _ := config.Load(cmd.Flags(), config.GeneralGroup, p.Env, product())
 	for _, err := range lines {
 		if s.General.LogFormat == config.JSON {
-			line, _ := json.Marshal(struct { // strings and numbers always encode
-				Error string `json:"error"`
-				Exit  code   `json:"exit_code"`
-			}{text.OneLine(err.Error()), exit})
+			line, _ := json.Marshal(errorLine{text.OneLine(err.Error()), exit}) // strings and numbers always encode
 			fmt.Fprintf(p.Stderr, "%s\n", line)
 		} else {
 			fmt.Fprintf(p.Stderr, "%s: %s\n", program, text.OneLine(err.Error()))
