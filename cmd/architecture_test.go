@@ -27,7 +27,7 @@ var layers = map[string][]string{
 	"pkg/text":           {},
 	"pkg/address":        {},
 	"pkg/statefile":      {},
-	"pkg/config":         {"pkg/address", "pkg/ratelimit", "pkg/text"},
+	"pkg/config":         {"pkg/address", "pkg/ratelimit"},
 	"pkg/retry":          {},
 	"pkg/report":         {"pkg/text"},
 	"pkg/ratelimit":      {"pkg/retry", "pkg/statefile"},

@@ -168,7 +168,7 @@ func copyProject(t *testing.T) string {
 // with the program's own. The README shows the settings that matter most.
 func TestReadmeTables(t *testing.T) {
 	rows := map[string]bool{}
-	for _, s := range config.All(config.GeneralGroup | config.APIGroup | config.ArchiveGroup) {
+	for _, s := range config.All(config.AllGroups) {
 		flag, env, standard := "-", "-", "-"
 		if s.Flag != "" {
 			flag = "`--" + s.Flag + "`"
