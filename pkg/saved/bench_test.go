@@ -17,7 +17,8 @@ import (
 	"polisen-events-collector/pkg/saved"
 )
 
-// BenchmarkRead reads saved responses in each form; MB/s are of JSON text.
+// BenchmarkRead reads saved responses in several forms. MB/s counts the decompressed
+// text.
 func BenchmarkRead(b *testing.B) {
 	const responses = 256
 	indented := bytes.Repeat(append(polisentest.Body(polisen.FullResponse), '\n'), responses)
@@ -59,7 +60,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// BenchmarkMemory reads 2 GB through a pipe and reports the heap at its highest.
+// BenchmarkMemory reads 2 GB from standard input and reports the highest memory use.
 func BenchmarkMemory(b *testing.B) {
 	body := append(polisentest.Body(polisen.FullResponse), '\n')
 	const responses = 10_000
@@ -84,7 +85,7 @@ func BenchmarkMemory(b *testing.B) {
 	}
 }
 
-// repeat is a stream that holds its text a number of times.
+// repeat is a reader that returns its text a number of times.
 type repeat struct {
 	text  []byte
 	at    int

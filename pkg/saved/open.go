@@ -11,11 +11,11 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// maxZstdWindow bounds the memory that a zstd stream may ask for; zstd itself
-// asks for more only with --long or --ultra.
+// maxZstdWindow bounds the memory for a zstd stream. The zstd tool needs more
+// only with --long or --ultra.
 const maxZstdWindow = 32 << 20
 
-// reader reads one file after the other with the same buffers.
+// reader reads one file after another with the same buffers.
 type reader struct {
 	scanner
 	stdin io.Reader
@@ -29,7 +29,8 @@ func newReader(ctx context.Context, stdin io.Reader, yield func(Item, error) boo
 	return r
 }
 
-// read yields the items of a file. The error is why it was not read to its end.
+// read yields the items of a file. It returns an error if it cannot read the file
+// to its end.
 func (r *reader) read(file string) error {
 	source, closeSource, err := r.open(file)
 	if err != nil {
@@ -45,33 +46,33 @@ func (r *reader) read(file string) error {
 	return r.scan(file, content)
 }
 
-func (r *reader) open(file string) (io.Reader, func(), error) {
+func (r *reader) open(file string) (source io.Reader, closeSource func(), err error) {
 	if file == Stdin {
-		source, done := interruptible(r.ctx, func() (io.ReadCloser, error) { return io.NopCloser(r.stdin), nil })
-		return source, done, nil
+		source, closeSource = interruptible(r.ctx, func() (io.ReadCloser, error) { return io.NopCloser(r.stdin), nil })
+		return source, closeSource, nil
 	}
 	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
-		source, done := interruptible(r.ctx, func() (io.ReadCloser, error) { return os.Open(file) })
-		return source, done, nil
+		source, closeSource = interruptible(r.ctx, func() (io.ReadCloser, error) { return os.Open(file) })
+		return source, closeSource, nil
 	}
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, nil, err
 	}
-	return f, func() { _ = f.Close() }, nil // it was only read
+	return f, func() { _ = f.Close() }, nil // closing a file that was only read loses nothing
 }
 
-// interruptible reads what open opens until ctx ends, even while that waits for
-// a writer or for input, as a terminal or a pipe does. It may be read ahead.
-func interruptible(ctx context.Context, open func() (io.ReadCloser, error)) (source io.Reader, done func()) {
+// interruptible reads from the result of open until ctx ends, even while open or
+// a read blocks, as on a terminal or a pipe. It may read more than is needed.
+func interruptible(ctx context.Context, open func() (io.ReadCloser, error)) (source io.Reader, closeSource func()) {
 	const chunk = 256 << 10
 	pr, pw := io.Pipe()
 	go func() {
 		r, err := open()
 		if err == nil {
-			// Without its WriteTo, which would choose a smaller buffer.
+			// The struct hides WriteTo, which would use a smaller buffer.
 			_, err = io.CopyBuffer(pw, struct{ io.Reader }{r}, make([]byte, chunk))
-			_ = r.Close() // it was only read
+			_ = r.Close() // closing a file that was only read loses nothing
 		}
 		pw.CloseWithError(err)
 	}()
@@ -82,19 +83,19 @@ func interruptible(ctx context.Context, open func() (io.ReadCloser, error)) (sou
 	}
 }
 
-// decompress returns the content of raw, which may be gzip or zstd, in any
-// number of members one after another.
-func decompress(raw *bufio.Reader) (content io.Reader, done func(), err error) {
+// decompress returns the content of raw. If raw is gzip or zstd, with any number
+// of members or frames, it decompresses it.
+func decompress(raw *bufio.Reader) (content io.Reader, closeContent func(), err error) {
 	magic, err := raw.Peek(4)
 	switch {
 	case err != nil && err != io.EOF:
 		return nil, nil, err
-	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}): // RFC 1952, 2.3.1
+	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}): // RFC 1952, section 2.3.1
 		z, err := gzip.NewReader(raw)
 		return z, func() {}, err
-	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}), // RFC 8878, 3.1.1
-		len(magic) == 4 && magic[0]&0xf0 == 0x50 && bytes.Equal(magic[1:], []byte{0x2a, 0x4d, 0x18}): // 3.1.2, a frame to skip
-		z, err := zstd.NewReader(raw, zstd.WithDecoderConcurrency(1), // no read-ahead, and so no more memory
+	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}), // RFC 8878, section 3.1.1
+		len(magic) == 4 && magic[0]&0xf0 == 0x50 && bytes.Equal(magic[1:], []byte{0x2a, 0x4d, 0x18}): // a skippable frame, section 3.1.2
+		z, err := zstd.NewReader(raw, zstd.WithDecoderConcurrency(1), // without read-ahead, to save memory
 			zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxZstdWindow))
 		if err != nil {
 			return nil, nil, err

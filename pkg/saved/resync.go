@@ -7,21 +7,21 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// patience bounds what looking for items may cost: the text of failed tries, as
-// a multiple of the content. Only content made to be slow comes near.
-const patience = 4
+// maxRescan bounds the bytes that resync parses without finding an item, as a
+// multiple of the bytes read. Without it the time for adversarial content would
+// grow with the square of its length.
+const maxRescan = 4
 
-// skip yields the text from here to the next item as damage.
-func (s *scanner) skip(damage string) bool {
-	s.place, s.after = unsure, item
-	// No item begins with the first byte: that is why we are here.
-	m := mark{first: 1}
+// skipDamage yields the text from here to the next item as damage.
+func (s *scanner) skipDamage(damage string) bool {
+	s.place, s.last = afterDamage, item
+	b := before{first: 1} // no item begins at the first byte
 	for {
 		s.fill(s.limit)
 		text := s.head()
-		cut, found := s.resync(text, m)
+		cut, found := s.resync(text, b)
 		raw := text[:cut]
-		m = m.past(raw)
+		b = b.add(raw)
 		if found || len(text) < s.limit {
 			raw = bytes.TrimRight(raw, spaces)
 		}
@@ -38,74 +38,75 @@ func (s *scanner) skip(damage string) bool {
 	}
 }
 
-// mark is what resync has to know of the text before it.
-type mark struct {
-	first int  // where an item may begin at the earliest
-	last  byte // the last byte
-	solid byte // the last byte that is no white space
-	fresh bool // nothing but white space since the last line end
+// before describes the text before a position.
+type before struct {
+	first    int  // number of bytes at the start at which no item can begin
+	last     byte // the last byte
+	nonSpace byte // the last byte that is not white space
+	indent   bool // only white space since the last line end
 }
 
-// past returns the mark after text.
-func (m mark) past(text []byte) mark {
-	m.first = 0
+// add returns the description of b's text and the given text after it.
+func (b before) add(text []byte) before {
+	b.first = 0
 	for _, c := range text {
-		m = m.next(c)
+		b = b.addByte(c)
 	}
-	return m
+	return b
 }
 
-func (m mark) next(c byte) mark {
-	m.last = c
+func (b before) addByte(c byte) before {
+	b.last = c
 	if isSpace(c) {
-		m.fresh = m.fresh || c == '\n'
+		b.indent = b.indent || c == '\n'
 	} else {
-		m.solid, m.fresh = c, false
+		b.nonSpace, b.indent = c, false
 	}
-	return m
+	return b
 }
 
-// startsLine reports whether what comes next is the first in its line. After a
-// colon it is a part of an item, unless it is not even indented.
-func (m mark) startsLine() bool { return m.last == '\n' || m.fresh && m.solid != ':' }
+// startsLine reports whether the next byte may be the first one of a response or
+// item on a line of its own. Indented text after a colon is the value of a member.
+func (b before) startsLine() bool { return b.last == '\n' || b.indent && b.nonSpace != ':' }
 
-// resync looks for the next item or array in text, and returns where to cut.
-// Without any, text is cut where it has to be decided with more text, which
-// there is if text is as long as an item may be, or else at its end.
-func (s *scanner) resync(text []byte, m mark) (cut int, found bool) {
-	first := m.first
-	m = m.past(text[:first])
-	for i := first; i < len(text); i++ {
+// resync looks for the next item or array in text and returns its offset. If it
+// finds none, cut is the end of the damaged text: the offset of a possible item
+// that needs more text to decide, or else the end of text.
+func (s *scanner) resync(text []byte, b before) (cut int, found bool) {
+	start := b.first
+	b = b.add(text[:start])
+	for i := start; i < len(text); i++ {
 		c := text[i]
-		begins, open := false, false
+		begins, undecided := false, false
 		switch {
-		case c == '[' && m.startsLine():
-			next, known := solid(text[i+1:])
-			begins, open = next == '{' || next == ']', !known
-		case c == '{' && (m.startsLine() || m.solid == ',' || m.solid == '['):
+		case c == '[' && b.startsLine():
+			next, known := firstNonSpace(text[i+1:])
+			begins, undecided = next == '{' || next == ']', !known
+		case c == '{' && (b.startsLine() || b.nonSpace == ',' || b.nonSpace == '['):
 			_, _, err := s.value(text[i:])
-			begins, open = err == nil, unfinished(err)
-			s.note(err, len(text)-i)
+			begins, undecided = err == nil, isTruncated(err)
+			s.countRescan(err, len(text)-i)
 		}
 		switch {
 		case begins:
 			return i, true
-		case open && i > 0 && len(text) == s.limit:
+		case undecided && i > 0 && len(text) == s.limit:
 			return i, false
-		case s.wasted > patience*(s.offset()+int64(s.limit)):
+		case s.rescanned > maxRescan*(s.offset()+int64(s.limit)):
 			return len(text), false
 		}
-		m = m.next(c)
+		b = b.addByte(c)
 	}
 	return len(text), false
 }
 
-// note counts how much of n bytes was read in vain, if there was an error.
-func (s *scanner) note(err error, n int) {
-	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok && !unfinished(err) {
+// countRescan counts the bytes that were parsed without finding an item. The
+// error is the decoder's, and n the length of its text.
+func (s *scanner) countRescan(err error, n int) {
+	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok && !isTruncated(err) {
 		n = int(e.ByteOffset)
 	}
 	if err != nil {
-		s.wasted += int64(n)
+		s.rescanned += int64(n)
 	}
 }

@@ -1,9 +1,8 @@
-// Package saved reads saved responses of the API as a stream of items: JSON
-// arrays, indented or not, one after another, lines of JSON, and mixtures of
-// them, plain or compressed. Memory is the same whatever the size.
+// Package saved reads saved responses of the API: [Source] reads one response in
+// place of a call to the API, and [Read] reads any number of them as a stream of
+// items.
 //
-// Damage costs the damaged text alone: reading goes on at the next item. What
-// an item means, and whether it is an event, is the caller's business.
+// It does not decide which items are events. The caller parses them.
 package saved
 
 import (
@@ -18,36 +17,40 @@ import (
 	"strings"
 )
 
-// MaxItem is the size, in bytes, of the longest item. Longer ones count as
-// damage. The API's are 504 bytes at most.
+// MaxItem is the size in bytes of the longest item; a longer one counts as damaged.
+// The longest item in 29,357 recorded responses has 504 bytes.
 const MaxItem = 1 << 20
 
-// Stdin is the path that stands for standard input.
+// Stdin is the path of standard input.
 const Stdin = "-"
 
-// Item is one item of a saved response.
+// Item is one item of a saved response, or damaged text between items.
 type Item struct {
-	// File is the path as it was given or found, Stdin for standard input.
+	// File is the path of the file, as given or found in a folder; Stdin for
+	// standard input.
 	File string
-	// Offset is that of the item's first byte in the decompressed content.
+	// Offset is the position of the first byte in the decompressed content.
 	Offset int64
-	// Raw is the item verbatim, with the white space inside it. It is valid
-	// until the next item. If Damage is empty it is a JSON value in UTF-8.
+	// Raw is the text, verbatim. It is valid until the next item. Without
+	// Damage it is one JSON value in UTF-8.
 	Raw []byte
-	// Damage, if not empty, says why Raw cannot be an item. Raw is empty if
-	// something is missing, such as a closing bracket; damaged text longer
-	// than MaxItem comes in pieces.
+	// Damage is the reason why Raw is not an item; empty if it is one. Raw may
+	// be empty if something is missing, such as a closing bracket. Damaged text
+	// longer than MaxItem is split into several items.
 	Damage string
 }
 
-// Read yields the items of the files in the order of paths. A folder stands
-// for all files in it and in the folders in it, by name; those whose names
-// begin with a dot are left out. Content that is gzip or zstd is decompressed.
-// Empty files hold no items.
+// Read yields the items of the files, in the order of paths. A file may contain
+// JSON arrays, indented or not, one after another, JSON values on lines of their
+// own, and any mixture. It may be compressed with gzip or zstd. A folder stands
+// for all files in it and in its subfolders, sorted by name, except those whose
+// names begin with a dot.
 //
-// A file that cannot be read to its end is an error that names it, after what
-// could be read of it; the consumer may go on to the next file. ctx's end is
-// the last error.
+// After damaged text Read goes on with the next item. If a file cannot be read to
+// its end, Read yields an error that names the file, after the items before; the
+// caller may go on to the next file. If ctx ends, its cause is the last error.
+//
+// The memory needed does not depend on the size of the files.
 func Read(ctx context.Context, paths []string, stdin io.Reader) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		r := newReader(ctx, stdin, yield)
@@ -71,7 +74,7 @@ func Read(ctx context.Context, paths []string, stdin io.Reader) iter.Seq2[Item, 
 	}
 }
 
-// files yields the paths of the files that path stands for.
+// files yields path, or the paths of the files in it if it is a folder.
 func files(path string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		if path == Stdin {
@@ -83,8 +86,8 @@ func files(path string) iter.Seq2[string, error] {
 			yield(path, err)
 			return
 		}
-		// The function returns nothing but nil and orders to skip, and so
-		// does WalkDir.
+		// WalkDir returns no error, since the function returns only nil, SkipDir
+		// and SkipAll.
 		_ = fs.WalkDir(os.DirFS(path), ".", func(name string, entry fs.DirEntry, err error) error {
 			full := filepath.Join(path, filepath.FromSlash(name))
 			switch {
@@ -106,7 +109,7 @@ func files(path string) iter.Seq2[string, error] {
 	}
 }
 
-// fileError names the file, once.
+// fileError returns an error that names the file once.
 func fileError(file string, err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		err = e.Err

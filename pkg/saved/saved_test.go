@@ -24,7 +24,7 @@ import (
 	"polisen-events-collector/pkg/saved"
 )
 
-// readAll returns what Read yields, one line each: the item, or the error.
+// readAll returns one line for each item or error that Read yields.
 func readAll(t *testing.T, dir string, paths []string, stdin io.Reader) (lines []string) {
 	t.Helper()
 	t.Chdir(dir)
@@ -82,7 +82,7 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-func TestErrorsAreTheCauses(t *testing.T) {
+func TestErrorsWrapTheirCauses(t *testing.T) {
 	for _, err := range saved.Read(t.Context(), []string{"missing"}, nil) {
 		if !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("got %v, want fs.ErrNotExist", err)
@@ -102,16 +102,16 @@ func TestCompressed(t *testing.T) {
 		content []byte
 		want    []string
 	}{
-		"gzip":         {gz, []string{one, two}},
-		"gzip members": {slices.Concat(gz, pack(t, second, gzipped)), []string{one, two, three}},
-		"zstd":         {zs, []string{one, two}},
-		"zstd frames":  {slices.Concat([]byte(skippable), zs, pack(t, second, zstandard)), []string{one, two, three}},
-		"no items":     {pack(t, nil, gzipped), nil},
-		"cut off gzip": {gz[:len(gz)-12], []string{one, "-: truncated: {\"id\":2", "-: error: read saved responses in -: unexpected EOF"}},
-		"bad checksum": {broken, []string{one, two, "-: error: read saved responses in -: gzip: invalid checksum"}},
-		"bad header":   {[]byte("\x1f\x8b\x09"), []string{"-: error: read saved responses in -: unexpected EOF"}},
-		"cut off zstd": {zs[:len(zs)-6], []string{"-: error: read saved responses in -: unexpected EOF"}},
-		"wide zstd":    {[]byte(wide), []string{"-: error: read saved responses in -: window size exceeded"}},
+		"gzip":                     {gz, []string{one, two}},
+		"gzip members":             {slices.Concat(gz, pack(t, second, gzipped)), []string{one, two, three}},
+		"zstd":                     {zs, []string{one, two}},
+		"zstd frames":              {slices.Concat([]byte(skippable), zs, pack(t, second, zstandard)), []string{one, two, three}},
+		"no items":                 {pack(t, nil, gzipped), nil},
+		"truncated gzip":           {gz[:len(gz)-12], []string{one, "-: truncated: {\"id\":2", "-: error: read saved responses in -: unexpected EOF"}},
+		"bad checksum":             {broken, []string{one, two, "-: error: read saved responses in -: gzip: invalid checksum"}},
+		"bad header":               {[]byte("\x1f\x8b\x09"), []string{"-: error: read saved responses in -: unexpected EOF"}},
+		"truncated zstd":           {zs[:len(zs)-6], []string{"-: error: read saved responses in -: unexpected EOF"}},
+		"zstd with a large window": {[]byte(wide), []string{"-: error: read saved responses in -: window size exceeded"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := readAll(t, t.TempDir(), []string{"-"}, bytes.NewReader(tt.content))
@@ -122,8 +122,9 @@ func TestCompressed(t *testing.T) {
 	}
 }
 
-// TestReadErrorEndsTheFileAlone: what was read before it counts.
-func TestReadErrorEndsTheFileAlone(t *testing.T) {
+// TestReadError: Read yields the items before the error, and goes on to the next
+// file.
+func TestReadError(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"next": `[3]`})
 	stdin := io.MultiReader(strings.NewReader(`[1,{"id":2`), iotest.ErrReader(errors.New("connection lost")))
@@ -139,13 +140,13 @@ func TestConsumerStops(t *testing.T) {
 	t.Chdir(dir)
 	for _, paths := range [][]string{{"a", "b"}, {"missing", "b"}, {".", "b"}} {
 		for range saved.Read(t.Context(), paths, nil) {
-			break // going on would make the iterator panic
+			break // the iterator would panic if it called yield again
 		}
 	}
 }
 
-// TestCancel: the end of the context ends the reading, even while standard
-// input gives nothing, and what was not read does not count as damaged.
+// TestCancel: Read ends with the context, even while it waits for standard input,
+// and unread text does not count as damaged.
 func TestCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reason := errors.New("stopped")
@@ -157,7 +158,7 @@ func TestCancel(t *testing.T) {
 			if _, err := io.WriteString(w, `[{"id":1},{"id"`); err != nil {
 				t.Error(err)
 			}
-			synctest.Wait() // for more to come
+			synctest.Wait() // until Read waits for more
 			cancel(reason)
 		}()
 		var got []string
@@ -177,7 +178,8 @@ func TestCancel(t *testing.T) {
 	})
 }
 
-// TestCancelPipe: the same goes for a named pipe, also before anybody writes.
+// TestCancelPipe: Read also ends with the context while it waits for a named pipe,
+// with or without a writer.
 func TestCancelPipe(t *testing.T) {
 	for name, text := range map[string]string{"no writer": "", "an idle writer": `[{"id":1},`} {
 		t.Run(name, func(t *testing.T) {
@@ -188,7 +190,7 @@ func TestCancelPipe(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			if text != "" {
-				w, err := os.OpenFile(pipe, os.O_RDWR, 0) // which waits for nobody
+				w, err := os.OpenFile(pipe, os.O_RDWR, 0) // O_RDWR does not wait for a reader
 				if err == nil {
 					defer w.Close()
 					_, err = io.WriteString(w, text)
@@ -197,7 +199,7 @@ func TestCancelPipe(t *testing.T) {
 					t.Fatal(err)
 				}
 			} else {
-				defer func() { // lets the reader's open return
+				defer func() { // ends the goroutine that opens the pipe
 					if w, err := os.OpenFile(pipe, os.O_RDWR, 0); err == nil {
 						w.Close()
 					}
@@ -210,7 +212,7 @@ func TestCancelPipe(t *testing.T) {
 			for _, err := range saved.Read(ctx, []string{pipe}, nil) {
 				if err == nil {
 					items++
-					time.AfterFunc(20*time.Millisecond, cancel) // while more is waited for
+					time.AfterFunc(20*time.Millisecond, cancel) // while Read waits for more
 				} else if !errors.Is(err, context.Canceled) {
 					t.Error(err)
 				}
@@ -222,7 +224,7 @@ func TestCancelPipe(t *testing.T) {
 	}
 }
 
-// TestCancelBetweenItems: reading ends at once, whatever is at hand.
+// TestCancelBetweenItems: Read ends at once, even with more items in memory.
 func TestCancelBetweenItems(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -235,8 +237,8 @@ func TestCancelBetweenItems(t *testing.T) {
 	}
 }
 
-// TestSameAsParse: what the API's client finds in responses is found in them
-// when they are saved, one after the other.
+// TestSameAsParse: Read finds the same events in saved responses, one after
+// another, as polisen.Parse finds in each.
 func TestSameAsParse(t *testing.T) {
 	var bodies [][]byte
 	for n := range 25 {

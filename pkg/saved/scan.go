@@ -11,51 +11,52 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// scanner finds the items in a content. It reads what stands between items
-// itself, and leaves the items to jsontext: so it can go on after damage.
+// scanner finds the items in a content. It reads the brackets and commas between
+// items itself and leaves only the items to jsontext, so it can go on after
+// damage.
 type scanner struct {
 	window
-	limit   int // MaxItem, less in tests
+	limit   int // the longest item in bytes: MaxItem, or less in tests
 	yield   func(Item, error) bool
-	stopped bool // the consumer wants no more
+	stopped bool // yield returned false
 	file    string
 
-	place  place
-	after  token // the last one, unless place is outside
-	wasted int64 // bytes in which no item was found
-	dec    jsontext.Decoder
-	text   bytes.Buffer // the decoder reads in place what it holds
+	place     place
+	last      token // the previous token; item if place is outside
+	rescanned int64 // bytes parsed without finding an item; see maxRescan
+	dec       jsontext.Decoder
+	text      bytes.Buffer // the decoder's input; it does not copy a bytes.Buffer
 }
 
-// place is where in the content the scanner stands.
+// place is the scanner's position in the structure of the content.
 type place int
 
 const (
 	outside place = iota // between arrays or lines
 	inArray
-	// unsure is the place after damage, which may have held brackets and
-	// commas: what seems to be missing or odd has been reported then.
-	unsure
+	// afterDamage is the place after damaged text, which may have contained
+	// brackets and commas. So no missing or misplaced token is reported here.
+	afterDamage
 )
 
-// token is what an array is made of.
+// token is a part of an array.
 type token int
 
 const (
-	bracket token = iota
+	bracket token = iota // the opening one
 	comma
 	item
 )
 
 var (
 	strict = []jsontext.Options{jsontext.AllowDuplicateNames(true)}
-	// "invalid" takes in the escape of half a surrogate pair, which JSON's
-	// grammar allows.
+	// lenient also allows the escape of half a surrogate pair, such as "\ud83d",
+	// which is valid JSON by RFC 8259.
 	lenient = append(strict, jsontext.AllowInvalidUTF8(true))
 )
 
 const (
-	spaces = " \t\r\n" // JSON's white space
+	spaces = " \t\r\n" // RFC 8259, section 2
 	bom    = "\xef\xbb\xbf"
 )
 
@@ -65,11 +66,11 @@ func (s *scanner) init(ctx context.Context, limit int, yield func(Item, error) b
 	s.ctx, s.limit, s.yield = ctx, limit, yield
 }
 
-// scan yields the items of a content. The error is why it was not read to its
-// end, unless the consumer stopped.
+// scan yields the items of a content. It returns an error if it cannot read the
+// content to its end.
 func (s *scanner) scan(file string, content io.Reader) error {
 	s.reset(content)
-	s.file, s.place, s.after, s.wasted = file, outside, item, 0
+	s.file, s.place, s.last, s.rescanned = file, outside, item, 0
 	for s.step() {
 	}
 	if s.err == io.EOF {
@@ -87,39 +88,39 @@ func (s *scanner) step() bool {
 			s.missing("the array is not closed at the end")
 		}
 		return false
-	case c == '[' && s.opens():
+	case c == '[' && s.opensArray():
 		if s.place == inArray && !s.missing("the array before it is not closed") {
 			return false
 		}
 		s.place = inArray
-		return s.take(bracket)
+		return s.accept(bracket)
 	case c == ',':
-		if s.place == outside || s.place == inArray && s.after != item {
-			return s.odd("a comma without an item before it", unsure, comma)
+		if s.place == outside || s.place == inArray && s.last != item {
+			return s.misplaced("a comma without an item before it", afterDamage, comma)
 		}
-		return s.take(comma)
+		return s.accept(comma)
 	case c == ']':
 		if s.place == outside {
-			return s.odd("a closing bracket without an array", outside, item)
+			return s.misplaced("a closing bracket without an array", outside, item)
 		}
-		if s.place == inArray && s.after == comma && !s.missing("an item is missing between comma and bracket") {
+		if s.place == inArray && s.last == comma && !s.missing("an item is missing between comma and bracket") {
 			return false
 		}
 		s.place = outside
-		return s.take(item)
+		return s.accept(item)
 	case c == bom[0] && s.hasBOM():
 		s.pos += len(bom)
 		return true
 	case c != '{' && !s.expectsItem():
-		return s.skip("text that belongs to no item")
-	case s.place == inArray && s.after == item:
-		s.place = unsure
+		return s.skipDamage("text that belongs to no item")
+	case s.place == inArray && s.last == item:
+		s.place = afterDamage
 		return s.missing("a comma is missing before it") && s.item()
 	}
 	return s.item()
 }
 
-// next goes to the next byte that is no white space.
+// next moves to the next byte that is not white space.
 func (s *scanner) next() (byte, bool) {
 	for {
 		for i, c := range s.unread() {
@@ -135,28 +136,28 @@ func (s *scanner) next() (byte, bool) {
 	}
 }
 
-// expectsItem reports whether anything but an object may be an item here.
+// expectsItem reports whether any JSON value may be an item here, and not only an
+// object.
 func (s *scanner) expectsItem() bool {
-	return s.place != outside && s.after == comma || s.place == inArray && s.after == bracket
+	return s.place != outside && s.last == comma || s.place == inArray && s.last == bracket
 }
 
-// opens reports whether the bracket here opens a response, rather than an item
-// that is an array. Where either could be, a line starts with a response, and
-// so does an object in brackets: the end of the one before it was cut off.
-func (s *scanner) opens() bool {
+// opensArray reports whether the bracket here opens a response, and not an item
+// that is an array. If both are possible, a bracket at the start of a line or
+// before an object opens a response: the end of the previous one was cut off.
+func (s *scanner) opensArray() bool {
 	if !s.expectsItem() || s.startsLine() {
 		return true
 	}
 	for {
-		c, ok := solid(s.head()[1:])
+		c, ok := firstNonSpace(s.head()[1:])
 		if ok || !s.grow() {
 			return c == '{'
 		}
 	}
 }
 
-// solid returns the first byte of text that is no white space.
-func solid(text []byte) (c byte, ok bool) {
+func firstNonSpace(text []byte) (c byte, ok bool) {
 	if text = bytes.TrimLeft(text, spaces); len(text) > 0 {
 		return text[0], true
 	}
@@ -168,26 +169,28 @@ func (s *scanner) hasBOM() bool {
 	return bytes.HasPrefix(s.unread(), []byte(bom))
 }
 
-func (s *scanner) take(t token) bool {
+// accept moves past the byte here, which is the token t.
+func (s *scanner) accept(t token) bool {
 	s.pos++
-	s.after = t
+	s.last = t
 	return true
 }
 
-// odd yields the byte here, a token in the wrong place, as damage.
-func (s *scanner) odd(damage string, p place, t token) bool {
+// misplaced yields the byte here as damage. The scanner then goes on as if it were
+// at p after the token t.
+func (s *scanner) misplaced(damage string, p place, t token) bool {
 	ok := s.emit(s.unread()[:1], damage)
 	s.place = p
-	return s.take(t) && ok
+	return s.accept(t) && ok
 }
 
-// missing yields that something should stand here.
+// missing yields damage without text.
 func (s *scanner) missing(damage string) bool { return s.emit(nil, damage) }
 
-// emit yields text, which stands here. It reports false if that was the last.
+// emit yields the text here. It reports whether to go on.
 func (s *scanner) emit(text []byte, damage string) bool {
 	if s.ctx.Err() != nil {
-		return false // the rest is not damaged, only unread
+		return false // the rest is not damaged: it was not read
 	}
 	s.stopped = !s.yield(Item{File: s.file, Offset: s.offset(), Raw: text, Damage: damage}, nil)
 	return !s.stopped
@@ -197,49 +200,49 @@ func (s *scanner) emit(text []byte, damage string) bool {
 func (s *scanner) item() bool {
 	for {
 		text := s.head()
-		n, flaw, err := s.value(text)
-		// A number may go on behind the end of the text.
-		if unfinished(err) || n == len(text) && text[0] != '{' {
+		n, damage, err := s.value(text)
+		// A number at the end of the text may have more digits after it.
+		if isTruncated(err) || n == len(text) && text[0] != '{' {
 			if s.grow() {
 				continue
 			}
 		}
 		if err != nil {
-			s.note(err, len(text))
-			return s.skip(s.reason(text, err))
+			s.countRescan(err, len(text))
+			return s.skipDamage(s.reason(text, err))
 		}
-		ok := s.emit(text[:n:n], flaw)
+		ok := s.emit(text[:n:n], damage)
 		s.pos += n
-		s.after = item
+		s.last = item
 		return ok
 	}
 }
 
-// head is the unread text, as much of it as an item may take.
+// head returns the unread text, up to the length of the longest item.
 func (s *scanner) head() []byte {
 	text := s.unread()
 	return text[:min(len(text), s.limit)]
 }
 
-// grow doubles the unread text as far as an item may reach, and reports
-// whether there is more of it.
+// grow doubles the head, up to the length of the longest item. It reports whether
+// the head is longer than before.
 func (s *scanner) grow() bool {
-	had := len(s.head())
-	return had < s.limit && s.fill(min(2*had, s.limit))
+	before := len(s.head())
+	return before < s.limit && s.fill(min(2*before, s.limit))
 }
 
-// value returns the length of the JSON value that text begins with, and what
-// is wrong inside it, if its end could be found all the same.
-func (s *scanner) value(text []byte) (n int, flaw string, err error) {
+// value returns the length of the JSON value at the start of text. The value is
+// damaged if its end was found although it is not valid UTF-8.
+func (s *scanner) value(text []byte) (n int, damage string, err error) {
 	n, err = s.parse(text, strict)
-	if err == nil || unfinished(err) {
+	if err == nil || isTruncated(err) {
 		return n, "", err
 	}
 	n, err = s.parse(text, lenient)
 	if err == nil && !utf8.Valid(text[:n]) {
-		flaw = "not valid UTF-8"
+		damage = "not valid UTF-8"
 	}
-	return n, flaw, err
+	return n, damage, err
 }
 
 func (s *scanner) parse(text []byte, options []jsontext.Options) (int, error) {
@@ -249,15 +252,15 @@ func (s *scanner) parse(text []byte, options []jsontext.Options) (int, error) {
 	return int(s.dec.InputOffset()), err
 }
 
-// unfinished reports whether the text ended before the value did.
-func unfinished(err error) bool { return err != nil && errors.Is(err, io.ErrUnexpectedEOF) }
+// isTruncated reports whether the text ended before the value did.
+func isTruncated(err error) bool { return err != nil && errors.Is(err, io.ErrUnexpectedEOF) }
 
-// reason says why text is no item, by the decoder's error.
+// reason returns the reason why text is not an item. The error is the decoder's.
 func (s *scanner) reason(text []byte, err error) string {
 	switch e, ok := errors.AsType[*jsontext.SyntacticError](err); {
-	case unfinished(err) && len(text) == s.limit:
+	case isTruncated(err) && len(text) == s.limit:
 		return fmt.Sprintf("longer than %d bytes", s.limit)
-	case unfinished(err):
+	case isTruncated(err):
 		return "truncated"
 	case ok:
 		return fmt.Sprintf("not JSON at byte %d: %v", s.offset()+e.ByteOffset, e.Err)

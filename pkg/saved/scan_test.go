@@ -16,14 +16,14 @@ import (
 	"pgregory.net/rapid"
 )
 
-// got is what a scan yields of an item.
+// got is an item that a scan yielded.
 type got struct {
 	Raw    string
 	Damage string
 	offset int64
 }
 
-// tester is what testing.T, testing.F and rapid.T have in common.
+// tester is implemented by *testing.T and *rapid.T.
 type tester interface {
 	Helper()
 	Context() context.Context
@@ -31,9 +31,9 @@ type tester interface {
 	Fatalf(format string, args ...any)
 }
 
-// scanAll scans content with items of at most limit bytes, and checks what
-// holds for any content: items in order, verbatim, whole JSON values or
-// damaged, and nothing but delimiters between them.
+// scanAll scans content with items of at most limit bytes. It checks that the items
+// are verbatim and in order, that each one without damage is a JSON value, and that
+// there are only delimiters between them.
 func scanAll(t tester, content string, limit int, wrap func(io.Reader) io.Reader) []got {
 	t.Helper()
 	var all []got
@@ -48,22 +48,23 @@ func scanAll(t tester, content string, limit int, wrap func(io.Reader) io.Reader
 	end := int64(0)
 	for _, g := range all {
 		if g.offset < end || !strings.HasPrefix(content[g.offset:], g.Raw) {
-			t.Fatalf("%+v is not at its offset %d, or before the end of the last at %d", g, g.offset, end)
+			t.Fatalf("%+v is not at offset %d, or begins before the end %d of the previous one", g, g.offset, end)
 		}
-		between(t, content[end:g.offset])
+		checkDelimiters(t, content[end:g.offset])
 		end = g.offset + int64(len(g.Raw))
 		if good := g.Damage == ""; good != (json.Valid([]byte(g.Raw)) && utf8.ValidString(g.Raw)) && good || len(g.Raw) > limit {
 			t.Fatalf("%+v", g)
 		}
 	}
-	between(t, content[end:])
+	checkDelimiters(t, content[end:])
 	return all
 }
 
-func between(t tester, text string) {
+// checkDelimiters checks that text consists of delimiters.
+func checkDelimiters(t tester, text string) {
 	t.Helper()
 	if rest := strings.Trim(strings.ReplaceAll(text, bom, ""), spaces+",[]"); rest != "" {
-		t.Fatalf("%q was passed over", rest)
+		t.Fatalf("%q was skipped", rest)
 	}
 }
 
@@ -74,7 +75,7 @@ func TestScan(t *testing.T) {
 		notClosed = "the array before it is not closed"
 		atEnd     = "the array is not closed at the end"
 		noComma   = "a comma is missing before it"
-		stray     = "text that belongs to no item"
+		noItem    = "text that belongs to no item"
 	)
 	good := func(raws ...string) (all []got) {
 		for _, raw := range raws {
@@ -113,14 +114,14 @@ func TestScan(t *testing.T) {
 		"truncated at the end, in a word": {`[nul`, [][]got{damaged(`nul`, "truncated")}},
 		"truncated at the end, after":     {`[{"id":1},`, [][]got{good(`{"id":1}`), damaged("", atEnd)}},
 		"truncated line":                  {"{\"id\":1}\n{\"id\":\n{\"id\":3}\n", [][]got{good(`{"id":1}`), damaged(`{"id":`, "truncated"), good(`{"id":3}`)}},
-		"truncated start":                 {"\"a\"},{\"id\":2}]\n[{\"id\":3}]", [][]got{damaged(`"a"}`, stray), good(`{"id":2}`, `{"id":3}`)}},
+		"truncated start":                 {"\"a\"},{\"id\":2}]\n[{\"id\":3}]", [][]got{damaged(`"a"}`, noItem), good(`{"id":2}`, `{"id":3}`)}},
 
 		"page between arrays": {"[{\"id\":1}]\n<html>\n<a href=\"[x]\">{</a>\n</html>\n[{\"id\":2}]",
-			[][]got{good(`{"id":1}`), damaged("<html>\n<a href=\"[x]\">{</a>\n</html>", stray), good(`{"id":2}`)}},
+			[][]got{good(`{"id":1}`), damaged("<html>\n<a href=\"[x]\">{</a>\n</html>", noItem), good(`{"id":2}`)}},
 		"page in an array": {"[\n  {\"id\":1},\n<<<<<<< HEAD\n  {\"id\":2}\n]",
 			[][]got{good(`{"id":1}`), damaged("<<<<<<< HEAD", "not JSON at byte 14: invalid character '<' at start of value"), good(`{"id":2}`)}},
-		"words outside of an array": {"404 not found\nnull\n{\"id\":1}", [][]got{damaged("404 not found\nnull", stray), good(`{"id":1}`)}},
-		"NUL bytes":                 {"{\"id\":1}\n\x00\x00\x00\n{\"id\":2}", [][]got{good(`{"id":1}`), damaged("\x00\x00\x00", stray), good(`{"id":2}`)}},
+		"words outside of an array": {"404 not found\nnull\n{\"id\":1}", [][]got{damaged("404 not found\nnull", noItem), good(`{"id":1}`)}},
+		"NUL bytes":                 {"{\"id\":1}\n\x00\x00\x00\n{\"id\":2}", [][]got{good(`{"id":1}`), damaged("\x00\x00\x00", noItem), good(`{"id":2}`)}},
 		"NUL bytes in an item": {"[{\"id\":1,\"a\":\"\x00\x00\"},{\"id\":2}]",
 			[][]got{damaged("{\"id\":1,\"a\":\"\x00\x00\"}", `not JSON at byte 14: invalid character '\x00' in string (expecting non-control character)`), good(`{"id":2}`)}},
 		"not UTF-8": {"[{\"a\":\"\xff\"},{\"id\":2}]", [][]got{damaged("{\"a\":\"\xff\"}", "not valid UTF-8"), good(`{"id":2}`)}},
@@ -129,7 +130,7 @@ func TestScan(t *testing.T) {
 		"comma missing in an item":      {`[{"id":1 "a":2},{"id":3}]`, [][]got{damaged(`{"id":1 "a":2}`, `not JSON at byte 9: invalid character '"' after object value (expecting ',' or '}')`), good(`{"id":3}`)}},
 		"quote missing":                 {`[{"a":"b},{"id":2,"a":"b"},{"id":3}]`, [][]got{damaged(`{"a":"b}`, `not JSON at byte 12: invalid character 'i' after object value (expecting ',' or '}')`), good(`{"id":2,"a":"b"}`, `{"id":3}`)}},
 		"brace missing":                 {`[{"l":{"a":1},{"id":2}]`, [][]got{damaged(`{"l":{"a":1}`, `not JSON at byte 14: invalid character '{' at start of string (expecting '"')`), good(`{"id":2}`)}},
-		"brace too many":                {`[{"id":1}},{"id":2}]`, [][]got{good(`{"id":1}`), damaged("}", stray), good(`{"id":2}`)}},
+		"brace too many":                {`[{"id":1}},{"id":2}]`, [][]got{good(`{"id":1}`), damaged("}", noItem), good(`{"id":2}`)}},
 		"opening bracket missing":       {`{"id":1},{"id":2}]`, [][]got{good(`{"id":1}`), damaged(",", "a comma without an item before it"), good(`{"id":2}`)}},
 		"opening bracket too many":      {`[[{"id":1}]`, [][]got{damaged("", notClosed), good(`{"id":1}`)}},
 		"closing bracket too many":      {`[{"id":1}]][{"id":2}]`, [][]got{good(`{"id":1}`), damaged("]", "a closing bracket without an array"), good(`{"id":2}`)}},
@@ -138,6 +139,8 @@ func TestScan(t *testing.T) {
 		"comma last":                    {`[{"id":1},]`, [][]got{good(`{"id":1}`), damaged("", "an item is missing between comma and bracket")}},
 		"nested object is no candidate": {"[{\"a\" 1,\"l\":{\"b\":2},\"m\":\n {\"b\":3}},{\"id\":2}]", [][]got{damaged("{\"a\" 1,\"l\":{\"b\":2},\"m\":\n {\"b\":3}}", `not JSON at byte 6: invalid character '1' after object name (expecting ':')`), good(`{"id":2}`)}},
 		"word in an array":              {`[{"id":1},undefined,{"id":2}]`, [][]got{good(`{"id":1}`), damaged("undefined", "not JSON at byte 10: invalid character 'u' at start of value"), good(`{"id":2}`)}},
+		"comma at the start of the line after a cut-off item": {"{\"id\":1}\n[{\"id\":7,\"name\":\"a\n,{\"id\":2,\"l\":{\"a\":[\"\",{\"b\":[]}]}}]",
+			[][]got{good(`{"id":1}`), damaged("{\"id\":7,\"name\":\"a\n", `not JSON at byte 27: invalid character '\n' in string (expecting non-control character)`), good(`{"id":2,"l":{"a":["",{"b":[]}]}}`)}},
 		"damage hides no later damage": {"[{\"id\":1 2}]\n[{\"id\":3}\n[{\"id\":4}]",
 			[][]got{damaged("{\"id\":1 2}]", `not JSON at byte 9: invalid character '2' after object value (expecting ',' or '}')`), good(`{"id":3}`), damaged("", notClosed), good(`{"id":4}`)}},
 	} {
@@ -152,11 +155,11 @@ func TestScan(t *testing.T) {
 	}
 }
 
-// same compares what was scanned; scanAll has checked the offsets.
+// same compares text and damage. scanAll checks the offsets.
 func same(a, b got) bool { return a.Raw == b.Raw && a.Damage == b.Damage }
 
-// sameText does not compare how a damage is put: of a letter of several bytes
-// the decoder shows what it has got.
+// sameText does not compare the damage texts: if a letter has several bytes, the
+// decoder's message shows those that it has read.
 func sameText(a, b got) bool {
 	return a.offset == b.offset && a.Raw == b.Raw && (a.Damage == "") == (b.Damage == "")
 }
@@ -172,7 +175,7 @@ func TestLimit(t *testing.T) {
 		"fits":     {"[" + fits + "]", []got{{Raw: fits}}},
 		"too long": {"[" + long + `,{"id":2}]`, []got{{Raw: long[:limit], Damage: "longer than 64 bytes"}, {Raw: long[limit:], Damage: "longer than 64 bytes"}, {Raw: `{"id":2}`}}},
 		"a number": {"[" + strings.Repeat("1", limit+1) + `,{"id":2}]`, []got{{Raw: strings.Repeat("1", limit)}, {Raw: "1", Damage: "text that belongs to no item"}, {Raw: `{"id":2}`}}},
-		"stray text": {strings.Repeat("<p>", limit) + `[{"id":2}]`, []got{
+		"text without items": {strings.Repeat("<p>", limit) + `[{"id":2}]`, []got{
 			{Raw: strings.Repeat("<p>", limit)[:limit], Damage: "text that belongs to no item"},
 			{Raw: strings.Repeat("<p>", limit)[limit : 2*limit], Damage: "text that belongs to no item"},
 			{Raw: strings.Repeat("<p>", limit)[2*limit:], Damage: "text that belongs to no item"},
@@ -203,7 +206,7 @@ func TestLimit(t *testing.T) {
 	}
 }
 
-// TestWindowsEdge: items are what they are wherever the window ends.
+// TestWindowsEdge: the position of the window's end does not change the items.
 func TestWindowsEdge(t *testing.T) {
 	const n = firstWindow / 4
 	for shift := range 4 {
@@ -216,19 +219,19 @@ func TestWindowsEdge(t *testing.T) {
 	}
 }
 
-// TestHardToDecide: text in which an item seems to begin at every other byte
-// ends all the same, in a time that grows with its length alone.
-func TestHardToDecide(t *testing.T) {
+// TestAdversarialContent has content in which an item seems to begin at many bytes.
+// The time to scan it is proportional to its length.
+func TestAdversarialContent(t *testing.T) {
 	for _, text := range []string{`{"":[`, `[`, `{"a":1,`, "\n[", "\n{", "[{}", "\n{\"a\":" + strings.Repeat(" ", 100), `{"a":[` + strings.Repeat(" ", 100) + "{},"} {
 		content := strings.Repeat(text, 2*MaxItem/len(text))
 		scanAll(t, content, MaxItem, whole)
 	}
 }
 
-// TestGoodItemsSurvive: whatever is put between items, and however many
-// arrays or lines they are in, all of them are yielded, in order.
+// TestGoodItemsSurvive has items in arrays and on lines, with damaged text between
+// them. A scan yields all items, in order.
 func TestGoodItemsSurvive(t *testing.T) {
-	// None of these looks like an item further in, or eats the next line.
+	// None of these contains an item, or swallows the next line.
 	damages := []string{
 		`{"id":7,"name":"a`, `{"id":7,`, `{"id":7,"l":{"a":`, `{"id" 7}`, `{"id":7,"l":{"a":1}`, `"id":7}`, "<html>{}[", "\x00\x00",
 		"{\"a\":\"\xff\"}", "404 not found", `{"id":7}}`, "]", ",", "[", `[{"id`, `"`, `{`, `}`, `\`, "=======", "[]]", `{"a":[[[`,
@@ -238,11 +241,11 @@ func TestGoodItemsSurvive(t *testing.T) {
 		var content bytes.Buffer
 		var want []string
 		newItem := func() string {
-			quoted, _ := json.Marshal(text.Draw(t, "text")) // a string always encodes
+			quoted, _ := json.Marshal(text.Draw(t, "text")) // strings always encode
 			raw := fmt.Sprintf(`{"id":%d,"name":%s,"l":{"a":[%[2]s,{"b":[]}]}}`, 1000+len(want), quoted)
 			if rapid.Bool().Draw(t, "indent") {
 				var b bytes.Buffer
-				_ = json.Indent(&b, []byte(raw), "  ", "  ") // valid by the above
+				_ = json.Indent(&b, []byte(raw), "  ", "  ") // raw is valid JSON
 				raw = b.String()
 			}
 			want = append(want, raw)
@@ -260,9 +263,9 @@ func TestGoodItemsSurvive(t *testing.T) {
 				content.WriteString("[")
 				sep := rapid.SampledFrom([]string{",", ",\n  ", " , "}).Draw(t, "sep")
 				n := rapid.IntRange(0, 3).Draw(t, "items")
-				hurt := rapid.IntRange(0, 2*n).Draw(t, "at")
+				damagedAt := rapid.IntRange(0, 2*n).Draw(t, "at")
 				for i := range n {
-					if i == hurt {
+					if i == damagedAt {
 						content.WriteString(rapid.SampledFrom(damages).Draw(t, "damage") + "\n" + sep)
 					}
 					content.WriteString(newItem())
@@ -285,7 +288,7 @@ func TestGoodItemsSurvive(t *testing.T) {
 	})
 }
 
-// FuzzScan: no content does harm, and how it arrives makes no difference.
+// FuzzScan checks any content, and that the sizes of the reads make no difference.
 func FuzzScan(f *testing.F) {
 	f.Add(`[{"id":1},{"id":2}]`+"\n"+`{"id":3}`, uint8(20))
 	f.Add("[[{\"a\":[1,{\"b\":\"\xff\"}]},\n{\"\n[{", uint8(7))

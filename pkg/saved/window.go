@@ -5,10 +5,10 @@ import (
 	"io"
 )
 
-// firstWindow is the size of the window while all items are small.
+// firstWindow is the initial size of a window in bytes.
 const firstWindow = 256 << 10
 
-// window is the part of the content at which the scanner looks.
+// window is the part of the content that is in memory.
 type window struct {
 	ctx  context.Context
 	src  io.Reader
@@ -16,7 +16,7 @@ type window struct {
 	pos  int // buf[pos:end] is unread
 	end  int
 	base int64 // offset of buf[0] in the content
-	err  error // why nothing comes after buf[:end]; nil if something may
+	err  error // why src has no more bytes; nil if it may have
 }
 
 func (w *window) reset(src io.Reader) {
@@ -28,21 +28,23 @@ func (w *window) reset(src io.Reader) {
 
 func (w *window) unread() []byte { return w.buf[w.pos:w.end] }
 
+// startsLine reports whether the next byte is the first of its line.
 func (w *window) startsLine() bool { return w.pos == 0 || w.buf[w.pos-1] == '\n' }
 
+// offset returns the offset of the next byte in the content.
 func (w *window) offset() int64 { return w.base + int64(w.pos) }
 
-// fill reads until n bytes are unread, if the content has as many, and reports
-// whether there are more of them than before. What unread returned before is
-// not valid any more.
+// fill reads until n bytes are unread, or to the end of the content. It reports
+// whether there are more of them than before. It invalidates earlier results of
+// unread.
 func (w *window) fill(n int) bool {
-	had := w.end - w.pos
+	before := w.end - w.pos
 	if n > len(w.buf)-w.pos {
 		buf := w.buf
 		if n+1 > len(buf) {
-			buf = make([]byte, 2*(n+1)) // room to move on in without moving the text each time
+			buf = make([]byte, 2*(n+1)) // twice as large, so that not every fill has to copy
 		}
-		keep := max(w.pos-1, 0) // the byte before tells whether a line starts here
+		keep := max(w.pos-1, 0) // startsLine needs the byte before
 		w.base += int64(keep)
 		w.pos, w.end = w.pos-keep, copy(buf, w.buf[keep:w.end])
 		w.buf = buf
@@ -56,5 +58,5 @@ func (w *window) fill(n int) bool {
 		got, w.err = w.src.Read(w.buf[w.end:])
 		w.end += got
 	}
-	return w.end-w.pos > had
+	return w.end-w.pos > before
 }
