@@ -7,7 +7,7 @@ import (
 	"polisen-events-collector/pkg/config"
 )
 
-// TestCredentialsOptions checks that the settings of credentials reach ociauth.
+// TestCredentialsOptions: what settings say of credentials reaches those who look.
 func TestCredentialsOptions(t *testing.T) {
 	s := config.Archive{
 		RetryBase: 7 * time.Millisecond,

@@ -27,11 +27,12 @@ type verifyOptions struct {
 	concurrency int
 	quick       bool
 	maxAge      time.Duration
+	maxAgeSet   bool // --max-age is on the command line
 	repair      repairMode
 	dryRun      bool
 }
 
-// repairMode is the value of --repair: empty if the flag is not given.
+// repairMode is the value of --repair, empty without the flag.
 type repairMode string
 
 const (
@@ -39,58 +40,47 @@ const (
 	repairDuplicates repairMode = "duplicates"
 )
 
-// Choices returns the values for completion in a shell.
-func (m *repairMode) Choices() []string {
-	return []string{string(repairDocument), string(repairDuplicates)}
-}
-
-// Set, String and Type make it a pflag.Value.
+// Set implements pflag.Value.
 func (m *repairMode) Set(text string) error {
 	if *m = repairMode(text); *m != repairDocument && *m != repairDuplicates {
-		return fmt.Errorf("not one of %s, %s", repairDocument, repairDuplicates)
+		return fmt.Errorf("must be %s or %s", repairDocument, repairDuplicates)
 	}
 	return nil
 }
 
 func (m *repairMode) String() string { return string(*m) }
-func (m *repairMode) Type() string   { return "WHAT" }
+func (m *repairMode) Type() string   { return "MODE" }
 
 func newVerifyCmd(p Process) *cobra.Command {
 	var opts verifyOptions
 	cmd := &cobra.Command{
 		Use:   "verify",
-		Short: "Check that the archive holds each event once, and mend it",
-		Long: `Reads the whole archive, or the days from --from to --to, and checks that each
-object, each line and the metadata document is as it should be and fits the others:
-names, UTF-8, JSON, fields, dates, each event once, revisions that differ, days
-without events, the document's list of seen ids, the last commit's objects. Every
-finding is a line that names the object and line, what was expected and found, and
-the command that mends it. Nothing is written. It may run beside other commands.
+		Short: "Check that the archive holds each event once, and repair it",
+		Long: `Reads every object of the archive and checks names, lines, dates, duplicates and the
+metadata document. It prints one line per finding: the object, what was expected,
+what was found, and the command that fixes it. It writes nothing.
 
-With --repair what can be mended without a loss is: objects of the last commit that
-are missing are put, ids that are stored nowhere are forgotten so that the next run
-stores them, a lost or damaged document is rebuilt. --repair=duplicates also takes
-out events that stand in the archive more than once, and puts later versions among
-the revisions: their objects are rewritten under new names, and the old ones deleted
-when the new ones are safe. Either may be killed at any time and run again, and each
-act is printed; with --dry-run they are printed alone.
+--repair fixes what it can without losing data: it stores missing objects of the last
+commit, removes listed ids that are not in the archive so that the next run stores
+them, and rebuilds a lost or damaged document. --repair=duplicates also removes
+duplicates and moves later versions to revisions/: it rewrites their objects under new
+names and then deletes the old ones. A repair may be killed at any time and run again.
 
-With --quick no events are read. It is the health check of an archive that is
-collected into: the last run was well and not too long ago, its commit is complete,
-and events are not about to be missed. It prints one line in the form of monitoring
-plugins.`,
-		Example: `  # is all well?
+--quick reads no events. It checks that the last run succeeded recently, that its
+objects are stored and that the next run will miss no events, and prints one line for
+monitoring plugins.`,
+		Example: `  # audit an archive
   ` + program + ` verify --store ./archive
-  # one month only, for a program
+  # audit one month, for a program
   ` + program + ` verify --from 2026-01-01 --to 2026-01-31 --output json
-  # what a repair would do, then do it
+  # show what a repair would do, then repair
   ` + program + ` verify --repair=duplicates --dry-run
   ` + program + ` verify --repair=duplicates
-  # health check for monitoring: a run missed for 45 minutes
+  # check the health: fail if no run finished in the last 45 minutes
   ` + program + ` verify --quick --max-age 45m`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && opts.repair != "" && new(repairMode).Set(args[0]) == nil {
-				return usagef("--repair takes its value with an equals sign: --repair=%s", args[0])
+				return usagef("--repair needs an equals sign before its value: --repair=%s", args[0])
 			}
 			return noArgs(cmd, args)
 		},
@@ -100,54 +90,65 @@ plugins.`,
 			if err != nil {
 				return err
 			}
-			if err := opts.check(cmd.Flags().Changed("max-age")); err != nil {
-				return err
-			}
+			opts.maxAgeSet = cmd.Flags().Changed("max-age")
 			return p.runVerify(cmd.Context(), s, opts, log)
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&opts.from, "from", "", "first `DATE` to read, as 2026-01-31")
 	flags.StringVar(&opts.to, "to", "", "last `DATE` to read")
-	flags.IntVar(&opts.concurrency, "concurrency", 32, "most `CALLS` to the store at a time")
-	flags.BoolVar(&opts.quick, "quick", false, "health check without reading events: one line for monitoring")
-	flags.DurationVar(&opts.maxAge, "max-age", 45*time.Minute, "with --quick, how long ago the last run may have finished (`AGE`)")
-	flags.Var(&opts.repair, "repair", "mend what can be mended; =duplicates removes doubles too")
+	flags.IntVar(&opts.concurrency, "concurrency", 32, "maximum number of concurrent store `CALLS`")
+	flags.BoolVar(&opts.quick, "quick", false, "check the health without reading events, and print one line for monitoring")
+	flags.DurationVar(&opts.maxAge, "max-age", 45*time.Minute, "with --quick, longest allowed time since the last run finished (`AGE`)")
+	flags.Var(&opts.repair, "repair", "fix what can be fixed without losing data; =duplicates also removes duplicates")
 	flags.Lookup("repair").NoOptDefVal = string(repairDocument)
-	flags.BoolVar(&opts.dryRun, "dry-run", false, "with --repair, show what would be done, and write nothing")
+	flags.BoolVar(&opts.dryRun, "dry-run", false, "with --repair, show the actions and write nothing")
 	config.Bind(flags, config.ArchiveGroup)
 	return cmd
 }
 
-// check finds what is wrong with the flags' combination.
-func (o verifyOptions) check(maxAgeGiven bool) error {
-	bounded := o.from != "" || o.to != ""
-	from, fromErr := archive.ParseDate(cmp.Or(o.from, "0001-01-01"))
-	to, toErr := archive.ParseDate(cmp.Or(o.to, "9999-12-31"))
+// check validates the combination of the flags, and parses the days; a day that
+// is not given is the zero Date.
+func (o verifyOptions) check() (from, to archive.Date, err error) {
+	limited := o.from != "" || o.to != ""
 	switch {
-	case o.quick && (bounded || o.repair != ""):
-		return usagef("--quick does not go with --from, --to or --repair")
-	case o.repair != "" && bounded:
-		return usagef("--repair does not go with --from or --to: it needs the whole archive")
+	case o.quick && (limited || o.repair != ""):
+		err = usagef("--quick does not work with --from, --to or --repair")
+	case o.repair != "" && limited:
+		err = usagef("--repair does not work with --from or --to: it needs the whole archive")
 	case o.dryRun && o.repair == "":
-		return usagef("--dry-run is for --repair: nothing else writes")
-	case maxAgeGiven && !o.quick:
-		return usagef("--max-age is for --quick")
+		err = usagef("--dry-run works only with --repair")
+	case o.maxAgeSet && !o.quick:
+		err = usagef("--max-age works only with --quick")
 	case o.concurrency < 1:
-		return usagef("--concurrency: %d is not at least 1", o.concurrency)
+		err = usagef("--concurrency: %d is less than 1", o.concurrency)
 	case o.maxAge <= 0:
-		return usagef("--max-age: %v is not a time", o.maxAge)
-	case fromErr != nil:
-		return usagef("--from: %w", fromErr)
-	case toErr != nil:
-		return usagef("--to: %w", toErr)
-	case from.Compare(to) > 0:
-		return usagef("--from %s is after --to %s", from, to)
+		err = usagef("--max-age: %v is not longer than 0s", o.maxAge)
 	}
-	return nil
+	if err != nil {
+		return from, to, err
+	}
+	if o.from != "" {
+		if from, err = archive.ParseDate(o.from); err != nil {
+			return from, to, usagef("--from: %w", err)
+		}
+	}
+	if o.to != "" {
+		if to, err = archive.ParseDate(o.to); err != nil {
+			return from, to, usagef("--to: %w", err)
+		}
+	}
+	if o.from != "" && o.to != "" && from.Compare(to) > 0 {
+		return from, to, usagef("--from %s is after --to %s", from, to)
+	}
+	return from, to, nil
 }
 
 func (p Process) runVerify(ctx context.Context, s config.Settings, opts verifyOptions, log *slog.Logger) error {
+	from, to, err := opts.check()
+	if err != nil {
+		return err
+	}
 	ctx, cancel := withTimeout(ctx, s.Archive.Timeout)
 	defer cancel()
 	st, err := openStore(ctx, s.Archive, log, report.NewRecorder(time.Now))
@@ -155,41 +156,35 @@ func (p Process) runVerify(ctx context.Context, s config.Settings, opts verifyOp
 		return err
 	}
 	if opts.quick {
-		return p.runQuick(ctx, st, s.General, opts)
+		return p.checkHealth(ctx, st, s.General, opts)
 	}
-	o := verify.Options{Concurrency: opts.concurrency, Now: time.Now, Flags: s.Archive.Flags}
-	if opts.from != "" {
-		o.From, _ = archive.ParseDate(opts.from) // checked before
+	o := verify.Options{Concurrency: opts.concurrency, From: from, To: to, Now: time.Now, Command: archiveCommand(s.Archive)}
+	if opts.repair != "" {
+		return p.repair(ctx, st, s.General, o, opts)
 	}
-	if opts.to != "" {
-		o.To, _ = archive.ParseDate(opts.to)
-	}
-	var result *verify.Result
-	if opts.repair == "" {
-		result, err = verify.Audit(ctx, st, o)
-	} else {
-		result, err = verify.Repair(ctx, st, o, verify.RepairOptions{
-			Duplicates: opts.repair == repairDuplicates,
-			Writer:     archive.Options{RunID: rand.Text(), Now: time.Now, Pause: pipeline.Pause(retry.System), DryRun: opts.dryRun},
-		})
-	}
+	result, err := verify.Audit(ctx, st, o)
 	if err != nil {
-		err = fmt.Errorf("%w: %w", pipeline.ErrStore, err)
+		return fmt.Errorf("%w: %w", pipeline.ErrStore, err)
 	}
-	if result != nil {
-		finished := err == nil
-		err = errors.Join(err, p.printResult(s.General, result, func(w io.Writer) error {
-			if !finished { // a check that did not finish has no verdict
-				return result.ActsText(w)
-			}
-			return result.Text(w, s.General.Quiet)
-		}))
-		err = cmp.Or(err, result.Err())
-	}
-	return err
+	return cmp.Or(p.printVerified(s.General, result), result.Err())
 }
 
-func (p Process) runQuick(ctx context.Context, st store.Store, s config.General, opts verifyOptions) error {
+func (p Process) printVerified(s config.General, r *verify.Result) error {
+	return p.printResult(s, r, func(w io.Writer) error { return r.Text(w, s.Quiet) })
+}
+
+func (p Process) repair(ctx context.Context, st store.Store, s config.General, o verify.Options, opts verifyOptions) error {
+	result, err := verify.Repair(ctx, st, o, verify.RepairOptions{
+		Duplicates: opts.repair == repairDuplicates,
+		Writer:     archive.Options{RunID: rand.Text(), Now: time.Now, Pause: pipeline.Pause(retry.System), DryRun: opts.dryRun},
+	})
+	if err != nil { // there are no findings, but there may be actions
+		return errors.Join(fmt.Errorf("%w: %w", pipeline.ErrStore, err), p.printResult(s, result, result.ActionsText))
+	}
+	return cmp.Or(p.printVerified(s, result), result.Err())
+}
+
+func (p Process) checkHealth(ctx context.Context, st store.Store, s config.General, opts verifyOptions) error {
 	h, err := status.CheckHealth(ctx, st, status.HealthOptions{MaxAge: opts.maxAge, Concurrency: opts.concurrency, Now: time.Now()})
 	if err != nil {
 		return fmt.Errorf("%w: %w", pipeline.ErrStore, err)

@@ -13,8 +13,8 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-// TestVerifyBucket finds and removes a double in a bucket, and tells findings
-// from a bucket that cannot be read.
+// TestVerifyBucket finds and removes a duplicate in a bucket. A bucket that cannot
+// be read is an error, not a finding.
 func TestVerifyBucket(t *testing.T) {
 	cloud, err := cloudtest.Start(t.TempDir(), "127.0.0.1:0")
 	if err != nil {
@@ -62,7 +62,7 @@ func TestVerifyBucket(t *testing.T) {
 		t.Errorf("%d events, problems %v", len(c.Events), c.Problems)
 	}
 
-	// An object that arrives other than it was written, time after time.
+	// Each read of the object returns damaged content.
 	cloud.SetIntercept(func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
 		if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, first) {
 			w = flipped{w}
@@ -81,7 +81,7 @@ func TestVerifyBucket(t *testing.T) {
 	want(7, "CRITICAL - no run has ever finished", "--quick")
 }
 
-// flipped damages the body of an answer.
+// flipped damages the body of a response.
 type flipped struct{ http.ResponseWriter }
 
 func (f flipped) Write(body []byte) (int, error) {

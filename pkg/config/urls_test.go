@@ -16,7 +16,7 @@ func TestParseStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	longest := "oci://" + strings.Repeat("n", 128) + "/" + strings.Repeat("b", 256)
-	tests := map[string]string{ // from text to String
+	tests := map[string]string{ // text to the String of what it means
 		longest:                 longest,
 		"oci://ns/events":       "oci://ns/events",
 		"oci://ns/events/":      "oci://ns/events",
@@ -47,8 +47,7 @@ func TestParseStore(t *testing.T) {
 	}
 }
 
-// TestStoreRoundTrip checks that ParseStore returns the same store for its
-// String.
+// TestStoreRoundTrip: what a store calls itself names that same store.
 func TestStoreRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.OneOf(

@@ -12,28 +12,20 @@ import (
 	"strings"
 
 	"github.com/oracle/oci-go-sdk/v65/common"
-
-	"polisen-events-collector/pkg/address"
 )
 
-// fromProfile returns the API key of a profile.
+// fromProfile takes a user's API key from a profile.
 func fromProfile(o Options) (*Credentials, error) {
 	p, err := readProfile(o)
 	if err != nil {
 		return nil, err
 	}
-	required := []string{"user", "tenancy", "fingerprint", "key_file"}
+	want := []string{"user", "tenancy", "fingerprint", "key_file"}
 	if o.region("") == "" {
-		required = append(required, "region")
+		want = append(want, "region")
 	}
-	if missing := strings.Join(p.missing(required...), ", "); missing != "" {
-		switch {
-		case p.text("authentication_type") == "instance_principal":
-			return nil, fmt.Errorf("%v has no %s: it is for --auth instance_principal", p, missing)
-		case p.text("security_token_file") != "":
-			return nil, fmt.Errorf("%v has no %s: it is for --auth security_token", p, missing)
-		}
-		return nil, fmt.Errorf("%v has no %s: add what is missing, or choose another profile", p, missing)
+	if missing := p.lacks(want...); len(missing) > 0 {
+		return nil, p.errorf("no %s%s", strings.Join(missing, ", "), otherKind(p))
 	}
 	path, text, err := p.readFile("key_file")
 	if err != nil {
@@ -45,18 +37,23 @@ func fromProfile(o Options) (*Credentials, error) {
 		fingerprint: p.text("fingerprint"),
 		pem:         text,
 		passphrase:  p.passphrase(),
-	}, keyNames{
-		tenancy:     "tenancy",
-		user:        "user",
-		fingerprint: "fingerprint",
-		pem:         "key_file " + path,
-		encrypted:   errNoPassphrase,
-	})
+	}, names{"tenancy", "user", "fingerprint", "key_file " + path, "pass_phrase"})
 	if err != nil {
-		return nil, fmt.Errorf("%v: %w", p, err)
+		return nil, p.errorf("%w", err)
 	}
 	c.kind, c.origin, c.region = APIKey, p.String(), o.region(p.text("region"))
 	return c, nil
+}
+
+// otherKind is the advice for a profile that is meant for another kind.
+func otherKind(p profile) string {
+	switch {
+	case p.text("authentication_type") == "instance_principal":
+		return ": it is made for --auth instance_principal"
+	case p.text("security_token_file") != "":
+		return ": it is made for --auth security_token"
+	}
+	return ": add the line, or name another profile"
 }
 
 // apiKey is a user's signing key before it is checked.
@@ -65,46 +62,40 @@ type apiKey struct {
 	pem, passphrase            secret
 }
 
-// keyNames holds what error messages need to know of the place that an apiKey
-// comes from.
-type keyNames struct {
-	// The names of the profile's entries or the vault's secrets.
-	tenancy, user, fingerprint, pem string
-	// encrypted is the error for an encrypted key without a passphrase.
-	encrypted error
-}
+// names tells the user where each part of an apiKey came from.
+type names struct{ tenancy, user, fingerprint, key, passphrase string }
 
-// fingerprintForm matches an MD5 as pairs of hexadecimal digits.
+// fingerprintForm is an MD5 in hexadecimal pairs.
 var fingerprintForm = regexp.MustCompile(`^(?i)[0-9a-f]{2}(:[0-9a-f]{2}){15}$`)
 
-// newAPIKey returns the credentials of k, or one error with everything that is
-// wrong with it. The caller sets kind, origin and region.
-func newAPIKey(k apiKey, n keyNames) (*Credentials, error) {
-	var problems []error
-	if address.CheckOCID(k.tenancy, "tenancy") != nil {
-		problems = append(problems, fmt.Errorf("%s is not the OCID of a tenancy (ocid1.tenancy...)", n.tenancy))
-	}
-	if address.CheckOCID(k.user, "user") != nil {
-		problems = append(problems, fmt.Errorf("%s is not the OCID of a user (ocid1.user...)", n.user))
+// ocidForm is ocid1.<type>.<realm>.[region][.future].<id>
+// (docs.oracle.com/iaas/Content/General/Concepts/identifiers.htm).
+var ocidForm = regexp.MustCompile(`^ocid1\.([a-z0-9]+)\.[a-z0-9-]+\.[a-z0-9-]*(\.[A-Za-z0-9_-]+)+$`)
+
+// newAPIKey checks k, and reports all that is wrong at once. It leaves kind,
+// origin and region to the caller.
+func newAPIKey(k apiKey, n names) (*Credentials, error) {
+	var faults []error
+	for _, id := range []struct{ name, text, kind string }{{n.tenancy, k.tenancy, "tenancy"}, {n.user, k.user, "user"}} {
+		if m := ocidForm.FindStringSubmatch(id.text); m == nil || m[1] != id.kind {
+			faults = append(faults, fmt.Errorf("%s is not the OCID of a %s (ocid1.%s...)", id.name, id.kind, id.kind))
+		}
 	}
 	wellFormed := fingerprintForm.MatchString(k.fingerprint)
 	if !wellFormed {
-		problems = append(problems, fmt.Errorf("%s is not 16 pairs of hexadecimal digits, such as 0a:1b:2c", n.fingerprint))
+		faults = append(faults, fmt.Errorf("%s is not 16 pairs of digits like 0a:1b:2c", n.fingerprint))
 	}
-	key, err := parseKey(k.pem, k.passphrase)
-	if errors.Is(err, errNoPassphrase) {
-		err = n.encrypted
-	}
+	key, err := parseKey(k.pem, k.passphrase, n.passphrase)
 	if err != nil {
-		problems = append(problems, fmt.Errorf("%s: %w", n.pem, err))
-	} else if actual := fingerprint(&key.PublicKey); !strings.EqualFold(k.fingerprint, actual) {
+		faults = append(faults, fmt.Errorf("%s: %w", n.key, err))
+	} else if own := fingerprint(&key.PublicKey); !strings.EqualFold(k.fingerprint, own) {
 		if wellFormed {
-			problems = append(problems, fmt.Errorf("%s is that of another key", n.fingerprint))
+			faults = append(faults, fmt.Errorf("%s is not that of the key", n.fingerprint))
 		}
-		problems = append(problems, fmt.Errorf("%s has the fingerprint %s", n.pem, actual))
+		faults = append(faults, fmt.Errorf("%s has the fingerprint %s", n.key, own))
 	}
-	if len(problems) > 0 {
-		return nil, joinLine(problems)
+	if len(faults) > 0 {
+		return nil, joined(faults)
 	}
 	return &Credentials{
 		tenancy:     k.tenancy,
@@ -115,46 +106,36 @@ func newAPIKey(k apiKey, n keyNames) (*Credentials, error) {
 	}, nil
 }
 
-// Errors of parseKey for an encrypted key.
-var (
-	errNoPassphrase    = errors.New("the private key is encrypted, and there is no pass_phrase for it")
-	errWrongPassphrase = errors.New("the private key cannot be decrypted: check pass_phrase")
-)
-
-// parseKey parses a private RSA key and decrypts it if necessary. Its errors
-// hold no part of the key.
-//
-// The SDK's own providers would parse and decrypt the key again for each
-// request
-// (https://github.com/oracle/oci-go-sdk/blob/v65.129.0/common/configuration.go).
-func parseKey(text, passphrase secret) (*rsa.PrivateKey, error) {
+// parseKey reads a private RSA key once and for all: the SDK's own providers
+// decrypt and parse it again for each request. Its errors hold no part of the
+// text.
+func parseKey(text, passphrase secret, passphraseName string) (*rsa.PrivateKey, error) {
 	block, _ := pem.Decode([]byte(text.reveal()))
 	switch {
 	case block == nil:
-		return nil, errors.New("not a PEM file: its first line must be -----BEGIN ... PRIVATE KEY-----")
+		return nil, errors.New("it is not PEM: it must begin with a line -----BEGIN ... PRIVATE KEY-----")
 	case !strings.HasSuffix(block.Type, "PRIVATE KEY"):
-		return nil, fmt.Errorf("it holds a %s instead of a private key", block.Type)
+		return nil, fmt.Errorf("it holds a %s, not a private key", block.Type)
 	}
 	encrypted := block.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED")
 	if encrypted && passphrase.reveal() == "" {
-		return nil, errNoPassphrase
+		return nil, fmt.Errorf("it is encrypted, and there is no %s", passphraseName)
 	}
-	var password []byte // nil for a key that is not encrypted: the SDK takes an empty one for a passphrase
+	var word []byte // nil and not empty, which would mean an encrypted key
 	if encrypted {
-		password = []byte(passphrase.reveal())
+		word = []byte(passphrase.reveal())
 	}
-	key, err := common.PrivateKeyFromBytesWithPassword(pem.EncodeToMemory(block), password)
+	key, err := common.PrivateKeyFromBytesWithPassword(pem.EncodeToMemory(block), word)
 	switch {
 	case err != nil && encrypted:
-		return nil, errWrongPassphrase
+		return nil, fmt.Errorf("it cannot be decrypted: check %s", passphraseName)
 	case err != nil:
-		return nil, errors.New("the private key is damaged, or is not an RSA key")
+		return nil, errors.New("it is damaged, or not an RSA key")
 	}
 	return key, nil
 }
 
-// fingerprint returns the MD5 of a public key as the OCI console shows it
-// (https://docs.oracle.com/iaas/Content/API/Concepts/apisigningkey.htm).
+// fingerprint is the key's MD5 as OCI's console shows it.
 func fingerprint(key *rsa.PublicKey) string {
 	der, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {
@@ -168,11 +149,11 @@ func fingerprint(key *rsa.PublicKey) string {
 	return strings.Join(pairs, ":")
 }
 
-// joinLine is errors.Join with "; " instead of line breaks.
-func joinLine(errs []error) error {
-	err := errs[0]
-	for _, next := range errs[1:] {
-		err = fmt.Errorf("%w; %w", err, next)
+// joined is errors.Join on one line.
+func joined(faults []error) error {
+	err := faults[0]
+	for _, f := range faults[1:] {
+		err = fmt.Errorf("%w; %w", err, f)
 	}
 	return err
 }

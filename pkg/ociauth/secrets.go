@@ -15,8 +15,7 @@ import (
 	"polisen-events-collector/pkg/ociclient"
 )
 
-// findVault returns the OCID of the active vault with the name and compartment
-// in o. More than one such vault is an error.
+// findVault returns the OCID of the one active vault of a name.
 func findVault(ctx context.Context, o Options, creds *Credentials) (string, error) {
 	client, err := keymanagement.NewKmsVaultClientWithConfigurationProvider(creds)
 	if err != nil {
@@ -25,48 +24,43 @@ func findVault(ctx context.Context, o Options, creds *Credentials) (string, erro
 	if err := ociclient.Configure(&client.BaseClient, creds, ociclient.Options{Endpoint: o.Vault.KMSEndpoint}); err != nil {
 		return "", fmt.Errorf("list vaults: %w", err)
 	}
-	var active, inactive []string
+	var active, others []string
 	request := keymanagement.ListVaultsRequest{CompartmentId: &o.Vault.Compartment}
 	for {
-		// The service cannot filter by name
-		// (https://docs.oracle.com/en-us/iaas/api/#/en/key/release/VaultSummary/ListVaults).
-		list, err := call(ctx, o, "list vaults of "+o.Vault.Compartment, func(ctx context.Context) (keymanagement.ListVaultsResponse, error) {
+		page, err := call(ctx, o, "list vaults of "+o.Vault.Compartment, func(ctx context.Context) (keymanagement.ListVaultsResponse, error) {
 			return client.ListVaults(ctx, request)
 		})
-		if isDenied(err) {
-			return "", fmt.Errorf("%w: check that a policy lets these credentials inspect vaults in that compartment", err)
-		}
 		if err != nil {
-			return "", err
+			return "", denied(err, "inspect vaults in that compartment")
 		}
-		for _, v := range list.Items {
+		for _, v := range page.Items {
 			switch {
 			case v.Id == nil || v.DisplayName == nil || *v.DisplayName != o.Vault.Name:
 			case v.LifecycleState == keymanagement.VaultSummaryLifecycleStateActive:
 				active = append(active, *v.Id)
 			default:
-				inactive = append(inactive, fmt.Sprintf("%s is %s", *v.Id, v.LifecycleState))
+				others = append(others, fmt.Sprintf("%s is %s", *v.Id, v.LifecycleState))
 			}
 		}
-		if list.OpcNextPage == nil {
+		if page.OpcNextPage == nil {
 			break
 		}
-		request.Page = list.OpcNextPage
+		request.Page = page.OpcNextPage
 	}
 	switch {
 	case len(active) == 1:
 		return active[0], nil
 	case len(active) > 1:
-		return "", fmt.Errorf("%d active vaults in %s have the name %q: choose one by its OCID: %s",
+		return "", fmt.Errorf("%d active vaults in %s are called %q: name one by its OCID: %s",
 			len(active), o.Vault.Compartment, o.Vault.Name, strings.Join(active, ", "))
-	case len(inactive) > 0:
-		return "", fmt.Errorf("no active vault in %s has the name %q: %s", o.Vault.Compartment, o.Vault.Name, strings.Join(inactive, ", "))
+	case len(others) > 0:
+		return "", fmt.Errorf("no active vault in %s is called %q: %s", o.Vault.Compartment, o.Vault.Name, strings.Join(others, ", "))
 	}
-	return "", fmt.Errorf("no vault in %s of region %s has the name %q", o.Vault.Compartment, creds.region, o.Vault.Name)
+	return "", fmt.Errorf("no vault in %s of region %s is called %q", o.Vault.Compartment, creds.region, o.Vault.Name)
 }
 
-// readSecrets reads the secrets with these names, without the prefix, in
-// parallel. Only the secret of the region may be missing.
+// readSecrets reads the named secrets, all at once. That of the region may be
+// missing.
 func readSecrets(ctx context.Context, o Options, creds *Credentials, vault string, names []string) (map[string]secret, error) {
 	client, err := secrets.NewSecretsClientWithConfigurationProvider(creds)
 	if err != nil {
@@ -82,30 +76,28 @@ func readSecrets(ctx context.Context, o Options, creds *Credentials, vault strin
 	}
 	wg.Wait()
 
-	found := map[string]secret{}
+	got := map[string]secret{}
 	var missing []string
-	var missingErr, otherErr error
+	var absent, failed error
 	for i, name := range names {
 		e, _ := errors.AsType[*ociclient.Error](errs[i])
 		switch {
 		case errs[i] == nil:
-			found[name] = contents[i]
+			got[name] = contents[i]
 		case e == nil || e.Status != http.StatusNotFound:
-			otherErr = errs[i]
+			failed = errs[i]
 		case name != secretRegion:
-			missing, missingErr = append(missing, o.Vault.SecretPrefix+name), e
+			missing, absent = append(missing, o.Vault.SecretPrefix+name), e
 		}
 	}
 	switch {
-	case isDenied(otherErr):
-		return nil, fmt.Errorf("%w: check that a policy lets these credentials read secret-bundles of that vault", otherErr)
-	case otherErr != nil:
-		return nil, otherErr
-	case missingErr != nil:
-		return nil, fmt.Errorf("vault %s: no secret %s: %w: check the names, and that a policy lets %s read secret-bundles of that vault",
-			vault, strings.Join(missing, ", "), missingErr, creds)
+	case failed != nil:
+		return nil, denied(failed, "read secret-bundles of that vault")
+	case absent != nil:
+		return nil, fmt.Errorf("vault %s: no secret %s: %w: check the names, and that a policy lets %s read secret-bundles there",
+			vault, strings.Join(missing, ", "), absent, creds)
 	}
-	return found, nil
+	return got, nil
 }
 
 func readSecret(ctx context.Context, o Options, client secrets.SecretsClient, vault, name string) (secret, error) {
@@ -123,7 +115,7 @@ func readSecret(ctx context.Context, o Options, client secrets.SecretsClient, va
 	}
 	content, ok := resp.SecretBundleContent.(secrets.Base64SecretBundleContentDetails)
 	if !ok || content.Content == nil {
-		return nil, fmt.Errorf("%s: the response has no content", operation)
+		return nil, fmt.Errorf("%s: the answer has no content", operation)
 	}
 	text, err := base64.StdEncoding.DecodeString(*content.Content)
 	if err != nil {
@@ -132,10 +124,13 @@ func readSecret(ctx context.Context, o Options, client secrets.SecretsClient, va
 	return newSecret(string(text)), nil
 }
 
-// isDenied reports whether a service refused a call because of its caller. For
-// some calls without permission a service responds with 404
-// (https://docs.oracle.com/iaas/Content/API/References/apierrors.htm).
-func isDenied(err error) bool {
-	e, ok := errors.AsType[*ociclient.Error](err)
-	return ok && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden || e.Status == http.StatusNotFound)
+// denied adds what to look at to an error that says no.
+func denied(err error, permission string) error {
+	if e, ok := errors.AsType[*ociclient.Error](err); ok {
+		switch e.Status {
+		case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
+			return fmt.Errorf("%w: check that a policy lets these credentials %s", err, permission)
+		}
+	}
+	return err
 }

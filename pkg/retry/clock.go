@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Clock returns the time and waits. Tests use a fake one.
+// Clock tells the time and waits. Tests put a clock of their own in its place.
 type Clock interface {
 	Now() time.Time
-	// Sleep waits for d. If ctx ends first it returns ctx's cause.
+	// Sleep waits for d, or until ctx is done and then returns its cause.
 	Sleep(ctx context.Context, d time.Duration) error
 }
 

@@ -59,7 +59,7 @@ func large(b *testing.B, s store.Store) {
 	if err != nil || !r.OK {
 		b.Fatalf("%v: %v", err, r)
 	}
-	b.Logf("%s", r.Verdict())
+	b.Logf("%s", r.Summary())
 }
 
 // BenchmarkAudit audits a large archive on a local store.

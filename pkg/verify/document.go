@@ -2,233 +2,232 @@ package verify
 
 import (
 	"cmp"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/status"
 	"polisen-events-collector/pkg/store"
 )
 
-const (
-	// skew is how far the clocks of two hosts may be apart.
-	skew = 2 * time.Minute
-	// underWay is how long after its commit a run may take to put the objects:
-	// until then it is no problem that they are missing.
-	underWay = time.Minute
-)
-
-// parseDocument reads the document, and finds what is wrong with its text.
-func (j *judgement) parseDocument() error {
-	if j.document.ETag == "" {
-		return nil
-	}
-	doc, err := archive.ParseDocument(j.document.Body)
-	if errors.Is(err, archive.ErrNewerFormat) {
-		return err
-	}
-	if err != nil {
-		j.mendDocument = true
-		j.findDocument(DocumentDamaged, 0, "a document that can be read", err.Error(), mendRepair)
-		return nil
-	}
-	j.doc = doc
-	j.counts.Listed = len(doc.SeenIDs)
-	var raw struct { // as it stands: ParseDocument puts the list in order
-		SeenIDs      []int64 `json:"seen_ids"`
-		TotalTracked int     `json:"total_tracked"`
-	}
-	if err := json.Unmarshal(j.document.Body, &raw); err != nil {
-		return fmt.Errorf("read %s again: %w", archive.DocumentName, err)
-	}
-	for i, id := range raw.SeenIDs {
-		if i > 0 && id > raw.SeenIDs[i-1] {
-			j.findDocument(SeenUnsorted, id, "seen_ids in descending order", fmt.Sprintf("%d after %d", id, raw.SeenIDs[i-1]), mendRepair)
-		}
-	}
-	ids := slices.Sorted(slices.Values(raw.SeenIDs))
-	for i, id := range ids {
-		if i > 0 && id == ids[i-1] {
-			j.findDocument(SeenRepeated, id, "each id once in seen_ids", fmt.Sprintf("%d again", id), mendRepair)
-		}
-	}
-	if n := len(raw.SeenIDs); raw.TotalTracked != n {
-		j.findDocument(SeenMiscounted, 0, fmt.Sprintf("total_tracked %d, the length of seen_ids", n), fmt.Sprint(raw.TotalTracked), mendRepair)
-	}
-	if n := len(doc.SeenIDs); n > archive.MaxSeen {
-		j.findDocument(SeenOverCap, 0, fmt.Sprintf("at most %d ids in seen_ids", archive.MaxSeen), fmt.Sprint(n), mendRepair)
-	}
-	if doc.LastUpdated.Sub(j.now) > skew {
-		j.findDocument(UpdatedInFuture, 0, "last_updated not after "+j.now.UTC().Format(time.RFC3339), doc.LastUpdated.Format(time.RFC3339),
-			"check the clock of the host that wrote it, then: "+mendRepair)
-	}
-	j.mendDocument = len(j.findings) > 0
-	return nil
+// findDocument adds a problem with the document, which needs a new commit.
+func (a *audit) findDocument(c Check, id int64, expected, actual string) {
+	a.documentWrong = true
+	a.add(Finding{
+		Check: c, Severity: Problem, Object: archive.DocumentName, ID: id, Expected: expected, Actual: actual, Fix: a.options.repair(),
+	})
 }
 
-// judgeDocument holds the document against the archive.
-func (j *judgement) judgeDocument() {
-	if j.doc == nil {
-		switch {
-		case j.document.ETag != "": // it is damaged, which has been found
-		case len(j.objects)+len(j.outside) > 0:
-			j.mendDocument = true
-			j.findDocument(DocumentMissing, 0, "a document beside the objects", "none", mendRepair)
-		default:
-			j.findDocument(ArchiveMissing, 0, "an archive", "neither a document nor any data object",
-				"check the store's name, and that its disk is there; if nothing was collected yet, do: "+program+" collect"+flagsPlace)
-		}
+// checkFields checks the fields of the document by themselves.
+func (a *audit) checkFields() {
+	d := a.snapshot.document
+	if d.damage != "" {
+		a.findDocument(DocumentDamaged, 0, "a document that can be parsed", d.damage)
+	}
+	if a.doc == nil {
 		return
 	}
-	j.judgePending()
-	j.judgeRejectedList()
-	if j.doc.CompleteAbove == nil {
-		j.mendDocument = true
-		j.findDocument(NoCompleteAbove, 0, "complete_above, below which alone an unlisted id may be stored", "none, so each unlisted id costs a look into the archive", mendRepair)
-		j.findings[len(j.findings)-1].Severity = Notice
-	}
-	for _, id := range j.doc.SeenIDs {
-		v, stored := j.versionsOf(id)
-		switch {
-		case !stored && !j.partial():
-			j.mendDocument = true
-			j.forgotten = append(j.forgotten, id)
-			j.findDocument(SeenNotStored, id, "each listed id in the archive", fmt.Sprintf("event %d nowhere", id), mendRepair)
-		case stored && len(j.doc.Fingerprints[id]) > 0 && !j.agree(j.doc.Fingerprints[id], v.fingerprints()):
-			j.mendDocument = true
-			j.findDocument(FingerprintsDiffer, id, fmt.Sprintf("fingerprints %v, those of event %d as it was stored", j.doc.Fingerprints[id], id),
-				fmt.Sprintf("%v in %s", v.fingerprints(), j.places(id)),
-				"look whether somebody has changed the event there, and put that right; what is there then counts, after: "+mendRepair)
+	a.counts.Listed = len(a.doc.SeenIDs)
+	for i, id := range d.seenIDs {
+		if i > 0 && id > d.seenIDs[i-1] {
+			a.findDocument(SeenUnsorted, id, "seen_ids in descending order", fmt.Sprintf("%d after %d", id, d.seenIDs[i-1]))
 		}
 	}
-	for _, v := range j.stored {
-		if above := j.doc.CompleteAbove; above == nil || v.id <= *above {
-			continue
+	ids := slices.Sorted(slices.Values(d.seenIDs))
+	for i, id := range ids {
+		if i > 0 && id == ids[i-1] {
+			a.findDocument(SeenRepeated, id, "each id once in seen_ids", fmt.Sprintf("id %d again", id))
 		}
-		if _, listed := slices.BinarySearchFunc(j.doc.SeenIDs, v.id, func(a, b int64) int { return cmp.Compare(b, a) }); !listed {
-			j.mendDocument = true
-			j.findDocument(StoredNotListed, v.id, fmt.Sprintf("each stored id above complete_above %d in seen_ids", *j.doc.CompleteAbove),
-				fmt.Sprintf("event %d unlisted, which the next run would store again", v.id), mendRepair)
-		}
+	}
+	if n := len(d.seenIDs); d.totalTracked != n {
+		a.findDocument(SeenMiscounted, 0, fmt.Sprintf("total_tracked %d, the length of seen_ids", n), fmt.Sprintf("total_tracked %d", d.totalTracked))
+	}
+	if n := len(a.doc.SeenIDs); n > archive.MaxSeen {
+		a.findDocument(SeenOverCap, 0, fmt.Sprintf("at most %d ids in seen_ids", archive.MaxSeen), fmt.Sprintf("%d ids", n))
+	}
+	if a.doc.LastUpdated.Sub(a.now) > status.MaxSkew {
+		a.findDocument(UpdatedInFuture, 0, "last_updated not after "+a.now.UTC().Format(time.RFC3339), "last_updated "+a.doc.LastUpdated.Format(time.RFC3339))
+		a.findings[len(a.findings)-1].Fix.Advice = "first correct the clock of the host that wrote the document"
 	}
 }
 
-// judgeRejectedList holds the document's list of rejected items against them.
-func (j *judgement) judgeRejectedList() {
-	list := j.doc.Rejected
+// checkDocument checks the document against the archive.
+func (a *audit) checkDocument() {
+	if a.doc == nil {
+		a.checkMissing()
+		return
+	}
+	a.checkPending()
+	a.checkRejectedList()
+	if a.doc.CompleteAbove == nil {
+		a.findDocument(NoCompleteAbove, 0, "the field complete_above", "no complete_above, so each unlisted id costs a lookup")
+		a.findings[len(a.findings)-1].Severity = Notice
+	}
+	for _, id := range a.doc.SeenIDs {
+		a.checkListed(id)
+	}
+	a.checkUnlisted()
+}
+
+// checkMissing reports a missing document. A damaged one has a finding already.
+func (a *audit) checkMissing() {
+	s := a.snapshot
+	switch {
+	case s.document.etag != "":
+	case len(s.objects)+s.outside > 0:
+		a.findDocument(DocumentMissing, 0, "a document beside the data objects", "no document")
+	default:
+		a.add(Finding{
+			Check: ArchiveMissing, Severity: Problem, Object: archive.DocumentName, Expected: "an archive", Actual: "neither a document nor data objects",
+			Fix: Fix{a.options.command("collect"), "only for a new archive; otherwise check the name of the store and that its disk is mounted"},
+		})
+	}
+}
+
+// checkPending checks that the objects of the last commit are stored.
+func (a *audit) checkPending() {
+	for i, p := range a.doc.Pending {
+		f := Finding{Severity: Problem, Object: p.Name, Fix: a.options.repair()}
+		switch a.snapshot.pending[i] {
+		case archive.Missing:
+			f.Check, f.Expected, f.Actual = PendingMissing, "the object of the last commit", "no object; its lines are safe in "+archive.DocumentName
+			if a.now.Sub(a.doc.LastUpdated) < status.PutGrace {
+				f.Severity = Notice
+			}
+		case archive.Different:
+			f.Check, f.Expected, f.Actual = PendingDifferent, "the content of the last commit, with the MD5 "+store.MD5(p.Content), "different content"
+		default:
+			continue
+		}
+		a.add(f)
+	}
+}
+
+// checkRejectedList checks the document's list of rejected items.
+func (a *audit) checkRejectedList() {
+	list := a.doc.Rejected
 	if list == nil {
 		return
 	}
-	stored := make(map[string]entry)
-	for _, e := range slices.Backward(j.rejected) {
-		stored[hashText(e.fingerprint)] = e
+	stored := make(map[string]line)
+	for _, l := range slices.Backward(a.rejected) {
+		stored[hashText(l.fingerprint)] = l
 	}
-	if !j.partial() {
+	if !a.partial() {
 		for _, hash := range list.Hashes {
 			if _, ok := stored[hash]; !ok {
-				j.findDocument(RejectedNotStored, 0, "each listed rejected item in the archive", "item "+hash+" nowhere", mendRepair)
-				j.rejectsWrong = true
+				a.findDocument(RejectedNotStored, 0, "each listed rejected item in the archive", "item "+hash+", which is not in the archive")
+				a.rejectedListWrong = true
 			}
 		}
 	}
 	if list.Complete {
-		for hash, e := range stored {
+		for hash, l := range stored {
 			if !slices.Contains(list.Hashes, hash) {
-				j.find(RejectedNotListed, e.text, e.line, 0, "each item in the document's complete list of rejected ones",
-					"item "+hash+" unlisted, which a run would store again", mendRepair)
-				j.rejectsWrong = true
+				a.add(l.finding(RejectedNotListed, "each rejected item in the document's complete list",
+					"unlisted item "+hash+", which a run would store again", a.options.repair()))
+				a.documentWrong, a.rejectedListWrong = true, true
 			}
-		}
-	}
-	j.mendDocument = j.mendDocument || j.rejectsWrong
-}
-
-// judgePending looks for the objects of the last commit.
-func (j *judgement) judgePending() {
-	for _, p := range j.doc.Pending {
-		want, have, there := store.MD5(p.Content), "", false
-		if o := j.objects[p.Name]; o != nil {
-			have, there = o.md5, true // unknown if it cannot be read
-		} else {
-			have, there = j.outside[p.Name]
-		}
-		switch {
-		case !there:
-			f := Finding{Check: PendingMissing, Severity: Problem, Object: p.Name,
-				Expected: "the object that the last commit holds", Actual: "none; its lines are safe in " + archive.DocumentName, Mend: mendRepair}
-			if j.now.Sub(j.doc.LastUpdated) < underWay {
-				f.Severity = Notice
-			}
-			j.findings = append(j.findings, f)
-		case have != "" && have != want:
-			j.find(PendingDiffers, p.Name, 0, 0, "the content that the last commit holds, with the MD5 "+want, "the MD5 "+have, mendRepair)
 		}
 	}
 }
 
-func (j *judgement) findDocument(c Check, id int64, expected, actual, mend string) {
-	j.find(c, archive.DocumentName, 0, id, expected, actual, mend)
+// checkListed checks that a listed id is stored, with the listed fingerprints.
+func (a *audit) checkListed(id int64) {
+	v, stored := a.versionsOf(id)
+	listed := a.doc.Fingerprints[id]
+	switch {
+	case !stored && !a.partial():
+		a.notStored = append(a.notStored, id)
+		a.findDocument(SeenNotStored, id, "each listed id in the archive", fmt.Sprintf("id %d, which is not in the archive", id))
+	case stored && len(listed) > 0 && !a.agree(listed, v.hashes()):
+		a.findDocument(FingerprintsDiffer, id, fmt.Sprintf("the listed fingerprints %v of event %d", listed, id),
+			fmt.Sprintf("%v in %s", v.hashes(), a.positions(id)))
+		a.findings[len(a.findings)-1].Fix.Advice = "first undo any change by hand: the repair lists the stored versions"
+	}
+}
+
+// checkUnlisted checks that each stored id above complete_above is listed.
+func (a *audit) checkUnlisted() {
+	above := a.doc.CompleteAbove
+	if above == nil {
+		return
+	}
+	for _, v := range a.versions {
+		if v.id <= *above {
+			continue
+		}
+		if _, listed := slices.BinarySearchFunc(a.doc.SeenIDs, v.id, func(a, b int64) int { return cmp.Compare(b, a) }); !listed {
+			a.findDocument(StoredNotListed, v.id, fmt.Sprintf("each stored id above complete_above %d in seen_ids", *above),
+				fmt.Sprintf("unlisted event %d, which the next run would store again", v.id))
+		}
+	}
 }
 
 // versionsOf returns the stored versions of an id.
-func (j *judgement) versionsOf(id int64) (versions, bool) {
-	i, ok := slices.BinarySearchFunc(j.stored, id, func(v versions, id int64) int { return cmp.Compare(v.id, id) })
+func (a *audit) versionsOf(id int64) (versions, bool) {
+	i, ok := slices.BinarySearchFunc(a.versions, id, func(v versions, id int64) int { return cmp.Compare(v.id, id) })
 	if !ok {
 		return versions{}, false
 	}
-	return j.stored[i], true
+	return a.versions[i], true
 }
 
-// fingerprints returns the versions in the document's form.
-func (v versions) fingerprints() archive.Versions {
-	out := make(archive.Versions, len(v.hashes))
-	for i, h := range v.hashes {
-		out[i] = hashText(h)
+// positions lists the lines that hold versions of an id.
+func (a *audit) positions(id int64) string {
+	i, _ := slices.BinarySearchFunc(a.lines, id, func(l line, id int64) int { return cmp.Compare(l.id, id) })
+	var all []string
+	for ; i < len(a.lines) && a.lines[i].id == id; i++ {
+		all = append(all, a.lines[i].String())
+	}
+	return strings.Join(all, ", ")
+}
+
+// hashes returns the fingerprints in the document's form.
+func (v versions) hashes() archive.Versions {
+	out := make(archive.Versions, len(v.fingerprints))
+	for i, f := range v.fingerprints {
+		out[i] = hashText(f)
 	}
 	return out
 }
 
 // hashText returns a fingerprint in the document's form.
-func hashText(hash uint64) string { return fmt.Sprintf("%016x", hash) }
+func hashText(fingerprint uint64) string { return fmt.Sprintf("%016x", fingerprint) }
 
-// agree reports whether the versions that were found are those listed, or, of
-// an archive that was read in part, among them.
-func (j *judgement) agree(listed, found archive.Versions) bool {
-	unlisted := slices.ContainsFunc(found, func(v string) bool { return !slices.Contains(listed, v) })
-	return !unlisted && (j.partial() || len(found) == len(listed))
+// agree reports whether the stored versions are the listed ones, or, if not all
+// lines were read, some of them.
+func (a *audit) agree(listed, stored archive.Versions) bool {
+	unlisted := slices.ContainsFunc(stored, func(v string) bool { return !slices.Contains(listed, v) })
+	return !unlisted && (a.partial() || len(stored) == len(listed))
 }
 
-// partial reports whether lines may exist that were not read.
-func (j *judgement) partial() bool { return j.o.bounded() || j.unreadable != nil }
-
-// rightDocument returns the document that says what the archive holds: the ids
-// that are listed and stored, then the highest others, and complete_above just
-// where the list ends to be complete.
-func (j *judgement) rightDocument() archive.Document {
+// correctDocument returns the document that agrees with the archive. It lists
+// the ids that are listed and stored, and then the highest other stored ids.
+func (a *audit) correctDocument() archive.Document {
 	var d archive.Document
 	listed := make(map[int64]bool)
-	if j.doc != nil {
-		d.Superseded = j.doc.Superseded
-		if !j.rejectsWrong { // without the list, runs look into the archive
-			d.Rejected = j.doc.Rejected
+	if a.doc != nil {
+		d.Superseded = a.doc.Superseded
+		if !a.rejectedListWrong { // without the list, runs look up rejected items in the archive
+			d.Rejected = a.doc.Rejected
 		}
-		for _, id := range j.doc.SeenIDs { // descending
-			if _, stored := j.versionsOf(id); stored && len(listed) < archive.MaxSeen {
+		for _, id := range a.doc.SeenIDs { // in descending order
+			if _, stored := a.versionsOf(id); stored && len(listed) < archive.MaxSeen {
 				listed[id] = true
 			}
 		}
 	}
 	d.CompleteAbove = new(int64)
 	d.Fingerprints = make(map[int64]archive.Versions)
-	for _, v := range slices.Backward(j.stored) { // descending, too
-		switch {
-		case listed[v.id] || len(listed) < archive.MaxSeen:
+	for _, v := range slices.Backward(a.versions) { // in descending order
+		if listed[v.id] || len(listed) < archive.MaxSeen {
 			listed[v.id] = true
 			d.SeenIDs = append(d.SeenIDs, v.id)
-			d.Fingerprints[v.id] = v.fingerprints()
-		default:
+			d.Fingerprints[v.id] = v.hashes()
+		} else {
 			*d.CompleteAbove = max(*d.CompleteAbove, v.id)
 		}
 	}

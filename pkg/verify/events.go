@@ -6,141 +6,143 @@ import (
 	"polisen-events-collector/pkg/archive"
 )
 
-// judgeEvents looks at one id after the other.
-func (j *judgement) judgeEvents() {
-	for rest := j.lines; len(rest) > 0; {
+// checkEvents checks the lines of one id after the other.
+func (a *audit) checkEvents() {
+	for rest := a.lines; len(rest) > 0; {
 		n := 1
 		for n < len(rest) && rest[n].id == rest[0].id {
 			n++
 		}
-		revisions := slices.IndexFunc(rest[:n], func(e entry) bool { return e.Kind == archive.Revisions })
+		revisions := slices.IndexFunc(rest[:n], func(l line) bool { return l.object.name.Kind == archive.Revisions })
 		if revisions < 0 {
 			revisions = n
 		}
-		j.judgeEvent(rest[:revisions], rest[revisions:n])
+		a.checkEvent(rest[:revisions], rest[revisions:n])
 		rest = rest[n:]
 	}
 }
 
-// judgeEvent looks at the lines of one id.
-func (j *judgement) judgeEvent(events, revisions []entry) {
+// checkEvent checks the lines of one id: events/ holds its first version once,
+// revisions/ each later version once.
+func (a *audit) checkEvent(events, revisions []line) {
 	var v versions
-	add := func(e entry) {
-		if v.id = e.id; !slices.Contains(v.hashes, e.fingerprint) {
-			v.hashes = append(v.hashes, e.fingerprint)
+	addVersion := func(l line) {
+		if v.id = l.id; !slices.Contains(v.fingerprints, l.fingerprint) {
+			v.fingerprints = append(v.fingerprints, l.fingerprint)
 		}
 	}
 	if len(events) > 0 {
-		j.counts.Events++
-		add(events[0])
+		a.counts.Events++
+		addVersion(events[0])
 	}
-	for _, r := range j.repeats(events) {
-		j.find(DuplicateEvent, r.text, r.line, r.id, "each event once", "the same as "+r.of.place(), mendDuplicates)
+	for _, d := range a.removeDuplicates(events) {
+		a.add(d.finding(DuplicateEvent, "each event once", "the same version as "+d.original.String(), a.options.repairDuplicates()))
 	}
-	for _, e := range events {
-		if slices.Contains(v.hashes, e.fingerprint) {
+	for _, l := range events {
+		if slices.Contains(v.fingerprints, l.fingerprint) {
 			continue
 		}
-		j.find(UnmarkedRevision, e.text, e.line, e.id, "later versions under revisions/", "other content than "+events[0].place(), mendDuplicates)
-		j.takeOut(e, !slices.ContainsFunc(revisions, e.same))
-		add(e)
+		a.add(l.finding(RevisionInEvents, "later versions only under revisions/", "another version of the event in "+events[0].String(), a.options.repairDuplicates()))
+		a.remove(l, !slices.ContainsFunc(revisions, l.same))
+		addVersion(l)
 	}
-	j.judgeRevisions(events, revisions)
-	for _, e := range revisions {
-		add(e)
+	a.checkRevisions(events, revisions)
+	for _, l := range revisions {
+		addVersion(l)
 	}
-	j.stored = append(j.stored, v)
+	a.versions = append(a.versions, v)
 }
 
-// judgeRevisions looks at the revisions of one id.
-func (j *judgement) judgeRevisions(events, revisions []entry) {
-	j.counts.Revisions += len(revisions)
-	const expected = "content that differs from all versions before"
-	var changed []entry
-	for _, e := range revisions {
+// checkRevisions checks the revisions of one id.
+func (a *audit) checkRevisions(events, revisions []line) {
+	a.counts.Revisions += len(revisions)
+	const expected = "a version that differs from all earlier ones"
+	var changed []line
+	for _, l := range revisions {
 		switch {
-		case len(events) == 0 && j.partial():
-			changed = append(changed, e) // the first may be where nobody looked
+		case len(events) == 0 && a.partial():
+			changed = append(changed, l) // the first version may be in an object that was not read
 		case len(events) == 0:
-			j.find(LoneRevision, e.text, e.line, e.id, "the event's first version under events/", "none, so this may be the first one that is left",
-				"no command does; put the line into an object of "+archive.Partition{Kind: archive.Events, Date: e.Date}.Prefix()+" by hand")
-			changed = append(changed, e)
-		case e.same(events[0]):
-			j.find(UnchangedRevision, e.text, e.line, e.id, expected, "the same as "+events[0].place(), mendDuplicates)
-			j.takeOut(e, false)
+			prefix := archive.Partition{Kind: archive.Events, Date: l.object.name.Date}.Prefix()
+			a.add(l.finding(LoneRevision, "the event's first version under events/", "no first version, so this may be the oldest one left", moveLine(prefix)))
+			changed = append(changed, l)
+		case l.same(events[0]):
+			a.add(l.finding(UnchangedRevision, expected, "the same version as "+events[0].String(), a.options.repairDuplicates()))
+			a.remove(l, false)
 		default:
-			changed = append(changed, e)
+			changed = append(changed, l)
 		}
 	}
-	for _, r := range j.repeats(changed) {
-		j.find(UnchangedRevision, r.text, r.line, r.id, expected, "the same as "+r.of.place(), mendDuplicates)
+	for _, d := range a.removeDuplicates(changed) {
+		a.add(d.finding(UnchangedRevision, expected, "the same version as "+d.original.String(), a.options.repairDuplicates()))
 	}
 }
 
-// repeat is a line that says the same as an earlier one.
-type repeat struct {
-	entry
-	of entry
+// duplicate is a line with the content of an earlier line.
+type duplicate struct {
+	line
+	original line
 }
 
-// repeats returns the lines whose content stands in an earlier one of them,
-// and notes all of the same content to be taken out but one.
-func (j *judgement) repeats(lines []entry) []repeat {
-	var out []repeat
-	for i, e := range lines {
-		if slices.ContainsFunc(lines[:i], e.same) || !slices.ContainsFunc(lines[i+1:], e.same) {
-			continue // dealt with, or alone
+// removeDuplicates returns the lines that repeat the content of an earlier one,
+// and marks all lines of the same content but one for removal.
+func (a *audit) removeDuplicates(lines []line) []duplicate {
+	var duplicates []duplicate
+	for i, l := range lines {
+		if slices.ContainsFunc(lines[:i], l.same) || !slices.ContainsFunc(lines[i+1:], l.same) {
+			continue // not the first of its content, or the only one
 		}
-		copies := slices.DeleteFunc(slices.Clone(lines[i:]), func(f entry) bool { return !e.same(f) })
-		stays := j.stays(copies)
+		copies := slices.DeleteFunc(slices.Clone(lines[i:]), func(m line) bool { return !l.same(m) })
+		stays := a.choose(copies)
 		for k, c := range copies {
 			if k > 0 {
-				out = append(out, repeat{c, e})
+				duplicates = append(duplicates, duplicate{c, l})
 			}
 			if k != stays {
-				j.takeOut(c, false)
+				a.remove(c, false)
 			}
 		}
 	}
-	return out
+	return duplicates
 }
 
-// stays chooses which of several copies stays: the first in the partition of
-// its day, where runs look for it, or one there whose object must stay.
-func (j *judgement) stays(copies []entry) int {
-	placed := func(e entry) bool { return !e.misplaced }
-	stuck := func(e entry) bool { return !e.misplaced && j.mustStay(e.object) != "" }
-	if i := slices.IndexFunc(copies, stuck); i >= 0 {
+// choose returns the index of the copy that stays: the first one in the
+// partition of its own day, because lookups find it there. It prefers a copy
+// whose object cannot be rewritten.
+func (a *audit) choose(copies []line) int {
+	fixed := func(l line) bool { return !l.misplaced && a.whyNotRewritten(l.object) != "" }
+	if i := slices.IndexFunc(copies, fixed); i >= 0 {
 		return i
 	}
-	return max(0, slices.IndexFunc(copies, placed))
+	return max(0, slices.IndexFunc(copies, func(l line) bool { return !l.misplaced }))
 }
 
-// takeOut notes that a line should leave its object.
-func (j *judgement) takeOut(e entry, revision bool) {
+// remove marks a line for removal from its object.
+func (a *audit) remove(l line, toRevisions bool) {
+	o := l.object
 	switch {
-	case slices.ContainsFunc(j.doubles[e.object], func(d double) bool { return d.line == e.line }):
-	case j.mustStay(e.object) != "":
-		j.left[e.object]++
+	case slices.ContainsFunc(a.removals[o], func(r removal) bool { return r.number == l.number }):
+	case a.whyNotRewritten(o) != "":
+		a.kept[o]++
 	default:
-		j.doubles[e.object] = append(j.doubles[e.object], double{e.line, revision})
+		a.removals[o] = append(a.removals[o], removal{l.number, toRevisions})
 	}
 }
 
-// maxRewritten bounds the objects that a commit can take over, so that its
-// document can be read again, whatever escapes it takes.
+// maxRewritten is the size of the largest object that a repair rewrites. Its
+// JSON-escaped copy in last_seen.json must stay below the store's read limit.
 const maxRewritten = 16 << 20
 
-// mustStay says why an object cannot be rewritten, and what to do about that;
-// empty if it can.
-func (j *judgement) mustStay(o *object) string {
+// whyNotRewritten returns why a repair cannot rewrite the object and what to do
+// about it, or "" if it can.
+func (a *audit) whyNotRewritten(o *object) string {
 	switch {
-	case j.doc != nil && j.doc.MayStillBeWritten(o.Name, j.now):
-		return "a run may still put it: try again after another commit, in ten minutes or more"
+	case a.doc != nil && a.doc.MayStillBeWritten(o.name, a.now):
+		return "a run may still write this object; repair again in ten minutes, after another commit"
 	case o.notUTF8:
-		return "a line of it is not UTF-8, which no commit can hold: correct that by hand first"
+		return "a line is not UTF-8, so a commit cannot hold the object; first correct the line by hand"
 	case o.size > maxRewritten:
-		return "it is too large for a commit: divide it by hand first"
+		return "the object is too large for a commit; first split it by hand"
 	}
 	return ""
 }

@@ -9,7 +9,7 @@ import (
 	"polisen-events-collector/pkg/archive"
 )
 
-// Check names a rule that an archive keeps. The names are stable.
+// Check is the name of a rule that an archive keeps. The names are stable.
 type Check string
 
 // The checks.
@@ -25,7 +25,7 @@ const (
 	NotRejected        Check = "not-rejected-item"
 	WrongPartition     Check = "wrong-partition"
 	DuplicateEvent     Check = "duplicate-event"
-	UnmarkedRevision   Check = "unmarked-revision"
+	RevisionInEvents   Check = "revision-in-events"
 	UnchangedRevision  Check = "unchanged-revision"
 	LoneRevision       Check = "revision-without-event"
 	DuplicateRejected  Check = "duplicate-rejected"
@@ -44,34 +44,52 @@ const (
 	FingerprintsDiffer Check = "fingerprints-differ"
 	NoCompleteAbove    Check = "no-complete-above"
 	PendingMissing     Check = "pending-missing"
-	PendingDiffers     Check = "pending-differs"
-	SupersededLeft     Check = "superseded-left"
+	PendingDifferent   Check = "pending-different"
+	SupersededObject   Check = "superseded-object"
 	UpdatedInFuture    Check = "updated-in-future"
 )
 
-// Severity tells what makes an archive wrong from what is worth knowing.
+// Severity says whether a finding makes the archive wrong.
 type Severity string
 
 // The severities.
 const (
 	Problem Severity = "problem" // a rule is broken
-	Notice  Severity = "notice"  // nothing is wrong, though something could be better
+	Notice  Severity = "notice"  // no rule is broken, but something can be better
 )
 
-// Finding is one breach of a rule.
+// Finding is one broken rule.
 type Finding struct {
 	Check    Check    `json:"check"`
 	Severity Severity `json:"severity"`
-	// Object is the object's name, or the prefix of a day without any.
+	// Object is the name of the object, or the prefix of a day without objects.
 	Object string `json:"object"`
-	// Line is counted from one; zero if the finding is about the whole object.
+	// Line counts from one; it is zero if the finding is about the whole object.
 	Line int `json:"line,omitempty"`
-	// ID is the event's, if the finding is about one.
+	// ID is the id of the event, if the finding is about one.
 	ID       int64  `json:"id,omitempty"`
 	Expected string `json:"expected"`
 	Actual   string `json:"actual"`
-	// Mend is the command that mends it, or what to do where none does.
-	Mend string `json:"mend"`
+	Fix      Fix    `json:"fix"`
+}
+
+// Fix is how to fix a finding. At least one of its fields is set.
+type Fix struct {
+	// Command is the shell command that fixes the finding; empty if none does.
+	Command string `json:"command,omitempty"`
+	// Advice says what to do without a command, or when to run the command.
+	Advice string `json:"advice,omitempty"`
+}
+
+// String returns the fix as "COMMAND (ADVICE)".
+func (f Fix) String() string {
+	switch {
+	case f.Command == "":
+		return f.Advice
+	case f.Advice == "":
+		return f.Command
+	}
+	return f.Command + " (" + f.Advice + ")"
 }
 
 // String returns the finding on one line.
@@ -85,33 +103,43 @@ func (f Finding) String() string {
 	if f.Severity == Notice {
 		b.WriteString(" (notice)")
 	}
-	fmt.Fprintf(&b, ": expected %s; found %s; mend: %s", f.Expected, f.Actual, f.Mend)
+	fmt.Fprintf(&b, ": expected %s; found %s; fix: %s", f.Expected, f.Actual, f.Fix)
 	return b.String()
 }
 
-// What mends a finding. Commands have a place for Options.Flags, which complete
-// fills.
-const (
-	flagsPlace       = "\x00"
-	program          = "polisen-events-collector"
-	mendRepair       = program + " verify" + flagsPlace + " --repair"
-	mendDuplicates   = program + " verify" + flagsPlace + " --repair=duplicates"
-	mendByHand       = "no command does; look at the object, correct it by hand, then run: " + mendRepair
-	mendForeign      = "look at it, and take it out of the archive by the store's own tools"
-	mendBackfillForm = program + " backfill" + flagsPlace + " --from %s --to %s (more than six months back: --input, from saved responses)"
-)
-
-func mendBackfill(from, to archive.Date) string { return fmt.Sprintf(mendBackfillForm, from, to) }
-
-// complete puts the flags into a mend's commands.
-func complete(mend, flags string) string {
-	if flags != "" {
-		flags = " " + flags
+// command returns the shell command with these arguments for this archive.
+func (o Options) command(args string) string {
+	if o.Command == nil {
+		return args
 	}
-	return strings.ReplaceAll(mend, flagsPlace, flags)
+	return o.Command(args)
 }
 
-// printable returns a name that anybody may have made up as it can be shown.
+func (o Options) repair() Fix { return Fix{Command: o.command("verify --repair")} }
+
+func (o Options) repairDuplicates() Fix { return Fix{Command: o.command("verify --repair=duplicates")} }
+
+// correctByHand is the fix of an object that no command corrects.
+func (o Options) correctByHand() Fix {
+	return Fix{Command: o.command("verify --repair"), Advice: "first correct the object by hand"}
+}
+
+func (o Options) backfill(from, to archive.Date) Fix {
+	return Fix{
+		Command: o.command(fmt.Sprintf("backfill --from %s --to %s", from, to)),
+		Advice:  "for days more than six months ago, use backfill --input with saved responses",
+	}
+}
+
+// moveLine is the fix of a line in the wrong object: it belongs under prefix.
+func moveLine(prefix string) Fix {
+	return Fix{Advice: "move the line by hand to an object under " + prefix}
+}
+
+// moveObject is the fix of an object that does not belong in the archive.
+var moveObject = Fix{Advice: "inspect the object and move it out of the archive with the store's own tools"}
+
+// printable returns a name as it can be shown: another program may have chosen it.
 func printable(name string) string {
 	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return strconv.Quote(name)

@@ -11,275 +11,279 @@ import (
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/text"
 )
 
 const (
-	// maxLost bounds the commits of a repair that other runs are faster with.
-	maxLost = 20
-	// maxCommits bounds a repair, which would else go on for ever if a mended
-	// document were found wrong again.
+	// maxConflicts is how often a repair tries again because another run has
+	// committed first.
+	maxConflicts = 20
+	// maxCommits ends a repair that would otherwise never end, because the
+	// audit finds problems in a document that the repair has just written.
 	maxCommits = 10_000
-	// maxSuperseded bounds the objects that one commit supersedes, so that the
-	// document stays small.
+	// maxSuperseded is the number of objects that one commit rewrites, so that
+	// the document stays small.
 	maxSuperseded = 256
 )
 
-// RepairOptions says what a repair may do.
+// RepairOptions are the settings of a repair.
 type RepairOptions struct {
-	// Duplicates lets it take doubles out of their objects, which it rewrites
-	// under new names. Otherwise it mends the document and heals, no more.
+	// Duplicates lets the repair remove duplicates, which rewrites objects under
+	// new names. Without it, the repair changes only the document and stores
+	// missing objects of the last commit.
 	Duplicates bool
-	// Writer is how it commits. DryRun lets it only say what it would do.
+	// Writer are the settings of its commits. With DryRun the repair returns
+	// its actions and writes nothing.
 	Writer archive.Options
 }
 
-// Repair mends what can be mended without losing anything, and returns what it
-// did and what is left. It writes by the commit protocol: any number of other
-// runs may work at the same time, and it may be killed anywhere. Options must
-// not bound the days.
+// Repair fixes what it can without losing data, and returns its actions and the
+// remaining findings. It writes by the commit protocol, so other runs may work
+// at the same time, and it may be killed at any time. The options must not limit
+// the days.
 //
-// On an error the result holds the acts up to then.
+// The error wraps that of the store, or [archive.ErrNewerFormat]. The result
+// then holds the actions so far.
 func Repair(ctx context.Context, s store.Store, o Options, ro RepairOptions) (*Result, error) {
-	if o.bounded() {
+	if o.limited() {
 		return nil, fmt.Errorf("repair: %w: it needs all days", store.ErrInvalid)
 	}
-	r := &repair{RepairOptions: ro, store: s, scan: newScan(s, o), writer: archive.NewWriter(s, ro.Writer)}
+	r := &repair{options: ro, store: s, snapshot: newSnapshot(s, o), writer: archive.NewWriter(s, ro.Writer)}
 	result, err := r.run(ctx)
 	if result == nil {
 		result = &Result{Store: s.String(), Findings: []Finding{}}
 	}
-	result.Acts, result.DryRun = r.acts, ro.Writer.DryRun
+	result.Actions, result.DryRun = r.actions, ro.Writer.DryRun
 	return result, err
 }
 
 type repair struct {
-	RepairOptions
-	store  store.Store
-	scan   *scan
-	writer *archive.Writer
-	acts   []Act
-	healed int // of the writer's, those that are among the acts
-	lost   int
+	options   RepairOptions
+	store     store.Store
+	snapshot  *snapshot
+	writer    *archive.Writer
+	actions   []Action
+	healed    int // number of healed objects that are in actions
+	conflicts int
 }
 
-// run mends, commit by commit, until nothing is left that it may mend.
+// run repairs the archive commit by commit, until it can fix nothing more.
 func (r *repair) run(ctx context.Context) (*Result, error) {
 	for range maxCommits {
-		if err := r.prepare(ctx); err != nil {
+		if err := r.finishEarlier(ctx); err != nil {
 			return nil, err
 		}
-		if err := r.scan.look(ctx); err != nil {
+		if err := r.snapshot.read(ctx); err != nil {
 			return nil, err
 		}
-		j, err := r.scan.judge()
+		a := r.snapshot.audit()
+		if a.unreadable != nil {
+			return nil, fmt.Errorf("repair: read %s: %w; replace the object with an undamaged copy first", a.unreadable[0].key, store.ErrDamaged)
+		}
+		if r.options.Writer.DryRun {
+			r.predict(a)
+			return a.result(), nil
+		}
+		if !r.canFix(a) {
+			r.reportKept(a)
+			return a.result(), nil
+		}
+		err := r.commit(ctx, a)
+		if errors.Is(err, store.ErrPrecondition) {
+			err = r.waitAfterConflict(ctx, err)
+		}
 		if err != nil {
 			return nil, err
 		}
-		if j.unreadable != nil {
-			return nil, fmt.Errorf("repair: %s: %w: nothing can be decided without its lines; put a sound copy in its place first", j.unreadable[0].text, store.ErrDamaged)
-		}
-		if r.Writer.DryRun {
-			r.foresee(j)
-			return j.result(r.store.String()), nil
-		}
-		if !r.needed(j) {
-			r.leave(j)
-			return j.result(r.store.String()), nil
-		}
-		if err := r.commit(ctx, j); errors.Is(err, store.ErrPrecondition) {
-			r.lost++
-			if r.lost > maxLost {
-				return nil, fmt.Errorf("gave up after other runs were faster %d times: %w", maxLost, err)
-			}
-			if r.Writer.Pause != nil {
-				if err := r.Writer.Pause(ctx, r.lost); err != nil {
-					return nil, err
-				}
-			}
-		} else if err != nil {
-			return nil, err
-		}
 	}
-	return nil, fmt.Errorf("repair: problems are left after %d commits", maxCommits)
+	return nil, fmt.Errorf("repair: gave up after %d commits: there are still problems", maxCommits)
 }
 
-// prepare heals, and deletes what an earlier commit has superseded.
-func (r *repair) prepare(ctx context.Context) error {
+// waitAfterConflict returns nil when the repair may try again.
+func (r *repair) waitAfterConflict(ctx context.Context, err error) error {
+	r.conflicts++
+	if r.conflicts > maxConflicts {
+		return fmt.Errorf("repair: gave up after other runs committed first %d times: %w", maxConflicts, err)
+	}
+	if r.options.Writer.Pause == nil {
+		return nil
+	}
+	return r.options.Writer.Pause(ctx, r.conflicts)
+}
+
+// finishEarlier does what earlier commits left undone: it stores their missing
+// objects and deletes the objects that they replaced.
+func (r *repair) finishEarlier(ctx context.Context) error {
 	err := r.writer.Open(ctx)
 	for _, name := range r.writer.HealedObjects()[r.healed:] {
 		r.healed++
-		r.act("put", name, 0, "the last commit holds it, and it was missing")
+		r.act("put", name, 0, "missing object of the last commit")
 	}
-	if err != nil || r.Writer.DryRun {
+	if err != nil || r.options.Writer.DryRun {
 		return err
 	}
 	before := r.writer.Document()
-	err = r.writer.Flush(ctx) // puts again what other objects stand in the way of
-	if after := r.writer.Document(); after != before && after.Commit.ID == r.Writer.RunID {
+	err = r.writer.Flush(ctx) // stores lines again if another object has taken their object's name
+	if after := r.writer.Document(); after != before && after.Commit.ID == r.options.Writer.RunID {
 		for _, p := range after.Pending {
-			r.act("put", p.Name, 0, "the last commit holds its lines, and another object had its name")
+			r.act("put", p.Name, 0, "lines of the last commit, whose object name another object had")
 		}
 	}
-	if err != nil || !r.Duplicates {
+	if err != nil || !r.options.Duplicates {
 		return err
 	}
 	names, err := r.writer.DeleteSuperseded(ctx)
 	for _, name := range names {
-		r.act("delete", name, 0, "its lines stand elsewhere")
+		r.act("delete", name, 0, "its lines are in another object")
 	}
 	return err
 }
 
-// needed reports whether a commit has something to mend.
-func (r *repair) needed(j *judgement) bool {
-	return j.mendDocument || r.Duplicates && (len(j.doubles) > 0 || j.doc != nil && len(j.doc.Superseded) > 0)
+// canFix reports whether a commit can fix a finding.
+func (r *repair) canFix(a *audit) bool {
+	return a.documentWrong || r.options.Duplicates && (len(a.removals) > 0 || a.doc != nil && len(a.doc.Superseded) > 0)
 }
 
-// commit mends the document, and takes out as many doubles as one commit may.
-func (r *repair) commit(ctx context.Context, j *judgement) error {
-	a := archive.Repair{BasedOn: r.scan.document.ETag, Document: j.rightDocument()}
-	acts := documentActs(j, &a.Document)
-	if r.Duplicates {
-		rewrites, err := r.rewrite(ctx, j, &a)
+// commit corrects the document, and removes as many duplicates as one commit may.
+func (r *repair) commit(ctx context.Context, a *audit) error {
+	c := archive.Repair{BasedOn: r.snapshot.document.etag, Document: a.correctDocument()}
+	actions := a.documentActions(&c.Document)
+	if r.options.Duplicates {
+		rewrites, err := r.rewriteObjects(ctx, a, &c)
 		if err != nil {
 			return err
 		}
-		acts = append(acts, rewrites...)
+		actions = append(actions, rewrites...)
 	}
-	objects, keptAs, err := r.writer.CommitRepair(ctx, a)
-	if keptAs != "" {
-		r.act("keep", keptAs, 0, "a copy of the document that could not be read")
+	objects, damagedCopy, err := r.writer.CommitRepair(ctx, c)
+	if damagedCopy != "" {
+		r.act("save", damagedCopy, 0, "a copy of the damaged document")
 	}
 	if err != nil {
 		return err
 	}
-	r.acts = append(r.acts, acts...)
+	r.actions = append(r.actions, actions...)
 	if err := r.writer.Flush(ctx); err != nil {
 		return err
 	}
 	for _, o := range objects {
-		r.act("put", o.Name, 0, plural(o.Lines, "line"))
+		r.act("put", o.Name, 0, text.Count(o.Lines, "line"))
 	}
 	return nil
 }
 
-// documentActs says what is done to the document to make it next.
-func documentActs(j *judgement, next *archive.Document) []Act {
-	if !j.mendDocument {
+// documentActions describes the changes from the document to next.
+func (a *audit) documentActions(next *archive.Document) []Action {
+	if !a.documentWrong {
 		return nil
 	}
-	act := Act{Object: archive.DocumentName, Verb: "list"}
-	if j.doc == nil {
-		act.Verb = "rebuild"
+	verb := "update"
+	if a.doc == nil {
+		verb = "rebuild"
 	}
-	act.Detail = fmt.Sprintf("%d of %s, complete_above %d", len(next.SeenIDs), plural(len(j.stored), "stored id"), *next.CompleteAbove)
-	acts := []Act{act}
-	for _, id := range j.forgotten {
-		acts = append(acts, Act{"forget", archive.DocumentName, id, fmt.Sprintf("id %d, which is stored nowhere, so that the next run stores it", id)})
+	detail := fmt.Sprintf("lists %d of %s, complete_above %d", len(next.SeenIDs), text.Count(len(a.versions), "stored id"), *next.CompleteAbove)
+	actions := []Action{{verb, archive.DocumentName, 0, detail}}
+	for _, id := range a.notStored {
+		actions = append(actions, Action{"forget", archive.DocumentName, id, fmt.Sprintf("id %d, which is not in the archive; the next run stores it if the API still shows it", id)})
 	}
-	return acts
+	return actions
 }
 
-// rewrite puts into the amendment the lines that stay of objects with doubles.
-func (r *repair) rewrite(ctx context.Context, j *judgement, a *archive.Repair) ([]Act, error) {
-	a.Document.Superseded, a.Lines = nil, make(map[archive.Partition][][]byte)
-	var acts []Act
+// rewriteObjects adds the remaining lines of objects with removals to the commit.
+func (r *repair) rewriteObjects(ctx context.Context, a *audit, c *archive.Repair) ([]Action, error) {
+	c.Document.Superseded, c.Lines = nil, make(map[archive.Partition][][]byte)
+	var actions []Action
 	var size int64
-	for _, o := range j.objectsWithDoubles() {
-		if size += o.size; len(acts) > 0 && (size > archive.MaxRepairBytes || len(acts) == maxSuperseded) {
+	for _, o := range a.objectsToRewrite() {
+		if size += o.size; len(actions) > 0 && (size > archive.MaxRepairBytes || len(actions) == maxSuperseded) {
 			break
 		}
-		got, err := r.store.Get(ctx, o.text)
+		got, err := r.store.Get(ctx, o.key)
 		switch {
 		case errors.Is(err, store.ErrNotExist), err == nil && got.ETag != o.etag:
-			delete(r.scan.objects, o.text)
-			return nil, fmt.Errorf("rewrite %s: it has changed since it was read: %w", o.text, store.ErrPrecondition)
+			delete(r.snapshot.objects, o.key)
+			return nil, fmt.Errorf("rewrite %s: it has changed since it was read: %w", o.key, store.ErrPrecondition)
 		case err != nil:
-			return nil, fmt.Errorf("rewrite %s: %w", o.text, err)
+			return nil, fmt.Errorf("rewrite %s: %w", o.key, err)
 		}
-		o.rewrite(got.Body, j.doubles[o], a.Lines)
-		a.Document.Superseded = append(a.Document.Superseded, archive.Superseded{Name: o.text, ETag: got.ETag})
-		acts = append(acts, rewriteAct(o, j.doubles[o]))
+		o.addRemaining(got.Body, a.removals[o], c.Lines)
+		c.Document.Superseded = append(c.Document.Superseded, archive.Superseded{Name: o.key, ETag: got.ETag})
+		actions = append(actions, rewriteAction(o, a.removals[o]))
 	}
-	return acts, nil
+	return actions, nil
 }
 
-// objectsWithDoubles returns the objects to be rewritten, the latest first: a
-// rewritten object is a later one, and must not change places with one whose
-// lines are later versions of its own.
-func (j *judgement) objectsWithDoubles() []*object {
-	objects := make([]*object, 0, len(j.doubles))
-	for o := range j.doubles {
-		objects = append(objects, o)
-	}
-	slices.SortFunc(objects, func(a, b *object) int {
-		return cmp.Or(cmp.Compare(b.Timestamp, a.Timestamp), strings.Compare(a.text, b.text))
+// objectsToRewrite returns the objects with removals, newest first. The
+// rewritten object gets a newer timestamp, so in this order it stays newer than
+// all objects with earlier versions of its events.
+func (a *audit) objectsToRewrite() []*object {
+	return slices.SortedFunc(maps.Keys(a.removals), func(o, p *object) int {
+		return cmp.Or(cmp.Compare(p.name.Timestamp, o.name.Timestamp), strings.Compare(o.key, p.key))
 	})
-	return objects
 }
 
-// rewrite adds the lines of an object, without the doubles, to those of the
-// partitions that they belong to.
-func (o *object) rewrite(body []byte, doubles []double, lines map[archive.Partition][][]byte) {
-	for number, line := range archive.Lines(body) {
-		to := o.Partition
-		if i := slices.IndexFunc(doubles, func(d double) bool { return int(d.line) == number }); i >= 0 {
-			if !doubles[i].revision {
+// addRemaining adds the lines of an object, without the removals, to the lines
+// of their partitions.
+func (o *object) addRemaining(body []byte, removals []removal, lines map[archive.Partition][][]byte) {
+	for number, raw := range archive.Lines(body) {
+		to := archive.Partition{Kind: o.name.Kind, Date: o.name.Date}
+		if i := slices.IndexFunc(removals, func(r removal) bool { return int(r.number) == number }); i >= 0 {
+			if !removals[i].toRevisions {
 				continue
 			}
 			to.Kind = archive.Revisions
 		}
-		lines[to] = append(lines[to], line)
+		lines[to] = append(lines[to], raw)
 	}
 }
 
-func rewriteAct(o *object, doubles []double) Act {
+func rewriteAction(o *object, removals []removal) Action {
 	moved := 0
-	for _, d := range doubles {
-		if d.revision {
+	for _, r := range removals {
+		if r.toRevisions {
 			moved++
 		}
 	}
-	detail := "without " + plural(len(doubles)-moved, "double")
+	detail := "removes " + text.Count(len(removals)-moved, "duplicate")
 	if moved > 0 {
-		detail += ", and with " + plural(moved, "unmarked revision") + " under revisions/"
+		detail += ", moves " + text.Count(moved, "later version") + " to revisions/"
 	}
-	return Act{"rewrite", o.text, 0, detail}
+	return Action{"rewrite", o.key, 0, detail}
 }
 
-// foresee says what a repair would do.
-func (r *repair) foresee(j *judgement) {
-	for _, f := range j.findings {
-		if f.Check == PendingMissing || f.Check == PendingDiffers {
-			r.act("put", f.Object, 0, "the last commit holds its lines")
+// predict adds the actions that a repair would take.
+func (r *repair) predict(a *audit) {
+	for _, f := range a.findings {
+		if f.Check == PendingMissing || f.Check == PendingDifferent {
+			r.act("put", f.Object, 0, "lines of the last commit")
 		}
 	}
-	next := j.rightDocument()
-	r.acts = append(r.acts, documentActs(j, &next)...)
-	if !r.Duplicates {
+	next := a.correctDocument()
+	r.actions = append(r.actions, a.documentActions(&next)...)
+	if !r.options.Duplicates {
 		return
 	}
-	if j.doc != nil {
-		for _, s := range j.doc.Superseded {
-			r.act("delete", s.Name, 0, "its lines stand elsewhere")
+	if a.doc != nil {
+		for _, s := range a.doc.Superseded {
+			r.act("delete", s.Name, 0, "its lines are in another object")
 		}
 	}
-	for _, o := range j.objectsWithDoubles() {
-		r.acts = append(r.acts, rewriteAct(o, j.doubles[o]))
+	for _, o := range a.objectsToRewrite() {
+		r.actions = append(r.actions, rewriteAction(o, a.removals[o]))
 	}
-	r.leave(j)
+	r.reportKept(a)
 }
 
-// leave says which doubles cannot be taken out.
-func (r *repair) leave(j *judgement) {
-	if !r.Duplicates {
+// reportKept adds an action for each object whose duplicates stay.
+func (r *repair) reportKept(a *audit) {
+	if !r.options.Duplicates {
 		return
 	}
-	for _, o := range slices.SortedFunc(maps.Keys(j.left), func(a, b *object) int { return cmp.Compare(a.text, b.text) }) {
-		r.act("leave", o.text, 0, plural(j.left[o], "double")+" in it: "+j.mustStay(o))
+	for _, o := range slices.SortedFunc(maps.Keys(a.kept), func(o, p *object) int { return cmp.Compare(o.key, p.key) }) {
+		r.act("skip", o.key, 0, text.Count(a.kept[o], "duplicate")+" left: "+a.whyNotRewritten(o))
 	}
 }
 
 func (r *repair) act(verb, object string, id int64, detail string) {
-	r.acts = append(r.acts, Act{verb, object, id, detail})
+	r.actions = append(r.actions, Action{verb, object, id, detail})
 }

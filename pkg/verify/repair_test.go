@@ -36,7 +36,7 @@ func TestManyDoubles(t *testing.T) {
 	f := storetest.NewFaults(s, nil)
 	r := mustRepair(t, f, true)
 	if len(r.Findings) > 0 || r.Checked.Events != runs+1+runs/2 || r.Checked.Revisions != runs/2 {
-		t.Fatalf("%s", r.Verdict())
+		t.Fatalf("%s", r.Summary())
 	}
 	truth(before).check(t, s, false)
 	for a, err := range s.List(t.Context(), "revisions/") {
@@ -69,8 +69,8 @@ func TestNotUTF8IsLeft(t *testing.T) {
 	put(t, s, first, string(event(1, 1, "first").Raw)+"\n")
 	put(t, s, second, body)
 	r := mustRepair(t, s, true)
-	acts := fmt.Sprint(r.Acts)
-	if !strings.Contains(acts, "leave "+second) || !strings.Contains(acts, "not UTF-8") {
+	acts := fmt.Sprint(r.Actions)
+	if !strings.Contains(acts, "skip "+second) || !strings.Contains(acts, "not UTF-8") {
 		t.Errorf("acts %s", acts)
 	}
 	if o, err := s.Get(t.Context(), second); err != nil || string(o.Body) != body {
@@ -94,7 +94,7 @@ func TestTooLargeIsLeft(t *testing.T) {
 	body := one + one + string(event(2, 1, strings.Repeat("x", 16<<20)).Raw) + "\n"
 	put(t, s, name, body)
 	r := mustRepair(t, s, true)
-	if acts := fmt.Sprint(r.Acts); !strings.Contains(acts, "leave "+name) || !strings.Contains(acts, "too large") {
+	if acts := fmt.Sprint(r.Actions); !strings.Contains(acts, "skip "+name) || !strings.Contains(acts, "too large") {
 		t.Errorf("acts %s", acts)
 	}
 	if o, err := s.Get(t.Context(), name); err != nil || string(o.Body) != body {
@@ -197,12 +197,12 @@ func TestForgottenIsStoredAgain(t *testing.T) {
 // TestActs: what a repair says that it does.
 func TestActs(t *testing.T) {
 	want := map[string][]string{
-		"seen_not_stored":  {"list metadata/last_seen.json", "forget metadata/last_seen.json"},
-		"document_missing": {"rebuild metadata/last_seen.json"},
-		"document_damaged": {"keep metadata/last_seen.corrupt-1781956800.json", "rebuild metadata/last_seen.json"},
-		"pending_missing":  {"put events/2026/01/02/events-1767387600.jsonl"},
-		"pending_differs":  {"put events/2026/01/02/events-1781956800.jsonl"},
-		"superseded_left":  {"delete events/2026/01/01/events-1767301200.jsonl"},
+		"seen_not_stored":   {"update metadata/last_seen.json", "forget metadata/last_seen.json"},
+		"document_missing":  {"rebuild metadata/last_seen.json"},
+		"document_damaged":  {"save metadata/last_seen.corrupt-1781956800.json", "rebuild metadata/last_seen.json"},
+		"pending_missing":   {"put events/2026/01/02/events-1767387600.jsonl"},
+		"pending_different": {"put events/2026/01/02/events-1781956800.jsonl"},
+		"superseded_object": {"delete events/2026/01/01/events-1767301200.jsonl"},
 		"duplicate_event": {
 			"rewrite events/2026/01/01/events-1767391201.jsonl", "rewrite events/2026/01/01/events-1767391200.jsonl",
 			"rewrite events/2026/01/01/events-1767301200.jsonl", "put events/2026/01/01/events-1781956800.jsonl",
@@ -217,7 +217,7 @@ func TestActs(t *testing.T) {
 		}
 		delete(want, f.name)
 		var got []string
-		for _, a := range mustRepair(t, f.store, true).Acts {
+		for _, a := range mustRepair(t, f.store, true).Actions {
 			if a.Detail == "" {
 				t.Errorf("%s: no detail: %v", f.name, a)
 			}

@@ -46,7 +46,7 @@ func testReplay(t *testing.T, polls []replaytest.Poll) {
 	if err != nil || !r.OK || r.Checked.Events != len(truth.First) {
 		t.Fatalf("%v, want %d events: %v", err, len(truth.First), r)
 	}
-	t.Log(r.Verdict())
+	t.Log(r.Summary())
 }
 
 // TestReplayOfEarlierCollector stores the recorded polls as the earlier
@@ -88,7 +88,7 @@ func testReplayOfEarlierCollector(t *testing.T, polls []replaytest.Poll) {
 	}
 	t.Log(found.ByCheck)
 	r := mustRepair(t, s, true)
-	t.Log(r.Verdict())
+	t.Log(r.Summary())
 	if !r.OK || r.Checked.Events != len(truth.First) {
 		t.Errorf("left: %v", r.ByCheck)
 	}

@@ -5,29 +5,40 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
+
+	"polisen-events-collector/pkg/text"
 )
 
-// Act is one step of a repair.
-type Act struct {
-	// Verb is one of put, forget, list, rebuild, keep, rewrite, delete, leave.
-	Verb   string `json:"act"`
+// Action is one step of a repair.
+type Action struct {
+	// Verb is one of:
+	//
+	//	put      store an object
+	//	rewrite  store the remaining lines of an object in new objects
+	//	delete   delete an object that was rewritten
+	//	update   update the document
+	//	rebuild  write a new document
+	//	forget   remove an id from the document
+	//	save     store a copy of a damaged document
+	//	skip     leave duplicates in an object
+	Verb   string `json:"action"`
 	Object string `json:"object"`
 	ID     int64  `json:"id,omitempty"`
 	Detail string `json:"detail"`
 }
 
-// Counts says what was checked.
+// Counts are the numbers of things that an audit checked.
 type Counts struct {
-	// Objects and Bytes are the data objects that were read.
+	// Objects and Bytes count the data objects that were read.
 	Objects int   `json:"objects"`
 	Bytes   int64 `json:"bytes"`
-	// Events is the number of ids in events/, Revisions and Rejected that of lines.
+	// Events counts the ids in events/, Revisions and Rejected count lines.
 	Events    int `json:"events"`
 	Revisions int `json:"revisions"`
 	Rejected  int `json:"rejected"`
-	// Days is the number of days with events, First and Last are among them.
+	// Days is the number of days with events, First and Last are the first and
+	// the last of them, as 2026-01-31.
 	Days  int    `json:"days"`
 	First string `json:"first_day,omitempty"`
 	Last  string `json:"last_day,omitempty"`
@@ -35,29 +46,31 @@ type Counts struct {
 	Listed int `json:"listed"`
 }
 
-// Result is what an audit found and a repair did. Its JSON form is stable:
-// fields are added, never renamed.
+// Result is the result of an audit or a repair. Its JSON fields are stable: new
+// ones may be added.
 type Result struct {
 	Store string `json:"store"`
-	// OK says that there is no problem; there may be notices.
+	// OK says that there are no problems; there may be notices.
 	OK bool `json:"ok"`
-	// From and To bound the days that were read, if not all were.
+	// From and To are the limits of the days that were read, as 2026-01-31;
+	// empty without a limit.
 	From    string `json:"from,omitempty"`
 	To      string `json:"to,omitempty"`
 	Checked Counts `json:"checked"`
-	// Problems and Notices count the findings.
+	// Problems and Notices count the findings by severity.
 	Problems int           `json:"problems"`
 	Notices  int           `json:"notices"`
 	ByCheck  map[Check]int `json:"by_check"`
 	Findings []Finding     `json:"findings"`
-	DryRun   bool          `json:"dry_run,omitempty"`
-	Acts     []Act         `json:"acts,omitempty"`
+	// Actions are what a repair did, or would do if DryRun is true.
+	DryRun  bool     `json:"dry_run,omitempty"`
+	Actions []Action `json:"actions,omitempty"`
 }
 
-// Text writes the acts, the findings and the verdict, a line each. With brief
-// it leaves out the verdict on an archive without findings.
+// Text writes one line per action and finding, and a summary. If brief is true
+// and there are no findings, it leaves out the summary.
 func (r *Result) Text(w io.Writer, brief bool) error {
-	if err := r.ActsText(w); err != nil {
+	if err := r.ActionsText(w); err != nil {
 		return err
 	}
 	var b strings.Builder
@@ -65,61 +78,54 @@ func (r *Result) Text(w io.Writer, brief bool) error {
 		fmt.Fprintln(&b, f)
 	}
 	if !brief || len(r.Findings) > 0 {
-		fmt.Fprintln(&b, r.Verdict())
+		fmt.Fprintln(&b, r.Summary())
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// ActsText writes the acts alone.
-func (r *Result) ActsText(w io.Writer) error {
+// ActionsText writes one line per action.
+func (r *Result) ActionsText(w io.Writer) error {
 	var b strings.Builder
 	would := ""
 	if r.DryRun {
 		would = "would "
 	}
-	for _, a := range r.Acts {
+	for _, a := range r.Actions {
 		fmt.Fprintf(&b, "%s%s %s: %s\n", would, a.Verb, printable(a.Object), a.Detail)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// Verdict returns one line that says what was checked and what was found.
-func (r *Result) Verdict() string {
+// Summary returns one line: how many problems there are, and what was checked.
+func (r *Result) Summary() string {
 	var b strings.Builder
 	if r.OK {
 		b.WriteString("ok: no problems")
 	} else {
-		b.WriteString(plural(r.Problems, "problem"))
+		b.WriteString(text.Count(r.Problems, "problem"))
 	}
 	if r.Notices > 0 {
-		fmt.Fprintf(&b, ", %s", plural(r.Notices, "notice"))
+		fmt.Fprintf(&b, ", %s", text.Count(r.Notices, "notice"))
 	}
-	var kinds []string
+	var checks []string
 	for check, n := range r.ByCheck {
-		kinds = append(kinds, fmt.Sprintf("%d %s", n, check))
+		checks = append(checks, fmt.Sprintf("%d %s", n, check))
 	}
-	if slices.Sort(kinds); len(kinds) > 0 {
-		fmt.Fprintf(&b, " (%s)", strings.Join(kinds, ", "))
+	if slices.Sort(checks); len(checks) > 0 {
+		fmt.Fprintf(&b, " (%s)", strings.Join(checks, ", "))
 	}
 	c := r.Checked
-	fmt.Fprintf(&b, " in %s, %s and %s, %s, %s read from %s", plural(c.Events, "event"), plural(c.Revisions, "revision"),
-		plural(c.Rejected, "rejected item"), plural(c.Objects, "object"), plural(int(c.Bytes), "byte"), r.Store)
+	fmt.Fprintf(&b, " in %s, %s and %s, %s, %s read from %s", text.Count(c.Events, "event"), text.Count(c.Revisions, "revision"),
+		text.Count(c.Rejected, "rejected item"), text.Count(c.Objects, "object"), text.Count(int(c.Bytes), "byte"), r.Store)
 	if c.Days > 0 {
-		fmt.Fprintf(&b, "; %s with events, %s to %s", plural(c.Days, "day"), c.First, c.Last)
+		fmt.Fprintf(&b, "; %s with events, %s to %s", text.Count(c.Days, "day"), c.First, c.Last)
 	}
 	if r.From != "" || r.To != "" {
-		fmt.Fprintf(&b, "; only days from %s to %s, so not whether each listed id is stored", cmp.Or(r.From, "the first"), cmp.Or(r.To, "the last"))
+		fmt.Fprintf(&b, "; only the days from %s to %s were read, so the listed ids were not checked", cmp.Or(r.From, "the first"), cmp.Or(r.To, "the last"))
 	} else {
-		fmt.Fprintf(&b, "; %s", plural(c.Listed, "listed id"))
+		fmt.Fprintf(&b, "; %s", text.Count(c.Listed, "listed id"))
 	}
 	return b.String()
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return strconv.Itoa(n) + " " + noun + "s"
 }

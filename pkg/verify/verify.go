@@ -1,10 +1,10 @@
-// Package verify audits an archive: it reads every object, holds the lines
-// against each other and against the metadata document, and returns what is
-// wrong as values. Repair is a separate step, which writes by the archive's
-// commit protocol alone; Quick is a health check that reads no data objects.
+// Package verify audits an archive: it reads every object, checks each line
+// against the others and against the metadata document, and returns the
+// findings as values. A repair is a separate step, which writes only by the
+// archive's commit protocol.
 //
-// What a line, a name or a document is, and how to write one, is the archive
-// package's business. What could not be read is an error, never a finding.
+// The archive package defines names, lines and the document. An object that the
+// store cannot read is an error, not a finding, unless its content is damaged.
 package verify
 
 import (
@@ -14,61 +14,53 @@ import (
 	"time"
 
 	"polisen-events-collector/pkg/archive"
-	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/status"
+	"polisen-events-collector/pkg/text"
 )
 
-// ErrFindings says that the check was made and its answer is no.
-var ErrFindings = errors.New("the archive is not as it should be")
+// ErrFindings says that an audit found problems.
+var ErrFindings = errors.New("verification failed")
 
-// Options says what to read, and how.
+// Options are the settings of an audit.
 type Options struct {
-	// Concurrency bounds the calls to the store that are under way at a time.
+	// Concurrency is the maximum number of concurrent store calls.
 	Concurrency int
-	// From and To bound the days whose objects are read, themselves included;
-	// the zero Date is no bound. With a bound the document's ids cannot all be
-	// looked for in the archive.
+	// From and To are the first and last day whose objects are read; the zero
+	// Date sets no limit. With a limit, the audit cannot check whether each id
+	// of the document is stored.
 	From, To archive.Date
-	// Now tells the time.
+	// Now returns the current time.
 	Now func() time.Time
-	// Flags are what a command that mends something needs to be about this
-	// archive, as for a shell; empty if it needs none.
-	Flags string
+	// Command turns arguments, such as "verify --repair", into a whole shell
+	// command for this archive. If it is nil, fixes name only the arguments.
+	Command func(args string) string
 }
 
+// includes reports whether the objects of the day are read.
 func (o Options) includes(d archive.Date) bool {
 	return (o.From == archive.Date{} || d.Compare(o.From) >= 0) && (o.To == archive.Date{} || d.Compare(o.To) <= 0)
 }
 
-func (o Options) bounded() bool { return o.From != archive.Date{} || o.To != archive.Date{} }
+// limited reports whether some days are not read.
+func (o Options) limited() bool { return o.From != archive.Date{} || o.To != archive.Date{} }
 
-// Archive is what an audit reads.
-type Archive interface {
-	store.Reader
-	// String names the store.
-	String() string
-}
-
-// Audit reads the archive and returns what it found. It writes nothing. Runs
-// that commit meanwhile do no harm: the audit then looks again at what is new.
+// Audit reads the archive and returns its findings. It writes nothing. Other
+// runs may commit meanwhile: the audit then also reads what they stored.
 //
-// The error, if any, says that the archive could not be read: it wraps the
-// store's, or archive.ErrNewerFormat.
-func Audit(ctx context.Context, s Archive, o Options) (*Result, error) {
-	sc := newScan(s, o)
-	if err := sc.look(ctx); err != nil {
+// The error says that the archive could not be read. It wraps the store's
+// error or [archive.ErrNewerFormat].
+func Audit(ctx context.Context, s status.Archive, o Options) (*Result, error) {
+	snap := newSnapshot(s, o)
+	if err := snap.read(ctx); err != nil {
 		return nil, err
 	}
-	j, err := sc.judge()
-	if err != nil {
-		return nil, err
-	}
-	return j.result(s.String()), nil
+	return snap.audit().result(), nil
 }
 
-// Err returns nil, or an error that wraps ErrFindings if there are problems.
+// Err returns nil, or an error that wraps [ErrFindings] if there are problems.
 func (r *Result) Err() error {
 	if r.OK {
 		return nil
 	}
-	return fmt.Errorf("%w: %s", ErrFindings, plural(r.Problems, "problem"))
+	return fmt.Errorf("%w: %s found", ErrFindings, text.Count(r.Problems, "problem"))
 }

@@ -153,7 +153,7 @@ func TestFindings(t *testing.T) {
 			}
 			problems := 0
 			for _, x := range r.Findings {
-				if x.Expected == "" || x.Actual == "" || x.Mend == "" || strings.Contains(x.String(), "\n") {
+				if x.Expected == "" || x.Actual == "" || x.Fix == (verify.Fix{}) || strings.Contains(x.String(), "\n") {
 					t.Errorf("incomplete: %q", x)
 				}
 				if x.Severity == verify.Problem {
@@ -163,8 +163,8 @@ func TestFindings(t *testing.T) {
 			if clean := strings.HasPrefix(f.name, "clean"); r.OK != clean || r.OK != (problems == 0) || (r.Err() == nil) != clean {
 				t.Errorf("ok %v with %d problems, error %v", r.OK, problems, r.Err())
 			}
-			if strings.Contains(r.Verdict(), "\n") {
-				t.Errorf("verdict %q", r.Verdict())
+			if strings.Contains(r.Summary(), "\n") {
+				t.Errorf("verdict %q", r.Summary())
 			}
 			wantReadOnly(t, s)
 		})
@@ -251,20 +251,20 @@ func TestRepairs(t *testing.T) {
 				dry := storetest.NewFaults(s, nil)
 				o := verify.RepairOptions{Duplicates: duplicates, Writer: writerOptions()}
 				o.Writer.DryRun = true
-				foreseen, err := verify.Repair(t.Context(), dry, options(), o)
+				predicted, err := verify.Repair(t.Context(), dry, options(), o)
 				if err != nil {
 					t.Fatal(err)
 				}
 				wantReadOnly(t, dry)
-				if diff := cmp.Diff(f.finds, found(foreseen)); diff != "" {
+				if diff := cmp.Diff(f.finds, found(predicted)); diff != "" {
 					t.Errorf("a dry repair finds (-want +got):\n%s", diff)
 				}
 				r := mustRepair(t, s, duplicates)
 				if diff := cmp.Diff(slices.Sorted(slices.Values(f.left[duplicates])), checksOf(r)); diff != "" {
 					t.Errorf("left (-want +got):\n%s", diff)
 				}
-				if (len(r.Acts) > 0) != (len(foreseen.Acts) > 0) {
-					t.Errorf("acts %v, foreseen %v", r.Acts, foreseen.Acts)
+				if (len(r.Actions) > 0) != (len(predicted.Actions) > 0) {
+					t.Errorf("acts %v, predicted %v", r.Actions, predicted.Actions)
 				}
 				after := lines(t, s)
 				for line := range before {
@@ -273,8 +273,8 @@ func TestRepairs(t *testing.T) {
 					}
 				}
 				again := storetest.NewFaults(s, nil)
-				if r := mustRepair(t, again, duplicates); len(r.Acts) > 0 {
-					t.Errorf("a second repair acts: %v", r.Acts)
+				if r := mustRepair(t, again, duplicates); len(r.Actions) > 0 {
+					t.Errorf("a second repair acts: %v", r.Actions)
 				}
 				wantReadOnly(t, again)
 			})

@@ -1,8 +1,8 @@
 // Package ocistore keeps objects in a bucket of OCI Object Storage.
 //
-// It makes the SDK's calls, repeats those that may succeed later, verifies
-// content, and translates the service's responses into the errors of package
-// store.
+// It makes the SDK's calls, repeats those worth repeating, checks what comes
+// back, and puts the service's answers into the store's terms. Where its
+// credentials come from, and what the objects mean, is not its business.
 package ocistore
 
 import (
@@ -20,31 +20,33 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
+// DefaultRetry is five tries within some eight seconds of waiting.
+var DefaultRetry = retry.Policy{Attempts: 5, Base: 500 * time.Millisecond, Max: 30 * time.Second, Jitter: 0.5}
+
 // defaultTimeout is long enough for the largest object over a slow line.
 const defaultTimeout = time.Minute
 
-// Options names the bucket and configures the calls.
+// Options says which bucket, and how to reach it.
 type Options struct {
-	// Namespace is the tenancy's Object Storage namespace. If it is empty, the
-	// first call asks the service for it.
+	// Namespace is the tenancy's Object Storage namespace. Empty means that
+	// the service is asked for it at the first use.
 	Namespace string
 	Bucket    string
-	// Endpoint is used instead of the region's address. Plain http is accepted
-	// only for loopback hosts.
+	// Endpoint replaces the region's address; plain http for loopback only.
 	Endpoint string
-	// Timeout bounds one attempt of a call; zero means one minute.
+	// Timeout bounds one try with its transfer; zero means a minute.
 	Timeout time.Duration
-	// Retry says how often a call is tried; the zero value means
-	// [ociclient.DefaultRetry].
+	// Retry says how often and how long apart a call is tried. The zero policy
+	// means DefaultRetry.
 	Retry retry.Policy
-	// OnRetry, if not nil, is called after each failed attempt that is followed
-	// by another, also from several goroutines at once.
+	// OnRetry, if not nil, is told of each failed try that is followed by
+	// another. It may be called by several goroutines at once.
 	OnRetry func(operation string, err error, delay time.Duration)
-	// Transport sends the requests; nil means a new [ociclient.NewTransport].
+	// Transport carries the requests; nil means one of the store's own.
 	Transport http.RoundTripper
 }
 
-// Store keeps objects in a bucket. Use [Open] to make one.
+// Store is a bucket.
 type Store struct {
 	o         Options
 	region    string
@@ -56,14 +58,14 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// Open returns the store of a bucket. It makes no request, so only the first
-// call reports a wrong bucket or key.
+// Open returns the store of a bucket. It makes no request: a wrong bucket or
+// key is found out at the first use.
 func Open(creds common.ConfigurationProvider, o Options) (*Store, error) {
 	if o.Bucket == "" {
-		return nil, fmt.Errorf("open bucket: %w: the bucket's name is empty", store.ErrInvalid)
+		return nil, fmt.Errorf("open bucket: %w: no name", store.ErrInvalid)
 	}
 	if o.Retry == (retry.Policy{}) {
-		o.Retry = ociclient.DefaultRetry
+		o.Retry = DefaultRetry
 	}
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
@@ -73,7 +75,7 @@ func Open(creds common.ConfigurationProvider, o Options) (*Store, error) {
 		return nil, fmt.Errorf("open bucket %s: %w", o.Bucket, err)
 	}
 	s := &Store{o: o, client: client}
-	s.region, _ = creds.Region() // the constructor has checked it
+	s.region, _ = creds.Region() // checked by the constructor
 	if o.Namespace != "" {
 		s.namespace.Store(&o.Namespace)
 	}
@@ -86,16 +88,20 @@ func Open(creds common.ConfigurationProvider, o Options) (*Store, error) {
 	return s, nil
 }
 
-// String returns oci://namespace/bucket. The namespace is empty until it is
-// known.
+// String names the bucket as the user does. The namespace is missing until the
+// service has been asked for it.
 func (s *Store) String() string {
-	return "oci://" + deref(s.namespace.Load()) + "/" + s.o.Bucket
+	namespace := ""
+	if p := s.namespace.Load(); p != nil {
+		namespace = *p
+	}
+	return "oci://" + namespace + "/" + s.o.Bucket
 }
 
-// Stats counts the requests of a store since it was opened.
+// Stats counts what a store did since it was opened.
 type Stats struct {
 	Requests int // HTTP requests sent
-	Retries  int // attempts after the first one of a call
+	Retries  int // tries after the first
 }
 
 // Stats returns the counts so far.
@@ -103,33 +109,33 @@ func (s *Store) Stats() Stats {
 	return Stats{Requests: int(s.requests.Load()), Retries: int(s.retries.Load())}
 }
 
-// target holds the namespace and the bucket of each request.
+// target is what each request names.
 type target struct{ namespace, bucket *string }
 
-// target returns the target of the store's requests. If the namespace is not
-// known, it asks the service for it; concurrent callers may all ask.
+// target returns the namespace, asked for if need be, and the bucket. Racing
+// callers may ask more than once; the answers are the same.
 func (s *Store) target(ctx context.Context) (target, error) {
 	p := s.namespace.Load()
 	if p == nil {
-		namespace, err := call(ctx, s, "look up the namespace of", "", func(ctx context.Context) (string, error) {
+		got, err := call(ctx, s, "look up the namespace of", "", func(ctx context.Context) (string, error) {
 			resp, err := s.client.GetNamespace(ctx, objectstorage.GetNamespaceRequest{})
 			if err != nil {
 				return "", err
 			}
-			return deref(resp.Value), nil
+			return value(resp.Value), nil
 		})
 		if err != nil {
 			return target{}, err
 		}
-		p = &namespace
+		p = &got
 		s.namespace.Store(p)
 	}
 	return target{p, &s.o.Bucket}, nil
 }
 
-// deref returns *p, or the zero value if p is nil. In the SDK's responses, nil
-// stands for a missing header or field.
-func deref[T any](p *T) T {
+// value is what p points to; the zero value if it is nil, as the SDK has it
+// for a header that is missing.
+func value[T any](p *T) T {
 	if p == nil {
 		var zero T
 		return zero

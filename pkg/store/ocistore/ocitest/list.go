@@ -13,20 +13,17 @@ import (
 	"polisen-events-collector/pkg/ociauth/ociauthtest"
 )
 
-// maxListed is the largest number of objects in one response
-// (https://docs.oracle.com/en-us/iaas/api/#/en/objectstorage/20160918/Object/ListObjects).
-const maxListed = 1000
+// maxPage is the most objects the service lists at once.
+const maxPage = 1000
 
-// listing is the body of a response to ListObjects.
 type listing struct {
 	Objects       []map[string]any `json:"objects"`
 	Prefixes      []string         `json:"prefixes,omitempty"`
 	NextStartWith string           `json:"nextStartWith,omitempty"`
 }
 
-// list responds to ListObjects with the query q.
-func (b bucket) list(q url.Values) ociauthtest.Response {
-	limit, fields := maxListed, []string{"name"}
+func (b bucket) list(q url.Values) ociauthtest.Answer {
+	limit, fields := maxPage, []string{"name"}
 	var prefix, start, after, end, delimiter string
 	for key, values := range q {
 		v, bad := values[0], false
@@ -43,42 +40,41 @@ func (b bucket) list(q url.Values) ociauthtest.Response {
 			delimiter, bad = v, v != "/"
 		case "limit":
 			n, err := strconv.Atoi(v)
-			limit, bad = n, err != nil || n < 1 || n > maxListed
+			limit, bad = n, err != nil || n < 1 || n > maxPage
 		case "fields":
 			fields = append(fields, strings.Split(v, ",")...)
 		default:
 			bad = true
 		}
 		if bad || len(values) > 1 {
-			return ociauthtest.ErrorResponse(http.StatusBadRequest, "InvalidParameter", fmt.Sprintf("the value of query parameter %s is not valid or the parameter is not emulated", key))
+			return ociauthtest.Failure(http.StatusBadRequest, "InvalidParameter", fmt.Sprintf("query parameter %s", key))
 		}
 	}
-	result := listing{Objects: []map[string]any{}}
+	page := listing{Objects: []map[string]any{}}
 	for _, name := range slices.Sorted(maps.Keys(b)) {
 		rest, ok := strings.CutPrefix(name, prefix)
 		if !ok || name < start || after != "" && name <= after || end != "" && name >= end {
 			continue
 		}
 		if dir, _, deep := strings.Cut(rest, "/"); deep && delimiter != "" {
-			if dir = prefix + dir + "/"; !slices.Contains(result.Prefixes, dir) {
-				result.Prefixes = append(result.Prefixes, dir)
+			if dir = prefix + dir + "/"; !slices.Contains(page.Prefixes, dir) {
+				page.Prefixes = append(page.Prefixes, dir)
 			}
 			continue
 		}
-		if len(result.Objects) == limit {
-			result.NextStartWith = name
+		if len(page.Objects) == limit {
+			page.NextStartWith = name
 			break
 		}
 		o, err := b[name].summary(name, fields)
 		if err != nil {
-			return ociauthtest.ErrorResponse(http.StatusBadRequest, "InvalidParameter", err.Error())
+			return ociauthtest.Failure(http.StatusBadRequest, "InvalidParameter", err.Error())
 		}
-		result.Objects = append(result.Objects, o)
+		page.Objects = append(page.Objects, o)
 	}
-	return ociauthtest.JSON(http.StatusOK, result)
+	return ociauthtest.JSON(http.StatusOK, page)
 }
 
-// summary returns the requested fields of an object.
 func (o object) summary(name string, fields []string) (map[string]any, error) {
 	all := map[string]any{
 		"name":          name,
@@ -90,13 +86,13 @@ func (o object) summary(name string, fields []string) (map[string]any, error) {
 		"storageTier":   "Standard",
 		"archivalState": nil,
 	}
-	selected := map[string]any{}
+	picked := map[string]any{}
 	for _, f := range fields {
 		v, ok := all[f]
 		if !ok {
 			return nil, fmt.Errorf("unknown field %q", f)
 		}
-		selected[f] = v
+		picked[f] = v
 	}
-	return selected, nil
+	return picked, nil
 }

@@ -119,8 +119,8 @@ func TestDays(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(tt.finds, found(r)); diff != "" || r.Checked.Events != tt.events || !strings.Contains(r.Verdict(), "only days from") {
-			t.Errorf("%v to %v: %d events, verdict %s (-want +got):\n%s", tt.from, tt.to, r.Checked.Events, r.Verdict(), diff)
+		if diff := cmp.Diff(tt.finds, found(r)); diff != "" || r.Checked.Events != tt.events || !strings.Contains(r.Summary(), "only the days from") {
+			t.Errorf("%v to %v: %d events, verdict %s (-want +got):\n%s", tt.from, tt.to, r.Checked.Events, r.Summary(), diff)
 		}
 		for _, c := range f.Calls() {
 			if n, ok := archive.ParseName(c.Name); ok && (n.Date.Compare(tt.from) < 0 || tt.to != archive.Date{} && n.Date.Compare(tt.to) > 0) {
@@ -145,7 +145,7 @@ func TestPendingOutside(t *testing.T) {
 	o.To = archive.Date{Year: 2026, Month: 1, Day: 2}
 	for body, want := range map[string][]string{
 		"":     {"pending-missing " + name + " 0"},
-		"x":    {"pending-differs " + name + " 0"},
+		"x":    {"pending-different " + name + " 0"},
 		"{}\n": nil,
 	} {
 		if body != "" {
@@ -230,7 +230,7 @@ func TestAuditBesideRuns(t *testing.T) {
 // none.
 func TestAuditBesideRepair(t *testing.T) {
 	const name = "events/2026/01/01/events-1767301200.jsonl"
-	s := load(t, "testdata/superseded_left.txtar").store
+	s := load(t, "testdata/superseded_object.txtar").store
 	faults := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
 		if c.Method == storetest.Get && c.Name == name {
 			if err := s.Delete(t.Context(), name, "write-1"); err != nil {

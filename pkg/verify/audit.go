@@ -1,0 +1,235 @@
+package verify
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"polisen-events-collector/pkg/archive"
+)
+
+// audit is the check of a snapshot. It collects the findings, and what a repair
+// needs to fix them.
+type audit struct {
+	snapshot *snapshot
+	options  Options
+	now      time.Time
+	doc      *archive.Document // nil if the document is missing or damaged
+
+	findings []Finding
+	counts   Counts
+
+	// lines are the lines of events/ and revisions/, sorted by id and then in
+	// the order of line.compare.
+	lines    []line
+	rejected []line // sorted by content and then in the order of line.compare
+	// versions are the stored versions of each id, sorted by id.
+	versions   []versions
+	unreadable []*object
+
+	documentWrong     bool    // the document needs a new commit
+	notStored         []int64 // listed ids that are not in the archive
+	rejectedListWrong bool
+	removals          map[*object][]removal // lines to remove, by object
+	// kept counts the lines to remove from objects that cannot be rewritten.
+	kept map[*object]int
+}
+
+// removal is a line to remove from its object.
+type removal struct {
+	number      int32
+	toRevisions bool // store the line under revisions/ instead
+}
+
+// versions are the stored versions of one id, the first version first.
+type versions struct {
+	id           int64
+	fingerprints []uint64
+}
+
+// audit checks the snapshot.
+func (s *snapshot) audit() *audit {
+	a := &audit{
+		snapshot: s, options: s.options, now: s.options.Now(), doc: s.document.parsed,
+		removals: make(map[*object][]removal), kept: make(map[*object]int),
+	}
+	a.checkFields()
+	a.collectLines()
+	a.checkEvents()
+	a.checkRejected()
+	a.checkDays()
+	a.checkNames()
+	a.checkDocument()
+	slices.SortStableFunc(a.findings, func(f, g Finding) int {
+		return cmp.Or(strings.Compare(f.Object, g.Object), cmp.Compare(f.Line, g.Line), strings.Compare(string(f.Check), string(g.Check)), cmp.Compare(f.ID, g.ID))
+	})
+	return a
+}
+
+func (a *audit) add(f Finding) { a.findings = append(a.findings, f) }
+
+// collectLines collects the lines of all objects. Pending objects that are not
+// stored yet count too: their lines are safe in the document.
+func (a *audit) collectLines() {
+	var objects []*object
+	for _, o := range a.snapshot.objects {
+		if a.isSuperseded(o) {
+			a.add(Finding{
+				Check: SupersededObject, Severity: Problem, Object: o.key, Expected: "no leftover of a repair",
+				Actual: "a leftover of an interrupted repair; its lines are already in another object", Fix: a.options.repairDuplicates(),
+			})
+			continue
+		}
+		if o.unreadable {
+			a.unreadable = append(a.unreadable, o)
+		}
+		objects = append(objects, o)
+		a.counts.Objects++
+		a.counts.Bytes += o.size
+		a.findings = append(a.findings, o.findings...)
+	}
+	if a.doc != nil {
+		for _, p := range a.doc.Pending {
+			name, _ := archive.ParseName(p.Name) // ParseDocument has checked it
+			if a.snapshot.objects[p.Name] == nil && a.options.includes(name.Date) {
+				o := &object{name: name, key: p.Name}
+				a.snapshot.parse(o, p.Content)
+				objects = append(objects, o)
+			}
+		}
+	}
+	for _, o := range objects {
+		if o.name.Kind == archive.Rejected {
+			a.rejected = append(a.rejected, o.lines...)
+		} else {
+			a.lines = append(a.lines, o.lines...)
+		}
+	}
+	slices.SortFunc(a.lines, func(l, m line) int { return cmp.Or(cmp.Compare(l.id, m.id), l.compare(m)) })
+	slices.SortFunc(a.rejected, func(l, m line) int { return cmp.Or(cmp.Compare(l.fingerprint, m.fingerprint), l.compare(m)) })
+}
+
+// compare orders lines: events before revisions, then by the time of the
+// commit, object name and line number.
+func (l line) compare(m line) int {
+	p, q := l.object, m.object
+	return cmp.Or(strings.Compare(string(p.name.Kind), string(q.name.Kind)), cmp.Compare(p.name.Timestamp, q.name.Timestamp),
+		strings.Compare(p.key, q.key), cmp.Compare(l.number, m.number))
+}
+
+// isSuperseded reports whether a repair has replaced the object.
+func (a *audit) isSuperseded(o *object) bool {
+	return a.doc != nil && slices.Contains(a.doc.Superseded, archive.Superseded{Name: o.key, ETag: o.etag})
+}
+
+// checkRejected checks that each rejected item is stored once.
+func (a *audit) checkRejected() {
+	a.counts.Rejected = len(a.rejected)
+	for rest := a.rejected; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].same(rest[0]) {
+			n++
+		}
+		for _, d := range a.removeDuplicates(rest[:n]) {
+			a.add(d.finding(DuplicateRejected, "each rejected item once", "the same item as "+d.original.String(), a.options.repairDuplicates()))
+		}
+		rest = rest[n:]
+	}
+}
+
+// checkDays looks for days without events between days with events. Since the
+// first commit such days are a problem, because the police hardly ever publish
+// nothing for a day. Before it they are a notice: nobody has fetched them yet.
+func (a *audit) checkDays() {
+	days := make(map[archive.Date]bool)
+	var first int64 // timestamp of the oldest commit
+	for _, l := range a.lines {
+		if name := l.object.name; name.Kind == archive.Events {
+			days[name.Date] = true
+		}
+		if at := l.object.name.Timestamp; first == 0 || at < first {
+			first = at
+		}
+	}
+	for _, o := range a.unreadable {
+		days[o.name.Date] = true
+	}
+	sorted := make([]archive.Date, 0, len(days))
+	for d := range days {
+		sorted = append(sorted, d)
+	}
+	if len(sorted) == 0 {
+		return
+	}
+	slices.SortFunc(sorted, archive.Date.Compare)
+	a.counts.Days, a.counts.First, a.counts.Last = len(sorted), sorted[0].String(), sorted[len(sorted)-1].String()
+	start := archive.DateOf(time.Unix(first, 0).UTC())
+	tomorrow := archive.DateOf(a.now.UTC()).Next() // Sweden is ahead of UTC
+	for i, next := range sorted[1:] {
+		if next.Compare(tomorrow) > 0 {
+			break // after a wrong date in the future, days are not missing yet
+		}
+		from, to := sorted[i].Next(), previous(next)
+		if from.Compare(to) > 0 {
+			continue
+		}
+		f := Finding{
+			Check: MissingDays, Severity: Problem, Object: archive.Partition{Kind: archive.Events, Date: from}.Prefix(),
+			Expected: "events on each day", Actual: fmt.Sprintf("no events from %s to %s", from, to), Fix: a.options.backfill(from, to),
+		}
+		if to.Compare(start) < 0 {
+			f.Severity = Notice
+		}
+		a.add(f)
+	}
+}
+
+func previous(d archive.Date) archive.Date {
+	return archive.DateOf(time.Date(d.Year, d.Month, d.Day-1, 0, 0, 0, 0, time.UTC))
+}
+
+// checkNames reports objects that are neither data nor metadata.
+func (a *audit) checkNames() {
+	for _, key := range a.snapshot.others {
+		f := Finding{Severity: Problem, Object: key, Fix: moveObject}
+		switch kind, _, _ := strings.Cut(key, "/"); {
+		case archive.IsMetadata(key):
+			continue
+		case kind == string(archive.Events) || kind == string(archive.Revisions) || kind == string(archive.Rejected):
+			f.Check, f.Expected = BadName, "a name like "+kind+"/2026/01/31/"+kind+"-1769860800.jsonl"
+			f.Actual = "a name that this program does not write; the content was not checked"
+		default:
+			f.Check, f.Expected, f.Actual = ForeignObject, "only objects that this program writes", "another object"
+		}
+		a.add(f)
+	}
+}
+
+// partial reports whether there may be lines that were not read.
+func (a *audit) partial() bool { return a.options.limited() || a.unreadable != nil }
+
+// result returns the findings as a Result.
+func (a *audit) result() *Result {
+	r := &Result{Store: a.snapshot.store.String(), Checked: a.counts, ByCheck: make(map[Check]int), Findings: a.findings}
+	if r.Findings == nil {
+		r.Findings = []Finding{} // in JSON an empty list, not null
+	}
+	if (a.options.From != archive.Date{}) {
+		r.From = a.options.From.String()
+	}
+	if (a.options.To != archive.Date{}) {
+		r.To = a.options.To.String()
+	}
+	for _, f := range a.findings {
+		r.ByCheck[f.Check]++
+		if f.Severity == Problem {
+			r.Problems++
+		} else {
+			r.Notices++
+		}
+	}
+	r.OK = r.Problems == 0
+	return r
+}

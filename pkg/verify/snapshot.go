@@ -1,0 +1,317 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"unicode/utf8"
+
+	"golang.org/x/sync/errgroup"
+
+	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/status"
+	"polisen-events-collector/pkg/store"
+)
+
+// maxRounds is how often a snapshot reads the archive again because other runs
+// have committed meanwhile. Each round reads only objects that are new.
+const maxRounds = 20
+
+// snapshot is the archive as it was read. Data objects never change, so it
+// reads each of them once.
+type snapshot struct {
+	store   status.Archive
+	options Options
+
+	document document
+	// pending are the states of the document's pending objects, in their order;
+	// empty for an object whose content is damaged.
+	pending []archive.ObjectState
+	objects map[string]*object // data objects of the included days, by name
+	outside int                // number of data objects of other days
+	others  []string           // names of all other objects
+}
+
+// document is the metadata document as it was read.
+type document struct {
+	etag   store.ETag        // empty if the document is missing
+	parsed *archive.Document // nil if the document is missing or damaged
+	damage string            // why the document cannot be parsed
+	// seenIDs and totalTracked are the fields as stored: the parsed document is
+	// sorted and counted again.
+	seenIDs      []int64
+	totalTracked int
+}
+
+// object is a data object.
+type object struct {
+	name archive.Name
+	key  string // the name in the store
+	etag store.ETag
+	md5  string
+	size int64
+	// lines are the valid lines.
+	lines []line
+	// findings are those about this object only.
+	findings   []Finding
+	listed     bool // by the last List
+	read       bool
+	unreadable bool // the content is damaged, so its lines are unknown
+	notUTF8    bool // a line is not UTF-8, so a commit cannot hold the object
+}
+
+// line is a valid line of a data object.
+type line struct {
+	object      *object
+	id          int64 // zero in rejected/
+	fingerprint uint64
+	number      int32 // from one
+	misplaced   bool  // it belongs to another day than its object
+}
+
+// same reports whether two lines have the same content.
+func (l line) same(m line) bool { return l.fingerprint == m.fingerprint }
+
+// String returns the position of the line.
+func (l line) String() string { return fmt.Sprintf("%s line %d", l.object.key, l.number) }
+
+// finding returns a problem with the line.
+func (l line) finding(c Check, expected, actual string, fix Fix) Finding {
+	return Finding{
+		Check: c, Severity: Problem, Object: l.object.key, Line: int(l.number), ID: l.id, Expected: expected, Actual: actual, Fix: fix,
+	}
+}
+
+func newSnapshot(s status.Archive, o Options) *snapshot {
+	return &snapshot{store: s, options: o, objects: make(map[string]*object)}
+}
+
+// read reads the document and all objects, until the document has not changed
+// meanwhile. It may be called again to read only what has changed since.
+func (s *snapshot) read(ctx context.Context) error {
+	for range maxRounds {
+		if err := s.readDocument(ctx); err != nil {
+			return err
+		}
+		if err := s.readObjects(ctx); err != nil {
+			return err
+		}
+		if err := s.checkPending(ctx); err != nil {
+			return err
+		}
+		attrs, err := s.store.Stat(ctx, archive.DocumentName)
+		if err != nil && !errors.Is(err, store.ErrNotExist) {
+			return fmt.Errorf("check %s: %w", archive.DocumentName, err)
+		}
+		if attrs.ETag == s.document.etag {
+			return nil
+		}
+	}
+	return fmt.Errorf("read the archive: other runs committed during each of %d tries; try again when fewer runs are active", maxRounds)
+}
+
+func (s *snapshot) readDocument(ctx context.Context) error {
+	s.document = document{}
+	object, err := s.store.Get(ctx, archive.DocumentName)
+	if errors.Is(err, store.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read %s: %w", archive.DocumentName, err)
+	}
+	s.document.etag = object.ETag
+	parsed, err := archive.ParseDocument(object.Body)
+	var stored struct {
+		SeenIDs      []int64 `json:"seen_ids"`
+		TotalTracked int     `json:"total_tracked"`
+	}
+	switch {
+	case errors.Is(err, archive.ErrNewerFormat):
+		return err
+	case err == nil:
+		err = json.Unmarshal(object.Body, &stored)
+	}
+	if err != nil {
+		s.document.damage = err.Error()
+		return nil
+	}
+	s.document.parsed, s.document.seenIDs, s.document.totalTracked = parsed, stored.SeenIDs, stored.TotalTracked
+	return nil
+}
+
+// checkPending finds the states of the document's pending objects. It asks the
+// store only for those that have not been read.
+func (s *snapshot) checkPending(ctx context.Context) error {
+	s.pending = nil
+	if s.document.parsed == nil {
+		return nil
+	}
+	for _, p := range s.document.parsed.Pending {
+		var state archive.ObjectState
+		switch o := s.objects[p.Name]; {
+		case o == nil:
+			var err error
+			if state, err = p.Check(ctx, s.store); err != nil {
+				return err
+			}
+		case !o.unreadable:
+			state = p.Compare(o.md5)
+		}
+		s.pending = append(s.pending, state)
+	}
+	return nil
+}
+
+// job is an object to read, with its attributes from the list.
+type job struct {
+	object *object
+	attrs  store.Attrs
+}
+
+// readObjects lists the archive and reads the new objects. One worker lists. It
+// reads too when the queue is full, and after the list. So there are never more
+// concurrent calls than workers.
+func (s *snapshot) readObjects(ctx context.Context) error {
+	for _, o := range s.objects {
+		o.listed = false
+	}
+	workers := max(s.options.Concurrency, 1)
+	jobs := make(chan job, 2*workers) // enough for the others while the listing worker reads an object
+	g, ctx := errgroup.WithContext(ctx)
+	work := func() error {
+		for j := range jobs {
+			if err := s.readObject(ctx, j); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for range workers - 1 {
+		g.Go(work)
+	}
+	g.Go(func() error {
+		err := s.list(ctx, func(j job) error {
+			select {
+			case jobs <- j:
+				return nil
+			default:
+				return s.readObject(ctx, j)
+			}
+		})
+		close(jobs)
+		if err != nil {
+			return err
+		}
+		return work()
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for key, o := range s.objects {
+		if !o.listed || !o.read {
+			delete(s.objects, key) // a repair has deleted it
+		}
+	}
+	return nil
+}
+
+// list lists the whole archive and calls add for each data object to read.
+func (s *snapshot) list(ctx context.Context, add func(job) error) error {
+	s.outside, s.others = 0, nil
+	for attrs, err := range s.store.List(ctx, "") {
+		if err != nil {
+			return fmt.Errorf("list the archive: %w", err)
+		}
+		name, ok := archive.ParseName(attrs.Name)
+		switch o := s.objects[attrs.Name]; {
+		case !ok:
+			s.others = append(s.others, attrs.Name)
+		case o != nil:
+			o.listed = true
+		case s.options.includes(name.Date):
+			o := &object{name: name, key: attrs.Name, listed: true}
+			s.objects[attrs.Name] = o
+			if err := add(job{o, attrs}); err != nil {
+				return err
+			}
+		default:
+			s.outside++
+		}
+	}
+	return nil
+}
+
+func (s *snapshot) readObject(ctx context.Context, j job) error {
+	o := j.object
+	got, err := s.store.Get(ctx, o.key)
+	if errors.Is(err, store.ErrNotExist) {
+		return nil // a repair has deleted it since the list
+	}
+	if errors.Is(err, store.ErrDamaged) {
+		o.read, o.unreadable = true, true
+		o.find(ContentDamaged, 0, "content with the MD5 that the store recorded", err.Error(), s.options.correctByHand())
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read %s: %w", o.key, err)
+	}
+	o.read, o.etag, o.size, o.md5 = true, got.ETag, int64(len(got.Body)), store.MD5(got.Body)
+	if want := j.attrs.MD5; want != "" && want != o.md5 {
+		o.find(ContentDamaged, 0, "content with the MD5 "+want+" that the store lists", "content with the MD5 "+o.md5, s.options.correctByHand())
+	}
+	s.parse(o, got.Body)
+	return nil
+}
+
+// parse parses the lines of an object.
+func (s *snapshot) parse(o *object, body []byte) {
+	switch {
+	case len(body) == 0:
+		o.find(EmptyObject, 0, "at least one line", "no content", moveObject)
+	case body[len(body)-1] != '\n':
+		o.find(NoFinalNewline, 0, "a newline at the end", "no newline, so the last line may be cut", s.options.correctByHand())
+	}
+	for number, raw := range archive.Lines(body) {
+		parsed, reason := archive.ParseLine(o.name.Kind, raw)
+		if reason != "" {
+			s.findInvalid(o, number, raw, reason)
+			continue
+		}
+		hash, _ := strconv.ParseUint(parsed.Fingerprint, 16, 64) // a fingerprint is 16 hexadecimal digits
+		l := line{o, parsed.ID, hash, int32(number), parsed.Date != o.name.Date}
+		if l.misplaced {
+			prefix := archive.Partition{Kind: o.name.Kind, Date: parsed.Date}.Prefix()
+			o.findings = append(o.findings, l.finding(WrongPartition, "only lines of "+o.name.Date.String(), "a line of "+parsed.Date.String(), moveLine(prefix)))
+		}
+		o.lines = append(o.lines, l)
+	}
+}
+
+// findInvalid reports a line that is not valid.
+func (s *snapshot) findInvalid(o *object, number int, raw []byte, reason string) {
+	check, expected := NotEvent, "an event with an integer id and a datetime"
+	switch {
+	case !utf8.Valid(raw):
+		check, expected = NotUTF8, "UTF-8 text"
+		o.notUTF8 = true
+	case !json.Valid(raw):
+		check, expected = NotJSON, "one JSON value"
+	case o.name.Kind == archive.Rejected:
+		check, expected = NotRejected, "a rejected item with reason, observed_at and raw"
+	}
+	fix := s.options.correctByHand()
+	if o.name.Kind != archive.Rejected {
+		fix = s.options.backfill(o.name.Date, o.name.Date)
+		fix.Advice = "first correct or delete the line by hand, then run: " + s.options.repair().Command + "; " + fix.Advice
+	}
+	o.find(check, number, expected, reason, fix)
+}
+
+// find adds a problem with the object, or with one of its lines.
+func (o *object) find(c Check, number int, expected, actual string, fix Fix) {
+	o.findings = append(o.findings, Finding{
+		Check: c, Severity: Problem, Object: o.key, Line: number, Expected: expected, Actual: actual, Fix: fix,
+	})
+}
