@@ -15,10 +15,18 @@ import (
 // TestMain lets the test binary be the program too: tests and scripts run it
 // under its own name, as a process of its own.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	testscript.Main(cleaned{m}, map[string]func(){
 		program:        func() { os.Exit(Main(thisProcess())) },
 		signalledProbe: func() { os.Exit(int(thisProcess().execute(newProbe()))) },
 	})
+}
+
+// cleaned is a run of all tests that deletes the program they built.
+type cleaned struct{ *testing.M }
+
+func (c cleaned) Run() int {
+	defer func() { _ = os.RemoveAll(programFolder) }()
+	return c.M.Run()
 }
 
 func thisProcess() Process {

@@ -3,11 +3,12 @@ package cmd
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"polisen-events-collector/pkg/cloudtest"
@@ -16,25 +17,34 @@ import (
 	"polisen-events-collector/pkg/store/memstore"
 )
 
-// buildProgram builds the program and returns its path. It starts much faster
-// than the test binary with its race detector, and so gets killed more often.
+// programFolder holds the program once a test has called buildProgram. TestMain
+// deletes it.
+var programFolder string
+
+var buildOnce = sync.OnceValues(func() (path string, err error) {
+	programFolder, err = os.MkdirTemp("", "cmd-test")
+	if err != nil {
+		return "", err
+	}
+	path = filepath.Join(programFolder, program)
+	build := exec.Command("go", "build", "-o", path, "..")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is released
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return path, nil
+})
+
+// buildProgram builds the program, once for all tests, and returns its path. It
+// starts much faster than the test binary with its race detector, and so gets
+// killed more often.
 func buildProgram(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), program)
-	build := exec.Command("go", "build", "-o", path, "..")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS="+flagsWithoutRace()) // as it is released
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	path, err := buildOnce()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return path
-}
-
-// flagsWithoutRace returns GOFLAGS without -race, which a build without cgo
-// refuses.
-func flagsWithoutRace() string {
-	return strings.Join(slices.DeleteFunc(strings.Fields(os.Getenv("GOFLAGS")), func(flag string) bool {
-		return flag == "-race" || flag == "-race=true"
-	}), " ")
 }
 
 // world is an archive, and how a process of the program comes to collect into
