@@ -9,8 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"polisen-events-collector/pkg/archive/archivetest"
 	"polisen-events-collector/pkg/cloudtest"
 	"polisen-events-collector/pkg/polisen/polisentest"
+	"polisen-events-collector/pkg/store"
 )
 
 // moment is when a request kills the program that makes it.
@@ -31,48 +33,58 @@ func (m moment) counts(r *http.Request) bool { return m == beforeEffect || r.Met
 // requests, to the API and to the bucket, lets a clean run follow, and finds
 // nothing lost and nothing twice.
 func TestKilledAtEveryRequest(t *testing.T) {
-	program := buildProgram(t)
+	t.Parallel()
 	for _, sc := range scenarios() {
-		prepared, truth := sc.prepare(t), sc.truth(t)
-		for _, m := range []moment{beforeEffect, afterEffect, lateEffect} {
-			t.Run(sc.name+"/"+string(m), func(t *testing.T) {
-				t.Parallel()
-				begin := func() (*world, *cloudtest.Cloud) {
-					w, cloud := newBucket(t, program)
-					copyArchive(t, prepared, w.put)
-					cloud.API.Default = func(*http.Request) polisentest.Answer { return polisentest.Answer{Body: sc.response} }
-					return w, cloud
-				}
-				w, cloud := begin()
-				requests, _ := killAt(t, w, cloud, 0, m)
-				truth.check(t, w.contents())
-				if requests < 3 {
-					t.Fatalf("a run makes only %d requests", requests)
-				}
-				step := 1
-				if requests > 20 { // the wide window: its requests are alike
-					step = requests / 4
-				}
-				for k := 1; k <= requests; k += step {
-					w, cloud := begin()
-					n, late := killAt(t, w, cloud, k, m)
-					if n < k {
-						t.Fatalf("at request %d there was nothing to kill", k)
-					}
-					w.collect(t)
-					if late != nil {
-						late()
-						w.collect(t)
-					}
-					truth.check(t, w.contents())
-					if t.Failed() {
-						t.Fatalf("killed at request %d of %d", k, requests)
-					}
-				}
-				t.Logf("killed at %d of %d requests", (requests+step-1)/step, requests)
-			})
+		t.Run(sc.name, func(t *testing.T) {
+			t.Parallel()
+			prepared, truth := sc.prepare(t), sc.truth(t)
+			for _, m := range []moment{beforeEffect, afterEffect, lateEffect} {
+				t.Run(string(m), func(t *testing.T) {
+					t.Parallel()
+					killAtEveryRequest(t, sc.response, prepared, truth, m)
+				})
+			}
+		})
+	}
+}
+
+// killAtEveryRequest kills the program at each request that counts at moment m.
+// The program starts with a copy of the prepared archive each time.
+func killAtEveryRequest(t *testing.T, response []byte, prepared store.Reader, truth truth, m moment) {
+	program := buildProgram(t)
+	begin := func() (*world, *cloudtest.Cloud) {
+		w, cloud := newBucket(t, program)
+		copyArchive(t, prepared, w.put)
+		cloud.API.Default = func(*http.Request) polisentest.Answer { return polisentest.Answer{Body: response} }
+		return w, cloud
+	}
+	w, cloud := begin()
+	requests, _ := killAt(t, w, cloud, 0, m)
+	truth.check(t, w.contents())
+	if requests < 3 {
+		t.Fatalf("a run makes only %d requests", requests)
+	}
+	step := 1
+	if requests > 40 { // the wide window in its long form: its requests are alike
+		step = requests / 4
+	}
+	for k := 1; k <= requests; k += step {
+		w, cloud := begin()
+		n, late := killAt(t, w, cloud, k, m)
+		if n < k {
+			t.Fatalf("at request %d there was nothing to kill", k)
+		}
+		w.collect(t)
+		if late != nil {
+			late()
+			w.collect(t)
+		}
+		truth.check(t, w.contents())
+		if t.Failed() {
+			t.Fatalf("killed at request %d of %d", k, requests)
 		}
 	}
+	t.Logf("killed at %d of %d requests", (requests+step-1)/step, requests)
 }
 
 // killAt runs the program and kills it at the k-th request that counts, and
@@ -121,11 +133,13 @@ func killAt(t *testing.T, w *world, cloud *cloudtest.Cloud, k int, m moment) (re
 // TestKilledAtAnyTime is the same for a folder, where the moments are times
 // after the start, over the time that a run takes.
 func TestKilledAtAnyTime(t *testing.T) {
+	t.Parallel()
 	program := buildProgram(t)
-	const moments = 20
+	moments := archivetest.Size(8, 20)
 	for _, sc := range scenarios() {
-		prepared, truth := sc.prepare(t), sc.truth(t)
 		t.Run(sc.name, func(t *testing.T) {
+			t.Parallel()
+			prepared, truth := sc.prepare(t), sc.truth(t)
 			response := writeResponse(t, sc.response)
 			begin := func() *world {
 				w := newFolder(t, program)
@@ -147,7 +161,7 @@ func TestKilledAtAnyTime(t *testing.T) {
 				if err := p.Start(); err != nil {
 					t.Fatal(err)
 				}
-				delay := took * time.Duration(i) / moments
+				delay := took * time.Duration(i) / time.Duration(moments)
 				time.Sleep(delay)
 				_ = p.Process.Kill()
 				if p.Wait() != nil {

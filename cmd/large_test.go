@@ -20,6 +20,7 @@ import (
 // response may be, all of it in need of escapes: the document that holds it can
 // still be read by the next run.
 func TestLargestItem(t *testing.T) {
+	t.Parallel()
 	w, _ := newBucket(t, buildProgram(t))
 	largest := []byte(`[{"id":"` + strings.Repeat(`\"`, 16<<20-16) + `"}]`)
 	for i, test := range []struct {
@@ -54,6 +55,7 @@ func TestLargestItem(t *testing.T) {
 // TestBackfillMemory streams the largest items there can be into a backfill,
 // among small ones: memory stays under 100 MiB.
 func TestBackfillMemory(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux tells a process's own peak: the usage that a parent gets has its own memory in it")
 	}

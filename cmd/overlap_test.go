@@ -16,6 +16,7 @@ import (
 // overlap, and hold different versions of some events. Each version must be
 // stored once.
 func TestOverlap(t *testing.T) {
+	t.Parallel()
 	program := buildProgram(t)
 	const runs = 8
 	rounds := [3][runs][]byte{}

@@ -29,6 +29,7 @@ func readme(t *testing.T) string {
 // the project, with fakes in place of the API and the cloud. The test command
 // is left out: it is what runs this.
 func TestReadmeCommands(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("builds the program twice")
 	}
@@ -70,12 +71,13 @@ func TestReadmeCommands(t *testing.T) {
 		"POLISEN_API_URL=" + api.URL, "POLISEN_MIN_INTERVAL=1ms",
 		"OCI_ENDPOINT=" + cloud.URL, "OCI_CONFIG_FILE=" + configFile,
 	}
-	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GOSUMDB", "GONOSUMDB", "GOTOOLCHAIN"} {
-		value, err := exec.Command("go", "env", name).Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		env = append(env, name+"="+strings.TrimSpace(string(value)))
+	names := []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GOSUMDB", "GONOSUMDB", "GOTOOLCHAIN"}
+	values, err := exec.Command("go", append([]string{"env"}, names...)...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, value := range strings.Split(strings.TrimSuffix(string(values), "\n"), "\n") {
+		env = append(env, names[i]+"="+value)
 	}
 	for _, block := range blocks {
 		if block[1] != "" {

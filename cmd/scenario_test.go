@@ -56,7 +56,7 @@ func scenarios() []scenario {
 		many[i] = notice(int64(i+1), i%3, "first")
 	}
 	var wide [][]byte
-	for day := range 110 {
+	for day := range archivetest.Size(8, 110) {
 		wide = append(wide, notice(int64(5000+day), day, "first"))
 	}
 	again := polisentest.Response(append(series(3, 6, 0), notice(4, 0, "second"))...)

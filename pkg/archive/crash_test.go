@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/archive/archivetest"
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/memstore"
@@ -45,7 +46,8 @@ const pythonLine = `{"id": 7, "datetime": "2026-01-01 9:08:07 +01:00", "summary"
 
 func scenarios(t *testing.T) []scenario {
 	wide := []polisen.Event{}
-	for day := range 110 {
+	days := archivetest.Size(18, 110) // more than the calls that a run makes at a time
+	for day := range days {
 		wide = append(wide, event(int64(5000+day), day, "first"))
 	}
 	mixed := current(event(11, 0, "first"), event(3, 0, "second"), event(12, 1, "first"), event(12, 1, "second"))

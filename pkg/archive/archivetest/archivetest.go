@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -164,6 +165,15 @@ func (c *Contents) document(body []byte) {
 			c.problem("document: fingerprint of unlisted id %s", text)
 		}
 	}
+}
+
+// Size returns the size of a test that takes many seconds in its long form: short,
+// or long if the environment variable POLISEN_TEST_LONG is set.
+func Size(short, long int) int {
+	if os.Getenv("POLISEN_TEST_LONG") != "" {
+		return long
+	}
+	return short
 }
 
 // Compact returns a JSON text without white space between its tokens.
