@@ -221,6 +221,14 @@ func list(flag string) []string {
 	return names
 }
 
+// callPlan is the result of a dry run that would ask the API.
+type callPlan struct {
+	DryRun   bool           `json:"dry_run"`
+	Calls    []string       `json:"calls"`
+	DaysDone int            `json:"days_done"`
+	Takes    report.Seconds `json:"at_least_s"`
+}
+
 // printCalls prints the calls that a backfill would make, and how long they take.
 func (p Process) printCalls(d pipeline.Days, client *polisen.Client, s config.General) error {
 	todo, done := d.Dates()
@@ -231,12 +239,7 @@ func (p Process) printCalls(d pipeline.Days, client *polisen.Client, s config.Ge
 		calls[i] = client.URL(q)
 	}
 	takes := client.Delay(len(todo)).Round(time.Second)
-	result := struct {
-		DryRun   bool           `json:"dry_run"`
-		Calls    []string       `json:"calls"`
-		DaysDone int            `json:"days_done"`
-		Takes    report.Seconds `json:"at_least_s"`
-	}{true, calls, done, report.Seconds(takes)}
+	result := callPlan{true, calls, done, report.Seconds(takes)}
 	return p.printResult(s, result, func(w io.Writer) error {
 		for _, call := range calls {
 			fmt.Fprintln(w, call)

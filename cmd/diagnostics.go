@@ -21,25 +21,29 @@ func newLogger(w io.Writer, s config.General) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// report writes a run's error to stderr: one line, or one JSON object with
-// --log-format json; of wrong settings one for each. A mistake in usage is
-// followed by the way to the help text.
-func (p Process) report(cmd *cobra.Command, err error, exit code) {
+// errorLine is the JSON form of an error on stderr.
+type errorLine struct {
+	Error string `json:"error"`
+	Exit  code   `json:"exit_code"`
+}
+
+// printError prints the error of a run to stderr: one line, or with
+// --log-format json one JSON object on a line. Invalid settings get a line each.
+// A mistake in usage is followed by a pointer to the help.
+func (p Process) printError(cmd *cobra.Command, err error, exit code) {
 	lines := []error{err}
 	if problems, ok := errors.AsType[config.Problems](err); ok {
 		lines = problems
 	}
-	// Whatever else may be wrong with the settings, the format may be known.
+	// The log format is usable even if other settings are invalid.
 	s, _ := config.Load(cmd.Flags(), config.GeneralGroup, p.Env, product())
 	for _, err := range lines {
+		line := text.OneLine(err.Error())
 		if s.General.LogFormat == config.JSON {
-			line, _ := json.Marshal(struct { // strings and numbers always encode
-				Error string `json:"error"`
-				Exit  code   `json:"exit_code"`
-			}{text.OneLine(err.Error()), exit})
-			fmt.Fprintf(p.Stderr, "%s\n", line)
+			object, _ := json.Marshal(errorLine{line, exit}) // a string and a number always encode
+			fmt.Fprintf(p.Stderr, "%s\n", object)
 		} else {
-			fmt.Fprintf(p.Stderr, "%s: %s\n", program, text.OneLine(err.Error()))
+			fmt.Fprintf(p.Stderr, "%s: %s\n", program, line)
 		}
 	}
 	if exit == exitUsage && s.General.LogFormat != config.JSON {

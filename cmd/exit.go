@@ -51,7 +51,7 @@ func (m exitMeaning) name() string {
 func exitMeanings() []exitMeaning {
 	return []exitMeaning{
 		{exitOK, "ok: also when there is nothing new to store"},
-		{exitFailure, "failure: an unexpected error that no other code stands for"},
+		{exitFailure, "failure: an unexpected error"},
 		{exitPartial, "partial: everything else is stored, but items were rejected or events may be missing"},
 		{exitAPI, "API failed: the events API gave no usable response"},
 		{exitStorage, "store failed: an object could not be read or written"},

@@ -1,8 +1,10 @@
 package cmd
 
 import (
+	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -10,14 +12,17 @@ import (
 	"polisen-events-collector/pkg/config"
 )
 
-// TestFlags walks all commands: each can be bound without a clash of flags,
-// says what it does, and documents each of its settings and exit codes.
+// TestFlags checks all commands: their flags do not clash, and the help has a
+// description, the exit codes, each flag that is not a setting and each common
+// setting. All other settings are in "help environment". Help fits a screen.
 func TestFlags(t *testing.T) {
+	const maxLines = 50
 	settings := map[string]config.Setting{}
-	for _, s := range config.All(config.GeneralGroup | config.APIGroup | config.ArchiveGroup) {
+	for _, s := range config.All(config.AllGroups) {
 		settings[s.Flag] = s
 	}
-	commands := 0
+	_, environment, _ := run(t, []string{"help", "environment"})
+	var commands []string
 	var walk func(*cobra.Command)
 	walk = func(cmd *cobra.Command) {
 		for _, sub := range cmd.Commands() {
@@ -26,23 +31,33 @@ func TestFlags(t *testing.T) {
 		if !cmd.Runnable() {
 			return
 		}
-		commands++
+		commands = append(commands, cmd.Name())
 		t.Run(cmd.CommandPath(), func(t *testing.T) {
 			exit, help, stderr := run(t, append(strings.Fields(cmd.CommandPath())[1:], "--help"))
 			if exit != 0 || stderr != "" {
 				t.Fatalf("--help ends with %d: %s", exit, stderr)
 			}
-			if cmd.Short == "" || cmd.Long == "" || !strings.Contains(help, "Exit codes:") {
-				t.Error("it lacks a short or a long text or its exit codes")
+			if cmd.Short == "" || cmd.Long == "" || !strings.Contains(help, "Exit codes") {
+				t.Error("the short text, the long text or the exit codes are missing")
 			}
+			if n := strings.Count(help, "\n"); n > maxLines {
+				t.Errorf("the help has %d lines, more than %d:\n%s", n, maxLines, help)
+			}
+			checkWidth(t, help)
 			cmd.Flags().AddFlagSet(cmd.InheritedFlags()) // panics if two have the same shorthand
 			cmd.Flags().VisitAll(func(f *pflag.Flag) {
-				if !strings.Contains(help, "--"+f.Name) || f.Usage == "" {
-					t.Errorf("--%s has no help", f.Name)
+				s, isSetting := settings[f.Name]
+				if f.Usage == "" || !strings.Contains(help, "--"+f.Name) && !cmd.DisableFlagsInUseLine && (s.Common || !isSetting) {
+					t.Errorf("--%s is not in the help", f.Name)
 				}
-				s, ok := settings[f.Name]
-				if ok && (!strings.Contains(f.Usage, s.Env) || !strings.Contains(f.Usage, s.DefaultText()) && s.Kind != "") {
-					t.Errorf("the help of --%s lacks its variable or default: %s", f.Name, f.Usage)
+				if !isSetting {
+					return
+				}
+				if !strings.Contains(environment, "--"+f.Name+"\n") {
+					t.Errorf("--%s is not in \"help environment\"", f.Name)
+				}
+				if !strings.Contains(f.Usage, s.Env) || !strings.Contains(f.Usage, s.Default) && s.Placeholder != "" {
+					t.Errorf("the help of --%s has no variable or no default: %s", f.Name, f.Usage)
 				}
 			})
 		})
@@ -50,16 +65,68 @@ func TestFlags(t *testing.T) {
 	root := newRoot(Process{})
 	root.InitDefaultHelpCmd()
 	walk(root)
-	if commands < 4 {
-		t.Errorf("only %d commands were found", commands)
+	for _, name := range []string{"collect", "backfill", "verify", "inspect-metadata", "version", "help", "completion", program} {
+		if !slices.Contains(commands, name) {
+			t.Errorf("%s was not checked", name)
+		}
 	}
 }
 
+// TestEnvironmentTopicIsComplete checks that the topic has the variable, the
+// flag, the meaning and the default of each setting.
 func TestEnvironmentTopicIsComplete(t *testing.T) {
 	_, topic, _ := run(t, []string{"help", "environment"})
-	for _, s := range config.All(config.GeneralGroup | config.APIGroup | config.ArchiveGroup) {
-		if !strings.Contains(topic, s.Env) || s.Env != "" && s.Flag != "" && !strings.Contains(topic, s.Env+", --"+s.Flag+"\n") {
-			t.Errorf("%s is missing", s.Name())
+	checkWidth(t, topic)
+	topic = strings.Join(strings.Fields(topic), " ") // undo the wrapping
+	for _, s := range config.All(config.AllGroups) {
+		name := s.Env
+		if s.Env != "" && s.Flag != "" {
+			name = s.Env + ", --" + s.Flag
+		} else if s.Flag != "" {
+			name = "--" + s.Flag
+		}
+		want := name + " " + s.Meaning()
+		if s.Detail != "" {
+			want += " " + s.Detail
+		}
+		if d := s.DefaultText(); d != "" {
+			want += " default: " + d
+		}
+		if !strings.Contains(topic, " "+want+" ") {
+			t.Errorf("want %s", want)
+		}
+	}
+}
+
+func TestExitCodesTopicIsComplete(t *testing.T) {
+	_, topic, _ := run(t, []string{"help", "exit-codes"})
+	checkWidth(t, topic)
+	for _, m := range exitMeanings() {
+		if !strings.Contains(topic, m.meaning) {
+			t.Errorf("%d is missing", m.code)
+		}
+	}
+}
+
+func checkWidth(t *testing.T, help string) {
+	t.Helper()
+	for line := range strings.Lines(help) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > helpWidth {
+			t.Errorf("%d columns, more than %d: %s", n, helpWidth, line)
+		}
+	}
+}
+
+func TestSuggestion(t *testing.T) {
+	names := []string{"store", "state-dir", "quiet"}
+	for typed, want := range map[string]string{
+		"stroe":   "; did you mean store?",
+		"st":      "; did you mean store or state-dir?",
+		"QUIET":   "; did you mean quiet?",
+		"frobble": "",
+	} {
+		if got := suggestion(typed, names); got != want {
+			t.Errorf("suggestion(%q) = %q, want %q", typed, got, want)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -12,29 +13,30 @@ import (
 	"polisen-events-collector/pkg/config"
 )
 
+// helpWidth is the maximum number of columns in help texts.
 const helpWidth = 100
 
-// printHelp writes a command's help: what it does, examples, flags, settings
-// with their variables and defaults, and exit codes. All lists come from the
-// tables that the program itself runs on.
+// printHelp prints the help of a command or a topic. The help of a command fits
+// a screen of 50 lines; it leaves the settings that few people need and the
+// meanings of the exit codes to the topics.
 func printHelp(cmd *cobra.Command, _ []string) {
 	var b strings.Builder
 	b.WriteString(strings.TrimSpace(cmd.Long) + "\n")
-	if cmd.Runnable() { // help topics are not
-		fmt.Fprintf(&b, "\nUsage:\n  %s\n", strings.TrimSuffix(cmd.UseLine(), " [flags]")+" [flags]")
+	if cmd.Runnable() { // topics are not
+		fmt.Fprintf(&b, "\nUsage: %s\n", cmd.UseLine())
 		if cmd.HasExample() {
 			fmt.Fprintf(&b, "\nExamples:\n%s\n", cmd.Example)
 		}
 		writeCommands(&b, cmd)
-		writeFlags(&b, cmd.Flags())
-		if codes, ok := cmd.Annotations[exitCodesKey]; ok {
-			b.WriteString("\nExit codes:\n")
-			writeExitCodes(&b, strings.Fields(codes))
+		if !cmd.DisableFlagsInUseLine {
+			writeFlags(&b, cmd.Flags())
 		}
+		writeExitCodeNames(&b, strings.Fields(cmd.Annotations[exitCodesKey]))
 	}
 	fmt.Fprint(cmd.OutOrStdout(), b.String())
 }
 
+// writeCommands lists the subcommands and the topics of cmd.
 func writeCommands(b *strings.Builder, cmd *cobra.Command) {
 	commands, topics := "", ""
 	for _, c := range cmd.Commands() {
@@ -50,105 +52,143 @@ func writeCommands(b *strings.Builder, cmd *cobra.Command) {
 	}
 }
 
-// writeFlags lists the command's own flags, then its settings by group.
+// writeFlags lists the command's own flags and the common settings.
 func writeFlags(b *strings.Builder, flags *pflag.FlagSet) {
-	settings := map[string]config.Group{}
-	for _, s := range config.All(config.APIGroup | config.ArchiveGroup | config.GeneralGroup) {
-		settings[s.Flag] = s.Group
-	}
-	for _, section := range []struct {
-		title string
-		group config.Group // zero holds the flags that are no settings
-	}{
-		{"Flags", 0},
-		{"Settings of the API", config.APIGroup},
-		{"Settings of the archive", config.ArchiveGroup},
-		{"General settings", config.GeneralGroup},
-	} {
-		set := pflag.NewFlagSet(section.title, pflag.ContinueOnError)
-		set.SortFlags = false
-		for _, f := range inOrder(flags) {
-			if settings[f.Name] == section.group {
-				set.AddFlag(f)
-			}
-		}
-		if set.HasFlags() {
-			fmt.Fprintf(b, "\n%s:\n%s", section.title, set.FlagUsagesWrapped(helpWidth))
+	own, common := newFlagSet(), newFlagSet()
+	settings := map[string]bool{}
+	for _, s := range config.All(config.AllGroups) {
+		settings[s.Flag] = true
+		if f := flags.Lookup(s.Flag); f != nil && s.Common {
+			common.AddFlag(f)
 		}
 	}
+	flags.VisitAll(func(f *pflag.Flag) {
+		if !settings[f.Name] {
+			own.AddFlag(f)
+		}
+	})
+	fmt.Fprintf(b, "\nFlags:\n%s", own.FlagUsagesWrapped(helpWidth))
+	fmt.Fprintf(b, "\nCommon settings (\"%s help environment\" lists all):\n%s", program, common.FlagUsagesWrapped(helpWidth))
 }
 
-// inOrder returns flags in the order of the settings' table, others first and
-// by name.
-func inOrder(flags *pflag.FlagSet) []*pflag.Flag {
-	rank := map[string]int{}
-	for i, s := range config.All(config.APIGroup | config.ArchiveGroup | config.GeneralGroup) {
-		rank[s.Flag] = i + 1
-	}
-	var all []*pflag.Flag
-	flags.VisitAll(func(f *pflag.Flag) { all = append(all, f) })
-	slices.SortStableFunc(all, func(a, b *pflag.Flag) int { return rank[a.Name] - rank[b.Name] })
-	return all
+func newFlagSet() *pflag.FlagSet {
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	flags.SortFlags = false
+	return flags
 }
 
-func writeExitCodes(b *strings.Builder, only []string) {
+// writeExitCodeNames lists the numbers and short names of some exit codes.
+func writeExitCodeNames(b *strings.Builder, numbers []string) {
+	var names []string
 	for _, m := range exitMeanings() {
-		if number := strconv.Itoa(int(m.code)); only == nil || slices.Contains(only, number) {
-			fmt.Fprintf(b, "  %-4s %s\n", number, m.meaning)
+		if number := strconv.Itoa(int(m.code)); slices.Contains(numbers, number) {
+			names = append(names, number+" "+m.name())
 		}
 	}
+	fmt.Fprintf(b, "\nExit codes (\"%s help exit-codes\" explains them):\n%s", program, wrap(strings.Join(names, ", "), "  "))
 }
 
-// newHelpCmd is cobra's own but for its answer to an unknown name, which is an
-// error like any other.
+// wrap breaks text into lines of at most [helpWidth] columns, each of which
+// starts with indent.
+func wrap(text, indent string) string {
+	var b strings.Builder
+	width := 0
+	for _, word := range strings.Fields(text) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case width == 0:
+			b.WriteString(indent)
+			width = len(indent)
+		case width+1+n > helpWidth:
+			b.WriteString("\n" + indent)
+			width = len(indent)
+		default:
+			b.WriteByte(' ')
+			width++
+		}
+		b.WriteString(word)
+		width += n
+	}
+	b.WriteByte('\n')
+	return b.String()
+}
+
+// newHelpCmd replaces cobra's help command, which prints help and exits with 0
+// if the name is unknown.
 func newHelpCmd() *cobra.Command {
 	return &cobra.Command{
-		Use:   "help [COMMAND or TOPIC]",
-		Short: "Help about a command or a topic",
-		Long:  "Prints the help of a command or a topic.",
+		Use:                   "help [COMMAND or TOPIC]",
+		Short:                 "Print the help of a command or a topic",
+		Long:                  "Prints the help of a command or a topic.",
+		Example:               "  " + program + " help collect",
+		DisableFlagsInUseLine: true,
+		Annotations:           endsWith(),
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return commandNames(cmd.Root()), cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			target, rest, err := cmd.Root().Find(args)
 			if err != nil || len(rest) > 0 {
-				return usagef("no help about %q", strings.Join(args, " "))
+				name := strings.Join(args, " ")
+				return usagef("no help about %q%s", name, suggestion(name, commandNames(cmd.Root())))
 			}
 			target.InitDefaultHelpFlag()
 			target.InitDefaultVersionFlag()
 			return target.Help()
 		},
-		Annotations: endsWith(),
 	}
 }
 
-func newExitCodesTopic() *cobra.Command {
-	var b strings.Builder
-	b.WriteString("Every run ends with one of these exit codes. Take any other for a failure.\n\n")
-	writeExitCodes(&b, nil)
-	return &cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: b.String()}
+// commandNames returns the names of all commands and topics.
+func commandNames(root *cobra.Command) []string {
+	var names []string
+	for _, c := range root.Commands() {
+		if !c.Hidden {
+			names = append(names, c.Name())
+		}
+	}
+	return names
 }
 
+// newExitCodesTopic returns the help topic with the meaning of each exit code.
+func newExitCodesTopic() *cobra.Command {
+	var b strings.Builder
+	b.WriteString("Every run ends with one of these exit codes. Treat any other as a failure.\n\n")
+	for _, m := range exitMeanings() {
+		fmt.Fprintf(&b, "  %-4d %s\n", m.code, m.meaning)
+	}
+	return &cobra.Command{Use: "exit-codes", Short: "Meaning of each exit code", Long: b.String()}
+}
+
+// newEnvironmentTopic returns the help topic with all settings.
 func newEnvironmentTopic() *cobra.Command {
 	var b strings.Builder
-	b.WriteString(`Settings are taken from the command line, else from the environment, else from the
-file that --env-file or POLISEN_ENV_FILE names, else they have their defaults. A
-variable that is set to nothing counts as not set. A value that begins with ~/ is
-taken from the home folder.
-`)
-	for _, s := range config.All(config.APIGroup | config.ArchiveGroup | config.GeneralGroup) {
-		if s.Env == "" {
-			continue
+	b.WriteString(wrap(`The value of a setting comes from the command line, or else from the environment, or else
+from the file that --env-file or POLISEN_ENV_FILE names, or else it is the default. An empty variable
+counts as not set. In a value, ~/ at the beginning stands for the home folder.`, ""))
+	for _, s := range config.All(config.AllGroups) {
+		var names []string
+		if s.Env != "" {
+			names = append(names, s.Env)
 		}
-		flag := ""
 		if s.Flag != "" {
-			flag = ", --" + s.Flag
+			names = append(names, "--"+s.Flag)
 		}
-		fmt.Fprintf(&b, "\n%s%s\n    %s\n", s.Env, flag, s.Help)
+		const indent = "    "
+		fmt.Fprintf(&b, "\n%s\n%s", strings.Join(names, ", "), wrap(s.Meaning(), indent))
+		if s.Detail != "" {
+			b.WriteString(wrap(s.Detail, indent))
+		}
 		if d := s.DefaultText(); d != "" {
-			fmt.Fprintf(&b, "    default: %s\n", d)
+			b.WriteString(wrap("default: "+d, indent))
 		}
 	}
 	b.WriteString(`
 HOME, XDG_DATA_HOME, XDG_STATE_HOME
-    where the default folders are
+    the default folders are below these
 `)
-	return &cobra.Command{Use: "environment", Short: "Settings in the environment", Long: b.String()}
+	return &cobra.Command{Use: "environment", Short: "All settings, their variables and defaults", Long: b.String()}
 }

@@ -7,14 +7,16 @@ import (
 
 	"polisen-events-collector/pkg/config"
 	"polisen-events-collector/pkg/ociauth"
+	"polisen-events-collector/pkg/ociclient"
 	"polisen-events-collector/pkg/report"
+	"polisen-events-collector/pkg/retry"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/dirstore"
 	"polisen-events-collector/pkg/store/ocistore"
 )
 
-// openStore opens the store that the settings name. For a bucket that takes
-// finding credentials, which may take a while.
+// openStore opens the store that the settings name. For a bucket it first finds
+// the credentials, which may take several calls.
 func openStore(ctx context.Context, s config.Archive, log *slog.Logger, rec *report.Recorder) (store.Store, error) {
 	if s.Store.Kind == config.DirStore {
 		return dirstore.Open(s.Store.Path)
@@ -27,25 +29,29 @@ func openStore(ctx context.Context, s config.Archive, log *slog.Logger, rec *rep
 	if err != nil {
 		return nil, err
 	}
-	policy := ocistore.DefaultRetry
-	policy.Base = s.RetryBase
 	return ocistore.Open(creds, ocistore.Options{
 		Namespace: s.Store.Namespace,
 		Bucket:    s.Store.Bucket,
 		Endpoint:  s.OCI.Endpoint,
-		Retry:     policy,
+		Retry:     retryPolicy(s),
 		OnRetry:   onRetry,
 	})
 }
 
-// defaultRegion is where requests go if neither the settings nor the
-// credentials name a region.
+// retryPolicy returns the policy for calls of OCI services.
+func retryPolicy(s config.Archive) retry.Policy {
+	p := ociclient.DefaultRetry
+	p.Base = s.RetryBase
+	return p
+}
+
+// defaultRegion is the region of requests if neither the settings nor the
+// credentials name one.
 const defaultRegion = "eu-stockholm-1"
 
-// credentials says where to look for what signs the requests to a bucket.
+// credentials returns the options with which ociauth finds the credentials for a
+// bucket.
 func credentials(s config.Archive, onRetry func(string, error, time.Duration)) ociauth.Options {
-	policy := ociauth.DefaultRetry
-	policy.Base = s.RetryBase
 	return ociauth.Options{
 		Kind:          ociauth.Kind(s.OCI.Auth),
 		ConfigFile:    s.OCI.ConfigFile,
@@ -62,7 +68,7 @@ func credentials(s config.Archive, onRetry func(string, error, time.Duration)) o
 			SecretsEndpoint: s.Vault.SecretsEndpoint,
 			KMSEndpoint:     s.Vault.KMSEndpoint,
 		},
-		Retry:   policy,
+		Retry:   retryPolicy(s),
 		OnRetry: onRetry,
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"polisen-events-collector/pkg/config"
 )
 
-// TestCredentialsOptions: what settings say of credentials reaches those who look.
+// TestCredentialsOptions checks that the settings of credentials reach ociauth.
 func TestCredentialsOptions(t *testing.T) {
 	s := config.Archive{
 		RetryBase: 7 * time.Millisecond,

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -28,7 +29,7 @@ var buildOnce = sync.OnceValues(func() (path string, err error) {
 	}
 	path = filepath.Join(programFolder, program)
 	build := exec.Command("go", "build", "-o", path, "..")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is released
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS="+flagsWithoutRace()) // as it is released
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
@@ -45,6 +46,14 @@ func buildProgram(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// flagsWithoutRace returns GOFLAGS without -race, which a build without cgo
+// refuses.
+func flagsWithoutRace() string {
+	return strings.Join(slices.DeleteFunc(strings.Fields(os.Getenv("GOFLAGS")), func(flag string) bool {
+		return flag == "-race" || flag == "-race=true"
+	}), " ")
 }
 
 // world is an archive, and how a process of the program comes to collect into

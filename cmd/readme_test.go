@@ -2,11 +2,13 @@ package cmd
 
 import (
 	"fmt"
+	"maps"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,29 +27,24 @@ func readme(t *testing.T) string {
 	return string(text)
 }
 
-// TestReadmeCommands runs every command of the README, in order, in a copy of
-// the project, with fakes in place of the API and the cloud. The test command
-// is left out: it is what runs this.
+var (
+	codeBlock  = regexp.MustCompile("(?ms)(<!-- the test command -->\n)?^```([a-z]+)\n(.*?)^```$")
+	storeLine  = regexp.MustCompile(`(?m)^POLISEN_STORE=.*\n`)
+	settingRow = regexp.MustCompile("(?m)^(\\| (?:-|`--.+?`) \\| (?:-|`[A-Z_]+`) \\| .*? \\|) .* \\|$")
+)
+
+// TestReadmeCommands runs every command of the README in one shell, in order,
+// in a copy of the project and with an empty home folder. Fakes stand in for
+// the API and the cloud. Blocks marked as bash need a tool that may be missing
+// (jq, sqlite3); they are left out if it is. The test command is left out too:
+// it runs this test.
 func TestReadmeCommands(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("builds the program twice")
 	}
-	blocks := regexp.MustCompile("(?ms)(<!-- the test command -->\n)?^```sh\n(.*?)^```$").FindAllStringSubmatch(readme(t), -1)
-	if len(blocks) < 5 {
-		t.Fatalf("found %d blocks of commands", len(blocks))
-	}
-	dir := t.TempDir()
-	for _, name := range []string{"go.mod", "go.sum", "main.go", "cmd", "pkg", "scripts", "testdata"} {
-		if out, err := exec.Command("cp", "-R", filepath.Join("..", name), dir).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-	}
+	dir, home := copyProject(t), t.TempDir()
 	id := ociauthtest.Shared()
-	configFile, err := id.WriteConfig(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
 	verifier := new(ociauthtest.Verifier)
 	verifier.Trust(id.KeyID(), &id.Key.PublicKey)
 	service := ocitest.New(verifier, "your-namespace", "polisen-events")
@@ -59,7 +56,7 @@ func TestReadmeCommands(t *testing.T) {
 	}
 	api := httptest.NewServer(fake)
 	defer api.Close()
-	// The schedulers need not be installed here.
+	// The schedulers of this machine stay as they are.
 	bin := t.TempDir()
 	for _, name := range []string{"crontab", "systemctl"} {
 		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"), 0o755); err != nil {
@@ -67,11 +64,11 @@ func TestReadmeCommands(t *testing.T) {
 		}
 	}
 	env := []string{
-		"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "CI=true",
-		"POLISEN_API_URL=" + api.URL, "POLISEN_MIN_INTERVAL=1ms",
-		"OCI_ENDPOINT=" + cloud.URL, "OCI_CONFIG_FILE=" + configFile,
+		"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + home, "CI=true",
+		"POLISEN_API_URL=" + api.URL, "POLISEN_MIN_INTERVAL=1ms", "OCI_ENDPOINT=" + cloud.URL,
+		"GOFLAGS=" + flagsWithoutRace(),
 	}
-	names := []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GOSUMDB", "GONOSUMDB", "GOTOOLCHAIN"}
+	names := []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOSUMDB", "GONOSUMDB", "GOTOOLCHAIN"}
 	values, err := exec.Command("go", append([]string{"env"}, names...)...).Output()
 	if err != nil {
 		t.Fatal(err)
@@ -79,28 +76,101 @@ func TestReadmeCommands(t *testing.T) {
 	for i, value := range strings.Split(strings.TrimSuffix(string(values), "\n"), "\n") {
 		env = append(env, names[i]+"="+value)
 	}
-	for _, block := range blocks {
-		if block[1] != "" {
-			continue
-		}
-		bash := exec.Command("bash", "-euo", "pipefail", "-c", block[2])
+	shell := func(script string) {
+		t.Helper()
+		bash := exec.Command("bash", "-euo", "pipefail", "-c", script)
 		bash.Dir, bash.Env = dir, env
-		if out, err := bash.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s\n%s", err, block[2], out)
-		} else {
-			t.Logf("%s\n%s", block[2], out)
+		out, err := bash.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s\n%s", err, script, out)
+		}
+		t.Logf("%s", out)
+	}
+
+	var commands, bucket strings.Builder
+	blocks := codeBlock.FindAllStringSubmatch(readme(t), -1)
+	for _, block := range blocks {
+		switch mark, language, text := block[1], block[2], block[3]; {
+		case language == "ini":
+			bucket.WriteString(text)
+		case language == "bash" && !haveTool(text):
+			t.Logf("left out, since its tool is missing:\n%s", text)
+		case language == "sh" && mark == "", language == "bash":
+			commands.WriteString("echo; cat <<'COMMANDS'\n" + text + "COMMANDS\n" + text)
 		}
 	}
+	if n := strings.Count(commands.String(), "<<'COMMANDS'"); n < 8 || bucket.Len() == 0 {
+		t.Fatalf("found %d blocks of commands, and the settings %q", n, &bucket)
+	}
+	shell(commands.String())
+
+	// What the README says about a bucket: other lines in the settings file.
+	oci := filepath.Join(home, ".oci")
+	if err := os.Mkdir(oci, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := id.WriteConfig(oci); err != nil {
+		t.Fatal(err)
+	}
+	settings := filepath.Join(home, ".config", program, "env")
+	text, err := os.ReadFile(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text = storeLine.ReplaceAll(text, []byte(bucket.String())); !strings.Contains(string(text), bucket.String()) {
+		t.Fatalf("the settings file has no POLISEN_STORE to replace: %s", text)
+	}
+	if err := os.WriteFile(settings, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	shell("~/.local/bin/" + program + " collect --env-file " + settings)
 	if len(service.Objects("polisen-events")) == 0 {
 		t.Error("nothing was stored in the bucket")
 	}
+
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ignored := ignoredAtTop(t)
+	for _, e := range entries {
+		if name := e.Name(); !ignored[name] && !slices.Contains(copied, name) {
+			t.Errorf("the commands left %s in the project, which .gitignore does not list", name)
+		}
+	}
 }
 
-// TestReadmeTables: settings and exit codes stand in the README as they are.
+// haveTool reports whether the command that a block begins with is installed.
+// Comments come before it.
+func haveTool(block string) bool {
+	for line := range strings.Lines(block) {
+		if !strings.HasPrefix(line, "#") {
+			_, err := exec.LookPath(strings.Fields(line)[0])
+			return err == nil
+		}
+	}
+	return false
+}
+
+// copied are the parts of the project that its README's commands need.
+var copied = []string{"go.mod", "go.sum", "main.go", "cmd", "pkg", "scripts", "testdata"}
+
+func copyProject(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range copied {
+		if out, err := exec.Command("cp", "-R", filepath.Join("..", name), dir).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	return dir
+}
+
+// TestReadmeTables compares the tables of settings and exit codes in the README
+// with the program's own. The README shows the settings that matter most.
 func TestReadmeTables(t *testing.T) {
-	var settings, exits strings.Builder
-	settings.WriteString("| flag | environment | default |\n| --- | --- | --- |\n")
-	for _, s := range config.All(config.GeneralGroup | config.APIGroup | config.ArchiveGroup) {
+	rows := map[string]bool{}
+	for _, s := range config.All(config.AllGroups) {
 		flag, env, standard := "-", "-", "-"
 		if s.Flag != "" {
 			flag = "`--" + s.Flag + "`"
@@ -108,23 +178,34 @@ func TestReadmeTables(t *testing.T) {
 		if s.Env != "" {
 			env = "`" + s.Env + "`"
 		}
-		if strings.ContainsAny(s.Implied, "<$") { // which Markdown would take for its own
+		if strings.ContainsAny(s.Implied, "<$") { // Markdown gives these a meaning
 			standard = "`" + s.Implied + "`"
 		} else if s.Implied != "" {
 			standard = s.Implied
 		} else if s.Default != "" {
 			standard = "`" + s.Default + "`"
 		}
-		fmt.Fprintf(&settings, "| %s | %s | %s |\n", flag, env, standard)
+		rows[fmt.Sprintf("| %s | %s | %s |", flag, env, standard)] = true
 	}
+	text := readme(t)
+	shown := settingRow.FindAllStringSubmatch(text, -1)
+	if len(shown) != 10 {
+		t.Errorf("README.md has %d settings, want 10", len(shown))
+	}
+	for _, row := range shown {
+		if !rows[row[1]] {
+			t.Errorf("README.md has this row, which is not one of the program's settings:\n%s", row[1])
+		}
+	}
+	if t.Failed() {
+		t.Logf("the rows of all settings:\n%s", strings.Join(slices.Sorted(maps.Keys(rows)), "\n"))
+	}
+	var exits strings.Builder
 	exits.WriteString("| code | meaning |\n| --- | --- |\n")
 	for _, e := range exitMeanings() {
 		fmt.Fprintf(&exits, "| %d | %s |\n", e.code, e.meaning)
 	}
-	text := readme(t)
-	for _, table := range []string{settings.String(), exits.String()} {
-		if !strings.Contains(text, table) {
-			t.Errorf("README.md does not hold this table:\n%s", table)
-		}
+	if !strings.Contains(text, exits.String()) {
+		t.Errorf("README.md does not hold this table:\n%s", &exits)
 	}
 }

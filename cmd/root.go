@@ -1,7 +1,8 @@
-// Package cmd is the command line: one file a command, the settings, signals,
-// diagnostics, and the one place that turns an error into an exit code.
+// Package cmd is the command line of the program: one file per command, the
+// settings, signals and diagnostics, and the one place that maps errors to exit
+// codes.
 //
-// Commands only wire packages together; none of them loops over events.
+// Commands only connect packages; none of them loops over events.
 package cmd
 
 import (
@@ -10,33 +11,36 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"polisen-events-collector/pkg/config"
 )
 
+// program is the name of the executable.
 const program = "polisen-events-collector"
 
-// Process is what a run has of the world around it.
+// Process is the environment of one run.
 type Process struct {
 	Args   []string // without the program's name
 	Env    config.Lookup
 	Stdin  io.Reader
-	Stdout io.Writer // results, and nothing else
-	Stderr io.Writer // diagnostics, and nothing else
+	Stdout io.Writer // only results are written here
+	Stderr io.Writer // only diagnostics are written here
 }
 
-// Main runs the program and returns its exit code; "help exit-codes" lists
-// them. SIGINT and SIGTERM cancel the run, a second one kills the process.
+// Main runs the program and returns its exit code; "help exit-codes" explains
+// the codes. The first SIGINT or SIGTERM cancels the run, a second one kills the
+// process.
 func Main(p Process) int { return int(p.execute(newRoot(p))) }
 
-// execute runs the command tree and reports how it ended: one line an error.
+// execute runs the command that the arguments name, prints its error and
+// returns the exit code.
 func (p Process) execute(root *cobra.Command) code {
 	ctx, stop := withSignals(context.Background())
 	defer stop()
-	root.SetArgs(append([]string{}, p.Args...)) // nil would mean os.Args
+	root.SetArgs(append([]string{}, p.Args...)) // cobra reads os.Args if the slice is nil
 	root.SetIn(p.Stdin)
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)
@@ -47,55 +51,65 @@ func (p Process) execute(root *cobra.Command) code {
 		if u, ok := errors.AsType[*unfinishedError](err); ok {
 			stopped = &unfinishedError{stopped, u.next}
 		}
-		p.report(cmd, stopped, sig.code())
+		p.printError(cmd, stopped, sig.code())
 		return sig.code()
 	}
 	if err != nil {
-		p.report(cmd, err, exitCode(err))
+		p.printError(cmd, err, exitCode(err))
 	}
 	return exitCode(err)
 }
 
+// newRoot returns the command tree of a run.
 func newRoot(p Process) *cobra.Command {
 	build := readBuild()
 	root := &cobra.Command{
 		Use:   program + " COMMAND",
 		Short: "Archive of the Swedish police's public event notices",
-		Long: `Collects the event notices of the Swedish police's open API into an archive, in
-OCI Object Storage or a local folder, in which each event stands exactly once.
+		Long: `Collects the event notices that the Swedish police publish through an open API. The
+archive, in OCI Object Storage or in a local folder, holds each event exactly once.
 Made for cron: every command does its work and exits.`,
-		Example: `  # try it without an account, into a local folder
+		Example: `  # try it without an account, with a local folder
   ` + program + ` collect --store ./archive --contact ops@example.org
-  # what the exit codes mean, what can be set in the environment
+  # explain the exit codes and the settings
   ` + program + ` help exit-codes
   ` + program + ` help environment`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("no command given")
 			}
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				return usagef("unknown command %q, perhaps %s?", args[0], strings.Join(near, " or "))
-			}
-			return usagef("unknown command %q", args[0])
+			return usagef("unknown command %q%s", args[0], suggestion(args[0], commandNames(cmd)))
 		},
-		RunE:                       func(*cobra.Command, []string) error { return nil }, // Args lets nothing through
-		Annotations:                endsWith(),
-		Version:                    build.Version,
-		SilenceErrors:              true,
-		SilenceUsage:               true,
-		SuggestionsMinimumDistance: 2,
-		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
+		RunE:          func(*cobra.Command, []string) error { return nil }, // never runs, since Args returns an error
+		Annotations:   endsWith(),
+		Version:       build.Version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
 	}
 	root.SetVersionTemplate(build.text())
 	root.SetHelpFunc(printHelp)
 	root.SetHelpCommand(newHelpCmd())
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(flagError)
 	config.Bind(root.PersistentFlags(), config.GeneralGroup)
-	root.AddCommand(newCollectCmd(p), newBackfillCmd(p), newVerifyCmd(p), newInspectCmd(p), newVersionCmd(p), newExitCodesTopic(), newEnvironmentTopic())
+	root.AddCommand(newCollectCmd(p), newBackfillCmd(p), newVerifyCmd(p), newInspectCmd(p), newVersionCmd(p), newCompletionCmd(p),
+		newExitCodesTopic(), newEnvironmentTopic())
+	completeValues(root)
 	return root
 }
 
-// noArgs refuses arguments.
+// flagError returns the error for a mistake in the flags of cmd. For an unknown
+// flag it suggests similar ones.
+func flagError(cmd *cobra.Command, err error) error {
+	unknown, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok || unknown.GetSpecifiedShortnames() != "" {
+		return usageError{err}
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
+	return usagef("%w%s", err, suggestion("--"+unknown.GetSpecifiedName(), names))
+}
+
+// noArgs is the Args of a command that takes no arguments.
 func noArgs(_ *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usagef("unexpected argument %q", args[0])
@@ -103,8 +117,8 @@ func noArgs(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// settings reads the settings of a command that takes the groups, and makes
-// the logger that they ask for.
+// settings returns the settings of the groups for a command, and the logger
+// that they configure.
 func (p Process) settings(cmd *cobra.Command, groups config.Group) (config.Settings, *slog.Logger, error) {
 	s, err := config.Load(cmd.Flags(), groups, p.Env, product())
 	return s, newLogger(p.Stderr, s.General), err

@@ -18,15 +18,17 @@ func (s caughtSignal) Error() string {
 	return "SIGINT"
 }
 
-// Is makes the cause a kind of context.Canceled, as causes are expected to be.
+// Is makes caughtSignal match [context.Canceled], so that code that checks for
+// a cancelled context recognises it.
 func (caughtSignal) Is(target error) bool { return target == context.Canceled }
 
-// code is what shells report of a process that the signal killed.
+// code returns the exit code that shells report when the signal kills a
+// process.
 func (s caughtSignal) code() code { return 128 + code(s.Signal) }
 
-// withSignals returns a context that the first SIGINT or SIGTERM cancels. From
-// then on signals have their usual effect, so that a second one kills. (The
-// cause given by signal.NotifyContext does not tell which signal it was.)
+// withSignals returns a context that the first SIGINT or SIGTERM cancels. After
+// that, signals have their default effect, so a second one kills the process.
+// (signal.NotifyContext does not say which signal came.)
 func withSignals(parent context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 1)
@@ -34,7 +36,7 @@ func withSignals(parent context.Context) (context.Context, context.CancelFunc) {
 	go func() {
 		select {
 		case sig := <-signals:
-			signal.Stop(signals) // first, so that no second signal is lost
+			signal.Stop(signals) // before cancel, so that no second signal is lost
 			cancel(caughtSignal{sig.(syscall.Signal)})
 		case <-ctx.Done():
 			signal.Stop(signals)
@@ -43,7 +45,7 @@ func withSignals(parent context.Context) (context.Context, context.CancelFunc) {
 	return ctx, func() { cancel(nil) }
 }
 
-// caught reports which signal cancelled ctx, if one did.
+// caught returns the signal that cancelled ctx, if a signal did.
 func caught(ctx context.Context) (caughtSignal, bool) {
 	return errors.AsType[caughtSignal](context.Cause(ctx))
 }

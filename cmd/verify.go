@@ -40,6 +40,11 @@ const (
 	repairDuplicates repairMode = "duplicates"
 )
 
+// Choices returns the values for completion in a shell.
+func (m *repairMode) Choices() []string {
+	return []string{string(repairDocument), string(repairDuplicates)}
+}
+
 // Set implements pflag.Value.
 func (m *repairMode) Set(text string) error {
 	if *m = repairMode(text); *m != repairDocument && *m != repairDuplicates {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -13,66 +14,97 @@ import (
 	"polisen-events-collector/pkg/config"
 )
 
-// version is set when a release is built:
-// -ldflags "-X polisen-events-collector/cmd.version=v1.2.3".
-var version string
-
-// build says what this program was built from.
+// build describes the source and the platform that this program was built from
+// and for.
 type build struct {
-	Version  string `json:"version"`            // "dev" if nobody gave it one
-	Revision string `json:"revision,omitempty"` // commit
-	Time     string `json:"time,omitempty"`     // of the commit, RFC 3339
-	Modified bool   `json:"modified"`           // the source differed from the commit
-	Go       string `json:"go"`
-	Platform string `json:"platform"`
+	Version  string      `json:"version"` // module version, "(devel)" if unknown
+	Source   buildSource `json:"source"`
+	Revision string      `json:"revision,omitempty"` // commit; empty if unknown
+	Time     string      `json:"time,omitempty"`     // time of the commit, RFC 3339
+	Modified bool        `json:"modified"`           // the source differed from the commit
+	Go       string      `json:"go"`
+	Platform string      `json:"platform"`
 }
 
+// buildSource is the kind of source that a program was built from.
+type buildSource string
+
+const (
+	sourceRelease     buildSource = "release"     // a tagged version, unmodified
+	sourceClone       buildSource = "clone"       // any other state of a clone
+	sourceUnversioned buildSource = "unversioned" // no information from version control, as in a tarball
+)
+
+// unknownVersion is what the go command calls a module without a version.
+const unknownVersion = "(devel)"
+
+// untagged matches versions of commits that have no tag (pseudo-versions,
+// https://go.dev/ref/mod#pseudo-versions) and of modified source.
+var untagged = regexp.MustCompile(`[.-]\d{14}-[0-9a-f]{12}(\+|$)|\+dirty$`)
+
+// readBuild returns the build of this program.
 func readBuild() build {
-	b := build{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
-	if ok {
-		for _, s := range info.Settings {
-			switch s.Key {
-			case "vcs.revision":
-				b.Revision = s.Value
-			case "vcs.time":
-				b.Time = s.Value
-			case "vcs.modified":
-				b.Modified = s.Value == "true"
-			}
-		}
-		if b.Version == "" && info.Main.Version != "(devel)" {
-			b.Version = info.Main.Version
+	if !ok {
+		info = &debug.BuildInfo{GoVersion: runtime.Version()}
+	}
+	b := buildOf(info)
+	b.Platform = runtime.GOOS + "/" + runtime.GOARCH
+	return b
+}
+
+// buildOf returns what the go command recorded about a program, all but the
+// platform.
+func buildOf(info *debug.BuildInfo) build {
+	b := build{Version: info.Main.Version, Go: info.GoVersion}
+	if b.Version == "" {
+		b.Version = unknownVersion
+	}
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			b.Revision = s.Value
+		case "vcs.time":
+			b.Time = s.Value
+		case "vcs.modified":
+			b.Modified = s.Value == "true"
 		}
 	}
-	if b.Version == "" {
-		b.Version = "dev"
+	switch {
+	case b.Version != unknownVersion && !b.Modified && !untagged.MatchString(b.Version):
+		b.Source = sourceRelease
+	case b.Version != unknownVersion || b.Revision != "":
+		b.Source = sourceClone
+	default:
+		b.Source = sourceUnversioned
 	}
 	return b
 }
 
+// text returns the build for people, on three lines.
 func (b build) text() string {
-	var lines strings.Builder
-	fmt.Fprintf(&lines, "%s %s\n", program, b.Version)
-	if b.Revision != "" {
-		modified := ""
-		if b.Modified {
-			modified = ", modified"
-		}
-		fmt.Fprintf(&lines, "revision %s of %s%s\n", b.Revision, b.Time, modified)
+	source := string(b.Source)
+	if b.Source == sourceUnversioned {
+		source = "unversioned source (no information from version control)"
 	}
-	fmt.Fprintf(&lines, "%s %s\n", b.Go, b.Platform)
-	return lines.String()
+	if b.Revision != "" {
+		source += ", commit " + b.Revision + " of " + b.Time
+	}
+	if b.Modified {
+		source += ", modified"
+	}
+	return fmt.Sprintf("%s %s\n%s\n%s %s\n", program, b.Version, source, b.Go, b.Platform)
 }
 
-// product is how the program names itself to servers.
-func product() string { return program + "/" + readBuild().Version }
+// product returns the program's name and version for the User-Agent. Without
+// its parentheses "(devel)" is a token, as RFC 9110, section 10.1.5, demands.
+func product() string { return program + "/" + strings.Trim(readBuild().Version, "()") }
 
 func newVersionCmd(p Process) *cobra.Command {
 	return &cobra.Command{
 		Use:         "version",
-		Short:       "Print what this program was built from",
-		Long:        "Prints the version, the commit, and the Go release and platform of the build.",
+		Short:       "Print the version of this program",
+		Long:        "Prints the version, whether it is a release, a clone or an unversioned source, the commit,\nand the Go release and platform of the build.",
 		Example:     "  " + program + " version --output json",
 		Args:        noArgs,
 		Annotations: endsWith(),
@@ -81,12 +113,12 @@ func newVersionCmd(p Process) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return runVersion(p.Stdout, s.General.Output)
+			return printVersion(p.Stdout, s.General.Output)
 		},
 	}
 }
 
-func runVersion(w io.Writer, format config.Format) error {
+func printVersion(w io.Writer, format config.Format) error {
 	b := readBuild()
 	var err error
 	if format == config.JSON {

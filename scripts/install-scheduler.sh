@@ -73,7 +73,10 @@ case $scheduler in
 cron) tool=crontab settings=$env_file ;;
 systemd) tool=systemctl settings=${env_file:-/etc/$name/env} ;;
 esac
-command -v "$tool" >/dev/null || fail 1 "there is no $tool here: install $scheduler, or choose the other scheduler"
+if ! command -v "$tool" >/dev/null; then
+	$dry_run || fail 1 "there is no $tool here: install $scheduler, or choose the other scheduler"
+	printf 'install-scheduler: note: there is no %s here; this shows the changes on a host that has it\n' "$tool" >&2
+fi
 if ! $uninstall; then
 	[[ -z $env_file || -r $env_file ]] || fail 1 "$env_file cannot be read: write the settings into it first"
 	[[ -r $settings ]] ||
@@ -96,6 +99,7 @@ end="# END $name"
 # failure must not be taken for an empty one, which would then replace it.
 current_crontab() {
 	local out err
+	command -v crontab >/dev/null || return 0 # only a dry run gets here
 	err=$(mktemp)
 	if ! out=$(LC_ALL=C crontab -l 2>"$err"); then
 		if ! grep -q 'no crontab for' "$err"; then

@@ -1,9 +1,9 @@
-// Package config turns flags, environment variables and an env-file into
-// checked settings. All settings stand in one table, from which the flags, the
-// help texts and the checks are made, so that none of them can drift.
+// Package config reads the settings of the program from flags, environment
+// variables and an env-file, and checks them. One table lists all settings; the
+// flags, the help texts and the checks are made from it, so they always agree.
 //
-// It reads the env-file and nothing else: whether a folder, a vault or a
-// bucket exists is for those who use it to find out.
+// The package reads the env-file and nothing else. Whether a folder, a vault or
+// a bucket exists is checked where it is used.
 package config
 
 import (
@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Settings are checked settings. Fields of a group that a command does not
-// take (see Group) are zero.
+// Settings are checked settings. The fields of a [Group] that the command does
+// not use are zero.
 type Settings struct {
 	General General
 	API     API
@@ -21,14 +21,14 @@ type Settings struct {
 
 // General are the settings of every command.
 type General struct {
-	EnvFile   string // path of the env-file, or empty
+	EnvFile   string // absolute path of the env-file, or empty
 	LogLevel  slog.Level
 	LogFormat Format
 	Output    Format
 	Quiet     bool
 }
 
-// Format is the form of diagnostics or results.
+// Format is the format of diagnostics or results.
 type Format string
 
 // The formats.
@@ -37,59 +37,62 @@ const (
 	JSON Format = "json"
 )
 
-// API are the settings of the events API and of the rules for calling it.
+// API are the settings for calls to the events API.
 type API struct {
 	URL       APIURL
-	UserAgent string // the whole header, printable ASCII
-	// MinInterval is the shortest time between two calls. It is at least
-	// ratelimit.MinInterval, unless URL is a file or on this machine.
+	UserAgent string // the whole header; printable ASCII
+	// MinInterval is the minimum time between two calls: at least
+	// [ratelimit.MinInterval], except for a loopback host or a saved response.
 	MinInterval time.Duration
-	// StateDir is the absolute path of the folder for the rate limiter's file and the
-	// other things that one host remembers. It need not exist.
+	// StateDir is the absolute path of the folder for the state of this host,
+	// such as its last calls to the API. The folder may be missing.
 	StateDir string
 }
 
-// Archive are the settings of the store, and of how to sign for it.
+// Archive are the settings of the store and of the access to it.
 type Archive struct {
 	Store     StoreURL
-	Timeout   time.Duration // of the whole run, all retries included; zero if not given
-	RetryBase time.Duration // first delay between tries of a storage or vault call
+	Timeout   time.Duration // for the whole run, including retries; zero if not set
+	RetryBase time.Duration // delay before the first retry of a call to the store or vault
 	OCI       OCI
 	Vault     Vault
-	// Flags are those of the command line that say which archive it is and how
-	// to reach it, as for a shell: another command needs them too.
+	// Flags are the flags of the command line that select the archive and the
+	// access to it, quoted for a shell. Commands that the program suggests
+	// repeat them.
 	Flags string
 }
 
-// OCI are the settings of Object Storage. They matter if Store.Kind is OCIStore.
+// OCI are the settings of Object Storage. Only a store of kind [OCIStore] uses
+// them.
 type OCI struct {
 	Auth       AuthKind
-	ConfigFile string // absolute path; empty if Auth does not need one
+	ConfigFile string // absolute path; empty if Auth does not need the file
 	Profile    string
-	Region     string // empty for that of the credentials
-	Endpoint   string // scheme and host in place of the region's own, or empty
+	Region     string // empty for the region of the credentials
+	Endpoint   string // scheme and host that replace the region's endpoint, or empty
 }
 
-// Vault are the settings of the vault that holds the credentials. They matter
-// if OCI.Auth is AuthVault; then either ID or Name and Compartment are there.
+// Vault are the settings of the vault that holds the credentials. Only
+// [AuthVault] uses them; then either ID is set, or Name and Compartment are.
 type Vault struct {
 	ID           string   // OCID
 	Name         string   // display name
-	Compartment  string   // OCID of the compartment or tenancy that holds Name
-	Region       string   // of the vault, which need not be the bucket's
-	Auth         AuthKind // how to reach the vault itself; never AuthVault
-	SecretPrefix string   // put before each secret's name
+	Compartment  string   // OCID of the compartment or tenancy that contains Name
+	Region       string   // of the vault; may differ from the bucket's
+	Auth         AuthKind // for requests to the vault itself; never AuthVault
+	SecretPrefix string   // prefix of each secret's name
 
 	// Scheme and host that replace the region's endpoint of the Secret Retrieval
 	// service and of the Key Management service, or empty.
 	SecretsEndpoint, KMSEndpoint string
 }
 
-// AuthKind is a way to sign requests to the cloud.
+// AuthKind is a way to sign requests to Oracle Cloud.
 type AuthKind string
 
-// The kinds, under the names that the cloud's own command line uses; vault
-// takes the credentials of api_key from a vault.
+// The kinds. AuthVault takes the credentials of an API key from a vault; the
+// others have the names that Oracle's own command line gives them
+// (https://docs.oracle.com/iaas/Content/API/Concepts/sdk_authentication_methods.htm).
 const (
 	AuthVault             AuthKind = "vault"
 	AuthAPIKey            AuthKind = "api_key"
@@ -98,5 +101,5 @@ const (
 	AuthSecurityToken     AuthKind = "security_token"
 )
 
-// needsConfigFile reports whether k reads a profile of the config file.
+// needsConfigFile reports whether k reads a profile of the OCI config file.
 func (k AuthKind) needsConfigFile() bool { return k == AuthAPIKey || k == AuthSecurityToken }

@@ -11,30 +11,30 @@ import (
 	"github.com/joho/godotenv"
 )
 
-// readEnvFile returns the variables of the file. It does not touch the
-// process's environment. Its errors repeat nothing of the file but line
-// numbers, since the file may hold secrets of other programs.
+// readEnvFile returns the variables of the file at path. It does not change the
+// environment of the process. Its errors show line numbers but no text of the
+// file, which may hold secrets of other programs.
 func readEnvFile(path string) (map[string]string, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		if pe, ok := errors.AsType[*fs.PathError](err); ok {
-			err = pe.Err // the path is named already
+			err = pe.Err // the caller's error has the path
 		}
-		return nil, fmt.Errorf("cannot be read: %w", err)
+		return nil, fmt.Errorf("the file cannot be read: %w", err)
 	}
 	vars, err := parseEnv(string(text))
 	if err == nil {
 		return vars, nil
 	}
-	// The parser does not say where it failed, and quotes what it met. What it
-	// met is on the line after the longest part that it accepts.
+	// The parser's error quotes the file and has no line number. The wrong line
+	// follows the longest beginning of the file that the parser accepts.
 	lines := slices.Collect(strings.Lines(string(text)))
 	for n := len(lines) - 1; n >= 0; n-- {
 		if _, err := parseEnv(strings.Join(lines[:n], "")); err == nil {
 			return nil, fmt.Errorf("line %d is not of the form NAME=value", n+1)
 		}
 	}
-	return nil, errors.New("not a file of NAME=value lines")
+	return nil, errors.New("the file is not made of NAME=value lines")
 }
 
 func parseEnv(text string) (map[string]string, error) {

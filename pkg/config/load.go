@@ -14,26 +14,26 @@ import (
 )
 
 // Lookup returns the value of an environment variable and whether it is set,
-// as os.LookupEnv does. A variable that is set to nothing counts as not set.
+// as os.LookupEnv does. [Load] treats an empty variable as not set.
 type Lookup func(name string) (string, bool)
 
-// redacted stands in problems for what must not be shown.
+// redacted replaces secrets in error messages.
 const redacted = "[redacted]"
 
-// Problems are all that is wrong with the settings, one line each. They quote
-// values, but neither passwords in URLs nor private keys.
+// Problems are all errors of the settings, one line each. They quote the
+// values, except for passwords in URLs and private keys.
 type Problems []error
 
 func (p Problems) Error() string { return errors.Join(p...).Error() }
 
-// Unwrap returns the problems one by one.
+// Unwrap returns the single errors.
 func (p Problems) Unwrap() []error { return p }
 
-// value is a flag's text as given; Load parses it, so that it can report all
-// faults at once.
+// value is a flag's value. It accepts any text; Load checks it later, so that
+// one run reports all invalid settings.
 type value struct {
-	text string
-	kind string
+	setting Setting
+	text    string
 }
 
 func (v *value) String() string { return v.text }
@@ -43,8 +43,11 @@ func (v *value) Set(text string) error {
 	return nil
 }
 
-// Type is what pflag shows in place of a value: nothing for a bool.
-func (v *value) Type() string { return cmp.Or(v.kind, "bool") }
+// Type returns the placeholder for help texts. pflag shows none for a bool.
+func (v *value) Type() string { return cmp.Or(v.setting.Placeholder, "bool") }
+
+// Choices returns the values to offer when a shell completes the flag.
+func (v *value) Choices() []string { return v.setting.Choices }
 
 // Bind defines the flags of the groups.
 func Bind(flags *pflag.FlagSet, groups Group) {
@@ -52,46 +55,40 @@ func Bind(flags *pflag.FlagSet, groups Group) {
 		if s.Flag == "" {
 			continue
 		}
-		f := flags.VarPF(&value{kind: s.Kind}, s.Flag, "", usage(s))
-		if s.Kind == "" {
-			f.NoOptDefVal = "true" // a switch needs no value
+		f := flags.VarPF(&value{setting: s}, s.Flag, "", usage(s))
+		if s.isSwitch() {
+			f.NoOptDefVal = "true" // what the flag means without a value
 		}
 	}
 }
 
-// usage is the flag's help text with its variable and default.
+// usage returns the help text of a flag on a command. It leaves out a default
+// that takes words to describe.
 func usage(s Setting) string {
 	var notes []string
 	if s.Env != "" {
 		notes = append(notes, s.Env)
 	}
-	if d := s.DefaultText(); d != "" && s.Kind != "" {
-		notes = append(notes, "default "+d)
+	if s.Default != "" && !s.isSwitch() {
+		notes = append(notes, "default "+s.Default)
 	}
 	if len(notes) == 0 {
-		return s.Help
+		return s.Meaning()
 	}
-	return s.Help + " [" + strings.Join(notes, "; ") + "]"
+	return s.Meaning() + " [" + strings.Join(notes, "; ") + "]"
 }
 
-// DefaultText is the default as help texts show it; empty if there is none.
-func (s Setting) DefaultText() string {
-	if s.Default != "" {
-		return s.Default
-	}
-	return s.Implied
-}
-
-// Load reads the settings of the groups: the flag's value if it was given, else
-// the environment variable's, else the env-file's, else the default. product is
-// the program's name and version for the User-Agent.
+// Load returns the settings of the groups and of [GeneralGroup]. The value of
+// a setting comes from the flag, or else from the environment, or else from
+// the env-file, or else it is the default. product is the program's name and
+// version for the User-Agent.
 //
-// The error is of type Problems and holds all that is wrong. The settings then
-// have their defaults where their values are wrong.
+// The error, of type [Problems], holds all that is wrong. The settings are
+// usable even then: invalid ones have their defaults.
 func Load(flags *pflag.FlagSet, groups Group, env Lookup, product string) (Settings, error) {
 	l := loader{flags: flags, env: env, given: map[string]given{}}
 	all := All(groups | GeneralGroup)
-	for _, s := range all { // the env-file may hold the others
+	for _, s := range all { // first, since the file may hold the others
 		if s.Flag == flagEnvFile {
 			l.read(s)
 			l.openEnvFile(s)
@@ -103,10 +100,10 @@ func Load(flags *pflag.FlagSet, groups Group, env Lookup, product string) (Setti
 		}
 	}
 	if groups&APIGroup != 0 {
-		l.completeAPI(product)
+		l.deriveAPI(product)
 	}
 	if groups&ArchiveGroup != 0 {
-		l.completeArchive()
+		l.deriveArchive()
 		l.settings.Archive.Flags = l.archiveFlags(all)
 	}
 	if l.problems != nil {
@@ -115,28 +112,28 @@ func Load(flags *pflag.FlagSet, groups Group, env Lookup, product string) (Setti
 	return l.settings, nil
 }
 
-// loader is the work of one Load.
+// loader is the state of one Load.
 type loader struct {
 	flags    *pflag.FlagSet
 	env      Lookup
-	file     map[string]string
+	file     map[string]string // variables of the env-file
 	settings Settings
-	given    map[string]given // what was given, by the setting's key
+	given    map[string]given // settings that have a value, by key
 	problems Problems
 }
 
-// given is a setting's value and where it comes from.
+// given is the value of a setting and its origin.
 type given struct {
 	setting Setting
 	text    string
 	from    string
 }
 
-// read finds one setting's value, or takes its default, and parses it.
+// read finds and parses the value of one setting, or sets its default.
 func (l *loader) read(s Setting) {
 	if s.Default != "" {
 		if err := s.set(&l.settings, s.Default); err != nil {
-			panic("config: the default of " + s.Name() + " is wrong: " + err.Error())
+			panic("config: invalid default of " + s.Name() + ": " + err.Error())
 		}
 	}
 	text, from := l.find(s)
@@ -144,25 +141,29 @@ func (l *loader) read(s Setting) {
 		return
 	}
 	l.given[s.key()] = given{s, text, from}
-	if text == "" { // a shell's variable that was not set, most likely
-		l.reject(s.key(), "it is empty; leave it out for the default")
+	if text == "" { // probably from a shell variable that was not set
+		l.invalid(s.key(), "the value is empty; omit the flag to use the default")
 		return
 	}
-	if strings.HasPrefix(text, "--") { // --store --quiet, its value forgotten
-		l.reject(s.key(), "it looks like a flag")
+	if strings.HasPrefix(text, "--") { // as in --store --quiet
+		l.invalid(s.key(), "the value looks like a flag")
 		return
 	}
-	if rest, ok := strings.CutPrefix(text, "~/"); ok { // no shell has read an env-file or a unit file
+	if rest, ok := strings.CutPrefix(text, "~/"); ok { // no shell expands it in an env-file or a unit file
 		if home, ok := l.variable("HOME"); ok {
 			text = filepath.Join(home, rest)
 		}
 	}
+	if s.Choices != nil && !slices.Contains(s.Choices, strings.ToLower(text)) {
+		l.invalid(s.key(), "not one of %s", strings.Join(s.Choices, ", "))
+		return
+	}
 	if err := s.set(&l.settings, text); err != nil {
-		l.reject(s.key(), "%w", err)
+		l.invalid(s.key(), "%w", err)
 	}
 }
 
-// find returns the value given for s and where; nowhere is "".
+// find returns the value of s and its origin, which is empty if s has no value.
 func (l *loader) find(s Setting) (text, from string) {
 	if f := l.flags.Lookup(s.Flag); f != nil && f.Changed {
 		return f.Value.String(), "the command line"
@@ -176,6 +177,7 @@ func (l *loader) find(s Setting) (text, from string) {
 	return "", ""
 }
 
+// variable returns an environment variable and whether it has a value.
 func (l *loader) variable(name string) (string, bool) {
 	if name == "" {
 		return "", false
@@ -184,6 +186,9 @@ func (l *loader) variable(name string) (string, bool) {
 	return text, text != ""
 }
 
+// openEnvFile reads the env-file that s, the setting --env-file, names. A
+// POLISEN_ variable in it that is not a setting is an error: it is probably
+// misspelt. Other variables may be meant for other programs.
 func (l *loader) openEnvFile(s Setting) {
 	path := l.settings.General.EnvFile
 	if path == "" {
@@ -191,45 +196,42 @@ func (l *loader) openEnvFile(s Setting) {
 	}
 	var err error
 	if l.file, err = readEnvFile(path); err != nil {
-		l.reject(s.key(), "%w", err)
+		l.invalid(s.key(), "%w", err)
 	}
 	known := table()
 	for _, name := range slices.Sorted(maps.Keys(l.file)) {
 		if strings.HasPrefix(name, "POLISEN_") && !slices.ContainsFunc(known, func(s Setting) bool { return s.Env == name }) {
-			l.reject(s.key(), "no setting is called %s: \"%s help environment\" lists them", name, program)
+			l.invalid(s.key(), "%s in this file is not a setting; \"%s help environment\" lists all settings", name, program)
 		}
 	}
 }
 
-// reject notes that the value given for a setting is wrong.
-func (l *loader) reject(key, format string, args ...any) {
+// invalid adds the problem that the value of a setting is invalid. The format
+// and args say why.
+func (l *loader) invalid(key, format string, args ...any) {
 	g := l.given[key]
-	l.problems = append(l.problems, fmt.Errorf("%s: %s from %s: %w; for example %s",
+	l.problems = append(l.problems, fmt.Errorf("%s: invalid value %s from %s: %w; for example %s",
 		g.setting.Name(), quote(g.text), g.from, fmt.Errorf(format, args...), g.setting.Example))
 }
 
-// miss notes that a setting without a value needs one.
-func (l *loader) miss(key, format string, args ...any) {
+// missing adds the problem that a setting needs a value. The format and args
+// say why.
+func (l *loader) missing(key, format string, args ...any) {
 	for _, s := range table() {
 		if s.key() == key {
-			l.problems = append(l.problems, fmt.Errorf("%s: not given: %w; for example %s",
+			l.problems = append(l.problems, fmt.Errorf("%s: not set: %w; for example %s",
 				s.Name(), fmt.Errorf(format, args...), s.Example))
 		}
 	}
 }
 
-// archiveFlags returns what the command line says of the archive, as for a shell.
+// archiveFlags returns the value of [Archive.Flags].
 func (l *loader) archiveFlags(all []Setting) string {
 	var words []string
 	for _, s := range all {
-		switch s.Flag {
-		case flagTimeout, flagRetryBase: // how long to try says nothing of where
+		selects := s.Group == ArchiveGroup && s.Flag != flagTimeout && s.Flag != flagRetryBase
+		if !selects && s.Flag != flagEnvFile { // the env-file may select the archive
 			continue
-		case flagEnvFile: // which may say all of it
-		default:
-			if s.Group != ArchiveGroup {
-				continue
-			}
 		}
 		if f := l.flags.Lookup(s.Flag); f != nil && f.Changed {
 			words = append(words, "--"+s.Flag, shellWord(f.Value.String()))
@@ -238,9 +240,10 @@ func (l *loader) archiveFlags(all []Setting) string {
 	return strings.Join(words, " ")
 }
 
-// plainWord is a word that means itself to any shell.
+// plainWord matches a word that every shell leaves as it is.
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
 
+// shellWord quotes text for a POSIX shell, if it needs quotes.
 func shellWord(text string) string {
 	if plainWord.MatchString(text) {
 		return text
@@ -248,19 +251,23 @@ func shellWord(text string) string {
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
+// has reports whether a setting has a value other than its default.
 func (l *loader) has(key string) bool { _, ok := l.given[key]; return ok }
 
-var password = regexp.MustCompile(`(?s)//.*@`) // of which a mistyped one may hold anything
+// password matches the user and password of a URL. It is greedy, since an
+// invalid URL may have any characters in its password.
+var password = regexp.MustCompile(`(?s)//.*@`)
 
-// quote shows a value on one line, without what might be a credential.
+// quote returns a value on one line for an error message, shortened and
+// without credentials.
 func quote(text string) string {
 	if strings.Contains(text, "PRIVATE KEY") {
 		return redacted
 	}
-	const most = 200
+	const limit = 200
 	text = password.ReplaceAllString(text, "//"+redacted+"@")
-	if len(text) > most {
-		text = text[:most] + "..."
+	if len(text) > limit {
+		text = text[:limit] + "..."
 	}
 	return fmt.Sprintf("%q", text)
 }

@@ -17,13 +17,13 @@ import (
 )
 
 const (
-	all         = config.GeneralGroup | config.APIGroup | config.ArchiveGroup
+	all         = config.AllGroups
 	vaultID     = "ocid1.vault.oc1.eu-frankfurt-1.bbpabc.abtheljr"
 	compartment = "ocid1.compartment.oc1..aaaa"
 )
 
-// load reads settings from flags (command line arguments) and an environment
-// of NAME=value pairs, which has a home folder unless it says otherwise.
+// load loads all settings from command-line arguments and an environment of
+// NAME=value pairs. HOME is /home/me unless env sets it.
 func load(t *testing.T, args []string, env ...string) (config.Settings, error) {
 	t.Helper()
 	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
@@ -40,7 +40,8 @@ func load(t *testing.T, args []string, env ...string) (config.Settings, error) {
 	return config.Load(flags, all, lookup, "product/1")
 }
 
-// mustLoad leaves out Archive.Flags, which differ by where a value comes from.
+// mustLoad is load for valid settings. It clears Archive.Flags, which depends on
+// the origin of the values.
 func mustLoad(t *testing.T, args []string, env ...string) config.Settings {
 	t.Helper()
 	s, err := load(t, args, env...)
@@ -130,26 +131,26 @@ func TestEachFieldHasItsSetting(t *testing.T) {
 	}
 }
 
-// TestEverySetting gives each setting its own example, as a flag and as a
-// variable: both must be taken, and have an effect, and the same.
+// TestEverySetting gives each setting its example, as a flag and as a variable:
+// both must be accepted and have the same effect.
 func TestEverySetting(t *testing.T) {
-	together := map[string]string{ // what a setting cannot go without
+	needs := map[string]string{ // the other variable that a setting needs
 		"vault-name":      "OCI_VAULT_COMPARTMENT_ID=" + compartment,
 		"OCI_NAMESPACE":   "OCI_BUCKET_NAME=bucket",
 		"OCI_BUCKET_NAME": "OCI_NAMESPACE=namespace",
 	}
-	untouched := mustLoad(t, nil)
+	defaults := mustLoad(t, nil)
 	seen := map[string]bool{"": true}
 	for _, s := range config.All(all) {
 		t.Run(s.Name(), func(t *testing.T) {
 			if s.Help == "" || s.Example == "" || seen[s.Flag] && seen[s.Env] {
-				t.Errorf("it lacks a help text, an example or a name of its own: %+v", s)
+				t.Errorf("no help text, no example or a name that another setting has: %+v", s)
 			}
 			seen[s.Flag], seen[s.Env] = true, true
 			if s.Flag == "env-file" {
 				s.Example = writeFile(t, "")
 			}
-			more := together[s.Flag] + together[s.Env]
+			more := needs[s.Flag] + needs[s.Env]
 			var got []config.Settings
 			if s.Flag != "" {
 				got = append(got, mustLoad(t, []string{"--" + s.Flag + "=" + s.Example}, more))
@@ -158,10 +159,10 @@ func TestEverySetting(t *testing.T) {
 				got = append(got, mustLoad(t, nil, more, s.Env+"="+s.Example))
 			}
 			if diff := cmp.Diff(got[0], got[len(got)-1]); diff != "" {
-				t.Errorf("flag and variable differ: %s", diff)
+				t.Errorf("flag and variable have different effects: %s", diff)
 			}
-			if s.Example != s.Default && cmp.Equal(untouched, got[0]) {
-				t.Error("it has no effect")
+			if s.Example != s.Default && cmp.Equal(defaults, got[0]) {
+				t.Error("the example has no effect")
 			}
 		})
 	}
@@ -242,7 +243,7 @@ func TestImplied(t *testing.T) {
 			args: []string{"--store", "oci:///b"},
 			got:  func(s config.Settings) any { return s.Archive.OCI.ConfigFile }, want: "/home/me/.oci/config",
 		},
-		"no config file without need": {
+		"no config file for an instance principal": {
 			args: []string{"--store", "oci:///b", "--auth", "instance_principal", "--state-dir", "/s"}, env: []string{"HOME="},
 			got: func(s config.Settings) any { return s.Archive.OCI.ConfigFile }, want: "",
 		},
@@ -284,50 +285,50 @@ func TestImplied(t *testing.T) {
 	}
 }
 
-// TestRefused holds one case for each thing that can be wrong; each must be
-// refused alone, by a line that says what, where from, why, and what would do.
-func TestRefused(t *testing.T) {
+// TestProblems has a case for each mistake. Each must give exactly one line,
+// which names the setting, its value and origin, the reason and a valid value.
+func TestProblems(t *testing.T) {
 	damaged := writeFile(t, "LOG_LEVEL=info\nPASSWORD=canary\nthis is not canary\n")
 	tests := map[string]struct {
 		args []string
 		env  []string
 		want []string
 	}{
-		"remote http":        {args: []string{"--api-url", "http://polisen.se/api/events"}, want: []string{"--api-url (POLISEN_API_URL)", "the command line", "plain http"}},
-		"other scheme":       {env: []string{"POLISEN_API_URL=ftp://polisen.se/"}, want: []string{"the environment", `cannot speak "ftp"`}},
+		"remote http":        {args: []string{"--api-url", "http://polisen.se/api/events"}, want: []string{"--api-url (POLISEN_API_URL)", "the command line", "loopback hosts only"}},
+		"other scheme":       {env: []string{"POLISEN_API_URL=ftp://polisen.se/"}, want: []string{"the environment", `unsupported scheme "ftp"`}},
 		"no host":            {args: []string{"--api-url", "https:///events"}, want: []string{"not a URL with a host"}},
-		"endpoint http":      {env: []string{"OCI_ENDPOINT=http://10.0.0.1"}, want: []string{"--oci-endpoint (OCI_ENDPOINT)", "plain http"}},
+		"endpoint http":      {env: []string{"OCI_ENDPOINT=http://10.0.0.1"}, want: []string{"--oci-endpoint (OCI_ENDPOINT)", "loopback hosts only"}},
 		"endpoint path":      {env: []string{"OCI_KMS_ENDPOINT=https://kms.example.org/v1"}, want: []string{"OCI_KMS_ENDPOINT", "without a path"}},
 		"interval":           {args: []string{"--min-interval", "9.9s"}, want: []string{"--min-interval (POLISEN_MIN_INTERVAL)", `"9.9s"`, "10s between calls"}},
-		"interval of zero":   {args: []string{"--min-interval", "0"}, want: []string{"not a time above zero"}},
+		"interval of zero":   {args: []string{"--min-interval", "0"}, want: []string{"more than zero"}},
 		"bare number":        {env: []string{"POLISEN_TIMEOUT=300"}, want: []string{"not a duration", "for example 2m"}},
-		"negative timeout":   {args: []string{"--timeout=-1m"}, want: []string{"not a time above zero"}},
+		"negative timeout":   {args: []string{"--timeout=-1m"}, want: []string{"more than zero"}},
 		"level":              {env: []string{"LOG_LEVEL=verbose"}, want: []string{"debug, info, warn, error"}},
 		"log format":         {env: []string{"LOG_FORMAT=xml"}, want: []string{"not one of text, json"}},
 		"output":             {args: []string{"--output", "yaml"}, want: []string{"--output: ", "not one of text, json"}},
 		"scheme's slashes":   {args: []string{"--store", "oci:/bucket"}, want: []string{"two slashes"}},
 		"switch":             {args: []string{"--quiet=maybe"}, want: []string{"neither true nor false"}},
-		"empty flag":         {args: []string{"--store="}, want: []string{"it is empty"}},
+		"empty flag":         {args: []string{"--store="}, want: []string{"the value is empty"}},
 		"flag as value":      {args: []string{"--store", "--quiet"}, want: []string{"looks like a flag"}},
-		"store scheme":       {args: []string{"--store", "s3://bucket/x"}, want: []string{`no store is called "s3"`}},
-		"no bucket":          {args: []string{"--store", "oci://bucket"}, want: []string{"names no bucket", "oci://namespace/bucket"}},
+		"store scheme":       {args: []string{"--store", "s3://bucket/x"}, want: []string{`unsupported scheme "s3"`}},
+		"no bucket":          {args: []string{"--store", "oci://bucket"}, want: []string{"has no bucket", "oci://namespace/bucket"}},
 		"bucket and folder":  {args: []string{"--store", "oci://ns/bucket/folder"}, want: []string{"no folder"}},
-		"namespace":          {args: []string{"--store", "oci://n s/bucket"}, want: []string{"a namespace is"}},
+		"namespace":          {args: []string{"--store", "oci://n s/bucket"}, want: []string{"a namespace has"}},
 		"relative file URL":  {args: []string{"--store", "file://archive/x"}, want: []string{"three slashes"}},
-		"bucket missing":     {env: []string{"OCI_NAMESPACE=ns"}, want: []string{"OCI_BUCKET_NAME: not given", "OCI_NAMESPACE is set"}},
-		"namespace missing":  {env: []string{"OCI_BUCKET_NAME=b"}, want: []string{"OCI_NAMESPACE: not given", "oci:///b"}},
+		"bucket missing":     {env: []string{"OCI_NAMESPACE=ns"}, want: []string{"OCI_BUCKET_NAME: not set", "OCI_NAMESPACE is set"}},
+		"namespace missing":  {env: []string{"OCI_BUCKET_NAME=b"}, want: []string{"OCI_NAMESPACE: not set", "oci:///b"}},
 		"bucket form":        {env: []string{"OCI_NAMESPACE=ns", "OCI_BUCKET_NAME=b/c"}, want: []string{"OCI_BUCKET_NAME", "no folder"}},
-		"no home for store":  {args: []string{"--state-dir", "/s"}, env: []string{"HOME="}, want: []string{"--store (POLISEN_STORE): not given", "HOME or XDG_DATA_HOME"}},
-		"no home for state":  {args: []string{"--store", "/s"}, env: []string{"HOME="}, want: []string{"--state-dir (POLISEN_STATE_DIR): not given", "HOME or XDG_STATE_HOME"}},
-		"no home for config": {args: []string{"--store", "oci:///b", "--state-dir", "/s"}, env: []string{"HOME="}, want: []string{"--oci-config (OCI_CONFIG_FILE): not given", "needs HOME"}},
+		"no home for store":  {args: []string{"--state-dir", "/s"}, env: []string{"HOME="}, want: []string{"--store (POLISEN_STORE): not set", "HOME or XDG_DATA_HOME"}},
+		"no home for state":  {args: []string{"--store", "/s"}, env: []string{"HOME="}, want: []string{"--state-dir (POLISEN_STATE_DIR): not set", "HOME or XDG_STATE_HOME"}},
+		"no home for config": {args: []string{"--store", "oci:///b", "--state-dir", "/s"}, env: []string{"HOME="}, want: []string{"--oci-config (OCI_CONFIG_FILE): not set", "needs HOME"}},
 		"auth kind":          {env: []string{"OCI_AUTH=password"}, want: []string{"vault, api_key, instance_principal, resource_principal, security_token"}},
 		"vault in a vault":   {env: []string{"OCI_VAULT_AUTH=vault"}, want: []string{"--vault-auth", "not one of api_key"}},
-		"vault nowhere":      {args: []string{"--auth", "vault"}, want: []string{"--vault-id (OCI_VAULT_ID): not given"}},
+		"vault nowhere":      {args: []string{"--auth", "vault"}, want: []string{"--vault-id (OCI_VAULT_ID): not set"}},
 		"vault OCID":         {args: []string{"--vault-id", "my-vault"}, want: []string{"not an OCID"}},
-		"other OCID":         {args: []string{"--vault-id", compartment}, want: []string{"an OCID of a compartment, not of a vault"}},
-		"compartment":        {args: []string{"--vault-name", "v"}, want: []string{"--vault-compartment (OCI_VAULT_COMPARTMENT_ID): not given"}},
-		"two vaults":         {args: []string{"--vault-name", "v", "--vault-compartment", compartment}, env: []string{"OCI_VAULT_ID=" + vaultID}, want: []string{"--vault-name", "--vault-id (OCI_VAULT_ID) from the environment", "give one"}},
-		"vault of a bucket":  {args: []string{"--store", "oci:///b", "--auth", "vault"}, want: []string{"--vault-id (OCI_VAULT_ID): not given"}},
+		"other OCID":         {args: []string{"--vault-id", compartment}, want: []string{"the OCID of a compartment, not of a vault"}},
+		"compartment":        {args: []string{"--vault-name", "v"}, want: []string{"--vault-compartment (OCI_VAULT_COMPARTMENT_ID): not set"}},
+		"two vaults":         {args: []string{"--vault-name", "v", "--vault-compartment", compartment}, env: []string{"OCI_VAULT_ID=" + vaultID}, want: []string{"--vault-name", "--vault-id (OCI_VAULT_ID) from the environment", "only one"}},
+		"vault of a bucket":  {args: []string{"--store", "oci:///b", "--auth", "vault"}, want: []string{"--vault-id (OCI_VAULT_ID): not set"}},
 		"region":             {env: []string{"OCI_REGION=Stockholm 1"}, want: []string{"not a region"}},
 		"profile":            {env: []string{"OCI_PROFILE=a\nb"}, want: []string{"control character"}},
 		"header break":       {args: []string{"--user-agent", "x\r\nHost: y"}, want: []string{"printable ASCII"}},
@@ -335,8 +336,8 @@ func TestRefused(t *testing.T) {
 		"contact comment":    {args: []string{"--contact", "a) b("}, want: []string{"parentheses"}},
 		"no env-file":        {args: []string{"--env-file", "/nowhere/env"}, want: []string{"--env-file (POLISEN_ENV_FILE)", "cannot be read: no such file"}},
 		"damaged env-file":   {args: []string{"--env-file", damaged}, want: []string{"line 3 is not"}},
-		"mistyped name":      {args: []string{"--env-file", writeFile(t, "POLISEN_STROE=canary\nOTHER=x\n")}, want: []string{"no setting is called POLISEN_STROE", "help environment"}},
-		"lonely word":        {args: []string{"--env-file", writeFile(t, "LOG_LEVEL=info\nLOG_FORMAT")}, want: []string{"line 2 is not"}},
+		"misspelt name":      {args: []string{"--env-file", writeFile(t, "POLISEN_STROE=canary\nOTHER=x\n")}, want: []string{"POLISEN_STROE in this file is not a setting", "help environment"}},
+		"no value":           {args: []string{"--env-file", writeFile(t, "LOG_LEVEL=info\nLOG_FORMAT")}, want: []string{"line 2 is not"}},
 		"from an env-file": {
 			args: []string{"--env-file", writeFile(t, "POLISEN_TIMEOUT=soon")},
 			want: []string{"--timeout (POLISEN_TIMEOUT)", "/env: not a duration"},
@@ -351,7 +352,7 @@ func TestRefused(t *testing.T) {
 			}
 			line := problems[0].Error()
 			if strings.Contains(line, "\n") || strings.Contains(line, "canary") || !strings.Contains(line, "; for example ") {
-				t.Errorf("not one line with an example and without secrets: %q", line)
+				t.Errorf("want one line with an example and without secrets, got %q", line)
 			}
 			for _, want := range tt.want {
 				if !strings.Contains(line, want) {
@@ -379,7 +380,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	if s.General.LogFormat != config.JSON || s.Archive.RetryBase != 500*time.Millisecond {
-		t.Errorf("good values, and defaults for wrong ones, are wanted beside the error: %+v", s)
+		t.Errorf("want the valid values, and defaults for the invalid ones, beside the error: %+v", s)
 	}
 }
 
@@ -387,25 +388,25 @@ func TestGroups(t *testing.T) {
 	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
 	config.Bind(flags, config.ArchiveGroup)
 	if flags.Lookup("api-url") != nil || flags.Lookup("store") == nil {
-		t.Error("want the flags of the archive alone")
+		t.Error("want the flags of the archive only")
 	}
 	env := map[string]string{"HOME": "/home/me", "POLISEN_API_URL": "gopher://x", "LOG_LEVEL": "debug"}
 	s, err := config.Load(flags, config.ArchiveGroup, func(n string) (string, bool) { v, ok := env[n]; return v, ok }, "p")
 	if err != nil {
-		t.Errorf("a setting of another group counted: %v", err)
+		t.Errorf("a setting of another group had an effect: %v", err)
 	}
 	if s.API != (config.API{}) || s.General.LogLevel != slog.LevelDebug {
-		t.Errorf("want no API settings, and the general ones: %+v", s)
+		t.Errorf("want the general settings and none of the API: %+v", s)
 	}
 }
 
-func TestValuesHideSecrets(t *testing.T) {
+func TestProblemsHideSecrets(t *testing.T) {
 	for _, text := range []string{
 		"https://user:canary@example.org/x", "http://canary@example.org", "https://user:canary/2@example.org/x", "s3://key:canary/2@b@bucket", "-----BEGIN PRIVATE KEY-----canary",
 	} {
 		_, err := load(t, []string{"--api-url", text, "--oci-endpoint", text, "--vault-id", text})
 		if err == nil || strings.Contains(err.Error(), "canary") {
-			t.Errorf("%q gives %v", text, err)
+			t.Errorf("%q: %v; want an error without the secret", text, err)
 		}
 	}
 }

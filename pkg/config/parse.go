@@ -2,25 +2,16 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"polisen-events-collector/pkg/address"
 )
 
-func authKinds() []string {
-	return []string{
-		string(AuthVault), string(AuthAPIKey), string(AuthInstancePrincipal),
-		string(AuthResourcePrincipal), string(AuthSecurityToken),
-	}
-}
-
-func formats() []string { return []string{string(Text), string(JSON)} }
-
-// into returns a function that parses a value into a field.
+// into returns a setter that parses a value and stores it in a field.
 func into[T any](field func(*Settings) *T, parse func(string) (T, error)) func(*Settings, string) error {
 	return func(s *Settings, text string) error {
 		v, err := parse(text)
@@ -32,7 +23,8 @@ func into[T any](field func(*Settings) *T, parse func(string) (T, error)) func(*
 	}
 }
 
-// check returns a function that only checks a value: complete.go uses it.
+// check returns a setter that only checks a value. Settings whose values end up
+// in a field together with others use it; see derive.go.
 func check(parse func(string) (string, error)) func(*Settings, string) error {
 	return func(_ *Settings, text string) error {
 		_, err := parse(text)
@@ -40,14 +32,9 @@ func check(parse func(string) (string, error)) func(*Settings, string) error {
 	}
 }
 
-func choice[T ~string](field func(*Settings) *T, options []string) func(*Settings, string) error {
-	return into(field, func(text string) (T, error) {
-		text = strings.ToLower(text)
-		if !slices.Contains(options, text) {
-			return "", errors.New("not one of " + strings.Join(options, ", "))
-		}
-		return T(text), nil
-	})
+// choice returns a setter for a setting that has Choices, which [Load] checks.
+func choice[T ~string](field func(*Settings) *T) func(*Settings, string) error {
+	return into(field, func(text string) (T, error) { return T(strings.ToLower(text)), nil })
 }
 
 func duration(field func(*Settings) *time.Duration) func(*Settings, string) error {
@@ -55,9 +42,9 @@ func duration(field func(*Settings) *time.Duration) func(*Settings, string) erro
 		d, err := time.ParseDuration(text)
 		switch {
 		case err != nil:
-			return 0, errors.New("not a duration, which is a number with its unit: ms, s, m or h")
+			return 0, errors.New("not a duration: write a number and a unit (ms, s, m or h)")
 		case d <= 0:
-			return 0, errors.New("not a time above zero")
+			return 0, errors.New("the duration must be more than zero")
 		}
 		return d, nil
 	})
@@ -65,9 +52,6 @@ func duration(field func(*Settings) *time.Duration) func(*Settings, string) erro
 
 func parseLevel(text string) (slog.Level, error) {
 	var l slog.Level
-	if !slices.Contains([]string{"debug", "info", "warn", "error"}, strings.ToLower(text)) {
-		return l, errors.New("not one of debug, info, warn, error")
-	}
 	return l, l.UnmarshalText([]byte(text))
 }
 
@@ -79,54 +63,44 @@ func parseBool(text string) (bool, error) {
 	return b, nil
 }
 
-// parseHeader reads a header's value. RFC 9110 lets more bytes pass, but says
-// that new values keep to printable ASCII.
+// parseHeader accepts a value for an HTTP header. RFC 9110, section 5.5, allows
+// more bytes but tells new fields to use printable ASCII.
 func parseHeader(text string) (string, error) {
 	unsafe := func(r rune) bool { return r < ' ' || r > '~' }
 	if strings.TrimSpace(text) != text || strings.ContainsFunc(text, unsafe) {
-		return "", errors.New("not plain printable ASCII, as an HTTP header must be")
+		return "", errors.New("an HTTP header takes printable ASCII only, with no space at its ends")
 	}
 	return text, nil
 }
 
-// parseContact reads what will stand between parentheses in a header.
+// parseContact accepts text for a comment in an HTTP header, which stands in
+// parentheses.
 func parseContact(text string) (string, error) {
 	if strings.ContainsAny(text, `()\`) {
-		return "", errors.New("parentheses and backslashes have no place in it")
+		return "", errors.New("a contact must not contain parentheses or backslashes")
 	}
 	return parseHeader(text)
 }
 
 func parseName(text string) (string, error) {
 	if strings.TrimSpace(text) != text || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return "", errors.New("it holds a control character, or a space at an end")
+		return "", errors.New("a name must not contain a control character, or a space at its ends")
 	}
 	return text, nil
 }
 
-// A region's identifier, or its old three-letter key.
+// regionName matches a region's identifier, such as eu-stockholm-1, and its
+// three-letter key, such as phx.
 var regionName = regexp.MustCompile(`^[a-z]+(-[a-z0-9]+)*$`)
 
 func parseRegion(text string) (string, error) {
 	if !regionName.MatchString(text) {
-		return "", errors.New("not a region's identifier")
+		return "", errors.New("not a region identifier")
 	}
 	return text, nil
 }
 
-// ocidForm is the form of an OCID: ocid1.<type>.<realm>.[region][.future].<id>
-// (https://docs.oracle.com/iaas/Content/General/Concepts/identifiers.htm).
-var ocidForm = regexp.MustCompile(`^ocid1\.([a-z0-9]+)\.[a-z0-9-]+\.[a-z0-9-]*(\.[A-Za-z0-9_-]+)+$`)
-
-func ocid(kinds ...string) func(string) (string, error) {
-	return func(text string) (string, error) {
-		m := ocidForm.FindStringSubmatch(text)
-		switch {
-		case m == nil:
-			return "", errors.New("not an OCID")
-		case !slices.Contains(kinds, m[1]):
-			return "", fmt.Errorf("an OCID of a %s, not of a %s", m[1], strings.Join(kinds, " or "))
-		}
-		return text, nil
-	}
+// ocid returns a parser of the OCIDs of these resource types.
+func ocid(types ...string) func(string) (string, error) {
+	return func(text string) (string, error) { return text, address.CheckOCID(text, types...) }
 }

@@ -6,34 +6,37 @@ import (
 	"time"
 )
 
-// Group is a set of settings that a command takes as a whole.
+// Group is a set of settings that a command uses as a whole. A command may use
+// several, joined by |.
 type Group uint8
 
-// The groups. A command takes one or several, joined by |.
+// The groups.
 const (
 	GeneralGroup Group = 1 << iota // diagnostics and output
-	APIGroup                       // the API and the rules for calling it
-	ArchiveGroup                   // the store, and how to sign for it
+	APIGroup                       // calls to the API
+	ArchiveGroup                   // the store and the access to it
+
+	AllGroups = GeneralGroup | APIGroup | ArchiveGroup
 )
 
-// Setting describes one setting. Most are both a flag and an environment
-// variable.
+// Setting describes one setting. Most are a flag and an environment variable.
 type Setting struct {
-	Flag  string // name without dashes; empty for a variable alone
-	Env   string // variable; empty for a flag alone
-	Group Group
-	Kind  string // stands for the value in help texts; empty for a switch
-	// Default is the value that counts if none is given. Where that depends on
-	// other settings it is empty, and Implied says in words what it is.
-	Default string
-	Implied string
-	Help    string
-	Example string // a value that is accepted
+	Flag        string // name without dashes; empty if there is only a variable
+	Env         string // variable; empty if there is only a flag
+	Group       Group
+	Placeholder string   // stands for the value in help texts; empty for a switch
+	Choices     []string // the allowed values; nil if the setting takes others
+	Common      bool     // shown in the help of each command that has the flag
+	Default     string   // default value; empty if it depends on other settings
+	Implied     string   // describes the default if Default is empty
+	Help        string   // meaning in a few words
+	Detail      string   // whole sentences for those who need to know more
+	Example     string   // a valid value
 
 	set func(*Settings, string) error
 }
 
-// Name names the setting as users do: --flag (VARIABLE).
+// Name returns the setting's name in error messages: --flag (VARIABLE).
 func (s Setting) Name() string {
 	switch {
 	case s.Env == "":
@@ -44,7 +47,23 @@ func (s Setting) Name() string {
 	return "--" + s.Flag + " (" + s.Env + ")"
 }
 
-// key tells settings apart.
+// Meaning returns the help text with the choices, if there are any.
+func (s Setting) Meaning() string {
+	if s.Choices == nil {
+		return s.Help
+	}
+	return s.Help + ": " + strings.Join(s.Choices, ", ")
+}
+
+// DefaultText returns the default for help texts; empty if there is none.
+func (s Setting) DefaultText() string {
+	if s.Default != "" {
+		return s.Default
+	}
+	return s.Implied
+}
+
+// key identifies the setting.
 func (s Setting) key() string {
 	if s.Flag != "" {
 		return s.Flag
@@ -52,7 +71,10 @@ func (s Setting) key() string {
 	return s.Env
 }
 
-// All returns the settings of the groups, in the order of the help texts.
+// isSwitch reports whether the flag needs no value.
+func (s Setting) isSwitch() bool { return s.Placeholder == "" }
+
+// All returns the settings of the groups in the order of the help texts.
 func All(groups Group) []Setting {
 	var all []Setting
 	for _, s := range table() {
@@ -63,7 +85,7 @@ func All(groups Group) []Setting {
 	return all
 }
 
-// Names of settings that others refer to.
+// Names of settings that the rest of the package refers to.
 const (
 	flagStore       = "store"
 	flagMinInterval = "min-interval"
@@ -82,196 +104,218 @@ const (
 	envBucket       = "OCI_BUCKET_NAME"
 )
 
-// table lists every setting there is.
+// authKinds returns the choices of --auth. Those of --vault-auth are all but
+// the first.
+func authKinds() []string {
+	return []string{
+		string(AuthVault), string(AuthAPIKey), string(AuthInstancePrincipal),
+		string(AuthResourcePrincipal), string(AuthSecurityToken),
+	}
+}
+
+func formats() []string { return []string{string(Text), string(JSON)} }
+
+// table lists all settings.
 func table() []Setting {
 	return []Setting{
 		{
-			Flag: "api-url", Env: "POLISEN_API_URL", Group: APIGroup, Kind: "URL",
+			Flag: "api-url", Env: "POLISEN_API_URL", Group: APIGroup, Placeholder: "URL",
 			Default: "https://polisen.se/api/events",
-			Help:    "the events API, or a path or file:// URL of a saved response",
+			Help:    "URL of the events API, or a path or file:// URL of a saved response",
 			Example: "https://polisen.se/api/events",
 			set:     into(func(s *Settings) *APIURL { return &s.API.URL }, ParseAPIURL),
 		},
 		{
-			Flag: flagContact, Env: "API_CONTACT_EMAIL", Group: APIGroup, Kind: "ADDRESS",
-			Help:    "mail or web address that the API's owner can turn to; part of the User-Agent",
+			Flag: flagContact, Env: "API_CONTACT_EMAIL", Group: APIGroup, Placeholder: "ADDRESS", Common: true,
+			Help:    "your mail or web address, for the User-Agent",
+			Detail:  "The API's rules ask for a User-Agent that names the program and, preferably, a contact.",
 			Example: "ops@example.org",
 			set:     check(parseContact),
 		},
 		{
-			Flag: flagUserAgent, Env: "API_USER_AGENT", Group: APIGroup, Kind: "TEXT",
+			Flag: flagUserAgent, Env: "API_USER_AGENT", Group: APIGroup, Placeholder: "TEXT",
 			Implied: "polisen-events-collector/<version> (+<contact>)",
-			Help:    "the whole User-Agent header of calls to the API",
+			Help:    "whole User-Agent header of calls to the API",
 			Example: "example-archive/1.0 (+https://example.org)",
 			set:     into(func(s *Settings) *string { return &s.API.UserAgent }, parseHeader),
 		},
 		{
-			Flag: flagMinInterval, Env: "POLISEN_MIN_INTERVAL", Group: APIGroup, Kind: "DURATION",
+			Flag: flagMinInterval, Env: "POLISEN_MIN_INTERVAL", Group: APIGroup, Placeholder: "DURATION",
 			Default: "10s",
-			Help: "least time between two calls to the API, and the delay before its first retry, which then doubles; " +
-				"less than 10s is for an API on this machine alone, and then lifts the limits an hour and a day too",
+			Help:    "minimum time between two calls to the API",
+			Detail: "It is also the delay before the first retry of a call; the delay doubles with each retry. " +
+				"Values below 10s work only for loopback hosts and saved responses, and also disable the hourly and daily limits.",
 			Example: "30s",
 			set:     duration(func(s *Settings) *time.Duration { return &s.API.MinInterval }),
 		},
 		{
-			Flag: flagStateDir, Env: "POLISEN_STATE_DIR", Group: APIGroup, Kind: "FOLDER",
+			Flag: flagStateDir, Env: "POLISEN_STATE_DIR", Group: APIGroup, Placeholder: "FOLDER",
 			Implied: "$XDG_STATE_HOME/polisen-events-collector, else ~/.local/state/polisen-events-collector",
-			Help:    "what this host remembers: the calls made to the API, the days that backfills have done",
+			Help:    "folder for this host's calls to the API and finished days of backfills",
+			Detail:  "All runs on a host must use the same folder: the API's call limits count them together.",
 			Example: "/var/lib/polisen-events-collector",
 			set:     into(func(s *Settings) *string { return &s.API.StateDir }, localPath),
 		},
 		{
-			Flag: flagStore, Env: "POLISEN_STORE", Group: ArchiveGroup, Kind: "URL",
-			Implied: "oci://$OCI_NAMESPACE/$OCI_BUCKET_NAME if these are set, " +
-				"else $XDG_DATA_HOME/polisen-events-collector, else ~/.local/share/polisen-events-collector",
-			Help:    "where the archive is: oci://namespace/bucket, oci:///bucket (the namespace is looked up), file:///folder or a path",
+			Flag: flagStore, Env: "POLISEN_STORE", Group: ArchiveGroup, Placeholder: "URL", Common: true,
+			Implied: "oci://$OCI_NAMESPACE/$OCI_BUCKET_NAME, else a folder in $XDG_DATA_HOME or ~/.local/share",
+			Help:    "the archive: a folder, oci://namespace/bucket or oci:///bucket",
+			Detail: "A folder is a path or a file:// URL. For oci:///bucket the namespace is looked up. " +
+				"The default folder is polisen-events-collector in $XDG_DATA_HOME, or in ~/.local/share if that is not set.",
 			Example: "oci://namespace/bucket",
 			set:     into(func(s *Settings) *StoreURL { return &s.Archive.Store }, ParseStore),
 		},
 		{
-			Env: envNamespace, Group: ArchiveGroup, Kind: "NAME",
+			Env: envNamespace, Group: ArchiveGroup, Placeholder: "NAME",
 			Help:    "Object Storage namespace of the default store",
 			Example: "axaxnpcrorw5",
 			set:     check(parseName),
 		},
 		{
-			Env: envBucket, Group: ArchiveGroup, Kind: "NAME",
+			Env: envBucket, Group: ArchiveGroup, Placeholder: "NAME",
 			Help:    "bucket of the default store",
 			Example: "polisen-events",
 			set:     check(parseName),
 		},
 		{
-			Flag: flagTimeout, Env: "POLISEN_TIMEOUT", Group: ArchiveGroup, Kind: "DURATION",
-			Implied: "5m for collect, without limit for other commands",
-			Help:    "time for the whole run, all retries included",
+			Flag: flagTimeout, Env: "POLISEN_TIMEOUT", Group: ArchiveGroup, Placeholder: "DURATION",
+			Implied: "5m for collect, no limit for other commands",
+			Help:    "time limit for the whole run, including retries",
 			Example: "2m",
 			set:     duration(func(s *Settings) *time.Duration { return &s.Archive.Timeout }),
 		},
 		{
-			Flag: flagRetryBase, Env: "POLISEN_RETRY_BASE", Group: ArchiveGroup, Kind: "DURATION",
+			Flag: flagRetryBase, Env: "POLISEN_RETRY_BASE", Group: ArchiveGroup, Placeholder: "DURATION",
 			Default: "500ms",
-			Help:    "delay before the first retry of a storage or vault call, which then doubles",
+			Help:    "delay before the first retry of a call to the store or the vault",
+			Detail:  "The delay doubles with each retry.",
 			Example: "1s",
 			set:     duration(func(s *Settings) *time.Duration { return &s.Archive.RetryBase }),
 		},
 		{
-			Flag: flagAuth, Env: "OCI_AUTH", Group: ArchiveGroup, Kind: "KIND",
-			Implied: "vault if a vault is named, else api_key",
-			Help:    "how to sign for the store: " + strings.Join(authKinds(), ", "),
+			Flag: flagAuth, Env: "OCI_AUTH", Group: ArchiveGroup, Placeholder: "KIND", Common: true,
+			Choices: authKinds(),
+			Implied: "vault if a vault is set, else api_key",
+			Help:    "how to sign requests to Object Storage",
 			Example: string(AuthInstancePrincipal),
-			set:     choice(func(s *Settings) *AuthKind { return &s.Archive.OCI.Auth }, authKinds()),
+			set:     choice(func(s *Settings) *AuthKind { return &s.Archive.OCI.Auth }),
 		},
 		{
-			Flag: flagOCIConfig, Env: "OCI_CONFIG_FILE", Group: ArchiveGroup, Kind: "FILE",
+			Flag: flagOCIConfig, Env: "OCI_CONFIG_FILE", Group: ArchiveGroup, Placeholder: "FILE",
 			Implied: "~/.oci/config",
 			Help:    "OCI config file, for api_key and security_token",
 			Example: "/etc/polisen-events-collector/oci-config",
 			set:     into(func(s *Settings) *string { return &s.Archive.OCI.ConfigFile }, localPath),
 		},
 		{
-			Flag: "oci-profile", Env: "OCI_PROFILE", Group: ArchiveGroup, Kind: "NAME",
+			Flag: "oci-profile", Env: "OCI_PROFILE", Group: ArchiveGroup, Placeholder: "NAME",
 			Default: "DEFAULT",
-			Help:    "profile of the OCI config file",
+			Help:    "profile in the OCI config file",
 			Example: "ARCHIVE",
 			set:     into(func(s *Settings) *string { return &s.Archive.OCI.Profile }, parseName),
 		},
 		{
-			Flag: "oci-region", Env: "OCI_REGION", Group: ArchiveGroup, Kind: "REGION",
-			Implied: "that of the credentials, else eu-stockholm-1",
+			Flag: "oci-region", Env: "OCI_REGION", Group: ArchiveGroup, Placeholder: "REGION",
+			Implied: "the region of the credentials, else eu-stockholm-1",
 			Help:    "region of the bucket",
 			Example: "eu-frankfurt-1",
 			set:     into(func(s *Settings) *string { return &s.Archive.OCI.Region }, parseRegion),
 		},
 		{
-			Flag: "oci-endpoint", Env: "OCI_ENDPOINT", Group: ArchiveGroup, Kind: "URL",
-			Implied: "the region's",
-			Help:    "Object Storage endpoint",
+			Flag: "oci-endpoint", Env: "OCI_ENDPOINT", Group: ArchiveGroup, Placeholder: "URL",
+			Implied: "the endpoint of the region",
+			Help:    "scheme and host of Object Storage",
 			Example: "https://objectstorage.eu-stockholm-1.oraclecloud.com",
 			set:     into(func(s *Settings) *string { return &s.Archive.OCI.Endpoint }, parseEndpoint),
 		},
 		{
-			Flag: flagVaultID, Env: "OCI_VAULT_ID", Group: ArchiveGroup, Kind: "OCID",
-			Help:    "vault that holds the credentials",
+			Flag: flagVaultID, Env: "OCI_VAULT_ID", Group: ArchiveGroup, Placeholder: "OCID",
+			Help:    "OCID of the vault that holds the credentials",
 			Example: "ocid1.vault.oc1.eu-frankfurt-1.example.exampleuniqueid",
 			set:     into(func(s *Settings) *string { return &s.Archive.Vault.ID }, ocid("vault")),
 		},
 		{
-			Flag: flagVaultName, Env: "OCI_VAULT_NAME", Group: ArchiveGroup, Kind: "NAME",
-			Help:    "the vault's display name, in place of its OCID",
+			Flag: flagVaultName, Env: "OCI_VAULT_NAME", Group: ArchiveGroup, Placeholder: "NAME",
+			Help:    "display name of the vault, instead of its OCID",
 			Example: "polisen-vault",
 			set:     into(func(s *Settings) *string { return &s.Archive.Vault.Name }, parseName),
 		},
 		{
-			Flag: flagCompartment, Env: "OCI_VAULT_COMPARTMENT_ID", Group: ArchiveGroup, Kind: "OCID",
-			Help:    "compartment in which to look for the vault's name",
+			Flag: flagCompartment, Env: "OCI_VAULT_COMPARTMENT_ID", Group: ArchiveGroup, Placeholder: "OCID",
+			Help:    "OCID of the compartment that contains the vault; needed with --vault-name",
 			Example: "ocid1.compartment.oc1..exampleuniqueid",
 			set:     into(func(s *Settings) *string { return &s.Archive.Vault.Compartment }, ocid("compartment", "tenancy")),
 		},
 		{
-			Flag: "vault-region", Env: "OCI_VAULT_REGION", Group: ArchiveGroup, Kind: "REGION",
+			Flag: "vault-region", Env: "OCI_VAULT_REGION", Group: ArchiveGroup, Placeholder: "REGION",
 			Default: "eu-frankfurt-1",
 			Help:    "region of the vault",
 			Example: "eu-stockholm-1",
 			set:     into(func(s *Settings) *string { return &s.Archive.Vault.Region }, parseRegion),
 		},
 		{
-			Flag: "vault-auth", Env: "OCI_VAULT_AUTH", Group: ArchiveGroup, Kind: "KIND",
+			Flag: "vault-auth", Env: "OCI_VAULT_AUTH", Group: ArchiveGroup, Placeholder: "KIND",
+			Choices: authKinds()[1:],
 			Default: string(AuthAPIKey),
-			Help:    "how to reach the vault itself: " + strings.Join(authKinds()[1:], ", "),
+			Help:    "how to sign requests to the vault",
 			Example: string(AuthInstancePrincipal),
-			set:     choice(func(s *Settings) *AuthKind { return &s.Archive.Vault.Auth }, authKinds()[1:]),
+			set:     choice(func(s *Settings) *AuthKind { return &s.Archive.Vault.Auth }),
 		},
 		{
-			Flag: "vault-secret-prefix", Env: "OCI_VAULT_SECRET_PREFIX", Group: ArchiveGroup, Kind: "TEXT",
-			Help:    "put before the names of the vault's secrets (oci-user-ocid and so on)",
+			Flag: "vault-secret-prefix", Env: "OCI_VAULT_SECRET_PREFIX", Group: ArchiveGroup, Placeholder: "TEXT",
+			Help:    "prefix of the names of the vault's secrets",
+			Detail:  "With the prefix archive-, the user's OCID is in the secret archive-oci-user-ocid.",
 			Example: "archive-",
 			set:     into(func(s *Settings) *string { return &s.Archive.Vault.SecretPrefix }, parseName),
 		},
 		{
-			Flag: "oci-secrets-endpoint", Env: "OCI_SECRETS_ENDPOINT", Group: ArchiveGroup, Kind: "URL",
-			Implied: "the region's",
-			Help:    "endpoint that secrets are read from",
+			Flag: "oci-secrets-endpoint", Env: "OCI_SECRETS_ENDPOINT", Group: ArchiveGroup, Placeholder: "URL",
+			Implied: "the endpoint of the region",
+			Help:    "scheme and host of the service that returns secrets",
 			Example: "https://secrets.vaults.eu-frankfurt-1.oci.oraclecloud.com",
 			set:     into(func(s *Settings) *string { return &s.Archive.Vault.SecretsEndpoint }, parseEndpoint),
 		},
 		{
-			Flag: "oci-kms-endpoint", Env: "OCI_KMS_ENDPOINT", Group: ArchiveGroup, Kind: "URL",
-			Implied: "the region's",
-			Help:    "key management endpoint, which lists vaults",
+			Flag: "oci-kms-endpoint", Env: "OCI_KMS_ENDPOINT", Group: ArchiveGroup, Placeholder: "URL",
+			Implied: "the endpoint of the region",
+			Help:    "scheme and host of the service that lists vaults",
 			Example: "https://kms.eu-frankfurt-1.oraclecloud.com",
 			set:     into(func(s *Settings) *string { return &s.Archive.Vault.KMSEndpoint }, parseEndpoint),
 		},
 		{
-			Flag: flagEnvFile, Env: "POLISEN_ENV_FILE", Group: GeneralGroup, Kind: "FILE",
-			Help:    "file of NAME=value lines for variables that are not set in the environment",
+			Flag: flagEnvFile, Env: "POLISEN_ENV_FILE", Group: GeneralGroup, Placeholder: "FILE", Common: true,
+			Help:    "file of NAME=value lines, for settings not in the environment",
 			Example: "/etc/polisen-events-collector/env",
 			set:     into(func(s *Settings) *string { return &s.General.EnvFile }, localPath),
 		},
 		{
-			Flag: "log-level", Env: "LOG_LEVEL", Group: GeneralGroup, Kind: "LEVEL",
+			Flag: "log-level", Env: "LOG_LEVEL", Group: GeneralGroup, Placeholder: "LEVEL", Common: true,
+			Choices: []string{"debug", "info", "warn", "error"},
 			Default: "warn",
-			Help:    "least important diagnostics to show: debug, info, warn, error",
+			Help:    "lowest level of diagnostics to show",
 			Example: "info",
 			set:     into(func(s *Settings) *slog.Level { return &s.General.LogLevel }, parseLevel),
 		},
 		{
-			Flag: "log-format", Env: "LOG_FORMAT", Group: GeneralGroup, Kind: "FORMAT",
+			Flag: "log-format", Env: "LOG_FORMAT", Group: GeneralGroup, Placeholder: "FORMAT",
+			Choices: formats(),
 			Default: string(Text),
-			Help:    "form of diagnostics and errors on stderr: text, json",
+			Help:    "format of diagnostics and errors on stderr",
 			Example: string(JSON),
-			set:     choice(func(s *Settings) *Format { return &s.General.LogFormat }, formats()),
+			set:     choice(func(s *Settings) *Format { return &s.General.LogFormat }),
 		},
 		{
-			Flag: "output", Group: GeneralGroup, Kind: "FORMAT",
+			Flag: "output", Group: GeneralGroup, Placeholder: "FORMAT", Common: true,
+			Choices: formats(),
 			Default: string(Text),
-			Help:    "form of results on stdout: text, json",
+			Help:    "format of results on stdout",
 			Example: string(JSON),
-			set:     choice(func(s *Settings) *Format { return &s.General.Output }, formats()),
+			set:     choice(func(s *Settings) *Format { return &s.General.Output }),
 		},
 		{
-			Flag: "quiet", Group: GeneralGroup,
+			Flag: "quiet", Group: GeneralGroup, Common: true,
 			Default: "false",
-			Help:    "no summary and no progress, on a terminal either",
+			Help:    "suppress summary and progress, even on a terminal",
 			Example: "true",
 			set:     into(func(s *Settings) *bool { return &s.General.Quiet }, parseBool),
 		},

@@ -16,7 +16,7 @@ func TestParseStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	longest := "oci://" + strings.Repeat("n", 128) + "/" + strings.Repeat("b", 256)
-	tests := map[string]string{ // text to the String of what it means
+	tests := map[string]string{ // from text to String
 		longest:                 longest,
 		"oci://ns/events":       "oci://ns/events",
 		"oci://ns/events/":      "oci://ns/events",
@@ -47,7 +47,8 @@ func TestParseStore(t *testing.T) {
 	}
 }
 
-// TestStoreRoundTrip: what a store calls itself names that same store.
+// TestStoreRoundTrip checks that ParseStore returns the same store for its
+// String.
 func TestStoreRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.OneOf(

@@ -12,20 +12,28 @@ import (
 	"strings"
 
 	"github.com/oracle/oci-go-sdk/v65/common"
+
+	"polisen-events-collector/pkg/address"
 )
 
-// fromProfile takes a user's API key from a profile.
+// fromProfile returns the API key of a profile.
 func fromProfile(o Options) (*Credentials, error) {
 	p, err := readProfile(o)
 	if err != nil {
 		return nil, err
 	}
-	want := []string{"user", "tenancy", "fingerprint", "key_file"}
+	required := []string{"user", "tenancy", "fingerprint", "key_file"}
 	if o.region("") == "" {
-		want = append(want, "region")
+		required = append(required, "region")
 	}
-	if missing := p.lacks(want...); len(missing) > 0 {
-		return nil, p.errorf("no %s%s", strings.Join(missing, ", "), otherKind(p))
+	if missing := strings.Join(p.missing(required...), ", "); missing != "" {
+		switch {
+		case p.text("authentication_type") == "instance_principal":
+			return nil, fmt.Errorf("%v has no %s: it is for --auth instance_principal", p, missing)
+		case p.text("security_token_file") != "":
+			return nil, fmt.Errorf("%v has no %s: it is for --auth security_token", p, missing)
+		}
+		return nil, fmt.Errorf("%v has no %s: add what is missing, or choose another profile", p, missing)
 	}
 	path, text, err := p.readFile("key_file")
 	if err != nil {
@@ -37,23 +45,18 @@ func fromProfile(o Options) (*Credentials, error) {
 		fingerprint: p.text("fingerprint"),
 		pem:         text,
 		passphrase:  p.passphrase(),
-	}, names{"tenancy", "user", "fingerprint", "key_file " + path, "pass_phrase"})
+	}, keyNames{
+		tenancy:     "tenancy",
+		user:        "user",
+		fingerprint: "fingerprint",
+		pem:         "key_file " + path,
+		encrypted:   errNoPassphrase,
+	})
 	if err != nil {
-		return nil, p.errorf("%w", err)
+		return nil, fmt.Errorf("%v: %w", p, err)
 	}
 	c.kind, c.origin, c.region = APIKey, p.String(), o.region(p.text("region"))
 	return c, nil
-}
-
-// otherKind is the advice for a profile that is meant for another kind.
-func otherKind(p profile) string {
-	switch {
-	case p.text("authentication_type") == "instance_principal":
-		return ": it is made for --auth instance_principal"
-	case p.text("security_token_file") != "":
-		return ": it is made for --auth security_token"
-	}
-	return ": add the line, or name another profile"
 }
 
 // apiKey is a user's signing key before it is checked.
@@ -62,40 +65,46 @@ type apiKey struct {
 	pem, passphrase            secret
 }
 
-// names tells the user where each part of an apiKey came from.
-type names struct{ tenancy, user, fingerprint, key, passphrase string }
+// keyNames holds what error messages need to know of the place that an apiKey
+// comes from.
+type keyNames struct {
+	// The names of the profile's entries or the vault's secrets.
+	tenancy, user, fingerprint, pem string
+	// encrypted is the error for an encrypted key without a passphrase.
+	encrypted error
+}
 
-// fingerprintForm is an MD5 in hexadecimal pairs.
+// fingerprintForm matches an MD5 as pairs of hexadecimal digits.
 var fingerprintForm = regexp.MustCompile(`^(?i)[0-9a-f]{2}(:[0-9a-f]{2}){15}$`)
 
-// ocidForm is ocid1.<type>.<realm>.[region][.future].<id>
-// (docs.oracle.com/iaas/Content/General/Concepts/identifiers.htm).
-var ocidForm = regexp.MustCompile(`^ocid1\.([a-z0-9]+)\.[a-z0-9-]+\.[a-z0-9-]*(\.[A-Za-z0-9_-]+)+$`)
-
-// newAPIKey checks k, and reports all that is wrong at once. It leaves kind,
-// origin and region to the caller.
-func newAPIKey(k apiKey, n names) (*Credentials, error) {
-	var faults []error
-	for _, id := range []struct{ name, text, kind string }{{n.tenancy, k.tenancy, "tenancy"}, {n.user, k.user, "user"}} {
-		if m := ocidForm.FindStringSubmatch(id.text); m == nil || m[1] != id.kind {
-			faults = append(faults, fmt.Errorf("%s is not the OCID of a %s (ocid1.%s...)", id.name, id.kind, id.kind))
-		}
+// newAPIKey returns the credentials of k, or one error with everything that is
+// wrong with it. The caller sets kind, origin and region.
+func newAPIKey(k apiKey, n keyNames) (*Credentials, error) {
+	var problems []error
+	if address.CheckOCID(k.tenancy, "tenancy") != nil {
+		problems = append(problems, fmt.Errorf("%s is not the OCID of a tenancy (ocid1.tenancy...)", n.tenancy))
+	}
+	if address.CheckOCID(k.user, "user") != nil {
+		problems = append(problems, fmt.Errorf("%s is not the OCID of a user (ocid1.user...)", n.user))
 	}
 	wellFormed := fingerprintForm.MatchString(k.fingerprint)
 	if !wellFormed {
-		faults = append(faults, fmt.Errorf("%s is not 16 pairs of digits like 0a:1b:2c", n.fingerprint))
+		problems = append(problems, fmt.Errorf("%s is not 16 pairs of hexadecimal digits, such as 0a:1b:2c", n.fingerprint))
 	}
-	key, err := parseKey(k.pem, k.passphrase, n.passphrase)
+	key, err := parseKey(k.pem, k.passphrase)
+	if errors.Is(err, errNoPassphrase) {
+		err = n.encrypted
+	}
 	if err != nil {
-		faults = append(faults, fmt.Errorf("%s: %w", n.key, err))
-	} else if own := fingerprint(&key.PublicKey); !strings.EqualFold(k.fingerprint, own) {
+		problems = append(problems, fmt.Errorf("%s: %w", n.pem, err))
+	} else if actual := fingerprint(&key.PublicKey); !strings.EqualFold(k.fingerprint, actual) {
 		if wellFormed {
-			faults = append(faults, fmt.Errorf("%s is not that of the key", n.fingerprint))
+			problems = append(problems, fmt.Errorf("%s is that of another key", n.fingerprint))
 		}
-		faults = append(faults, fmt.Errorf("%s has the fingerprint %s", n.key, own))
+		problems = append(problems, fmt.Errorf("%s has the fingerprint %s", n.pem, actual))
 	}
-	if len(faults) > 0 {
-		return nil, joined(faults)
+	if len(problems) > 0 {
+		return nil, joinLine(problems)
 	}
 	return &Credentials{
 		tenancy:     k.tenancy,
@@ -106,36 +115,46 @@ func newAPIKey(k apiKey, n names) (*Credentials, error) {
 	}, nil
 }
 
-// parseKey reads a private RSA key once and for all: the SDK's own providers
-// decrypt and parse it again for each request. Its errors hold no part of the
-// text.
-func parseKey(text, passphrase secret, passphraseName string) (*rsa.PrivateKey, error) {
+// Errors of parseKey for an encrypted key.
+var (
+	errNoPassphrase    = errors.New("the private key is encrypted, and there is no pass_phrase for it")
+	errWrongPassphrase = errors.New("the private key cannot be decrypted: check pass_phrase")
+)
+
+// parseKey parses a private RSA key and decrypts it if necessary. Its errors
+// hold no part of the key.
+//
+// The SDK's own providers would parse and decrypt the key again for each
+// request
+// (https://github.com/oracle/oci-go-sdk/blob/v65.129.0/common/configuration.go).
+func parseKey(text, passphrase secret) (*rsa.PrivateKey, error) {
 	block, _ := pem.Decode([]byte(text.reveal()))
 	switch {
 	case block == nil:
-		return nil, errors.New("it is not PEM: it must begin with a line -----BEGIN ... PRIVATE KEY-----")
+		return nil, errors.New("not a PEM file: its first line must be -----BEGIN ... PRIVATE KEY-----")
 	case !strings.HasSuffix(block.Type, "PRIVATE KEY"):
-		return nil, fmt.Errorf("it holds a %s, not a private key", block.Type)
+		return nil, fmt.Errorf("it holds a %s instead of a private key", block.Type)
 	}
 	encrypted := block.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED")
 	if encrypted && passphrase.reveal() == "" {
-		return nil, fmt.Errorf("it is encrypted, and there is no %s", passphraseName)
+		return nil, errNoPassphrase
 	}
-	var word []byte // nil and not empty, which would mean an encrypted key
+	var password []byte // nil for a key that is not encrypted: the SDK takes an empty one for a passphrase
 	if encrypted {
-		word = []byte(passphrase.reveal())
+		password = []byte(passphrase.reveal())
 	}
-	key, err := common.PrivateKeyFromBytesWithPassword(pem.EncodeToMemory(block), word)
+	key, err := common.PrivateKeyFromBytesWithPassword(pem.EncodeToMemory(block), password)
 	switch {
 	case err != nil && encrypted:
-		return nil, fmt.Errorf("it cannot be decrypted: check %s", passphraseName)
+		return nil, errWrongPassphrase
 	case err != nil:
-		return nil, errors.New("it is damaged, or not an RSA key")
+		return nil, errors.New("the private key is damaged, or is not an RSA key")
 	}
 	return key, nil
 }
 
-// fingerprint is the key's MD5 as OCI's console shows it.
+// fingerprint returns the MD5 of a public key as the OCI console shows it
+// (https://docs.oracle.com/iaas/Content/API/Concepts/apisigningkey.htm).
 func fingerprint(key *rsa.PublicKey) string {
 	der, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {
@@ -149,11 +168,11 @@ func fingerprint(key *rsa.PublicKey) string {
 	return strings.Join(pairs, ":")
 }
 
-// joined is errors.Join on one line.
-func joined(faults []error) error {
-	err := faults[0]
-	for _, f := range faults[1:] {
-		err = fmt.Errorf("%w; %w", err, f)
+// joinLine is errors.Join with "; " instead of line breaks.
+func joinLine(errs []error) error {
+	err := errs[0]
+	for _, next := range errs[1:] {
+		err = fmt.Errorf("%w; %w", err, next)
 	}
 	return err
 }

@@ -10,13 +10,11 @@ import (
 	"polisen-events-collector/pkg/retry"
 )
 
-// DefaultRetry is five tries within some eight seconds of waiting.
-var DefaultRetry = retry.Policy{Attempts: 5, Base: 500 * time.Millisecond, Max: 10 * time.Second, Jitter: 0.5}
-
-// callTimeout bounds one try; the answers are small.
+// callTimeout bounds one attempt of a call. All responses are small.
 const callTimeout = 10 * time.Second
 
-// call makes one call as often as it takes. The operation is named in errors.
+// call calls op, and again after a transient failure. Its errors begin with the
+// operation.
 func call[T any](ctx context.Context, o Options, operation string, op func(context.Context) (T, error)) (T, error) {
 	v, err := retry.Do(ctx, o.Retry,
 		func(err error) bool {

@@ -21,23 +21,26 @@ import (
 )
 
 const (
-	// metadataEnv and metadataURL are where the SDK looks for the metadata
-	// service (docs.oracle.com/iaas/Content/Compute/Tasks/gettingmetadata.htm).
-	metadataEnv = "OCI_METADATA_BASE_URL"
+	// metadataURL is the address of an instance's metadata service
+	// (https://docs.oracle.com/iaas/Content/Compute/Tasks/gettingmetadata.htm),
+	// unless the environment variable metadataEnv is set, which the SDK reads.
 	metadataURL = "http://169.254.169.254/opc/v2"
+	metadataEnv = "OCI_METADATA_BASE_URL"
 	regionPath  = "/instance/region"
 
-	// probeTimeout is ample for a service on the same machine. Elsewhere its
-	// address mostly leads nowhere, and nothing ever answers.
+	// probeTimeout bounds the first request to the metadata service, which runs
+	// on the same machine. Outside OCI, usually nothing responds at its address.
 	probeTimeout = 2 * time.Second
-	maxMetadata  = 1 << 20
+	maxMetadata  = 1 << 20 // bytes of a response that are read
 )
 
-// fromInstance makes credentials of the certificate that a compute instance
-// gets from its metadata service.
+// fromInstance returns the credentials of the compute instance. It exchanges the
+// certificate that the metadata service holds for a token of the federation
+// service
+// (https://docs.oracle.com/iaas/Content/Identity/Tasks/callingservicesfrominstances.htm).
 func fromInstance(ctx context.Context, o Options) (*Credentials, error) {
 	direct := ociclient.NewTransport()
-	direct.Proxy = nil // the metadata service is on this very machine
+	direct.Proxy = nil // the metadata service is local
 	c := &instanceClient{
 		ctx:        ctx,
 		o:          o,
@@ -58,32 +61,34 @@ func fromInstance(ctx context.Context, o Options) (*Credentials, error) {
 		return nil, fmt.Errorf("instance principal: %w", err)
 	}
 	creds.kind, creds.origin = InstancePrincipal, "this instance"
-	c.ctx = context.WithoutCancel(ctx) // later renewals are not part of Resolve
+	c.ctx = context.WithoutCancel(ctx) // renewals outlive Resolve
 	return creds, nil
 }
 
-// instanceClient carries the SDK's requests to the metadata service and the
-// federation service. The SDK itself would ask them without a context, and
-// for minutes if they do not answer.
+// instanceClient sends the SDK's requests to the metadata service and the
+// federation service. By itself the SDK would send them without a context, and
+// repeat them for two minutes if nothing responds
+// (https://github.com/oracle/oci-go-sdk/blob/v65.129.0/common/auth/instance_principal_key_provider.go).
 type instanceClient struct {
 	ctx                  context.Context
 	o                    Options
-	base                 string
-	region               []byte // as the metadata service gave it
+	base                 string // URL of the metadata service
+	region               []byte // the metadata service's response to regionPath
 	metadata, federation *ociclient.Dispatcher
-	failure              atomic.Pointer[error] // of the last request; nil if it went well
+	failure              atomic.Pointer[error] // of the last request; nil if it succeeded
 }
 
-// explain returns the failure behind an error of the SDK, which is about the
-// answer that stood in for it.
+// explain returns the error of the last request, if it failed, instead of err:
+// the SDK's error is about the response that Do made up for it.
 func (c *instanceClient) explain(err error) error {
-	if own := c.failure.Load(); own != nil {
-		return *own
+	if cause := c.failure.Load(); cause != nil {
+		return *cause
 	}
 	return firstLine(err)
 }
 
-// probe asks for the region, once if nothing answers.
+// probe reads the instance's region. If there is no response, it does not try
+// again.
 func (c *instanceClient) probe() error {
 	var err error
 	c.region, err = retry.Do(c.ctx, c.o.Retry,
@@ -102,16 +107,17 @@ func (c *instanceClient) probe() error {
 			})
 		}, nil)
 	if err != nil {
-		return fmt.Errorf("no metadata service at %s (%w): this is not an OCI compute instance, or a firewall is in the way", c.base, err)
+		return fmt.Errorf("no metadata service at %s (%w): this is not an OCI compute instance, or a firewall blocks the service", c.base, err)
 	}
 	return nil
 }
 
-// Do answers the SDK. A failure that is final becomes an answer that keeps the
-// SDK from sleeping and trying again.
+// Do sends a request of the SDK and repeats it after transient failures. After a
+// final failure it returns a made-up 400, for which the SDK does not sleep and
+// try again; explain then returns the actual error.
 func (c *instanceClient) Do(r *http.Request) (*http.Response, error) {
 	if r.URL.String() == c.base+regionPath {
-		return response(r, http.StatusOK, c.region), nil
+		return newResponse(r, http.StatusOK, c.region), nil
 	}
 	var body []byte
 	if r.Body != nil {
@@ -129,13 +135,13 @@ func (c *instanceClient) Do(r *http.Request) (*http.Response, error) {
 	})
 	if err != nil {
 		c.failure.Store(&err)
-		return response(r, http.StatusBadRequest, nil), nil
+		return newResponse(r, http.StatusBadRequest, nil), nil
 	}
 	c.failure.Store(nil)
-	return response(r, http.StatusOK, text), nil
+	return newResponse(r, http.StatusOK, text), nil
 }
 
-// send sends r with this body and returns the answer's.
+// send sends r with this body and returns the body of the response.
 func send(d *ociclient.Dispatcher, r *http.Request, body []byte) ([]byte, error) {
 	if r.Body != nil {
 		r.Body = io.NopCloser(bytes.NewReader(body))
@@ -148,7 +154,7 @@ func send(d *ociclient.Dispatcher, r *http.Request, body []byte) ([]byte, error)
 	return io.ReadAll(io.LimitReader(resp.Body, maxMetadata))
 }
 
-func response(r *http.Request, status int, body []byte) *http.Response {
+func newResponse(r *http.Request, status int, body []byte) *http.Response {
 	return &http.Response{
 		Status:        fmt.Sprintf("%d %s", status, http.StatusText(status)),
 		StatusCode:    status,

@@ -1,9 +1,8 @@
-// Package ociauth finds the credentials that requests to OCI are signed with:
-// by the user's settings, from the places where OCI's own tools look for them.
+// Package ociauth finds the credentials that sign requests to OCI. It looks
+// where the user's settings say and where OCI's own tools look.
 //
-// It hands them to whoever signs, and says what is wrong with them in terms of
-// the settings. It never prints a secret, and stores none. What the signed
-// requests are for is not its business.
+// It never prints or stores a secret. Its errors name the setting, file or
+// vault to correct.
 package ociauth
 
 import (
@@ -18,86 +17,92 @@ import (
 
 	"github.com/oracle/oci-go-sdk/v65/common"
 
+	"polisen-events-collector/pkg/ociclient"
 	"polisen-events-collector/pkg/retry"
 )
 
-// Kind is a way to get credentials, named as in OCI's command line tool.
+// Kind is a way to get credentials. The names, except "vault", are those of the
+// OCI command line tool
+// (https://docs.oracle.com/iaas/Content/API/SDKDocs/clienvironmentvariables.htm,
+// OCI_CLI_AUTH).
 type Kind string
 
 // The kinds of credentials.
 const (
 	// APIKey is a user's signing key, named by a profile of a configuration file.
 	APIKey Kind = "api_key"
-	// SecurityToken is a user's session, as made by "oci session authenticate".
+	// SecurityToken is a user's session from "oci session authenticate".
 	SecurityToken Kind = "security_token"
-	// InstancePrincipal is the compute instance that the program runs on.
+	// InstancePrincipal is the compute instance on which the program runs.
 	InstancePrincipal Kind = "instance_principal"
-	// ResourcePrincipal is the OCI resource, such as a function, that the
-	// program runs in.
+	// ResourcePrincipal is the OCI resource, such as a function, in which the
+	// program runs.
 	ResourcePrincipal Kind = "resource_principal"
-	// FromVault is a user's signing key, kept as secrets of an OCI Vault.
+	// FromVault is a user's signing key, kept in secrets of an OCI Vault.
 	FromVault Kind = "vault"
 )
 
-// ErrCredentials is wrapped by every error of Resolve and of Credentials.
+// ErrCredentials is wrapped by all errors of [Resolve] and [Credentials].
 var ErrCredentials = errors.New("no usable credentials")
 
-// Options says where to look. The zero value is the DEFAULT profile of
-// ~/.oci/config.
+// Options says where to look for credentials. The zero value means the profile
+// DEFAULT of ~/.oci/config.
 type Options struct {
-	// Kind is how to get credentials; empty means APIKey.
+	// Kind is the way to get credentials; empty means APIKey.
 	Kind Kind
-	// ConfigFile is the configuration file, which may begin with ~/; empty
-	// means ~/.oci/config. It and Profile serve APIKey and SecurityToken.
+	// ConfigFile is the configuration file for APIKey and SecurityToken. It may
+	// begin with ~/; empty means ~/.oci/config.
 	ConfigFile string
-	// Profile is the profile in it; empty means DEFAULT.
+	// Profile is the profile in ConfigFile; empty means DEFAULT.
 	Profile string
-	// Region is the region of the requests. Empty means the one that the
-	// credentials come with, and DefaultRegion if they come with none.
+	// Region is the region of the requests. If it is empty, the region of the
+	// credentials is used, or DefaultRegion if they have none.
 	Region, DefaultRegion string
-	// Vault is for FromVault.
+	// Vault is the vault for FromVault.
 	Vault Vault
-	// Retry says how often and how long apart a call is tried; the zero policy
-	// means DefaultRetry. Its Clock also tells which sessions have expired.
+	// Retry says how often a call is tried; the zero value means
+	// [ociclient.DefaultRetry]. Its Clock also decides whether a session has
+	// expired.
 	Retry retry.Policy
-	// OnRetry, if not nil, is told of each failed try that is followed by
-	// another. It may be called by several goroutines at once.
+	// OnRetry, if not nil, is called after each failed attempt that is followed
+	// by another, also from several goroutines at once.
 	OnRetry func(operation string, err error, delay time.Duration)
 }
 
-// region returns the region of credentials that come with this one, or none.
+// region returns the region of requests that are signed with credentials of the
+// region own, which may be empty.
 func (o Options) region(own string) string { return cmp.Or(o.Region, own, o.DefaultRegion) }
 
-// Credentials sign requests to OCI. They are a common.ConfigurationProvider,
-// and hold their secrets where no formatting reaches them. Those of a principal
-// renew themselves; all others do no I/O.
+// Credentials sign requests to OCI. Formatting a Credentials, in any way, shows
+// no secret. The credentials of a principal renew themselves with calls over
+// the network; the others make no calls.
 type Credentials struct {
 	kind                               Kind
-	origin                             string
+	origin                             string // for the user
 	tenancy, user, fingerprint, region string
-	// keyID is secret where it holds a session's token.
-	keyID func() (string, error)
-	key   func() (*rsa.PrivateKey, error)
+	keyID                              func() (string, error) // secret if it holds a token
+	key                                func() (*rsa.PrivateKey, error)
 }
 
-// Resolve finds the credentials. Its errors wrap ErrCredentials and, once ctx is
-// done, context.Cause(ctx).
+// Resolve finds the credentials. Its errors wrap ErrCredentials, and also
+// context.Cause(ctx) if ctx is done.
 func Resolve(ctx context.Context, o Options) (*Credentials, error) {
 	if o.Retry == (retry.Policy{}) {
-		o.Retry = DefaultRetry
+		o.Retry = ociclient.DefaultRetry
 	}
 	c, err := resolve(ctx, o)
-	if err == nil && !regionForm(c.region) {
+	if err == nil && !isRegionName(c.region) {
 		c, err = nil, fmt.Errorf("%s: %.40q is not a region's name, such as eu-stockholm-1", c, c.region)
 	}
 	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
 		err = fmt.Errorf("%w: %w", err, cause)
 	}
-	return c, unusable(err)
+	return c, credentialsError(err)
 }
 
-// unusable marks an error as one of credentials.
-func unusable(err error) error {
+// credentialsError returns an error that wraps ErrCredentials and err, or nil if
+// err is nil.
+func credentialsError(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -105,7 +110,7 @@ func unusable(err error) error {
 }
 
 func resolve(ctx context.Context, o Options) (*Credentials, error) {
-	if err := checkDump(o.Kind); err != nil {
+	if err := checkDebug(o.Kind); err != nil {
 		return nil, err
 	}
 	switch o.Kind {
@@ -120,15 +125,17 @@ func resolve(ctx context.Context, o Options) (*Credentials, error) {
 	case FromVault:
 		return fromVault(ctx, o)
 	}
-	return nil, fmt.Errorf("unknown kind %q", string(o.Kind))
+	return nil, fmt.Errorf("unknown kind of credentials %q", string(o.Kind))
 }
 
-// checkDump refuses to fetch secrets while the SDK is told to print all that it
-// receives: that includes a vault's private key and an instance's.
-func checkDump(k Kind) error {
+// checkDebug returns an error if OCI_GO_SDK_DEBUG is set so that the SDK would
+// print a private key: that of a vault or an instance, which it receives in a
+// response
+// (https://github.com/oracle/oci-go-sdk/blob/v65.129.0/common/log.go).
+func checkDebug(k Kind) error {
 	const name = "OCI_GO_SDK_DEBUG"
 	if k == "" || k == APIKey || k == SecurityToken {
-		return nil // they come from files
+		return nil // the key comes from a file
 	}
 	switch level := os.Getenv(name); strings.ToLower(level) {
 	case "d", "debug", "v", "verbose", "1":
@@ -137,49 +144,51 @@ func checkDump(k Kind) error {
 	return nil
 }
 
-// Kind returns how the credentials were found.
+// Kind returns the kind of the credentials.
 func (c *Credentials) Kind() Kind { return c.kind }
 
-// String names the credentials by where they came from. It holds no secret.
+// String returns the kind and the origin of the credentials, such as "api_key
+// from profile [DEFAULT] of ~/.oci/config". It holds no secret.
 func (c *Credentials) String() string {
 	return fmt.Sprintf("%s from %s", c.kind, c.origin)
 }
 
-// KeyID names the key in a signature.
+// KeyID returns the keyId of signatures.
 func (c *Credentials) KeyID() (string, error) {
 	id, err := c.keyID()
-	return id, unusable(err)
+	return id, credentialsError(err)
 }
 
 // PrivateRSAKey returns the signing key.
 func (c *Credentials) PrivateRSAKey() (*rsa.PrivateKey, error) {
 	key, err := c.key()
-	return key, unusable(err)
+	return key, credentialsError(err)
 }
 
 // TenancyOCID returns the tenancy.
 func (c *Credentials) TenancyOCID() (string, error) { return c.tenancy, nil }
 
-// UserOCID returns the user; empty for credentials that are not a user's.
+// UserOCID returns the user, or "" if the credentials do not belong to a user.
 func (c *Credentials) UserOCID() (string, error) { return c.user, nil }
 
-// KeyFingerprint returns the API key's fingerprint; empty for credentials that
-// are not an API key.
+// KeyFingerprint returns the fingerprint of an API key, or "" for other kinds
+// of credentials.
 func (c *Credentials) KeyFingerprint() (string, error) { return c.fingerprint, nil }
 
 // Region returns the region of the requests.
 func (c *Credentials) Region() (string, error) { return c.region, nil }
 
-// AuthType keeps the SDK from looking for other credentials: a profile with
-// authentication_type=instance_principal would make it call the metadata
-// service for each new client.
+// AuthType always returns UnknownAuthenticationType. For a profile with
+// authentication_type=instance_principal the SDK would otherwise call the
+// metadata service each time it makes a client
+// (https://github.com/oracle/oci-go-sdk/blob/v65.129.0/common/auth/utils.go).
 func (c *Credentials) AuthType() (common.AuthConfig, error) {
 	return common.AuthConfig{AuthType: common.UnknownAuthenticationType}, nil
 }
 
 var _ common.ConfigurationProvider = (*Credentials)(nil)
 
-// constant is a func that returns v.
+// constant returns a function that returns v.
 func constant[T any](v T) func() (T, error) {
 	return func() (T, error) { return v, nil }
 }

@@ -23,8 +23,8 @@ import (
 	"polisen-events-collector/pkg/ociauth/ociauthtest"
 )
 
-// folder writes files into a new folder, with {dir} standing for it, and
-// returns its path.
+// folder writes files into a new folder and returns its path, which also replaces
+// {dir} in the files.
 func folder(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -40,12 +40,13 @@ func folder(t *testing.T, files map[string]string) string {
 	return dir
 }
 
-// profile returns the lines of id's profile, whose key is in {dir}/key.pem.
+// profile returns the entries of a profile for id, whose key is {dir}/key.pem.
 func profile(id *ociauthtest.Identity) string {
 	return fmt.Sprintf("user=%s\nfingerprint=%s\ntenancy=%s\nregion=%s\nkey_file={dir}/key.pem\n",
 		id.User, id.Fingerprint, id.Tenancy, id.Region)
 }
 
+// without returns the entries without the one of this key.
 func without(text, key string) string {
 	var kept strings.Builder
 	for line := range strings.Lines(text) {
@@ -62,7 +63,7 @@ func pkcs1(id *ociauthtest.Identity) string {
 
 func encrypted(t *testing.T, id *ociauthtest.Identity, password string) string {
 	t.Helper()
-	//lint:ignore SA1019 keys that OpenSSL encrypted long ago are still in use
+	//lint:ignore SA1019 old keys in this format are still in use
 	block, err := x509.EncryptPEMBlock(rand.Reader, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(id.Key), []byte(password), x509.PEMCipherAES256)
 	if err != nil {
 		t.Fatal(err)
@@ -80,21 +81,21 @@ func TestProfiles(t *testing.T) {
 		user        string // if not the identity's
 		region      string // if not the identity's
 	}{
-		"plain":               {config: "[DEFAULT]\n" + good},
-		"PKCS#1 key":          {config: "[DEFAULT]\n" + good, key: pkcs1(id)},
-		"encrypted key":       {config: "[DEFAULT]\n" + good + "pass_phrase = open sesame\n", key: encrypted(t, id, "open sesame")},
-		"old passphrase name": {config: "[DEFAULT]\n" + good + "passphrase=x\n", key: encrypted(t, id, "x")},
-		"= in a passphrase":   {config: "[DEFAULT]\n" + good + "pass_phrase=ab=cd=\n", key: encrypted(t, id, "ab=cd=")},
-		"needless passphrase": {config: "[DEFAULT]\n" + good + "pass_phrase=x\n"},
-		"Windows file":        {config: "\ufeff" + strings.ReplaceAll("[DEFAULT]\n"+good, "\n", "\r\n")},
-		"comments and spaces": {config: "# made by hand\n\n; too\n [DEFAULT] \n" + strings.ReplaceAll(good, "=", "  =\t")},
-		"upper case keys":     {config: "[DEFAULT]\n" + strings.NewReplacer("user=", "User=", "key_file=", "KEY_FILE=").Replace(good)},
-		"upper case print":    {config: "[DEFAULT]\n" + strings.Replace(good, id.Fingerprint, strings.ToUpper(id.Fingerprint), 1)},
-		"other profile":       {config: "[DEFAULT]\n" + good + "[collector]\n" + other, options: ociauth.Options{Profile: "collector"}, user: "ocid1.user.oc1..other"},
-		"inherits":            {config: "[DEFAULT]\n" + good + "[collector]\nregion=eu-paris-1\n", options: ociauth.Options{Profile: "collector"}, region: "eu-paris-1"},
-		"region given":        {config: "[DEFAULT]\n" + without(good, "region"), options: ociauth.Options{Region: "eu-frankfurt-1"}, region: "eu-frankfurt-1"},
-		"region replaced":     {config: "[DEFAULT]\n" + good, options: ociauth.Options{Region: "eu-frankfurt-1"}, region: "eu-frankfurt-1"},
-		"other auth type":     {config: "[DEFAULT]\n" + good + "authentication_type=instance_principal\n"},
+		"plain":                      {config: "[DEFAULT]\n" + good},
+		"PKCS#1 key":                 {config: "[DEFAULT]\n" + good, key: pkcs1(id)},
+		"encrypted key":              {config: "[DEFAULT]\n" + good + "pass_phrase = open sesame\n", key: encrypted(t, id, "open sesame")},
+		"old passphrase name":        {config: "[DEFAULT]\n" + good + "passphrase=x\n", key: encrypted(t, id, "x")},
+		"= in a passphrase":          {config: "[DEFAULT]\n" + good + "pass_phrase=ab=cd=\n", key: encrypted(t, id, "ab=cd=")},
+		"passphrase for a plain key": {config: "[DEFAULT]\n" + good + "pass_phrase=x\n"},
+		"Windows file":               {config: "\ufeff" + strings.ReplaceAll("[DEFAULT]\n"+good, "\n", "\r\n")},
+		"comments and spaces":        {config: "# made by hand\n\n; too\n [DEFAULT] \n" + strings.ReplaceAll(good, "=", "  =\t")},
+		"upper case keys":            {config: "[DEFAULT]\n" + strings.NewReplacer("user=", "User=", "key_file=", "KEY_FILE=").Replace(good)},
+		"upper case fingerprint":     {config: "[DEFAULT]\n" + strings.Replace(good, id.Fingerprint, strings.ToUpper(id.Fingerprint), 1)},
+		"other profile":              {config: "[DEFAULT]\n" + good + "[collector]\n" + other, options: ociauth.Options{Profile: "collector"}, user: "ocid1.user.oc1..other"},
+		"inherits":                   {config: "[DEFAULT]\n" + good + "[collector]\nregion=eu-paris-1\n", options: ociauth.Options{Profile: "collector"}, region: "eu-paris-1"},
+		"region given":               {config: "[DEFAULT]\n" + without(good, "region"), options: ociauth.Options{Region: "eu-frankfurt-1"}, region: "eu-frankfurt-1"},
+		"region replaced":            {config: "[DEFAULT]\n" + good, options: ociauth.Options{Region: "eu-frankfurt-1"}, region: "eu-frankfurt-1"},
+		"other auth type":            {config: "[DEFAULT]\n" + good + "authentication_type=instance_principal\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if test.key == "" {
@@ -108,7 +109,7 @@ func TestProfiles(t *testing.T) {
 			}
 			key, err := c.PrivateRSAKey()
 			if err != nil || !key.Equal(id.Key) {
-				t.Errorf("not the key: %v", err)
+				t.Errorf("wrong key: %v", err)
 			}
 			user, region := id.User, id.Region
 			if test.user != "" {
@@ -127,32 +128,32 @@ func TestProfiles(t *testing.T) {
 				t.Errorf("key id %s", got)
 			}
 			if ok, err := common.IsConfigurationProviderValid(c); !ok {
-				t.Errorf("the SDK does not take it: %v", err)
+				t.Errorf("the SDK rejects it: %v", err)
 			}
 			if auth, _ := c.AuthType(); auth.AuthType != common.UnknownAuthenticationType || auth.IsFromConfigFile {
-				t.Errorf("the SDK would look for credentials of its own: %+v", auth)
+				t.Errorf("the SDK would look for other credentials: %+v", auth)
 			}
 		})
 	}
 }
 
-// A key as "oci setup keys" encrypts it (PKCS#8), made with OpenSSL.
+// "oci setup keys" encrypts a key like this one (PKCS#8), made with OpenSSL.
 func TestEncryptedPKCS8(t *testing.T) {
 	key, err := os.ReadFile("testdata/encrypted.pem")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for word, want := range map[string]string{
-		"open sesame": "key_file {dir}/key.pem has the fingerprint ", // so it was read
-		"other":       "it cannot be decrypted: check pass_phrase",
-		"":            "it is encrypted, and there is no pass_phrase",
+	for passphrase, want := range map[string]string{
+		"open sesame": "key_file {dir}/key.pem has the fingerprint ", // that is, it was decrypted
+		"other":       "the private key cannot be decrypted: check pass_phrase",
+		"":            "the private key is encrypted, and there is no pass_phrase",
 	} {
 		dir := folder(t, map[string]string{
-			"config": "[DEFAULT]\n" + profile(ociauthtest.Shared()) + "pass_phrase=" + word + "\n", "key.pem": string(key),
+			"config": "[DEFAULT]\n" + profile(ociauthtest.Shared()) + "pass_phrase=" + passphrase + "\n", "key.pem": string(key),
 		})
 		_, err := ociauth.Resolve(t.Context(), ociauth.Options{ConfigFile: filepath.Join(dir, "config")})
 		if want = strings.ReplaceAll(want, "{dir}", dir); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("passphrase %q: %v", word, err)
+			t.Errorf("passphrase %q: %v", passphrase, err)
 		}
 	}
 }
@@ -170,7 +171,7 @@ func TestHomeFolder(t *testing.T) {
 	}
 }
 
-func TestFaults(t *testing.T) {
+func TestProfileErrors(t *testing.T) {
 	id := ociauthtest.Shared()
 	good := profile(id)
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -190,27 +191,27 @@ func TestFaults(t *testing.T) {
 		options     ociauth.Options
 		want        []string
 	}{
-		"no file":         {want: []string{"/config does not exist", "oci setup config"}},
-		"no session":      {options: ociauth.Options{Kind: ociauth.SecurityToken}, want: []string{"/config does not exist", "oci session authenticate"}},
-		"region's form":   {config: "[DEFAULT]\n" + good + "region=evil.example.org/\n", want: []string{`"evil.example.org/" is not a region's name`}},
-		"no profile":      {config: "[DEFAULT]\n" + good + "[b]\n", options: ociauth.Options{Profile: "B"}, want: []string{"has no profile [B]", "it has [DEFAULT], [b]"}},
-		"empty file":      {config: "\n", want: []string{"has no profile [DEFAULT]", "it has none"}},
-		"no entries":      {config: "[DEFAULT]\n", want: []string{"profile [DEFAULT] of ", "no user, tenancy, fingerprint, key_file, region"}},
-		"empty entries":   {config: "[DEFAULT]\n" + good + "user=\nregion= \n", want: []string{"no user, region"}},
-		"loose line":      {config: "[DEFAULT]\n" + good + "canary-passphrase\n", want: []string{"line 7 is neither"}},
-		"unclosed name":   {config: "[DEFAULT\n" + good, want: []string{"line 1"}},
-		"headless":        {config: good, want: []string{"line 1 comes before the first [profile]"}},
-		"principal":       {config: "[DEFAULT]\nauthentication_type=instance_principal\n", want: []string{"--auth instance_principal"}},
-		"session":         {config: "[DEFAULT]\n" + without(good, "user") + "security_token_file=/x\n", want: []string{"no user", "--auth security_token"}},
-		"no key file":     {config: "[DEFAULT]\n" + strings.Replace(good, "key.pem", "other.pem", 1), want: []string{"key_file: ", "other.pem", "no such file"}},
-		"key file folder": {config: "[DEFAULT]\n" + strings.Replace(good, "{dir}/key.pem", "{dir}", 1), want: []string{"key_file: ", "is a directory"}},
-		"not PEM":         {config: "[DEFAULT]\n" + good, key: "canary", want: []string{"key.pem: it is not PEM"}},
-		"public key":      {config: "[DEFAULT]\n" + good, key: block("PUBLIC KEY", public), want: []string{"it holds a PUBLIC KEY, not a private key"}},
-		"other algorithm": {config: "[DEFAULT]\n" + good, key: block("PRIVATE KEY", ecDER), want: []string{"it is damaged, or not an RSA key"}},
-		"damaged key":     {config: "[DEFAULT]\n" + good, key: block("PRIVATE KEY", []byte("canary")), want: []string{"it is damaged, or not an RSA key"}},
-		"locked":          {config: "[DEFAULT]\n" + good, key: encrypted(t, id, "canary"), want: []string{"it is encrypted, and there is no pass_phrase"}},
-		"wrong word":      {config: "[DEFAULT]\n" + good + "pass_phrase=canary\n", key: encrypted(t, id, "other"), want: []string{"it cannot be decrypted: check pass_phrase"}},
-		"other key":       {config: "[DEFAULT]\n" + good, key: string(ociauthtest.NewIdentity().PEM()), want: []string{"fingerprint is not that of the key; key_file ", "has the fingerprint "}},
+		"no file":              {want: []string{"/config does not exist", "oci setup config"}},
+		"no session":           {options: ociauth.Options{Kind: ociauth.SecurityToken}, want: []string{"/config does not exist", "oci session authenticate"}},
+		"region's form":        {config: "[DEFAULT]\n" + good + "region=evil.example.org/\n", want: []string{`"evil.example.org/" is not a region's name`}},
+		"no profile":           {config: "[DEFAULT]\n" + good + "[b]\n", options: ociauth.Options{Profile: "B"}, want: []string{"has no profile [B]", "its profiles are [DEFAULT], [b]"}},
+		"empty file":           {config: "\n", want: []string{"has no profile [DEFAULT]", "nor any other"}},
+		"no entries":           {config: "[DEFAULT]\n", want: []string{"profile [DEFAULT] of ", "no user, tenancy, fingerprint, key_file, region"}},
+		"empty entries":        {config: "[DEFAULT]\n" + good + "user=\nregion= \n", want: []string{"no user, region"}},
+		"line without =":       {config: "[DEFAULT]\n" + good + "canary-passphrase\n", want: []string{"line 7 is neither [profile] nor key=value"}},
+		"unclosed name":        {config: "[DEFAULT\n" + good, want: []string{"line 1"}},
+		"entry before profile": {config: good, want: []string{"line 1 comes before the first [profile]"}},
+		"principal":            {config: "[DEFAULT]\nauthentication_type=instance_principal\n", want: []string{"--auth instance_principal"}},
+		"session":              {config: "[DEFAULT]\n" + without(good, "user") + "security_token_file=/x\n", want: []string{"no user", "--auth security_token"}},
+		"no key file":          {config: "[DEFAULT]\n" + strings.Replace(good, "key.pem", "other.pem", 1), want: []string{"key_file: ", "other.pem", "no such file"}},
+		"key file folder":      {config: "[DEFAULT]\n" + strings.Replace(good, "{dir}/key.pem", "{dir}", 1), want: []string{"key_file: ", "is a directory"}},
+		"not PEM":              {config: "[DEFAULT]\n" + good, key: "canary", want: []string{"key.pem: not a PEM file"}},
+		"public key":           {config: "[DEFAULT]\n" + good, key: block("PUBLIC KEY", public), want: []string{"it holds a PUBLIC KEY instead of a private key"}},
+		"other algorithm":      {config: "[DEFAULT]\n" + good, key: block("PRIVATE KEY", ecDER), want: []string{"the private key is damaged, or is not an RSA key"}},
+		"damaged key":          {config: "[DEFAULT]\n" + good, key: block("PRIVATE KEY", []byte("canary")), want: []string{"the private key is damaged, or is not an RSA key"}},
+		"no passphrase":        {config: "[DEFAULT]\n" + good, key: encrypted(t, id, "canary"), want: []string{"the private key is encrypted, and there is no pass_phrase"}},
+		"wrong passphrase":     {config: "[DEFAULT]\n" + good + "pass_phrase=canary\n", key: encrypted(t, id, "other"), want: []string{"the private key cannot be decrypted: check pass_phrase"}},
+		"other key":            {config: "[DEFAULT]\n" + good, key: string(ociauthtest.NewIdentity().PEM()), want: []string{"fingerprint is that of another key; key_file ", "has the fingerprint "}},
 		"several": {
 			config: "[DEFAULT]\nuser=me\ntenancy=ocid1.user.oc1..x\nfingerprint=aa\nregion=eu-stockholm-1\nkey_file={dir}/key.pem\n",
 			want:   []string{"tenancy is not the OCID of a tenancy", "user is not the OCID of a user", "fingerprint is not 16 pairs", "has the fingerprint " + id.Fingerprint},
@@ -232,11 +233,11 @@ func TestFaults(t *testing.T) {
 			}
 			for _, want := range test.want {
 				if !strings.Contains(err.Error(), want) {
-					t.Errorf("%q is missing in: %v", want, err)
+					t.Errorf("error does not contain %q: %v", want, err)
 				}
 			}
 			if strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "\n") {
-				t.Errorf("a secret, or a second line: %v", err)
+				t.Errorf("error contains a secret or a line break: %v", err)
 			}
 		})
 	}
@@ -246,17 +247,17 @@ func block(kind string, der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 
-func TestDoneContext(t *testing.T) {
+func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
-	cause := errors.New("enough")
+	cause := errors.New("cancelled by the test")
 	cancel(cause)
 	if _, err := ociauth.Resolve(ctx, ociauth.Options{}); !errors.Is(err, cause) || !errors.Is(err, ociauth.ErrCredentials) {
 		t.Errorf("error is %v", err)
 	}
 }
 
-// No way to print credentials shows the key.
-func TestCredentialsDoNotPrint(t *testing.T) {
+// Printing credentials, in any way, does not show the key.
+func TestPrintingShowsNoKey(t *testing.T) {
 	id := ociauthtest.Shared()
 	dir := folder(t, map[string]string{"config": "[DEFAULT]\n" + profile(id), "key.pem": string(id.PEM())})
 	c, err := ociauth.Resolve(t.Context(), ociauth.Options{ConfigFile: filepath.Join(dir, "config")})
@@ -269,7 +270,7 @@ func TestCredentialsDoNotPrint(t *testing.T) {
 	assertNoKey(t, c, id)
 }
 
-// assertNoKey prints v in every way and looks for the numbers of id's key.
+// assertNoKey checks that printing v, in any way, does not show id's key.
 func assertNoKey(t *testing.T, v any, id *ociauthtest.Identity) {
 	t.Helper()
 	var out bytes.Buffer
@@ -285,7 +286,7 @@ func assertNoKey(t *testing.T, v any, id *ociauthtest.Identity) {
 	text := strings.ToLower(out.String())
 	for _, n := range []string{id.Key.D.String(), id.Key.D.Text(16), id.Key.Primes[0].String(), id.Key.Primes[0].Text(16), "private key-"} {
 		if strings.Contains(text, n) {
-			t.Errorf("printed: %.20s...", n)
+			t.Errorf("the output contains %.20s...", n)
 		}
 	}
 }

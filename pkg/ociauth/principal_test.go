@@ -25,7 +25,7 @@ import (
 
 var instance = sync.OnceValue(ociauthtest.NewInstance)
 
-// onInstance returns a cloud on whose instance the test runs.
+// onInstance makes the test run on an instance of the returned cloud.
 func onInstance(t *testing.T) (*ociauthtest.Cloud, ociauth.Options) {
 	t.Helper()
 	c := ociauthtest.NewCloud(new(ociauthtest.Verifier))
@@ -40,7 +40,7 @@ func onInstance(t *testing.T) (*ociauthtest.Cloud, ociauth.Options) {
 	}
 }
 
-// assertSigns makes a request that the cloud checks.
+// assertSigns checks that the cloud accepts a request signed with creds.
 func assertSigns(t *testing.T, c *ociauthtest.Cloud, creds *ociauth.Credentials) {
 	t.Helper()
 	server := httptest.NewServer(c)
@@ -59,7 +59,7 @@ func assertSigns(t *testing.T, c *ociauthtest.Cloud, creds *ociauth.Credentials)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		t.Errorf("a signed request was answered by %s", resp.Status)
+		t.Errorf("response to a signed request: %s", resp.Status)
 	}
 }
 
@@ -79,28 +79,28 @@ func TestInstancePrincipal(t *testing.T) {
 		t.Errorf("key id %s, %v", keyID, err)
 	}
 	if _, ok := any(creds).(interface{ Refreshable() bool }); ok {
-		t.Error("the SDK would sleep at a 401")
+		t.Error("the credentials have the method Refreshable: the SDK would sleep after a 401")
 	}
 	assertSigns(t, c, creds)
 }
 
-func TestInstancePrincipalFaults(t *testing.T) {
+func TestInstancePrincipalErrors(t *testing.T) {
 	forever := func(part string, status int) ociauthtest.Fault {
 		return ociauthtest.Fault{On: ociauthtest.On("", part), Status: status, Code: "Code", Times: ociauthtest.Forever}
 	}
 	for name, test := range map[string]struct {
 		fault ociauthtest.Fault
-		want  string // in the error; empty means success
-		most  int    // requests to what fails
+		want  string // part of the error; empty means success
+		calls int    // requests that the fault selects
 	}{
-		"metadata throttled":   {fault: ociauthtest.Fault{On: ociauthtest.On("", "region"), Status: 429, Times: 2}, most: 3},
-		"certificate late":     {fault: ociauthtest.Fault{On: ociauthtest.On("", "cert.pem"), Status: 503, Times: 2}, most: 4},
-		"federation late":      {fault: ociauthtest.Fault{On: ociauthtest.On("", "x509"), Status: 503, Times: 2}, most: 3},
-		"federation cut":       {fault: ociauthtest.Fault{On: ociauthtest.On("", "x509"), Reset: true}, most: 2},
-		"no metadata":          {fault: forever("region", 404), want: "no metadata service at http://127.0.0.1:", most: 1},
-		"no certificate":       {fault: forever("cert.pem", 404), want: "metadata service, /opc/v2/identity/cert.pem: 404 Code", most: 1},
-		"federation refuses":   {fault: forever("x509", 401), want: "federation service: 401 Code: a scripted fault (opc-request-id test:", most: 1},
-		"federation is broken": {fault: forever("x509", 500), want: "federation service: 500 Code", most: 3},
+		"metadata throttled":   {fault: ociauthtest.Fault{On: ociauthtest.On("", "region"), Status: 429, Times: 2}, calls: 3},
+		"certificate retried":  {fault: ociauthtest.Fault{On: ociauthtest.On("", "cert.pem"), Status: 503, Times: 2}, calls: 4},
+		"federation retried":   {fault: ociauthtest.Fault{On: ociauthtest.On("", "x509"), Status: 503, Times: 2}, calls: 3},
+		"federation reset":     {fault: ociauthtest.Fault{On: ociauthtest.On("", "x509"), Reset: true}, calls: 2},
+		"no metadata":          {fault: forever("region", 404), want: "no metadata service at http://127.0.0.1:", calls: 1},
+		"no certificate":       {fault: forever("cert.pem", 404), want: "metadata service, /opc/v2/identity/cert.pem: 404 Code", calls: 1},
+		"federation refuses":   {fault: forever("x509", 401), want: "federation service: 401 Code: a scripted fault (opc-request-id test:", calls: 1},
+		"federation is broken": {fault: forever("x509", 500), want: "federation service: 500 Code", calls: 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, o := onInstance(t)
@@ -114,14 +114,14 @@ func TestInstancePrincipalFaults(t *testing.T) {
 			case !errors.Is(err, ociauth.ErrCredentials) || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n"):
 				t.Errorf("error is %v", err)
 			}
-			struck := 0
+			calls := 0
 			for _, r := range c.Requests() {
 				if req := httptest.NewRequest(r.Method, r.Path, nil); test.fault.On(req) {
-					struck++
+					calls++
 				}
 			}
-			if struck != test.most {
-				t.Errorf("%d requests, want %d", struck, test.most)
+			if calls != test.calls {
+				t.Errorf("%d requests, want %d", calls, test.calls)
 			}
 			if took := time.Since(start); took > 2*time.Second { // the SDK's own sleeps take 7 s and more
 				t.Errorf("took %v", took)
@@ -133,11 +133,11 @@ func TestInstancePrincipalFaults(t *testing.T) {
 func TestMalformedFederationToken(t *testing.T) {
 	for token, want := range map[string]string{
 		"canary":         `the token string "..."`,
-		"e30.e30.canary": "the token is malformed", // the SDK panics at a token without an expiry
+		"e30.e30.canary": "the token is malformed", // the SDK panics if a token has no expiry time
 	} {
 		c, o := onInstance(t)
 		serve := c.Serve
-		c.Serve = func(r *http.Request, body []byte) ociauthtest.Answer {
+		c.Serve = func(r *http.Request, body []byte) ociauthtest.Response {
 			if r.URL.Path == "/v1/x509" {
 				return ociauthtest.JSON(http.StatusOK, map[string]string{"token": token})
 			}
@@ -150,14 +150,15 @@ func TestMalformedFederationToken(t *testing.T) {
 	}
 }
 
-// Off OCI the answer comes soon, whatever the address does to connections.
+// Outside OCI, Resolve fails within seconds, whether connections to the metadata
+// service are refused or not answered.
 func TestNotAnInstance(t *testing.T) {
 	refusing, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	refusing.Close()
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts connections and never responds
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,24 +183,24 @@ func TestInstancePrincipalCancel(t *testing.T) {
 		c, o := onInstance(t)
 		c.Script(ociauthtest.Fault{On: ociauthtest.On("", part), Delay: 2 * time.Second})
 		ctx, cancel := context.WithCancelCause(t.Context())
-		cause := errors.New("enough")
+		cause := errors.New("cancelled by the test")
 		time.AfterFunc(200*time.Millisecond, func() { cancel(cause) })
 		start := time.Now()
 		if _, err := ociauth.Resolve(ctx, o); !errors.Is(err, cause) || !errors.Is(err, ociauth.ErrCredentials) {
 			t.Errorf("%s: error is %v", part, err)
 		}
 		if took := time.Since(start); took > 1800*time.Millisecond {
-			t.Errorf("%s: the end was heeded after %v", part, took)
+			t.Errorf("%s: Resolve returned %v after the start", part, took)
 		}
 	}
 }
 
-// The credentials outlive the context that they were found under.
+// The credentials still renew themselves after the context of Resolve has ended.
 func TestInstancePrincipalRenews(t *testing.T) {
 	c, o := onInstance(t)
-	brief := *c.Instance
-	brief.Session = time.Minute
-	c.Instance = &brief
+	short := *c.Instance
+	short.Session = time.Minute
+	c.Instance = &short
 	ctx, cancel := context.WithCancel(t.Context())
 	creds, err := ociauth.Resolve(ctx, o)
 	if err != nil {
@@ -215,32 +216,32 @@ func TestInstancePrincipalRenews(t *testing.T) {
 	}
 	c.Script(ociauthtest.Fault{On: ociauthtest.On("", "x509"), Status: 401, Code: "NotAuthenticated"})
 	if _, err := creds.KeyID(); err == nil || !strings.Contains(err.Error(), "federation service: 401 NotAuthenticated") {
-		t.Errorf("a renewal that fails: %v", err)
+		t.Errorf("failed renewal: %v", err)
 	}
 	if _, err := creds.KeyID(); err != nil {
-		t.Errorf("the next renewal: %v", err)
+		t.Errorf("next renewal: %v", err)
 	}
 	serve := c.Serve
-	c.Serve = func(r *http.Request, body []byte) ociauthtest.Answer {
+	c.Serve = func(r *http.Request, body []byte) ociauthtest.Response {
 		if r.URL.Path == "/v1/x509" {
 			return ociauthtest.JSON(http.StatusOK, map[string]string{"token": "canary"})
 		}
 		return serve(r, body)
 	}
 	if _, err := creds.KeyID(); !errors.Is(err, ociauth.ErrCredentials) || strings.Contains(err.Error(), "401") || strings.Contains(err.Error(), "canary") {
-		t.Errorf("a renewal that brings no token, long after another failed: %v", err)
+		t.Errorf("renewal without a token: %v", err)
 	}
 }
 
-// A proxy is not asked for what is on this very machine.
-func TestMetadataTakesNoProxy(t *testing.T) {
+// Requests to the metadata service do not go through a proxy.
+func TestMetadataBypassesProxy(t *testing.T) {
 	_, o := onInstance(t)
 	standard := http.DefaultTransport.(*http.Transport)
 	old := standard.Proxy
 	defer func() { standard.Proxy = old }()
 	standard.Proxy = func(r *http.Request) (*url.URL, error) {
 		if strings.Contains(r.URL.Path, "/opc/v2") {
-			t.Errorf("a proxy is asked for %s", r.URL)
+			t.Errorf("%s goes through a proxy", r.URL)
 		}
 		return nil, nil
 	}
@@ -275,7 +276,7 @@ func TestResourcePrincipal(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		change map[string]string
-		want   string // in the error; empty means success
+		want   string // part of the error; empty means success
 	}{
 		"good":            {},
 		"not in OCI":      {change: map[string]string{"VERSION": ""}, want: "OCI_RESOURCE_PRINCIPAL_VERSION is not set"},

@@ -18,14 +18,13 @@ const (
 	defaultProfile    = "DEFAULT"
 )
 
-// profile is a profile's entries by their lower-case names, with those of
-// DEFAULT that it does not have itself, as OCI's documentation has it
-// (docs.oracle.com/iaas/Content/API/Concepts/sdkconfig.htm).
+// profile holds the entries of a profile by their names in lower case. Entries
+// that it lacks come from the profile DEFAULT
+// (https://docs.oracle.com/iaas/Content/API/Concepts/sdkconfig.htm).
 //
-// It is read here since the SDK's own reader takes only what stands between
-// the first and the second "=" of a line (a passphrase is cut short silently),
-// looks for ~ in the account's folder whatever $HOME says, and reports one
-// missing entry at a time.
+// The SDK's parser is not used because it cuts a value off at its first "=",
+// ignores $HOME and reports one missing entry at a time
+// (https://github.com/oracle/oci-go-sdk/blob/v65.129.0/common/configuration.go).
 type profile struct {
 	file, name string
 	entries    map[string]secret
@@ -36,27 +35,27 @@ func readProfile(o Options) (profile, error) {
 	p := profile{
 		file: cmp.Or(o.ConfigFile, defaultConfigFile), name: cmp.Or(o.Profile, defaultProfile), entries: map[string]secret{},
 	}
-	path, err := expand(p.file)
+	path, err := expandHome(p.file)
 	if err != nil {
 		return p, err
 	}
 	text, err := os.ReadFile(path)
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && o.Kind == SecurityToken:
+		return p, fmt.Errorf(`configuration file %s does not exist: create it with "oci session authenticate", or choose another file`, path)
 	case errors.Is(err, fs.ErrNotExist):
-		maker := "oci setup config"
-		if o.Kind == SecurityToken {
-			maker = "oci session authenticate"
-		}
-		return p, fmt.Errorf("configuration file %s does not exist: create it with %q, or name another", path, maker)
+		return p, fmt.Errorf(`configuration file %s does not exist: create it with "oci setup config", or choose another file`, path)
 	case err != nil:
 		return p, fmt.Errorf("configuration file: %w", err)
 	}
 	sections, names, err := parseSections(text)
-	if err != nil {
+	switch {
+	case err != nil:
 		return p, fmt.Errorf("configuration file %s: %w", path, err)
-	}
-	if !slices.Contains(names, p.name) {
-		return p, fmt.Errorf("configuration file %s has no profile [%s]: it has %s", path, p.name, list(names))
+	case len(names) == 0:
+		return p, fmt.Errorf("configuration file %s has no profile [%s], nor any other", path, p.name)
+	case !slices.Contains(names, p.name):
+		return p, fmt.Errorf("configuration file %s has no profile [%s]: its profiles are [%s]", path, p.name, strings.Join(names, "], ["))
 	}
 	for _, section := range []string{defaultProfile, p.name} {
 		for key, value := range sections[section] {
@@ -66,15 +65,9 @@ func readProfile(o Options) (profile, error) {
 	return p, nil
 }
 
-func list(names []string) string {
-	if len(names) == 0 {
-		return "none"
-	}
-	return "[" + strings.Join(names, "], [") + "]"
-}
-
-// parseSections reads the INI dialect of OCI's tools: [name] lines, then
-// "key = value" lines; # and ; begin a comment line. names keeps the order.
+// parseSections parses a configuration file of OCI's tools: lines with [name],
+// each followed by lines with key=value. Lines that begin with # or ; are
+// comments. It returns the sections, and their names in the order of the file.
 func parseSections(text []byte) (sections map[string]map[string]secret, names []string, err error) {
 	sections = map[string]map[string]secret{}
 	var current map[string]secret
@@ -88,7 +81,7 @@ func parseSections(text []byte) (sections map[string]map[string]secret, names []
 		if name, ok := strings.CutPrefix(line, "["); ok {
 			name, _, ok = strings.Cut(name, "]")
 			if !ok {
-				return nil, nil, fmt.Errorf("line %d: a profile's name lacks its ]", n)
+				return nil, nil, fmt.Errorf("line %d: the profile's name has no closing ]", n)
 			}
 			if sections[name] == nil {
 				sections[name] = map[string]secret{}
@@ -99,8 +92,8 @@ func parseSections(text []byte) (sections map[string]map[string]secret, names []
 		}
 		key, value, ok := strings.Cut(line, "=")
 		switch {
-		case !ok: // the line is not shown: it might hold a part of a secret
-			return nil, nil, fmt.Errorf("line %d is neither a [profile] nor a key=value line", n)
+		case !ok: // the error does not show the line: it may be a part of a secret
+			return nil, nil, fmt.Errorf("line %d is neither [profile] nor key=value", n)
 		case current == nil:
 			return nil, nil, fmt.Errorf("line %d comes before the first [profile]", n)
 		}
@@ -109,10 +102,10 @@ func parseSections(text []byte) (sections map[string]map[string]secret, names []
 	return sections, names, lines.Err()
 }
 
-// text returns an entry that is no secret.
+// text returns the value of an entry that is not secret, or "".
 func (p profile) text(key string) string { return p.entries[key].reveal() }
 
-// passphrase returns the private key's passphrase, if there is one.
+// passphrase returns the passphrase of the private key, if there is one.
 func (p profile) passphrase() secret {
 	if s, ok := p.entries["pass_phrase"]; ok {
 		return s
@@ -120,32 +113,27 @@ func (p profile) passphrase() secret {
 	return p.entries["passphrase"]
 }
 
-// lacks returns those of the keys that have no value.
-func (p profile) lacks(keys ...string) []string {
+// missing returns those of the keys that have no value.
+func (p profile) missing(keys ...string) []string {
 	return slices.DeleteFunc(keys, func(k string) bool { return p.text(k) != "" })
 }
 
-// readFile reads the file that an entry names, and returns its path too.
+// readFile reads the file that an entry names. It also returns the path.
 func (p profile) readFile(key string) (path string, content secret, err error) {
-	if path, err = expand(p.text(key)); err == nil {
+	if path, err = expandHome(p.text(key)); err == nil {
 		var text []byte
 		if text, err = os.ReadFile(path); err == nil {
 			return path, newSecret(string(text)), nil
 		}
 	}
-	return "", nil, p.errorf("%s: %w", key, err)
+	return "", nil, fmt.Errorf("%v: %s: %w", p, key, err)
 }
 
-// errorf names the profile and its file.
-func (p profile) errorf(format string, args ...any) error {
-	return fmt.Errorf("profile [%s] of %s: %w", p.name, p.file, fmt.Errorf(format, args...))
-}
-
-// String names the profile.
+// String returns the profile's name and file.
 func (p profile) String() string { return fmt.Sprintf("profile [%s] of %s", p.name, p.file) }
 
-// expand puts the home folder in place of a leading ~.
-func expand(path string) (string, error) {
+// expandHome replaces a leading ~ with the user's home folder.
+func expandHome(path string) (string, error) {
 	rest, ok := strings.CutPrefix(path, "~")
 	if !ok || rest != "" && rest[0] != '/' {
 		return path, nil

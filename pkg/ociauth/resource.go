@@ -13,12 +13,12 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/common/auth"
 )
 
-// resourceTimeout bounds those kinds of resource principals that take calls of
-// the SDK's own, which know no context.
+// resourceTimeout bounds the calls that some resource principals need. The SDK
+// makes them without a context.
 const resourceTimeout = 30 * time.Second
 
-// fromResource makes credentials of what OCI puts into the environment of a
-// function or another resource of its own.
+// fromResource returns the credentials that OCI puts into the environment of a
+// function or of another resource with a principal.
 func fromResource(ctx context.Context, o Options) (*Credentials, error) {
 	if os.Getenv(auth.ResourcePrincipalVersionEnvVar) == "" {
 		return nil, fmt.Errorf("resource principal: %s is not set: this is not an OCI function or another resource with a principal",
@@ -52,10 +52,12 @@ func fromResource(ctx context.Context, o Options) (*Credentials, error) {
 	}
 }
 
-// fromProvider makes credentials of a principal's provider, which renews its
-// token and key as needed. They do not show the provider's method Refreshable:
-// the SDK takes it as leave to answer a 401 with three seconds of sleep.
-// explain makes one line of an error of the SDK.
+// fromProvider returns the credentials of a principal. Its provider p renews the
+// token and the key. The function explain turns the SDK's errors into one line.
+//
+// The credentials do not have the provider's method Refreshable, with which the
+// SDK would sleep for three seconds after a 401
+// (https://github.com/oracle/oci-go-sdk/blob/v65.129.0/common/client.go).
 func fromProvider(p common.ConfigurationProvider, explain func(error) error, o Options) (*Credentials, error) {
 	c := &Credentials{keyID: guarded(p.KeyID, explain), key: guarded(p.PrivateRSAKey, explain)}
 	if _, err := c.keyID(); err != nil {
@@ -73,13 +75,13 @@ func fromProvider(p common.ConfigurationProvider, explain func(error) error, o O
 		return nil, err
 	}
 	if c.region = o.region(own); c.region == "" {
-		return nil, errors.New("no region: name one")
+		return nil, errors.New("the principal has no region: set --oci-region")
 	}
 	return c, nil
 }
 
-// guarded explains f's errors, and turns its panics into one: the SDK panics on
-// a token that has no expiry.
+// guarded returns f with its errors explained and its panics turned into an
+// error: the SDK panics if a token has no expiry time.
 func guarded[T any](f func() (T, error), explain func(error) error) func() (T, error) {
 	return func() (v T, err error) {
 		defer func() {
@@ -94,11 +96,11 @@ func guarded[T any](f func() (T, error), explain func(error) error) func() (T, e
 	}
 }
 
-// quoted is what the SDK quotes in its errors: now and then a whole token.
+// quoted matches what the SDK quotes in its errors, which may be a whole token.
 var quoted = regexp.MustCompile(`"[^"]*("|$)`)
 
-// firstLine takes from an error of the SDK's what can be shown: without quoted
-// text, and without the general advice on later lines.
+// firstLine returns the first line of an SDK error without the quoted texts. The
+// other lines hold general advice.
 func firstLine(err error) error {
 	line, _, _ := strings.Cut(quoted.ReplaceAllString(err.Error(), `"..."`), "\n")
 	return errors.New(strings.TrimSpace(line))

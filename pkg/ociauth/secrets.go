@@ -15,7 +15,8 @@ import (
 	"polisen-events-collector/pkg/ociclient"
 )
 
-// findVault returns the OCID of the one active vault of a name.
+// findVault returns the OCID of the active vault with the name and compartment
+// in o. More than one such vault is an error.
 func findVault(ctx context.Context, o Options, creds *Credentials) (string, error) {
 	client, err := keymanagement.NewKmsVaultClientWithConfigurationProvider(creds)
 	if err != nil {
@@ -24,43 +25,48 @@ func findVault(ctx context.Context, o Options, creds *Credentials) (string, erro
 	if err := ociclient.Configure(&client.BaseClient, creds, ociclient.Options{Endpoint: o.Vault.KMSEndpoint}); err != nil {
 		return "", fmt.Errorf("list vaults: %w", err)
 	}
-	var active, others []string
+	var active, inactive []string
 	request := keymanagement.ListVaultsRequest{CompartmentId: &o.Vault.Compartment}
 	for {
-		page, err := call(ctx, o, "list vaults of "+o.Vault.Compartment, func(ctx context.Context) (keymanagement.ListVaultsResponse, error) {
+		// The service cannot filter by name
+		// (https://docs.oracle.com/en-us/iaas/api/#/en/key/release/VaultSummary/ListVaults).
+		list, err := call(ctx, o, "list vaults of "+o.Vault.Compartment, func(ctx context.Context) (keymanagement.ListVaultsResponse, error) {
 			return client.ListVaults(ctx, request)
 		})
-		if err != nil {
-			return "", denied(err, "inspect vaults in that compartment")
+		if isDenied(err) {
+			return "", fmt.Errorf("%w: check that a policy lets these credentials inspect vaults in that compartment", err)
 		}
-		for _, v := range page.Items {
+		if err != nil {
+			return "", err
+		}
+		for _, v := range list.Items {
 			switch {
 			case v.Id == nil || v.DisplayName == nil || *v.DisplayName != o.Vault.Name:
 			case v.LifecycleState == keymanagement.VaultSummaryLifecycleStateActive:
 				active = append(active, *v.Id)
 			default:
-				others = append(others, fmt.Sprintf("%s is %s", *v.Id, v.LifecycleState))
+				inactive = append(inactive, fmt.Sprintf("%s is %s", *v.Id, v.LifecycleState))
 			}
 		}
-		if page.OpcNextPage == nil {
+		if list.OpcNextPage == nil {
 			break
 		}
-		request.Page = page.OpcNextPage
+		request.Page = list.OpcNextPage
 	}
 	switch {
 	case len(active) == 1:
 		return active[0], nil
 	case len(active) > 1:
-		return "", fmt.Errorf("%d active vaults in %s are called %q: name one by its OCID: %s",
+		return "", fmt.Errorf("%d active vaults in %s have the name %q: choose one by its OCID: %s",
 			len(active), o.Vault.Compartment, o.Vault.Name, strings.Join(active, ", "))
-	case len(others) > 0:
-		return "", fmt.Errorf("no active vault in %s is called %q: %s", o.Vault.Compartment, o.Vault.Name, strings.Join(others, ", "))
+	case len(inactive) > 0:
+		return "", fmt.Errorf("no active vault in %s has the name %q: %s", o.Vault.Compartment, o.Vault.Name, strings.Join(inactive, ", "))
 	}
-	return "", fmt.Errorf("no vault in %s of region %s is called %q", o.Vault.Compartment, creds.region, o.Vault.Name)
+	return "", fmt.Errorf("no vault in %s of region %s has the name %q", o.Vault.Compartment, creds.region, o.Vault.Name)
 }
 
-// readSecrets reads the named secrets, all at once. That of the region may be
-// missing.
+// readSecrets reads the secrets with these names, without the prefix, in
+// parallel. Only the secret of the region may be missing.
 func readSecrets(ctx context.Context, o Options, creds *Credentials, vault string, names []string) (map[string]secret, error) {
 	client, err := secrets.NewSecretsClientWithConfigurationProvider(creds)
 	if err != nil {
@@ -76,28 +82,30 @@ func readSecrets(ctx context.Context, o Options, creds *Credentials, vault strin
 	}
 	wg.Wait()
 
-	got := map[string]secret{}
+	found := map[string]secret{}
 	var missing []string
-	var absent, failed error
+	var missingErr, otherErr error
 	for i, name := range names {
 		e, _ := errors.AsType[*ociclient.Error](errs[i])
 		switch {
 		case errs[i] == nil:
-			got[name] = contents[i]
+			found[name] = contents[i]
 		case e == nil || e.Status != http.StatusNotFound:
-			failed = errs[i]
+			otherErr = errs[i]
 		case name != secretRegion:
-			missing, absent = append(missing, o.Vault.SecretPrefix+name), e
+			missing, missingErr = append(missing, o.Vault.SecretPrefix+name), e
 		}
 	}
 	switch {
-	case failed != nil:
-		return nil, denied(failed, "read secret-bundles of that vault")
-	case absent != nil:
-		return nil, fmt.Errorf("vault %s: no secret %s: %w: check the names, and that a policy lets %s read secret-bundles there",
-			vault, strings.Join(missing, ", "), absent, creds)
+	case isDenied(otherErr):
+		return nil, fmt.Errorf("%w: check that a policy lets these credentials read secret-bundles of that vault", otherErr)
+	case otherErr != nil:
+		return nil, otherErr
+	case missingErr != nil:
+		return nil, fmt.Errorf("vault %s: no secret %s: %w: check the names, and that a policy lets %s read secret-bundles of that vault",
+			vault, strings.Join(missing, ", "), missingErr, creds)
 	}
-	return got, nil
+	return found, nil
 }
 
 func readSecret(ctx context.Context, o Options, client secrets.SecretsClient, vault, name string) (secret, error) {
@@ -115,7 +123,7 @@ func readSecret(ctx context.Context, o Options, client secrets.SecretsClient, va
 	}
 	content, ok := resp.SecretBundleContent.(secrets.Base64SecretBundleContentDetails)
 	if !ok || content.Content == nil {
-		return nil, fmt.Errorf("%s: the answer has no content", operation)
+		return nil, fmt.Errorf("%s: the response has no content", operation)
 	}
 	text, err := base64.StdEncoding.DecodeString(*content.Content)
 	if err != nil {
@@ -124,13 +132,10 @@ func readSecret(ctx context.Context, o Options, client secrets.SecretsClient, va
 	return newSecret(string(text)), nil
 }
 
-// denied adds what to look at to an error that says no.
-func denied(err error, permission string) error {
-	if e, ok := errors.AsType[*ociclient.Error](err); ok {
-		switch e.Status {
-		case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
-			return fmt.Errorf("%w: check that a policy lets these credentials %s", err, permission)
-		}
-	}
-	return err
+// isDenied reports whether a service refused a call because of its caller. For
+// some calls without permission a service responds with 404
+// (https://docs.oracle.com/iaas/Content/API/References/apierrors.htm).
+func isDenied(err error) bool {
+	e, ok := errors.AsType[*ociclient.Error](err)
+	return ok && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden || e.Status == http.StatusNotFound)
 }

@@ -10,21 +10,21 @@ import (
 	"polisen-events-collector/pkg/retry"
 )
 
-// fromSession takes a user's session from a profile, as left there by
-// "oci session authenticate". A session cannot be renewed here.
+// fromSession returns the session that "oci session authenticate" has saved in a
+// profile. It does not renew the session.
 func fromSession(o Options) (*Credentials, error) {
 	p, err := readProfile(o)
 	if err != nil {
 		return nil, err
 	}
-	want := []string{"security_token_file", "key_file"}
+	required := []string{"security_token_file", "key_file"}
 	if o.region("") == "" {
-		want = append(want, "region")
+		required = append(required, "region")
 	}
 	region := o.region(p.text("region"))
 	renew := fmt.Sprintf("run \"oci session authenticate --profile-name %s --region %s\"", p.name, region)
-	if missing := p.lacks(want...); len(missing) > 0 {
-		return nil, p.errorf("no %s: %s", strings.Join(missing, ", "), renew)
+	if missing := p.missing(required...); len(missing) > 0 {
+		return nil, fmt.Errorf("%v has no %s: %s", p, strings.Join(missing, ", "), renew)
 	}
 	tokenPath, text, err := p.readFile("security_token_file")
 	if err != nil {
@@ -33,22 +33,22 @@ func fromSession(o Options) (*Credentials, error) {
 	token := strings.TrimSpace(text.reveal())
 	expires, ok := expiry(token)
 	if !ok {
-		return nil, p.errorf("security_token_file %s does not hold a token: %s", tokenPath, renew)
+		return nil, fmt.Errorf("%v: security_token_file %s does not hold a token: %s", p, tokenPath, renew)
 	}
 	clock := o.Retry.Clock
 	if clock == nil {
 		clock = retry.System
 	}
 	if !expires.After(clock.Now()) {
-		return nil, p.errorf("the session expired at %s: %s", expires.UTC().Format(time.RFC3339), renew)
+		return nil, fmt.Errorf("%v: the session expired at %s: %s", p, expires.UTC().Format(time.RFC3339), renew)
 	}
 	keyPath, pemText, err := p.readFile("key_file")
 	if err != nil {
 		return nil, err
 	}
-	key, err := parseKey(pemText, p.passphrase(), "pass_phrase")
+	key, err := parseKey(pemText, p.passphrase())
 	if err != nil {
-		return nil, p.errorf("key_file %s: %w", keyPath, err)
+		return nil, fmt.Errorf("%v: key_file %s: %w", p, keyPath, err)
 	}
 	return &Credentials{
 		kind:    SecurityToken,
@@ -60,14 +60,14 @@ func fromSession(o Options) (*Credentials, error) {
 	}, nil
 }
 
-// expiry reads when a token (a JWT) expires. It is the service that checks the
-// token's signature.
+// expiry returns the time at which a token (a JWT) expires, and false if it is
+// not a token. It does not check the token's signature; the service does.
 func expiry(token string) (time.Time, bool) {
-	part := strings.Split(token, ".")
-	if len(part) != 3 {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
 		return time.Time{}, false
 	}
-	text, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(part[1], "="))
+	text, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
 	if err != nil {
 		return time.Time{}, false
 	}

@@ -21,7 +21,7 @@ func TestSession(t *testing.T) {
 	v := new(ociauthtest.Verifier)
 	for name, test := range map[string]struct {
 		config, token string
-		want          []string // in the error; empty means success
+		want          []string // parts of the error; empty means success
 	}{
 		"valid":           {config: session, token: v.Token(&id.Key.PublicKey, now.Add(time.Second)) + "\n"},
 		"expired":         {config: session, token: v.Token(&id.Key.PublicKey, now), want: []string{"the session expired at 2026-01-02T03:04:05Z", `run "oci session authenticate --profile-name work --region eu-frankfurt-1"`}},
@@ -47,7 +47,7 @@ func TestSession(t *testing.T) {
 					t.Errorf("key id %s", got)
 				}
 				if key, err := c.PrivateRSAKey(); err != nil || !key.Equal(id.Key) {
-					t.Errorf("not the key: %v", err)
+					t.Errorf("wrong key: %v", err)
 				}
 				assertNoKey(t, c, id)
 				return
@@ -57,11 +57,11 @@ func TestSession(t *testing.T) {
 			}
 			for _, want := range test.want {
 				if !strings.Contains(err.Error(), want) {
-					t.Errorf("%q is missing in: %v", want, err)
+					t.Errorf("error does not contain %q: %v", want, err)
 				}
 			}
 			if strings.Contains(err.Error(), "canary") {
-				t.Errorf("a secret: %v", err)
+				t.Errorf("error contains a secret: %v", err)
 			}
 		})
 	}

@@ -7,25 +7,25 @@ import (
 	"strings"
 )
 
-// Vault says which vault holds the secrets, and how to reach it.
+// Vault says which vault holds the secrets and how to read them.
 type Vault struct {
-	// ID is the vault's OCID. If it is empty, the one active vault called Name
-	// in Compartment is looked for.
+	// ID is the vault's OCID. If it is empty, the vault is the one active vault
+	// with this Name in this Compartment.
 	ID, Name, Compartment string
-	// Auth is how to sign for the vault itself; empty means APIKey. It is not
-	// FromVault.
+	// Auth is the kind of the credentials that read the vault; empty means
+	// APIKey. FromVault is an error.
 	Auth Kind
-	// Region is the vault's.
+	// Region is the region of the vault.
 	Region string
-	// SecretPrefix is put before the secrets' names.
+	// SecretPrefix is the beginning of the secrets' names.
 	SecretPrefix string
-	// SecretsEndpoint and KMSEndpoint replace the addresses of the region's
-	// secret retrieval service, and of its key management service, which knows
-	// vaults by their names. Plain http is for loopback hosts only.
+	// SecretsEndpoint and KMSEndpoint are used instead of the region's addresses
+	// of the secret retrieval service and of the key management service, which
+	// finds vaults by name. Plain http is accepted only for loopback hosts.
 	SecretsEndpoint, KMSEndpoint string
 }
 
-// The secrets' names, less the prefix. The region's may be missing.
+// The names of the secrets, without the prefix. The region is optional.
 const (
 	secretUser        = "oci-user-ocid"
 	secretTenancy     = "oci-tenancy-ocid"
@@ -34,20 +34,20 @@ const (
 	secretRegion      = "oci-region"
 )
 
-// fromVault takes a user's API key from the secrets of a vault.
+// fromVault returns a user's API key from the secrets of a vault.
 func fromVault(ctx context.Context, o Options) (*Credentials, error) {
 	if o.Vault.Auth == FromVault {
-		return nil, errors.New("a vault cannot be the way to the vault itself")
+		return nil, errors.New("the credentials that read the vault cannot come from a vault")
 	}
-	way := o
-	way.Kind, way.Region = o.Vault.Auth, o.Vault.Region
-	creds, err := resolve(ctx, way)
+	readerOptions := o
+	readerOptions.Kind, readerOptions.Region = o.Vault.Auth, o.Vault.Region
+	reader, err := resolve(ctx, readerOptions)
 	if err != nil {
-		return nil, fmt.Errorf("to reach the vault: %w", err)
+		return nil, fmt.Errorf("credentials that read the vault: %w", err)
 	}
 	id := o.Vault.ID
 	if id == "" {
-		if id, err = findVault(ctx, o, creds); err != nil {
+		if id, err = findVault(ctx, o, reader); err != nil {
 			return nil, err
 		}
 	}
@@ -55,43 +55,50 @@ func fromVault(ctx context.Context, o Options) (*Credentials, error) {
 	if o.Region == "" {
 		names = append(names, secretRegion)
 	}
-	got, err := readSecrets(ctx, o, creds, id, names)
+	found, err := readSecrets(ctx, o, reader, id, names)
 	if err != nil {
 		return nil, err
 	}
-	return fromSecrets(o, id, got)
+	c, err := fromSecrets(o, found)
+	if err != nil {
+		return nil, fmt.Errorf("vault %s: %w", id, err)
+	}
+	c.kind, c.origin = FromVault, id
+	return c, nil
 }
 
-// fromSecrets checks the secrets and makes credentials of them.
-func fromSecrets(o Options, vault string, got map[string]secret) (*Credentials, error) {
-	text := func(name string) string { return strings.TrimSpace(got[name].reveal()) }
-	called := func(name string) string { return "secret " + o.Vault.SecretPrefix + name }
+// fromSecrets checks the secrets of a vault and returns the credentials in them.
+func fromSecrets(o Options, secrets map[string]secret) (*Credentials, error) {
+	text := func(name string) string { return strings.TrimSpace(secrets[name].reveal()) }
+	fullName := func(name string) string { return "secret " + o.Vault.SecretPrefix + name }
 	c, err := newAPIKey(apiKey{
 		tenancy:     text(secretTenancy),
 		user:        text(secretUser),
 		fingerprint: text(secretFingerprint),
-		pem:         got[secretKey],
-	}, names{
-		called(secretTenancy), called(secretUser), called(secretFingerprint), called(secretKey),
-		"place for its passphrase: store it without one",
+		pem:         secrets[secretKey],
+	}, keyNames{
+		tenancy:     fullName(secretTenancy),
+		user:        fullName(secretUser),
+		fingerprint: fullName(secretFingerprint),
+		pem:         fullName(secretKey),
+		encrypted:   errors.New("the private key is encrypted: store it in the vault without a passphrase"),
 	})
-	if err != nil {
-		return nil, fmt.Errorf("vault %s: %w", vault, err)
+	switch own := text(secretRegion); {
+	case err != nil:
+		return nil, err
+	case o.region(own) == "":
+		return nil, fmt.Errorf("there is no %s: add it, or set --oci-region", fullName(secretRegion))
+	case own != "" && !isRegionName(own):
+		return nil, fmt.Errorf("%s is not a region's name, such as eu-stockholm-1", fullName(secretRegion))
+	default:
+		c.region = o.region(own)
+		return c, nil
 	}
-	own := text(secretRegion)
-	c.kind, c.origin, c.region = FromVault, vault, o.region(own)
-	switch {
-	case c.region == "":
-		return nil, fmt.Errorf("vault %s: no %s: add it, or name the region", vault, called(secretRegion))
-	case own != "" && !regionForm(own):
-		return nil, fmt.Errorf("vault %s: %s is not a region's name, such as eu-stockholm-1", vault, called(secretRegion))
-	}
-	return c, nil
 }
 
-// regionForm reports whether the text can be a region's name, so that nothing
-// else becomes a part of a host's name.
-func regionForm(text string) bool {
+// isRegionName reports whether text has only the characters of region names. The
+// region becomes a part of host names, so nothing else is safe.
+func isRegionName(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool {
 		return r != '-' && (r < 'a' || r > 'z') && (r < '0' || r > '9')
 	})

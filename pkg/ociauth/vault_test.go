@@ -26,16 +26,16 @@ const (
 	compartment = "ocid1.compartment.oc1..testcompartment"
 )
 
-// cloud is a running fake with one vault that holds the key of a user, and
-// options that lead there.
+// cloud is a running fake whose vault holds the key of a user, with the options
+// that read it.
 type cloud struct {
 	*ociauthtest.Cloud
 	url     string
-	id      *ociauthtest.Identity // whose key is in the vault
+	id      *ociauthtest.Identity // the user whose key is in the vault
 	options ociauth.Options
 }
 
-// vaultUser is made once: its key takes a while.
+// vaultUser is made once, since making its key takes a while.
 var vaultUser = sync.OnceValue(func() *ociauthtest.Identity {
 	id := ociauthtest.NewIdentity()
 	id.User = "ocid1.user.oc1..vaultuser"
@@ -83,7 +83,7 @@ func assertIdentity(t *testing.T, c *ociauth.Credentials, id *ociauthtest.Identi
 		t.Errorf("key id %s, want %s (%v)", got, id.KeyID(), err)
 	}
 	if key, err := c.PrivateRSAKey(); err != nil || !key.Equal(id.Key) {
-		t.Errorf("not the key: %v", err)
+		t.Errorf("wrong key: %v", err)
 	}
 }
 
@@ -114,7 +114,7 @@ func TestVaultRegions(t *testing.T) {
 		requests                 int
 	}{
 		{"", "", "eu-paris-1", "eu-stockholm-1", 5},
-		{"", "eu-madrid-1", "eu-paris-1", "eu-madrid-1", 4}, // nobody needs to ask
+		{"", "eu-madrid-1", "eu-paris-1", "eu-madrid-1", 4}, // the region's secret is not read
 		{"bare-", "", "eu-paris-1", "eu-paris-1", 5},
 		{"bare-", "eu-madrid-1", "", "eu-madrid-1", 4},
 		{"bare-", "", "", "", 5},
@@ -124,8 +124,8 @@ func TestVaultRegions(t *testing.T) {
 		o.Vault.SecretPrefix, o.Region, o.DefaultRegion = test.prefix, test.region, test.fallback
 		got, err := ociauth.Resolve(t.Context(), o)
 		if test.want == "" {
-			if err == nil || !strings.Contains(err.Error(), "no secret bare-oci-region") {
-				t.Errorf("no region at all: %v", err)
+			if err == nil || !strings.Contains(err.Error(), "there is no secret bare-oci-region") {
+				t.Errorf("no region: %v", err)
 			}
 			continue
 		}
@@ -143,19 +143,19 @@ func TestVaultByName(t *testing.T) {
 	v := func(id, name, in, state string) ociauthtest.Vault {
 		return ociauthtest.Vault{ID: id, Name: name, Compartment: in, State: state, Secrets: secrets}
 	}
-	crowd := []ociauthtest.Vault{v("ocid1.vault.1", "a", compartment, ""), v("ocid1.vault.2", "b", compartment, ""), v("ocid1.vault.3", "Collector", compartment, "")}
+	others := []ociauthtest.Vault{v("ocid1.vault.1", "a", compartment, ""), v("ocid1.vault.2", "b", compartment, ""), v("ocid1.vault.3", "Collector", compartment, "")}
 	for name, test := range map[string]struct {
 		vaults []ociauthtest.Vault
-		want   string // in the error; empty means success
-		pages  int
+		want   string // part of the error; empty means success
+		lists  int
 	}{
-		"first page":        {vaults: []ociauthtest.Vault{v(vaultID, "collector", compartment, "")}, pages: 1},
-		"third page":        {vaults: append(slices.Clone(crowd), v("ocid1.vault.4", "d", compartment, ""), v(vaultID, "collector", compartment, "")), pages: 3},
-		"one is going":      {vaults: []ociauthtest.Vault{v("ocid1.vault.1", "collector", compartment, "PENDING_DELETION"), v(vaultID, "collector", compartment, "")}, pages: 1},
-		"none":              {vaults: crowd, want: `no vault in ` + compartment + ` of region eu-frankfurt-1 is called "collector"`, pages: 2},
-		"other compartment": {vaults: []ociauthtest.Vault{v(vaultID, "collector", "ocid1.compartment.oc1..other", "")}, want: "no vault in", pages: 1},
-		"all are going":     {vaults: []ociauthtest.Vault{v("ocid1.vault.1", "collector", compartment, "DELETED")}, want: "no active vault in " + compartment + ` is called "collector": ocid1.vault.1 is DELETED`, pages: 1},
-		"several":           {vaults: []ociauthtest.Vault{v("ocid1.vault.1", "collector", compartment, ""), v("ocid1.vault.2", "collector", compartment, "")}, want: "name one by its OCID: ocid1.vault.1, ocid1.vault.2", pages: 1},
+		"first list":        {vaults: []ociauthtest.Vault{v(vaultID, "collector", compartment, "")}, lists: 1},
+		"third list":        {vaults: append(slices.Clone(others), v("ocid1.vault.4", "d", compartment, ""), v(vaultID, "collector", compartment, "")), lists: 3},
+		"one inactive":      {vaults: []ociauthtest.Vault{v("ocid1.vault.1", "collector", compartment, "PENDING_DELETION"), v(vaultID, "collector", compartment, "")}, lists: 1},
+		"none":              {vaults: others, want: `no vault in ` + compartment + ` of region eu-frankfurt-1 has the name "collector"`, lists: 2},
+		"other compartment": {vaults: []ociauthtest.Vault{v(vaultID, "collector", "ocid1.compartment.oc1..other", "")}, want: "no vault in", lists: 1},
+		"all inactive":      {vaults: []ociauthtest.Vault{v("ocid1.vault.1", "collector", compartment, "DELETED")}, want: "no active vault in " + compartment + ` has the name "collector": ocid1.vault.1 is DELETED`, lists: 1},
+		"several":           {vaults: []ociauthtest.Vault{v("ocid1.vault.1", "collector", compartment, ""), v("ocid1.vault.2", "collector", compartment, "")}, want: "choose one by its OCID: ocid1.vault.1, ocid1.vault.2", lists: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCloud(t, test.vaults...)
@@ -170,32 +170,32 @@ func TestVaultByName(t *testing.T) {
 			} else if !errors.Is(err, ociauth.ErrCredentials) || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error is %v", err)
 			}
-			if n := strings.Count(strings.Join(c.sent(), ","), "GET 200"); n != test.pages {
-				t.Errorf("%d pages, want %d", n, test.pages)
+			if n := strings.Count(strings.Join(c.sent(), ","), "GET 200"); n != test.lists {
+				t.Errorf("%d lists, want %d", n, test.lists)
 			}
 		})
 	}
 }
 
-// What the vault holds is checked before use, and never shown.
-func TestVaultFaults(t *testing.T) {
-	other := ociauthtest.Shared() // not the one whose fingerprint is in the vault
+// Resolve checks the content of the secrets and shows none of it.
+func TestVaultErrors(t *testing.T) {
+	other := ociauthtest.Shared() // the vault has another user's fingerprint
 	for name, test := range map[string]struct {
 		change map[string]string // to a secret's content; "-" removes it
 		auth   ociauth.Kind
 		want   []string
 	}{
-		"one is missing":      {change: map[string]string{"x-oci-fingerprint": "-"}, want: []string{"no secret x-oci-fingerprint: 404 NotAuthorizedOrNotFound", "(opc-request-id test:", "policy lets api_key from profile [DEFAULT]"}},
-		"several missing":     {change: map[string]string{"x-oci-user-ocid": "-", "x-oci-private-key": "-"}, want: []string{"no secret x-oci-user-ocid, x-oci-private-key: 404"}},
-		"swapped":             {change: map[string]string{"x-oci-user-ocid": "ocid1.tenancy.oc1..canary", "x-oci-tenancy-ocid": "ocid1.user.oc1..canary"}, want: []string{"secret x-oci-tenancy-ocid is not the OCID of a tenancy", "secret x-oci-user-ocid is not the OCID of a user"}},
-		"malformed print":     {change: map[string]string{"x-oci-fingerprint": "canary"}, want: []string{"secret x-oci-fingerprint is not 16 pairs", "secret x-oci-private-key has the fingerprint "}},
-		"other key":           {change: map[string]string{"x-oci-private-key": string(other.PEM())}, want: []string{"secret x-oci-fingerprint is not that of the key", "has the fingerprint " + other.Fingerprint}},
-		"no PEM":              {change: map[string]string{"x-oci-private-key": "canary"}, want: []string{"secret x-oci-private-key: it is not PEM"}},
-		"locked key":          {change: map[string]string{"x-oci-private-key": encrypted(t, vaultUser(), "canary")}, want: []string{"secret x-oci-private-key: it is encrypted, and there is no place for its passphrase"}},
-		"strange region":      {change: map[string]string{"x-oci-region": "canary.example.com"}, want: []string{"secret x-oci-region is not a region's name"}},
-		"vault by vault":      {auth: ociauth.FromVault, want: []string{"cannot be the way to the vault itself"}},
-		"no way to vault":     {auth: ociauth.SecurityToken, want: []string{"to reach the vault: profile [DEFAULT]", "no security_token_file"}},
-		"way of unknown kind": {auth: "magic", want: []string{"to reach the vault: unknown kind"}},
+		"one is missing":         {change: map[string]string{"x-oci-fingerprint": "-"}, want: []string{"no secret x-oci-fingerprint: 404 NotAuthorizedOrNotFound", "(opc-request-id test:", "policy lets api_key from profile [DEFAULT]"}},
+		"several missing":        {change: map[string]string{"x-oci-user-ocid": "-", "x-oci-private-key": "-"}, want: []string{"no secret x-oci-user-ocid, x-oci-private-key: 404"}},
+		"swapped":                {change: map[string]string{"x-oci-user-ocid": "ocid1.tenancy.oc1..canary", "x-oci-tenancy-ocid": "ocid1.user.oc1..canary"}, want: []string{"secret x-oci-tenancy-ocid is not the OCID of a tenancy", "secret x-oci-user-ocid is not the OCID of a user"}},
+		"malformed fingerprint":  {change: map[string]string{"x-oci-fingerprint": "canary"}, want: []string{"secret x-oci-fingerprint is not 16 pairs", "secret x-oci-private-key has the fingerprint "}},
+		"other key":              {change: map[string]string{"x-oci-private-key": string(other.PEM())}, want: []string{"secret x-oci-fingerprint is that of another key", "has the fingerprint " + other.Fingerprint}},
+		"no PEM":                 {change: map[string]string{"x-oci-private-key": "canary"}, want: []string{"secret x-oci-private-key: not a PEM file"}},
+		"encrypted key":          {change: map[string]string{"x-oci-private-key": encrypted(t, vaultUser(), "canary")}, want: []string{"secret x-oci-private-key: the private key is encrypted: store it in the vault without a passphrase"}},
+		"malformed region":       {change: map[string]string{"x-oci-region": "canary.example.com"}, want: []string{"secret x-oci-region is not a region's name"}},
+		"vault from vault":       {auth: ociauth.FromVault, want: []string{"the credentials that read the vault cannot come from a vault"}},
+		"no session for vault":   {auth: ociauth.SecurityToken, want: []string{"credentials that read the vault: profile [DEFAULT]", "no security_token_file"}},
+		"unknown kind for vault": {auth: "magic", want: []string{"credentials that read the vault: unknown kind"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			secrets := vaultUser().Secrets("x-")
@@ -212,26 +212,26 @@ func TestVaultFaults(t *testing.T) {
 			}
 			for _, want := range test.want {
 				if !strings.Contains(err.Error(), want) {
-					t.Errorf("%q is missing in: %v", want, err)
+					t.Errorf("error does not contain %q: %v", want, err)
 				}
 			}
 			if strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "\n") {
-				t.Errorf("a secret, or a second line: %v", err)
+				t.Errorf("error contains a secret or a line break: %v", err)
 			}
 		})
 	}
 }
 
-func TestVaultAnswers(t *testing.T) {
+func TestVaultRetries(t *testing.T) {
 	for name, test := range map[string]struct {
 		fault    ociauthtest.Fault
-		want     string // in the error; empty means success
+		want     string // part of the error; empty means success
 		requests int
 	}{
 		"throttled":      {fault: ociauthtest.Fault{Status: 429, Code: "TooManyRequests", Times: 2}, requests: 7},
-		"cut":            {fault: ociauthtest.Fault{Reset: true}, requests: 6},
+		"reset":          {fault: ociauthtest.Fault{Reset: true}, requests: 6},
 		"truncated":      {fault: ociauthtest.Fault{Truncate: true}, requests: 6},
-		"one breaks":     {fault: ociauthtest.Fault{On: ociauthtest.On("", "oci-fingerprint"), Status: 500, Code: "InternalServerError", Times: ociauthtest.Forever}, want: "read secret oci-fingerprint: 500 InternalServerError", requests: 7},
+		"one fails":      {fault: ociauthtest.Fault{On: ociauthtest.On("", "oci-fingerprint"), Status: 500, Code: "InternalServerError", Times: ociauthtest.Forever}, want: "read secret oci-fingerprint: 500 InternalServerError", requests: 7},
 		"unknown caller": {fault: ociauthtest.Fault{Status: 401, Code: "NotAuthenticated", Times: ociauthtest.Forever}, want: "401 NotAuthenticated: a scripted fault", requests: 5},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -253,11 +253,11 @@ func TestVaultAnswers(t *testing.T) {
 	}
 }
 
-func TestVaultCalls(t *testing.T) {
+func TestVaultCancelled(t *testing.T) {
 	c := newCloud(t)
 	c.Latency = func(*http.Request) time.Duration { return 200 * time.Millisecond }
 	ctx, cancel := context.WithCancelCause(t.Context())
-	cause := errors.New("enough")
+	cause := errors.New("cancelled by the test")
 	time.AfterFunc(30*time.Millisecond, func() { cancel(cause) })
 	start := time.Now()
 	_, err := ociauth.Resolve(ctx, c.options)
@@ -265,12 +265,12 @@ func TestVaultCalls(t *testing.T) {
 		t.Errorf("error is %v", err)
 	}
 	if took := time.Since(start); took > 150*time.Millisecond {
-		t.Errorf("the end was heeded after %v", took)
+		t.Errorf("Resolve returned %v after the start", took)
 	}
 }
 
-// All secrets are asked for before any is answered.
-func TestSecretsAreReadAtOnce(t *testing.T) {
+// The secrets are read in parallel: all requests arrive before the first response.
+func TestSecretsAreReadInParallel(t *testing.T) {
 	c := newCloud(t)
 	const calls = 5
 	arrived := make(chan struct{}, calls)
@@ -282,13 +282,13 @@ func TestSecretsAreReadAtOnce(t *testing.T) {
 		close(all)
 	}()
 	serve := c.Serve
-	c.Serve = func(r *http.Request, body []byte) ociauthtest.Answer {
+	c.Serve = func(r *http.Request, body []byte) ociauthtest.Response {
 		arrived <- struct{}{}
 		select {
 		case <-all:
 			return serve(r, body)
 		case <-time.After(5 * time.Second):
-			return ociauthtest.Failure(http.StatusBadRequest, "Alone", "the others did not come")
+			return ociauthtest.ErrorResponse(http.StatusBadRequest, "Timeout", "the other requests did not arrive")
 		}
 	}
 	if _, err := ociauth.Resolve(t.Context(), c.options); err != nil {
@@ -296,8 +296,8 @@ func TestSecretsAreReadAtOnce(t *testing.T) {
 	}
 }
 
-// The SDK can be told to print all it receives; not while that is a key.
-func TestDumpIsRefused(t *testing.T) {
+// Resolve refuses to receive a key while the SDK's debug log would print it.
+func TestDebugLogIsRefused(t *testing.T) {
 	c := newCloud(t)
 	for level, refused := range map[string]bool{"v": true, "VERBOSE": true, "1": true, "debug": true, "info": false, "": false} {
 		t.Setenv("OCI_GO_SDK_DEBUG", level)
@@ -317,35 +317,35 @@ func TestDumpIsRefused(t *testing.T) {
 	}
 }
 
-// TestCanary runs in a process of its own all that fails and prints, with each
-// level of the SDK's log, and looks for a part of the key in what comes out.
+// TestCanary runs printAll in another process with each level of the SDK's log,
+// and looks for a part of the key in the output.
 func TestCanary(t *testing.T) {
 	if config := os.Getenv("CANARY_CONFIG"); config != "" {
-		leak(config, os.Getenv("CANARY_URL"))
+		printAll(config, os.Getenv("CANARY_URL"))
 		return
 	}
 	c := newCloud(t)
 	pem := strings.Split(string(c.id.PEM()), "\n")
-	sent := base64.StdEncoding.EncodeToString(c.id.PEM()) // as the vault sends it
+	sent := base64.StdEncoding.EncodeToString(c.id.PEM()) // as in the vault's response
 	canaries := []string{pem[1], pem[5], sent[200:250], c.id.Key.D.String(), fmt.Sprintf("%x", c.id.Key.D)}
 	for _, level := range []string{"null", "info", "debug", "verbose"} {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCanary$")
 		cmd.Env = append(os.Environ(), "GOTRACEBACK=all", "OCI_GO_SDK_DEBUG="+level,
 			"CANARY_CONFIG="+c.options.ConfigFile, "CANARY_URL="+c.url)
-		out, _ := cmd.CombinedOutput() // it ends in a panic
+		out, _ := cmd.CombinedOutput() // it ends with a panic
 		if !strings.Contains(string(out), "panic: vault from "+vaultID) && (level == "null" || level == "info") {
 			t.Errorf("level %s: no panic in %s", level, out)
 		}
 		for _, canary := range canaries {
 			if strings.Contains(string(out), canary) {
-				t.Errorf("level %s: a part of the key was printed", level)
+				t.Errorf("level %s: the output has a part of the key", level)
 			}
 		}
 	}
 }
 
-// leak does what could print the key, ending in a panic.
-func leak(config, url string) {
+// printAll prints errors and credentials in many ways, and ends with a panic.
+func printAll(config, url string) {
 	o := ociauth.Options{
 		Kind: ociauth.FromVault, ConfigFile: config,
 		Vault: ociauth.Vault{ID: vaultID, Region: "eu-frankfurt-1", SecretsEndpoint: url},

@@ -1,10 +1,10 @@
-// Package ociclient makes the clients of the OCI SDK behave: one HTTP request
-// a call, cancelled when its context is, within a time limit, signed with a key
-// and the token that belongs to it, and errors that say in one line what the
-// service answered.
+// Package ociclient changes how clients of the OCI SDK make calls: a call is
+// one HTTP request, ends with its context or its time limit, and is signed with
+// a key and the token that names this key. Errors say in one line how the
+// service responded.
 //
-// It does not know any service's operations, nor how often a call is worth
-// repeating: the packages that make the calls do.
+// The package knows no operations of a service. Callers decide which calls to
+// repeat.
 package ociclient
 
 import (
@@ -12,28 +12,35 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"sync/atomic"
 	"time"
 
 	"github.com/oracle/oci-go-sdk/v65/common"
+
+	"polisen-events-collector/pkg/address"
+	"polisen-events-collector/pkg/retry"
 )
 
-// Options says how a client reaches its service.
+// DefaultRetry makes five attempts with about eight seconds of delay between
+// them.
+var DefaultRetry = retry.Policy{Attempts: 5, Base: 500 * time.Millisecond, Max: 30 * time.Second, Jitter: 0.5}
+
+// Options configures a client.
 type Options struct {
-	// Endpoint replaces the region's address, such as http://127.0.0.1:8080.
-	// Empty leaves it. Plain http is refused unless the host is loopback.
+	// Endpoint is used instead of the region's address, such as
+	// http://127.0.0.1:8080. If it is empty, the address stays. Plain http is
+	// accepted only for loopback hosts.
 	Endpoint string
-	// Transport carries the requests; nil means a new NewTransport.
+	// Transport sends the requests; nil means a new [NewTransport].
 	Transport http.RoundTripper
-	// Requests counts the requests sent, if not nil.
+	// Requests, if not nil, counts the requests that were sent.
 	Requests *atomic.Int64
 }
 
-// NewTransport returns a transport fit for the object store's parallel calls:
-// connections are kept for reuse, and bodies arrive as they are stored, never
-// decompressed on the way.
+// NewTransport returns a transport for many parallel calls to one service. It
+// keeps their connections for reuse and does not decompress bodies, so that a
+// body matches its checksum.
 func NewTransport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = t.MaxIdleConns // all calls go to one host
@@ -41,10 +48,14 @@ func NewTransport() *http.Transport {
 	return t
 }
 
-// Configure makes client send one request a call, signed with keys: the SDK's
-// own retries (up to 8 tries, deaf to Retry-After) and circuit breaker are off,
-// PUT does not wait for a "100 Continue", and redirects are errors. Calls must
-// go through Try.
+// Configure makes client send one request per call, signed with keys. All calls
+// must then be made through [Try].
+//
+// It turns off the SDK's retries, which ignore Retry-After, and its circuit
+// breaker, which fails calls without sending them
+// (https://github.com/oracle/oci-go-sdk/blob/v65.129.0/common/retry.go,
+// circuit_breaker.go). A PUT does not wait for "100 Continue", and a redirect
+// is an error.
 func Configure(client *common.BaseClient, keys common.KeyProvider, o Options) error {
 	if o.Endpoint != "" {
 		if err := checkEndpoint(o.Endpoint); err != nil {
@@ -52,8 +63,8 @@ func Configure(client *common.BaseClient, keys common.KeyProvider, o Options) er
 		}
 		client.Host = o.Endpoint
 	}
-	once := common.NoRetryPolicy()
-	client.Configuration.RetryPolicy = &once
+	noRetry := common.NoRetryPolicy()
+	client.Configuration.RetryPolicy = &noRetry
 	client.Configuration.CircuitBreaker = nil
 	client.Interceptor = func(r *http.Request) error {
 		r.Header.Del("Expect")
@@ -65,37 +76,35 @@ func Configure(client *common.BaseClient, keys common.KeyProvider, o Options) er
 	}
 	d := NewDispatcher(transport, o.Requests)
 	d.keys = keys
-	client.HTTPClient, client.Signer = d, unsigned{}
+	client.HTTPClient, client.Signer = d, noSigner{}
 	return nil
 }
 
+// checkEndpoint returns an error unless endpoint is a web URL with only a scheme
+// and a host.
 func checkEndpoint(endpoint string) error {
-	u, err := url.Parse(endpoint)
+	u, err := address.ParseHTTP(endpoint)
 	if err != nil {
-		return fmt.Errorf("endpoint %q: %w", endpoint, err)
+		return fmt.Errorf("service endpoint: %w", err)
 	}
-	ip, _ := netip.ParseAddr(u.Hostname())
-	loopback := ip.IsLoopback() || u.Hostname() == "localhost"
-	switch {
-	case u.Scheme != "https" && (u.Scheme != "http" || !loopback):
-		return fmt.Errorf("endpoint %q: must begin with https:// (http:// is for loopback hosts only)", endpoint)
-	case u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil || u.Fragment != "":
-		return fmt.Errorf("endpoint %q: must be a scheme and a host alone", endpoint)
+	if u.Path != "" || u.RawQuery != "" {
+		return fmt.Errorf("service endpoint %q: the URL must not have a path or a query", endpoint)
 	}
 	return nil
 }
 
-// attemptKey is where a context carries the attempt's own context to the
-// dispatcher. The SDK itself must not see a context end: its watch on it races
-// with the request (common.Retry writes the response while the caller, its
-// context done, reads it).
+// attemptKey is the key of a context value: the context under which the
+// Dispatcher sends a request. The SDK gets a context that never ends. If its
+// own context ended during a request, there would be a data race: a goroutine
+// of common.Retry writes the response while the function returns it
+// (https://github.com/oracle/oci-go-sdk/blob/v65.129.0/common/retry.go).
 type attemptKey struct{}
 
-var errTimeout = errors.New("no complete answer in time")
+var errTimeout = errors.New("no complete response within the time limit")
 
-// Try runs op, which makes SDK calls with the context it is given and consumes
-// their bodies, and ends it after timeout. The error is an *Error, except that
-// once ctx is done it wraps context.Cause(ctx).
+// Try calls op, which makes SDK calls with the context it gets and reads their
+// bodies, and cancels it after timeout. The error is an [*Error], or wraps
+// context.Cause(ctx) if ctx is done.
 func Try[T any](ctx context.Context, timeout time.Duration, op func(context.Context) (T, error)) (T, error) {
 	attempt, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -115,27 +124,28 @@ func Try[T any](ctx context.Context, timeout time.Duration, op func(context.Cont
 	return v, &Error{cause: err}
 }
 
-// Dispatcher sends requests for the SDK: under the context of their Try, and
-// with an *Error in place of any response that is not a success.
+// Dispatcher is the HTTP client of an SDK client. It sends each request under
+// the context of its [Try], and returns an [*Error] for any response that is
+// not a success.
 type Dispatcher struct {
 	client   http.Client
 	requests *atomic.Int64
-	keys     common.KeyProvider // signs the requests; nil sends them as they are
+	keys     common.KeyProvider // nil if it does not sign requests
 }
 
-// NewDispatcher returns a dispatcher over transport, which counts the requests
-// if requests is not nil. It signs none.
+// NewDispatcher returns a dispatcher that sends requests through transport
+// without signing them. It counts them in requests, unless that is nil.
 func NewDispatcher(transport http.RoundTripper, requests *atomic.Int64) *Dispatcher {
-	// A redirected request would not be signed for where it ends up.
-	none := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Dispatcher{client: http.Client{Transport: transport, CheckRedirect: none}, requests: requests}
+	// A redirected request would still have the signature for the first host.
+	noRedirects := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Dispatcher{client: http.Client{Transport: transport, CheckRedirect: noRedirects}, requests: requests}
 }
 
-// Do sends r, whose context must come from Try.
+// Do sends r, whose context must come from [Try].
 func (d *Dispatcher) Do(r *http.Request) (*http.Response, error) {
 	attempt, ok := r.Context().Value(attemptKey{}).(context.Context)
 	if !ok {
-		return nil, errors.New("the call was not made through Try")
+		return nil, errors.New("the call was not made through ociclient.Try")
 	}
 	r = r.WithContext(attempt)
 	if d.keys != nil {
@@ -149,7 +159,7 @@ func (d *Dispatcher) Do(r *http.Request) (*http.Response, error) {
 	resp, err := d.client.Do(r)
 	if err != nil {
 		if ue, ok := errors.AsType[*url.Error](err); ok {
-			err = ue.Err // the operation is named elsewhere, and better than by its URL
+			err = ue.Err // without the URL: callers name the operation
 		}
 		return nil, err
 	}

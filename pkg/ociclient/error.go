@@ -11,29 +11,33 @@ import (
 	"time"
 
 	"polisen-events-collector/pkg/retry"
+	"polisen-events-collector/pkg/text"
 )
 
-// Error is a call that failed: with the service's answer, or without one.
+// Error is a failed call. Either the service responded with an error or there
+// was no complete response.
 type Error struct {
-	// Status is the answer's HTTP status; 0 if there was no complete answer.
+	// Status is the HTTP status; 0 if there was no complete response.
 	Status int
-	// Code and Message are the service's own. Both are empty if the answer was
-	// not from the service (a proxy's page) or had no body (to a HEAD).
+	// Code and Message are the service's error
+	// (https://docs.oracle.com/iaas/Content/API/References/apierrors.htm).
+	// They are empty if the response had no body, as to HEAD, or came from
+	// something else, such as a proxy.
 	Code, Message string
-	// RequestID is the opc-request-id by which Oracle's support finds the call.
+	// RequestID is the opc-request-id, by which Oracle's support finds the call.
 	RequestID string
 
-	after  time.Duration
-	skew   time.Duration // the service's clock less ours
-	cause  error         // why there is no answer
-	unsent bool          // the request could not be signed, which is what cause is about
+	after    time.Duration // of the Retry-After header
+	skew     time.Duration // the service's clock minus this machine's
+	cause    error         // why there is no response
+	unsigned bool          // cause is a failure to sign the request
 }
 
-// maxErrorBody bounds what is read of an error's body; the services' own are
-// below 1 KiB.
+// maxErrorBody bounds how much of an error response is read. Those of the
+// services are shorter than 1 KiB.
 const maxErrorBody = 64 << 10
 
-// readError makes an error of a response that is not a success.
+// readError returns the Error for a response that is not a success.
 func readError(resp *http.Response) *Error {
 	now := retry.System.Now()
 	e := &Error{
@@ -44,60 +48,62 @@ func readError(resp *http.Response) *Error {
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		e.skew = date.Sub(now)
 	}
-	var answer struct{ Code, Message string }
+	var content struct{ Code, Message string }
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
-	if err == nil && json.Unmarshal(body, &answer) == nil {
-		e.Code, e.Message = answer.Code, answer.Message
+	if err == nil && json.Unmarshal(body, &content) == nil {
+		e.Code, e.Message = content.Code, content.Message
 	}
 	if resp.StatusCode < http.StatusBadRequest {
-		e.Message = "not an answer of the service: check the endpoint and the proxy"
+		e.Message = "the response is not from the service: check the endpoint and the proxy"
 	}
 	return e
 }
 
-// minSkew is the clock difference worth telling of: the service refuses
-// requests that are more than five minutes off.
+// minSkew is the clock difference that an error mentions. The services reject
+// requests whose date is more than five minutes off
+// (https://docs.oracle.com/iaas/Content/API/Concepts/signingrequests.htm).
 const minSkew = 4 * time.Minute
 
-// Error says what happened in one line.
+// Error describes the failure in one line.
 func (e *Error) Error() string {
 	if e.cause != nil {
-		return oneLine(e.cause.Error())
+		return shorten(e.cause.Error())
 	}
 	var b strings.Builder
 	if e.Code != "" {
-		fmt.Fprintf(&b, "%d %s", e.Status, e.Code)
+		fmt.Fprintf(&b, "%d %s", e.Status, shorten(e.Code))
 	} else {
 		fmt.Fprintf(&b, "%d %s", e.Status, http.StatusText(e.Status))
 	}
 	if e.Message != "" {
-		b.WriteString(": " + oneLine(e.Message))
+		fmt.Fprintf(&b, ": %s", shorten(e.Message))
 	}
 	if e.RequestID != "" {
-		b.WriteString(" (opc-request-id " + oneLine(e.RequestID) + ")")
+		fmt.Fprintf(&b, " (opc-request-id %s)", shorten(e.RequestID))
 	}
-	if e.Status == http.StatusUnauthorized && e.skew.Abs() >= minSkew {
-		side := "behind"
-		if e.skew < 0 {
-			side = "ahead of"
+	if skew := e.skew.Abs().Round(time.Second); e.Status == http.StatusUnauthorized && e.skew.Abs() >= minSkew {
+		if e.skew > 0 {
+			fmt.Fprintf(&b, "; this machine's clock is %v behind the service's: set it", skew)
+		} else {
+			fmt.Fprintf(&b, "; this machine's clock is %v ahead of the service's: set it", skew)
 		}
-		fmt.Fprintf(&b, "; this machine's clock is %v %s the service's: correct it", e.skew.Abs().Round(time.Second), side)
 	}
 	return b.String()
 }
 
-// Unwrap returns the reason why there was no answer, if so.
+// Unwrap returns the reason why there was no response, or nil.
 func (e *Error) Unwrap() error { return e.cause }
 
-// RetryAfter returns the service's wish for the time until the next try.
+// RetryAfter returns the least delay before the next attempt that the service
+// asked for, or 0.
 func (e *Error) RetryAfter() time.Duration { return e.after }
 
-// Transient reports whether the call may well succeed if it is made again:
-// there was no answer, or one of 429 or 5xx other than 501. The call may have
-// taken effect all the same. A failure to sign is not: the keys' provider has
-// tried what there is to try.
+// Transient reports whether the same call may succeed later: there was no
+// response, or it was 429 or 5xx except 501. The failed call may still have
+// taken effect. A failure to sign is not transient, since the key provider
+// makes its own attempts.
 func (e *Error) Transient() bool {
-	if e.unsent {
+	if e.unsigned {
 		return false
 	}
 	if e.cause != nil {
@@ -108,17 +114,15 @@ func (e *Error) Transient() bool {
 		e.Status >= http.StatusInternalServerError && e.Status != http.StatusNotImplemented
 }
 
-// oneLine makes foreign text fit for a line of a log: no control characters,
-// at most 300 bytes or so.
-func oneLine(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > 300 {
-		s = strings.ToValidUTF8(s[:300], "") + "..."
+// maxText is the length in bytes to which shorten cuts a text.
+const maxText = 300
+
+// shorten returns s as one line that is safe to log and not much longer than
+// maxText.
+func shorten(s string) string {
+	s = text.OneLine(s)
+	if len(s) > maxText {
+		s = strings.ToValidUTF8(s[:maxText], "") + "..."
 	}
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return -1
-		}
-		return r
-	}, s)
+	return s
 }

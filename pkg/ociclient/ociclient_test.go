@@ -20,7 +20,7 @@ import (
 	"polisen-events-collector/pkg/ociclient"
 )
 
-// client returns a real client of the SDK whose service is at url.
+// client returns a configured SDK client for the service at url.
 func client(t *testing.T, url string, o ociclient.Options) objectstorage.ObjectStorageClient {
 	t.Helper()
 	id := ociauthtest.Shared()
@@ -46,7 +46,7 @@ func namespace(ctx context.Context, c objectstorage.ObjectStorageClient) (string
 	})
 }
 
-func TestAnswers(t *testing.T) {
+func TestErrorResponses(t *testing.T) {
 	const id = " (opc-request-id abc)"
 	for name, test := range map[string]struct {
 		status    int
@@ -62,10 +62,10 @@ func TestAnswers(t *testing.T) {
 		"broken":          {status: 500, body: `{"code":"InternalServerError","message":"oops"}`, text: "500 InternalServerError: oops" + id, code: "InternalServerError", transient: true},
 		"proxy's page":    {status: 502, body: "<html>canary</html>", text: "502 Bad Gateway" + id, transient: true},
 		"not implemented": {status: 501, body: `{"code":"MethodNotImplemented"}`, text: "501 MethodNotImplemented" + id, code: "MethodNotImplemented"},
-		"not found":       {status: 404, body: `{"code":"NotFound","message":"line one\nline\u0007 two"}`, text: "404 NotFound: line one line two" + id, code: "NotFound"},
-		"endless message": {status: 400, body: `{"code":"X","message":"` + strings.Repeat("å", 1000) + `"}`, text: "400 X: " + strings.Repeat("å", 150) + "..." + id, code: "X"},
-		"endless body":    {status: 500, body: strings.Repeat("x", 1<<20), text: "500 Internal Server Error" + id, transient: true},
-		"redirect":        {status: 302, header: map[string]string{"Location": "https://example.com"}, text: "302 Found: not an answer of the service: check the endpoint and the proxy" + id},
+		"not found":       {status: 404, body: `{"code":"NotFound","message":"line one\nline\u0007 two"}`, text: "404 NotFound: line one; line  two" + id, code: "NotFound"},
+		"long message":    {status: 400, body: `{"code":"X","message":"` + strings.Repeat("å", 1000) + `"}`, text: "400 X: " + strings.Repeat("å", 150) + "..." + id, code: "X"},
+		"long body":       {status: 500, body: strings.Repeat("x", 1<<20), text: "500 Internal Server Error" + id, transient: true},
+		"redirect":        {status: 302, header: map[string]string{"Location": "https://example.com"}, text: "302 Found: the response is not from the service: check the endpoint and the proxy" + id},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -93,7 +93,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-func TestNoAnswer(t *testing.T) {
+func TestNoResponse(t *testing.T) {
 	t.Run("refused", func(t *testing.T) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -123,13 +123,13 @@ func TestNoAnswer(t *testing.T) {
 			return struct{}{}, err
 		})
 		e, ok := errors.AsType[*ociclient.Error](err)
-		if !ok || !e.Transient() || errors.Is(err, context.DeadlineExceeded) || e.Error() != "no complete answer in time (20ms)" {
+		if !ok || !e.Transient() || errors.Is(err, context.DeadlineExceeded) || e.Error() != "no complete response within the time limit (20ms)" {
 			t.Errorf("error is %v", err)
 		}
 	})
 	t.Run("cancelled", func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
-		cause := errors.New("enough")
+		cause := errors.New("cancelled by the test")
 		time.AfterFunc(20*time.Millisecond, func() { cancel(cause) })
 		if _, err := namespace(ctx, client(t, slow.URL, ociclient.Options{})); !errors.Is(err, cause) {
 			t.Errorf("error is %v", err)
@@ -143,7 +143,7 @@ func TestNoAnswer(t *testing.T) {
 	})
 }
 
-func TestAnswerCutOff(t *testing.T) {
+func TestTruncatedResponse(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		fmt.Fprint(w, `"names`)
@@ -155,14 +155,14 @@ func TestAnswerCutOff(t *testing.T) {
 	}
 }
 
-// Parallel calls find their connections again.
-func TestConnectionsAreKept(t *testing.T) {
+// Parallel calls reuse the connections of earlier ones.
+func TestConnectionReuse(t *testing.T) {
 	const calls = 32
 	var opened atomic.Int64
 	var round atomic.Pointer[sync.WaitGroup]
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		round.Load().Done()
-		round.Load().Wait() // all calls of a round are under way at once
+		round.Load().Wait() // until all calls of the round have arrived
 		fmt.Fprint(w, `"namespace"`)
 	}))
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
@@ -187,7 +187,7 @@ func TestConnectionsAreKept(t *testing.T) {
 		}
 		wg.Wait()
 	}
-	if n := opened.Load(); n > calls+2 { // a connection may come back a moment after its answer
+	if n := opened.Load(); n > calls+2 { // a connection may become idle just after its response was read
 		t.Errorf("%d connections for rounds of %d calls", n, calls)
 	}
 }

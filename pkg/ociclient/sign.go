@@ -9,68 +9,77 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/common"
 )
 
-// unsigned stands in for the SDK's signer, which asks for the key and for its
-// name one after the other: when a principal renews both in between, the
-// service refuses the request. And it asks without a context, while a renewal
-// may take its time. So the dispatcher signs.
-type unsigned struct{}
+// noSigner replaces the SDK's signer; the Dispatcher signs instead.
+//
+// The SDK's signer gets the key ID and the key with two calls. If a principal
+// renews both in between, the service rejects the request
+// (https://github.com/oracle/oci-go-sdk/blob/v65.129.0/common/http_signer.go).
+// Nor does it have a context to end a renewal that takes too long.
+type noSigner struct{}
 
-func (unsigned) Sign(*http.Request) error { return nil }
+// Sign does nothing.
+func (noSigner) Sign(*http.Request) error { return nil }
 
-// pair is a key and what names it.
-type pair struct {
+// keyPair is a key and its key ID.
+type keyPair struct {
 	id  string
 	key *rsa.PrivateKey
 }
 
-var _ common.KeyProvider = pair{}
+var _ common.KeyProvider = keyPair{}
 
-func (p pair) KeyID() (string, error)                  { return p.id, nil }
-func (p pair) PrivateRSAKey() (*rsa.PrivateKey, error) { return p.key, nil }
+// KeyID returns the key ID.
+func (p keyPair) KeyID() (string, error) { return p.id, nil }
 
-// sign signs r, whose context ends the wait for the keys.
+// PrivateRSAKey returns the key.
+func (p keyPair) PrivateRSAKey() (*rsa.PrivateKey, error) { return p.key, nil }
+
+// sign signs r with the provider's key. It waits for the provider no longer
+// than r's context.
 func sign(r *http.Request, keys common.KeyProvider) error {
-	p, err := getPair(r.Context(), keys)
+	p, err := getKeyPair(r.Context(), keys)
 	if err != nil {
 		return err
 	}
-	// An object's PUT is signed without its body
-	// (docs.oracle.com/iaas/Content/API/Concepts/signingrequests.htm).
-	hashed := func(r *http.Request) bool { return r.Method == http.MethodPost }
-	signer := common.RequestSignerWithBodyHashingPredicate(p, common.DefaultGenericHeaders(), common.DefaultBodyHeaders(), hashed)
+	// The signature of an object's PUT does not cover the body
+	// (https://docs.oracle.com/iaas/Content/API/Concepts/signingrequests.htm).
+	signsBody := func(r *http.Request) bool { return r.Method == http.MethodPost }
+	signer := common.RequestSignerWithBodyHashingPredicate(p, common.DefaultGenericHeaders(), common.DefaultBodyHeaders(), signsBody)
 	if err := signer.Sign(r); err != nil {
-		return &Error{cause: fmt.Errorf("sign the request: %w", err), unsent: true}
+		return &Error{cause: fmt.Errorf("sign the request: %w", err), unsigned: true}
 	}
 	return nil
 }
 
-// getPair returns a key and its name as they belong together. After ctx it
-// waits no longer: the keys are renewed for whoever asks next.
-func getPair(ctx context.Context, keys common.KeyProvider) (pair, error) {
+// getKeyPair returns a key with its key ID. If ctx ends first, it returns at
+// once; the provider finishes its renewal in the background.
+func getKeyPair(ctx context.Context, keys common.KeyProvider) (keyPair, error) {
 	type result struct {
-		pair
+		keyPair
 		err error
 	}
-	got := make(chan result, 1)
+	done := make(chan result, 1)
 	go func() {
-		p, err := matching(keys)
-		got <- result{p, err}
+		p, err := readKeyPair(keys)
+		done <- result{p, err}
 	}()
 	select {
-	case r := <-got:
+	case r := <-done:
 		if r.err != nil {
-			return pair{}, &Error{cause: fmt.Errorf("get the key to sign with: %w", r.err), unsent: true}
+			return keyPair{}, &Error{cause: fmt.Errorf("get the signing key: %w", r.err), unsigned: true}
 		}
-		return r.pair, nil
+		return r.keyPair, nil
 	case <-ctx.Done():
-		return pair{}, fmt.Errorf("get the key to sign with: %w", ctx.Err())
+		return keyPair{}, fmt.Errorf("get the signing key: %w", ctx.Err())
 	}
 }
 
-func matching(keys common.KeyProvider) (pair, error) {
+// readKeyPair reads the key ID before and after the key until both are the
+// same, so that the key was not renewed in between.
+func readKeyPair(keys common.KeyProvider) (keyPair, error) {
 	id, err := keys.KeyID()
 	for err == nil {
-		var p pair
+		var p keyPair
 		if p.key, err = keys.PrivateRSAKey(); err != nil {
 			break
 		}
@@ -79,5 +88,5 @@ func matching(keys common.KeyProvider) (pair, error) {
 		}
 		id = p.id
 	}
-	return pair{}, err
+	return keyPair{}, err
 }

@@ -20,21 +20,21 @@ import (
 	"polisen-events-collector/pkg/ociclient"
 )
 
-// renewing is a principal whose key and token are new after every few questions.
+// renewing is a principal that renews its key and token after every few calls.
 type renewing struct {
-	asked atomic.Int64
+	calls atomic.Int64
 	keys  [2]*rsa.PrivateKey
 }
 
-func (r *renewing) generation() int64 { return r.asked.Add(1) / 5 }
+func (r *renewing) generation() int64 { return r.calls.Add(1) / 5 }
 
 func (r *renewing) KeyID() (string, error) { return fmt.Sprintf("ST$%d", r.generation()), nil }
 
 func (r *renewing) PrivateRSAKey() (*rsa.PrivateKey, error) { return r.keys[r.generation()%2], nil }
 
-// TestKeyBelongsToToken: requests are signed with a key and the token that
-// names it, however often both are renewed meanwhile.
-func TestKeyBelongsToToken(t *testing.T) {
+// TestKeyMatchesToken checks that each request is signed with the key of its
+// token, however often the principal renews both.
+func TestKeyMatchesToken(t *testing.T) {
 	keys := &renewing{keys: [2]*rsa.PrivateKey{ociauthtest.NewIdentity().Key, ociauthtest.NewIdentity().Key}}
 	var verifier ociauthtest.Verifier
 	for i := range 2000 {
@@ -62,18 +62,18 @@ func TestKeyBelongsToToken(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := keys.asked.Load(); n < 160*3 {
-		t.Errorf("the principal was asked %d times", n)
+	if n := keys.calls.Load(); n < 160*3 {
+		t.Errorf("%d calls of the principal, want 480 or more", n)
 	}
 }
 
-// principal is a provider whose renewals take their time, and then fail.
-type principal struct{ takes time.Duration }
+// principal is a provider whose renewals take some time and then fail.
+type principal struct{ delay time.Duration }
 
 var errRenewal = errors.New("the federation service is down")
 
 func (p principal) KeyID() (string, error) {
-	time.Sleep(p.takes)
+	time.Sleep(p.delay)
 	return "", errRenewal
 }
 
@@ -93,11 +93,11 @@ func TestRenewalFails(t *testing.T) {
 			return err
 		}
 		err := call(t.Context(), time.Minute, principal{})
-		if e, ok := errors.AsType[*ociclient.Error](err); !ok || e.Transient() || !errors.Is(err, errRenewal) || !strings.Contains(err.Error(), "key to sign with") {
+		if e, ok := errors.AsType[*ociclient.Error](err); !ok || e.Transient() || !errors.Is(err, errRenewal) || !strings.Contains(err.Error(), "get the signing key") {
 			t.Errorf("a failed renewal: %v", err)
 		}
 
-		slow := principal{takes: time.Hour}
+		slow := principal{delay: time.Hour}
 		start := time.Now()
 		err = call(t.Context(), time.Minute, slow)
 		if e, ok := errors.AsType[*ociclient.Error](err); !ok || !e.Transient() || time.Since(start) != time.Minute {
@@ -105,15 +105,15 @@ func TestRenewalFails(t *testing.T) {
 		}
 
 		ctx, cancel := context.WithCancelCause(t.Context())
-		cause := errors.New("enough")
+		cause := errors.New("cancelled by the test")
 		time.AfterFunc(time.Second, func() { cancel(cause) })
 		start = time.Now()
 		if err := call(ctx, time.Minute, slow); !errors.Is(err, cause) || time.Since(start) != time.Second {
 			t.Errorf("a slow renewal, cancelled: %v after %v", err, time.Since(start))
 		}
 		if n := requests.Load(); n != 0 {
-			t.Errorf("%d requests without a signature", n)
+			t.Errorf("%d unsigned requests were sent", n)
 		}
-		time.Sleep(2 * time.Hour) // lets the renewals end
+		time.Sleep(2 * time.Hour) // until the renewals have ended
 	})
 }

@@ -9,35 +9,35 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// BodyError tells that a response's body is not an array of event notices, and
-// what came in its place. Its message is one line.
+// BodyError is the error of a body that is not an array of events. Its message
+// is one line.
 type BodyError struct {
 	Kind BodyKind
-	// Offset is the byte at which it shows, after a byte order mark; zero if
-	// that does not matter.
+	// Offset is the byte at which the damage is, not counting a byte order mark;
+	// zero if it is the whole body.
 	Offset int64
-	// Excerpt is up to 80 characters of what is there, quoted; may be empty.
+	// Excerpt shows up to 80 characters of the body, quoted; it may be empty.
 	Excerpt string
-	// Err is the cause, such as a reading error; may be nil.
+	// Err is the cause, such as the error from the network; it may be nil.
 	Err error
 }
 
-// BodyKind is what came in place of an array of event notices.
+// BodyKind says what a body is if it is not an array of events.
 type BodyKind string
 
-// The kinds of bodies that are no array of event notices.
+// The kinds of bodies that are not an array of events.
 const (
-	BodyEmpty     BodyKind = "empty"
-	BodyNoEvents  BodyKind = "an array without a single event" // though the newest events were asked for
-	BodyHTML      BodyKind = "HTML, not JSON"
-	BodyNotArray  BodyKind = "JSON, but not an array"
-	BodyTruncated BodyKind = "truncated JSON"
-	BodyMalformed BodyKind = "not valid JSON"
-	BodyTrailing  BodyKind = "an array with more data after it"
-	BodyNotUTF8   BodyKind = "not valid UTF-8"
-	BodyCutShort  BodyKind = "cut short on its way"
-	BodyBadGzip   BodyKind = "damaged gzip"
-	BodyTooLarge  BodyKind = "larger than the limit of 32 MiB"
+	BodyEmpty      BodyKind = "empty"
+	BodyNoEvents   BodyKind = "an array without events" // the newest events were asked for, and there always are some
+	BodyHTML       BodyKind = "HTML, not JSON"
+	BodyNotArray   BodyKind = "JSON, but not an array"
+	BodyTruncated  BodyKind = "truncated JSON"
+	BodyMalformed  BodyKind = "not valid JSON"
+	BodyTrailing   BodyKind = "an array with more data after it"
+	BodyNotUTF8    BodyKind = "not valid UTF-8"
+	BodyIncomplete BodyKind = "incomplete"
+	BodyBadGzip    BodyKind = "damaged gzip"
+	BodyTooLarge   BodyKind = "larger than the limit of 32 MiB"
 )
 
 func (e *BodyError) Error() string {
@@ -56,31 +56,30 @@ func (e *BodyError) Error() string {
 
 func (e *BodyError) Unwrap() error { return e.Err }
 
-// sniff returns a *BodyError if text does not even begin as an array, or is no
-// UTF-8, and nil otherwise.
-func sniff(text []byte) error {
-	begin := bytes.TrimLeft(text, whiteSpace)
+// checkStart returns a *BodyError if text is not UTF-8 or does not begin with
+// an array.
+func checkStart(text []byte) error {
+	trimmed := bytes.TrimLeft(text, whiteSpace)
 	switch {
-	case len(begin) == 0:
+	case len(trimmed) == 0:
 		return &BodyError{Kind: BodyEmpty}
-	case begin[0] == '<':
-		return &BodyError{Kind: BodyHTML, Excerpt: describe(begin)}
+	case trimmed[0] == '<':
+		return &BodyError{Kind: BodyHTML, Excerpt: describe(trimmed)}
 	case !utf8.Valid(text):
-		at := invalidAt(text)
+		at := invalidUTF8(text)
 		return &BodyError{Kind: BodyNotUTF8, Offset: int64(at), Excerpt: excerpt(text[at:])}
-	case begin[0] == '[':
+	case trimmed[0] == '[':
 		return nil
+	case trimmed[0] == '{' || jsontext.Value(trimmed).IsValid(lenient...):
+		return &BodyError{Kind: BodyNotArray, Excerpt: excerpt(trimmed)}
 	}
-	if begin[0] == '{' || jsontext.Value(begin).IsValid(lenient...) {
-		return &BodyError{Kind: BodyNotArray, Excerpt: excerpt(begin)}
-	}
-	return &BodyError{Kind: BodyMalformed, Excerpt: excerpt(begin)}
+	return &BodyError{Kind: BodyMalformed, Excerpt: excerpt(trimmed)}
 }
 
 var titleElement = regexp.MustCompile(`(?is)<title[^>]*>\s*(.*?)\s*</title`)
 
-// describe shows on one line what text, which is no response, is: the title of
-// an HTML page, or the beginning of anything else.
+// describe returns one line about text: the title of an HTML page, or the
+// beginning of any other text.
 func describe(text []byte) string {
 	text = bytes.TrimSpace(text)
 	if len(text) == 0 {
@@ -92,7 +91,8 @@ func describe(text []byte) string {
 	return excerpt(text)
 }
 
-func invalidAt(text []byte) int {
+// invalidUTF8 returns the offset of the first byte that is not valid UTF-8.
+func invalidUTF8(text []byte) int {
 	at := 0
 	for at < len(text) {
 		r, size := utf8.DecodeRune(text[at:])

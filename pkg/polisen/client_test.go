@@ -27,7 +27,7 @@ const (
 	apiURL = "https://polisen.se/api/events"
 )
 
-// world is a client, the API it calls over loopback, and the clock of both.
+// world is a client, the fake API that it calls, and the clock of both.
 type world struct {
 	api      *polisentest.API
 	clock    *retrytest.Clock
@@ -39,7 +39,7 @@ type world struct {
 
 func newWorld(t *testing.T, change func(*polisen.Options)) *world {
 	t.Helper()
-	// A day ahead, so that no deadline by this clock passes in the test's time.
+	// A day ahead, so that no deadline by this clock passes while the test runs.
 	clock := retrytest.NewClock(time.Now().Add(24 * time.Hour))
 	w := &world{api: &polisentest.API{Now: clock.Now}, clock: clock}
 	server := httptest.NewServer(w.api)
@@ -109,10 +109,9 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// TestOneRequestACall has servers that make Go's transport repeat a request by
-// itself: one that closes a connection that was used before, and one that
-// offers HTTP/2.
-func TestOneRequestACall(t *testing.T) {
+// TestOneRequestPerCall has servers that make Go's transport repeat a request by
+// itself: one closes a connection that was used before, the other offers HTTP/2.
+func TestOneRequestPerCall(t *testing.T) {
 	client := func(t *testing.T, server *httptest.Server) *polisen.Client {
 		o := polisen.Options{URL: server.URL, UserAgent: agent, StateDir: t.TempDir(), MinInterval: time.Millisecond}
 		if server.TLS != nil {
@@ -128,10 +127,10 @@ func TestOneRequestACall(t *testing.T) {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			requests.Add(1)
 			mu.Lock()
-			again := used[r.RemoteAddr]
+			reused := used[r.RemoteAddr]
 			used[r.RemoteAddr] = true
 			mu.Unlock()
-			if again {
+			if reused {
 				panic(http.ErrAbortHandler)
 			}
 			_, _ = w.Write(polisentest.Body(1))
@@ -160,7 +159,7 @@ func TestOneRequestACall(t *testing.T) {
 		server.StartTLS()
 		defer server.Close()
 		if _, err := client(t, server).Fetch(t.Context(), polisen.Query{}); err != nil || proto.Load() != "HTTP/1.1" {
-			t.Errorf("spoke %v, %v; want HTTP/1.1", proto.Load(), err)
+			t.Errorf("protocol %v, %v; want HTTP/1.1", proto.Load(), err)
 		}
 	})
 }
@@ -185,7 +184,7 @@ func TestTimings(t *testing.T) {
 		}
 	}
 	if r.Timings.Wait < 30*time.Millisecond {
-		t.Errorf("waited %v for an answer that takes 30ms", r.Timings.Wait)
+		t.Errorf("waited %v for a response that takes 30ms", r.Timings.Wait)
 	}
 }
 
@@ -194,7 +193,7 @@ func TestNewClient(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		change func(*polisen.Options)
-		error  string // empty: fine
+		error  string // part of the message; empty: valid
 	}{
 		{"the API", func(*polisen.Options) {}, ""},
 		{"a longer interval", func(o *polisen.Options) { o.MinInterval = time.Minute }, ""},

@@ -1,31 +1,27 @@
 package polisen
 
-import (
-	"time"
-)
+import "time"
 
-// Event is one event notice as the API showed it.
+// Event is one event of the API, in one version.
 type Event struct {
-	// ID is the API's number for the event. Later versions of an event keep it.
+	// ID is the API's number of the event. All versions of an event have the
+	// same one.
 	ID int64
-	// Time is the event's local time: the API's datetime text with its offset.
-	// Its calendar date (Year, Month, Day as they stand) is the event's own
-	// local date.
+	// Time is the event's local time, from the API's datetime and its UTC
+	// offset. Its Year, Month and Day are the event's own local date.
 	Time time.Time
-	// Raw is the notice verbatim, compacted to one line: key order, escapes
-	// and number text are the API's. It is valid JSON and valid UTF-8 and is
-	// shared: do not change it.
+	// Raw is the event's JSON on one line: verbatim except for the white space
+	// between tokens. It is valid UTF-8. It is shared, so it must not be
+	// changed.
 	Raw []byte
-	// Fingerprint is that of Raw, by the function of this name.
+	// Fingerprint is [Fingerprint] of Raw.
 	Fingerprint string
 }
 
-// Rejected is an item that the API sent among the events but that cannot be
-// one, for want of an integer id or a readable datetime.
+// Rejected is an item of a response that is not an event: it has no integer id
+// or no valid datetime.
 type Rejected struct {
-	// Reason says what is wrong with the item, for people.
-	Reason string
-	// Raw is the item verbatim, compacted to one line. It is valid JSON and
-	// valid UTF-8 and is shared: do not change it.
+	Reason string // one line, for messages
+	// Raw is the item's JSON, in the form of [Event].Raw.
 	Raw []byte
 }

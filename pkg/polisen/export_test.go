@@ -5,11 +5,12 @@ import (
 	"net/http"
 )
 
-// TransportTrusting is the client's own transport, trusting a test server.
+// TransportTrusting returns the client's default transport, which also trusts the
+// certificate of a test server.
 func TransportTrusting(c *x509.Certificate) http.RoundTripper {
 	t := newTransport()
 	t.TLSClientConfig.RootCAs = x509.NewCertPool()
 	t.TLSClientConfig.RootCAs.AddCert(c)
-	t.TLSClientConfig.ServerName = "example.com" // which httptest's certificate is for
+	t.TLSClientConfig.ServerName = "example.com" // the name in httptest's certificate
 	return t
 }

@@ -58,8 +58,8 @@ func TestFetch(t *testing.T) {
 	}
 }
 
-// TestFetchQuery has answers without events, which are fine for all but the
-// newest.
+// TestFetchQuery has responses without events. They are valid except for the
+// newest events.
 func TestFetchQuery(t *testing.T) {
 	query := polisen.Query{DateTime: "2018-03-05 21", Locations: []string{"Järfälla", "Luleå"}}
 	const encoded = "DateTime=2018-03-05%2021&locationname=J%C3%A4rf%C3%A4lla;Lule%C3%A5"
@@ -99,10 +99,10 @@ func TestFetchFaults(t *testing.T) {
 	repeat := func(a polisentest.Answer) []polisentest.Answer { return []polisentest.Answer{a, a, a, a} }
 	for _, tt := range []struct {
 		name    string
-		script  []polisentest.Answer // then a good answer
+		script  []polisentest.Answer // then a valid response
 		within  time.Duration        // deadline; zero means none
 		sleeps  []time.Duration
-		want    string // the failure; empty for success
+		want    string // status, kind of body, or "other"; empty: success
 		wantIs  error
 		message string
 	}{
@@ -111,8 +111,8 @@ func TestFetchFaults(t *testing.T) {
 			name: "a different fault each time", sleeps: []time.Duration{10 * s, 20 * s, 40 * s},
 			script: []polisentest.Answer{{Reset: true}, polisentest.Status(502), {Body: []byte("<html><title>Underhåll</title>")}},
 		},
-		{name: "503 for ever", script: repeat(polisentest.Status(503)), sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: "503", message: "the API answered 503 Service Unavailable: a page titled `503 Service Unavailable`"},
-		{name: "resets for ever", script: repeat(polisentest.Answer{Reset: true}), sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: "other", message: "EOF"},
+		{name: "503 each time", script: repeat(polisentest.Status(503)), sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: "503", message: "the API answered 503 Service Unavailable: a page titled `503 Service Unavailable`"},
+		{name: "a reset each time", script: repeat(polisentest.Answer{Reset: true}), sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: "other", message: "EOF"},
 		{name: "429 with seconds", script: []polisentest.Answer{polisentest.RetryAfter(429, "35")}, sleeps: []time.Duration{35 * s}},
 		{name: "429 with less than our delay", script: []polisentest.Answer{polisentest.RetryAfter(429, "1")}, sleeps: []time.Duration{10 * s}},
 		{name: "429 without a hint", script: []polisentest.Answer{polisentest.Status(429)}, sleeps: []time.Duration{10 * s}},
@@ -131,29 +131,29 @@ func TestFetchFaults(t *testing.T) {
 		{name: "304", script: []polisentest.Answer{{Status: 304}}, want: "304"},
 		{name: "empty body", script: []polisentest.Answer{{}}, sleeps: []time.Duration{10 * s}},
 		{name: "empty array", script: []polisentest.Answer{polisentest.OK()}, sleeps: []time.Duration{10 * s}},
-		{name: "empty array for ever", script: repeat(polisentest.OK()), sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyNoEvents)},
+		{name: "empty array each time", script: repeat(polisentest.OK()), sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyNoEvents)},
 		{name: "object", script: []polisentest.Answer{{Body: []byte(`{"error":1}`)}}, sleeps: []time.Duration{10 * s}},
 		{name: "truncated JSON", script: []polisentest.Answer{{Body: full[:len(full)/2]}}, sleeps: []time.Duration{10 * s}},
-		{name: "cut short", script: []polisentest.Answer{{Body: full, Plain: true, Truncate: 100}}, sleeps: []time.Duration{10 * s}},
-		{name: "cut short for ever", script: repeat(polisentest.Answer{Body: full, Plain: true, Truncate: 100}), sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyCutShort)},
-		{name: "gzip cut short for ever", script: repeat(polisentest.Answer{Body: full, Truncate: 1}), sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyCutShort)},
+		{name: "incomplete", script: []polisentest.Answer{{Body: full, Plain: true, Truncate: 100}}, sleeps: []time.Duration{10 * s}},
+		{name: "incomplete each time", script: repeat(polisentest.Answer{Body: full, Plain: true, Truncate: 100}), sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyIncomplete)},
+		{name: "incomplete gzip each time", script: repeat(polisentest.Answer{Body: full, Truncate: 1}), sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyIncomplete)},
 		{
-			name: "gzip whole, but short of its end", sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyCutShort),
+			name: "gzip without its end", sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyIncomplete),
 			script: repeat(polisentest.Answer{Body: polisentest.Gzip(full)[:9000], Plain: true, Header: http.Header{"Content-Encoding": {"gzip"}}}),
 		},
 		{
 			name: "damaged gzip", sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyBadGzip),
 			script: repeat(polisentest.Answer{Body: append([]byte("\x1f\x8b"), full...), Plain: true, Header: http.Header{"Content-Encoding": {"gzip"}}}),
 		},
-		{name: "no gzip, though it says so", script: []polisentest.Answer{{Body: full, Plain: true, Header: http.Header{"Content-Encoding": {"gzip"}}}}},
+		{name: "the header says gzip, the body is plain", script: []polisentest.Answer{{Body: full, Plain: true, Header: http.Header{"Content-Encoding": {"gzip"}}}}},
 		{name: "gzip by another name", script: []polisentest.Answer{{Body: polisentest.Gzip(full), Plain: true, Header: http.Header{"Content-Encoding": {"X-GZIP"}}}}},
-		{name: "gzip, and does not say so", script: []polisentest.Answer{{Body: polisentest.Gzip(full), Plain: true}}},
+		{name: "the body is gzip, and no header says so", script: []polisentest.Answer{{Body: polisentest.Gzip(full), Plain: true}}},
 		{
-			name: "nothing, said to be gzip", sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyEmpty),
+			name: "an empty body with a gzip header", sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyEmpty),
 			script: repeat(polisentest.Answer{Header: http.Header{"Content-Encoding": {"gzip"}}}),
 		},
 		{
-			name: "a bomb", within: 5 * s, want: string(polisen.BodyTooLarge), wantIs: retry.ErrNoTime,
+			name: "a decompression bomb", within: 5 * s, want: string(polisen.BodyTooLarge), wantIs: retry.ErrNoTime,
 			script: []polisentest.Answer{{Body: polisentest.Gzip(make([]byte, 32<<20+1)), Plain: true, Header: http.Header{"Content-Encoding": {"gzip"}}}},
 		},
 	} {
@@ -169,7 +169,7 @@ func TestFetchFaults(t *testing.T) {
 			case tt.want == "" && (err != nil || len(r.Events) != 500):
 				t.Errorf("%d events, %v", len(r.Events), err)
 			case tt.want != "" && (err == nil || status(err) != tt.want || len(r.Events) != 0):
-				t.Errorf("%d events, %v; want the failure %q", len(r.Events), err, tt.want)
+				t.Errorf("%d events, %v; want %q", len(r.Events), err, tt.want)
 			case tt.want != "" && !errors.Is(err, tt.wantIs) && tt.wantIs != nil:
 				t.Errorf("%v; want it to wrap %q", err, tt.wantIs)
 			case tt.want != "" && (!strings.Contains(err.Error(), tt.message) || !isOneLine(err.Error())):
@@ -179,19 +179,19 @@ func TestFetchFaults(t *testing.T) {
 				t.Errorf("sleeps (-want +got):\n%s", diff)
 			}
 			if r.Waited != w.clock.Slept() || len(w.waits) != len(tt.sleeps) {
-				t.Errorf("waited %v, told of %q; slept %v", r.Waited, w.waits, w.clock.Slept())
+				t.Errorf("waited %v, OnWait got %q; slept %v", r.Waited, w.waits, w.clock.Slept())
 			}
 			if n := len(w.api.Calls()); n != len(tt.sleeps)+1 || r.Calls != n {
 				t.Errorf("%d calls, reported as %d; want %d", n, r.Calls, len(tt.sleeps)+1)
 			}
 			if b := w.api.Breaches(); len(b) > 0 {
-				t.Errorf("broke the API's rules: %q", b)
+				t.Errorf("broken limits: %q", b)
 			}
 		})
 	}
 }
 
-func TestFetchTellsOfWaits(t *testing.T) {
+func TestOnWait(t *testing.T) {
 	w := newWorld(t, nil)
 	w.api.Script(polisentest.Status(503))
 	for range 2 {
@@ -204,12 +204,12 @@ func TestFetchTellsOfWaits(t *testing.T) {
 		"10s at least 10s between calls",
 	}
 	if diff := cmp.Diff(want, w.waits); diff != "" {
-		t.Errorf("told of waits (-want +got):\n%s", diff)
+		t.Errorf("OnWait got (-want +got):\n%s", diff)
 	}
 }
 
-// TestRetryAfterDate is apart from the table, since the date is counted from
-// the clock of the test.
+// TestRetryAfterDate is not in the table, since the date depends on the test's
+// clock.
 func TestRetryAfterDate(t *testing.T) {
 	w := newWorld(t, nil)
 	at := w.clock.Now().Add(90 * time.Second).UTC().Truncate(time.Second)
@@ -238,7 +238,7 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// TestFetchHanging has an API that never answers, and a deadline far away.
+// TestFetchHanging has an API that never answers, and no deadline.
 func TestFetchHanging(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClient(t, polisen.Options{
@@ -251,7 +251,7 @@ func TestFetchHanging(t *testing.T) {
 		started := time.Now()
 		r, err := c.Fetch(t.Context(), polisen.Query{})
 		if err == nil || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no complete response within 1m0s") {
-			t.Errorf("got %v; want the call's own limit, which is not the run's deadline", err)
+			t.Errorf("got %v; want the timeout of one call, not the deadline of the run", err)
 		}
 		if took := time.Since(started); r.Calls != 4 || took != 4*time.Minute {
 			t.Errorf("%d calls in %v; want each to end after a minute", r.Calls, took)
@@ -259,9 +259,8 @@ func TestFetchHanging(t *testing.T) {
 	})
 }
 
-// TestRefusalHanging has an API that begins to tell why it refuses a call, and
-// never ends.
-func TestRefusalHanging(t *testing.T) {
+// TestErrorBodyHanging has an API that answers 403 with a body that never ends.
+func TestErrorBodyHanging(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClient(t, polisen.Options{
 			URL: apiURL, UserAgent: agent, StateDir: t.TempDir(), Clock: retrytest.NewClock(time.Now()),
@@ -282,7 +281,7 @@ func TestRefusalHanging(t *testing.T) {
 	})
 }
 
-// hanging is a body that does not come.
+// hanging is a body that never arrives.
 type hanging struct{ ctx context.Context }
 
 func (h hanging) Read([]byte) (int, error) {
@@ -297,7 +296,7 @@ func TestRedirects(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		script []polisentest.Answer
-		calls  []string // the paths called; then success if message is empty
+		calls  []string // the paths called
 		error  string
 	}{
 		{"to a path", []polisentest.Answer{redirect(301, "/api/v2?x=1")}, []string{"/api/events", "/api/v2"}, ""},
@@ -309,7 +308,7 @@ func TestRedirects(t *testing.T) {
 		{"to another host over http", []polisentest.Answer{redirect(301, "http://polisen.example/api")}, []string{"/api/events"}, "redirect not followed: `http://polisen.example/api` is not https on 127.0.0.1"},
 		{"to another host over https", []polisentest.Answer{redirect(301, "https://polisen.example/api")}, []string{"/api/events"}, "redirect not followed"},
 		{"to another port", []polisentest.Answer{redirect(301, "http://127.0.0.1:1/api")}, []string{"/api/events"}, "redirect not followed"},
-		{"nowhere", []polisentest.Answer{redirect(301, "")}, []string{"/api/events"}, "redirect not followed"},
+		{"without a target", []polisentest.Answer{redirect(301, "")}, []string{"/api/events"}, "redirect not followed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, nil)
@@ -329,7 +328,7 @@ func TestRedirects(t *testing.T) {
 				t.Errorf("%d calls reported; paths (-want +got):\n%s", r.Calls, diff)
 			}
 			if b := w.api.Breaches(); len(b) > 0 {
-				t.Errorf("broke the API's rules: %q", b)
+				t.Errorf("broken limits: %q", b)
 			}
 		})
 	}

@@ -9,148 +9,147 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Fingerprint returns a short hash of a JSON value's content: 16 hexadecimal
-// digits. Values that differ only in white space, order of names or escapes
-// have the same fingerprint, so a line that another program wrote counts as
-// the same version. The text of numbers counts as it stands. Of what is not
-// JSON the bytes are the content.
+// Fingerprint returns a short hash of a JSON value: 16 hexadecimal digits. Two
+// values have the same one if they differ only in white space, the order of
+// names or escapes, as when another program wrote the same event. The text of
+// numbers counts: 1.0 differs from 1. If raw is not JSON, its bytes are hashed.
 func Fingerprint(raw []byte) string {
 	r := newReader(raw)
-	if err := r.read(&r.dec, nil); err != nil || len(r.rest()) > 0 {
-		return fingerprint(raw)
+	if err := r.value(&r.dec, nil); err != nil || len(r.rest()) > 0 {
+		return hash(raw)
 	}
-	return fingerprint(r.canonical)
+	return hash(r.canonical)
 }
 
-// fingerprint returns the fingerprint of what has this canonical form.
-func fingerprint(canonical []byte) string {
+func hash(canonical []byte) string {
 	sum := sha256.Sum256(canonical)
 	return hex.EncodeToString(sum[:8])
 }
 
-// forms writes JSON values in two forms at once, each of which is longer by
-// every value read.
-type forms struct {
-	// compact is the values' text without the white space around tokens.
+// encoder copies JSON values from a decoder. It appends each value to compact
+// and to canonical.
+type encoder struct {
+	// compact is the text of the values without the white space between tokens.
 	compact []byte
-	// canonical is the same for values of the same content. It is the form of
-	// RFC 8785, except that numbers and strings that are no Unicode stand as
-	// they came, names are in the order of their bytes, and one may come more
-	// than once.
+	// canonical is the same for values with the same content. It is the form of
+	// RFC 8785, with these differences: numbers, and strings with half a
+	// surrogate pair, are copied verbatim; names are sorted by their bytes and
+	// may be repeated.
 	canonical []byte
 
-	members []member // of the objects that are being read, the innermost last
+	members []member // of the objects that are not closed yet, the innermost last
 	scratch []byte
 }
 
-// member is where canonical has a member of an object: the name up to the
-// colon, and the value after it.
+// member is the position in canonical of one member of an object: the name is
+// [name:colon], the value [colon+1:end].
 type member struct{ name, colon, end int }
 
-// read reads the next value from dec. If it is an object, visit, if not nil, is
-// told of each of its members: the name in canonical form, and the value in
-// both, which hold until it returns. The error is dec's.
-func (f *forms) read(dec *jsontext.Decoder, visit func(name, compact, canonical []byte)) error {
+// value copies the next value. If it is an object and onMember is not nil, it
+// calls onMember for each member, with the canonical name and the value in both
+// forms. They are valid until onMember returns. The error is dec's.
+func (e *encoder) value(dec *jsontext.Decoder, onMember func(name, compact, canonical []byte)) error {
 	switch dec.PeekKind() {
 	case jsontext.KindBeginObject:
-		return f.object(dec, visit)
+		return e.object(dec, onMember)
 	case jsontext.KindBeginArray:
-		return f.array(dec)
+		return e.array(dec)
 	}
-	return f.scalar(dec)
+	return e.scalar(dec)
 }
 
-// scalar reads the next value, which is not an object or array, or the name of
-// a member.
-func (f *forms) scalar(dec *jsontext.Decoder) error {
+// scalar copies the next value, which is not an object or array, or the next
+// name of an object.
+func (e *encoder) scalar(dec *jsontext.Decoder) error {
 	scalar, err := dec.ReadValue()
 	if err != nil {
 		return err
 	}
-	f.compact = append(f.compact, scalar...)
-	if bytes.IndexByte(scalar, '\\') >= 0 { // without an escape a string is canonical
-		if f.scratch, err = jsontext.AppendUnquote(f.scratch[:0], scalar); err == nil {
-			f.canonical, err = jsontext.AppendQuote(f.canonical, f.scratch)
+	e.compact = append(e.compact, scalar...)
+	if bytes.IndexByte(scalar, '\\') >= 0 { // a string without escapes is canonical
+		if e.scratch, err = jsontext.AppendUnquote(e.scratch[:0], scalar); err == nil {
+			e.canonical, err = jsontext.AppendQuote(e.canonical, e.scratch)
 			return err
 		}
 	}
-	f.canonical = append(f.canonical, scalar...)
+	e.canonical = append(e.canonical, scalar...)
 	return nil
 }
 
-func (f *forms) array(dec *jsontext.Decoder) error {
+func (e *encoder) array(dec *jsontext.Decoder) error {
 	if _, err := dec.ReadToken(); err != nil {
 		return err
 	}
-	f.both('[')
+	e.delimiter('[')
 	for first := true; dec.PeekKind() != jsontext.KindEndArray; first = false {
 		if !first {
-			f.both(',')
+			e.delimiter(',')
 		}
-		if err := f.read(dec, nil); err != nil {
+		if err := e.value(dec, nil); err != nil {
 			return err
 		}
 	}
-	f.both(']')
+	e.delimiter(']')
 	_, err := dec.ReadToken()
 	return err
 }
 
-func (f *forms) object(dec *jsontext.Decoder, visit func(name, compact, canonical []byte)) error {
+func (e *encoder) object(dec *jsontext.Decoder, onMember func(name, compact, canonical []byte)) error {
 	if _, err := dec.ReadToken(); err != nil {
 		return err
 	}
-	outer := len(f.members)
-	f.both('{')
+	outer := len(e.members)
+	e.delimiter('{')
 	for dec.PeekKind() != jsontext.KindEndObject {
-		if len(f.members) > outer {
-			f.both(',')
+		if len(e.members) > outer {
+			e.delimiter(',')
 		}
-		m := member{name: len(f.canonical)}
-		if err := f.scalar(dec); err != nil {
+		m := member{name: len(e.canonical)}
+		if err := e.scalar(dec); err != nil {
 			return err
 		}
-		m.colon = len(f.canonical)
-		f.both(':')
-		value := len(f.compact)
-		if err := f.read(dec, nil); err != nil {
+		m.colon = len(e.canonical)
+		e.delimiter(':')
+		value := len(e.compact)
+		if err := e.value(dec, nil); err != nil {
 			return err
 		}
-		m.end = len(f.canonical)
-		f.members = append(f.members, m)
-		if visit != nil {
-			visit(f.canonical[m.name:m.colon], f.compact[value:], f.canonical[m.colon+1:])
+		m.end = len(e.canonical)
+		e.members = append(e.members, m)
+		if onMember != nil {
+			onMember(e.canonical[m.name:m.colon], e.compact[value:], e.canonical[m.colon+1:])
 		}
 	}
-	f.both('}')
-	f.sort(f.members[outer:])
-	f.members = f.members[:outer]
+	e.delimiter('}')
+	e.sort(e.members[outer:])
+	e.members = e.members[:outer]
 	_, err := dec.ReadToken()
 	return err
 }
 
-// sort puts the members of the object at the end of canonical in order.
-func (f *forms) sort(members []member) {
+// sort sorts the members of the object at the end of canonical by name.
+func (e *encoder) sort(members []member) {
 	byName := func(a, b member) int {
-		return bytes.Compare(f.canonical[a.name:a.colon], f.canonical[b.name:b.colon])
+		return bytes.Compare(e.canonical[a.name:a.colon], e.canonical[b.name:b.colon])
 	}
 	if slices.IsSortedFunc(members, byName) {
 		return
 	}
 	first := members[0].name
 	slices.SortStableFunc(members, byName)
-	f.scratch = append(f.scratch[:0], f.canonical[first:]...)
-	f.canonical = f.canonical[:first]
+	e.scratch = append(e.scratch[:0], e.canonical[first:]...)
+	e.canonical = e.canonical[:first]
 	for i, m := range members {
 		if i > 0 {
-			f.canonical = append(f.canonical, ',')
+			e.canonical = append(e.canonical, ',')
 		}
-		f.canonical = append(f.canonical, f.scratch[m.name-first:m.end-first]...)
+		e.canonical = append(e.canonical, e.scratch[m.name-first:m.end-first]...)
 	}
-	f.canonical = append(f.canonical, '}')
+	e.canonical = append(e.canonical, '}')
 }
 
-func (f *forms) both(c byte) {
-	f.compact = append(f.compact, c)
-	f.canonical = append(f.canonical, c)
+// delimiter appends c to both forms.
+func (e *encoder) delimiter(c byte) {
+	e.compact = append(e.compact, c)
+	e.canonical = append(e.canonical, c)
 }

@@ -12,9 +12,9 @@ import (
 	"polisen-events-collector/pkg/polisen/polisentest"
 )
 
-// Archives hold fingerprints: those of another algorithm would make a revision
-// of every event.
-func TestFingerprintStays(t *testing.T) {
+// TestFingerprintAlgorithm: archives contain fingerprints, so with another
+// algorithm each known event would count as a revision.
+func TestFingerprintAlgorithm(t *testing.T) {
 	for raw, want := range map[string]string{
 		`{"id":7,"datetime":"2026-01-02 9:38:09 +01:00","name":"J\u00e4rf\/\"\u00C4 \\ å","n":[1.0,{"b":1,"a":{}}]}`: "c6350d8ccafd0d2c",
 		`{}`:       "44136fa355b3678a",
@@ -36,16 +36,16 @@ func TestFingerprint(t *testing.T) {
 		"escapes":        `{"\u0069d":7,"name":"\u00c5 \u0022x\u0022","loc\u0061tion":{"name":"\u0059","gps":"1\u002c2"},"list":[1,{"a":1,"b":2}],"n":1.0}`,
 	} {
 		if polisen.Fingerprint([]byte(same)) != polisen.Fingerprint([]byte(text)) {
-			t.Errorf("%s: %s has another fingerprint", name, same)
+			t.Errorf("%s: %s has a different fingerprint", name, same)
 		}
 	}
-	// Of values under the same name the order counts, however many there are.
+	// The order of values with the same name counts, however many there are.
 	many := ""
 	for i := range 40 {
 		many += fmt.Sprintf(`,"a":%d`, i)
 	}
 	if polisen.Fingerprint([]byte(`{"b":0`+many+`}`)) != polisen.Fingerprint([]byte(`{`+many[1:]+`,"b":0}`)) {
-		t.Error("values of one name change places")
+		t.Error("values with the same name were reordered")
 	}
 	other := map[string]string{}
 	for _, raw := range []string{
@@ -58,9 +58,9 @@ func TestFingerprint(t *testing.T) {
 		`{"id":7,"name":"Å \"x\"","location":{"name":"Y","gps":"1,2"},"list":[1,{"a":1,"b":2}],"n":1}`,
 		`{"id":7,"name":"Å \"x\"","location":{"name":"Y","gps":"1,2"},"list":[1,{"a":1,"b":2}]}`,
 		`{"id":7,"name":"Å \"x\"","location":{"name":"Y","gps":"1,2","list":[1,{"a":1,"b":2}],"n":1.0}}`,
-		`{"a":1,"a":2}`, `{"a":2,"a":1}`, `{"a":1}`, `{"a":2}`, // the last value counts, and the first was there
+		`{"a":1,"a":2}`, `{"a":2,"a":1}`, `{"a":1}`, `{"a":2}`, // both values count
 		`{}`, `[]`, `[{}]`, `""`, `null`, `"null"`, `1`, `"1"`, `[1]`, `[1,1]`, `[[1],1]`, `["1,1"]`, `1 1`, `{"a":"1,b"}`, `{"a":"\",b\":\""}`,
-		`"\ud83d"`, `"\ud83c"`, `"\ufffd"`, `"\\ud83d"`, // half a character is not any other
+		`"\ud83d"`, `"\ud83c"`, `"\ufffd"`, `"\\ud83d"`, // halves of surrogate pairs differ
 		`{`, `{"id":7`, `x`, ``,
 	} {
 		f := polisen.Fingerprint([]byte(raw))
@@ -74,15 +74,15 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-// FuzzFingerprint holds Fingerprint to what another parser and writer of JSON
-// makes of a text: order of names, escapes and white space are its own.
+// FuzzFingerprint checks that a text has the same fingerprint after encoding/json
+// parsed and wrote it, which changes the order of names, escapes and white space.
 func FuzzFingerprint(f *testing.F) {
 	f.Add([]byte(polisentest.Notice(1, polisentest.Newest)))
 	for _, s := range []string{`{"b":[{"y":"\u00e5<","x":1e3}],"a":{"":null}}`, `["\ud83d\ude00",{"é":1,"e":2,"😀":3,"\uffee":4}]`, `{"a":{"b":{"d":1,"c":2}},"A":0}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		// Names that come twice, and half surrogate pairs, do not survive there.
+		// encoding/json does not keep repeated names and half surrogate pairs.
 		if !jsontext.Value(raw).IsValid(jsontext.AllowDuplicateNames(false)) {
 			return
 		}
@@ -92,12 +92,12 @@ func FuzzFingerprint(f *testing.F) {
 		if err := dec.Decode(&v); err != nil {
 			return
 		}
-		again, err := json.MarshalIndent(v, " ", "\t")
+		rewritten, err := json.MarshalIndent(v, " ", "\t")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, want := polisen.Fingerprint(again), polisen.Fingerprint(raw); got != want {
-			t.Errorf("%s has the fingerprint %s, but %s that of %s", raw, want, got, again)
+		if got, want := polisen.Fingerprint(rewritten), polisen.Fingerprint(raw); got != want {
+			t.Errorf("%s has the fingerprint %s, but %s that of %s", raw, want, got, rewritten)
 		}
 		if event, rejected := polisen.ParseItem(raw); rejected == nil && event.Fingerprint != polisen.Fingerprint(raw) {
 			t.Errorf("the event %s has the fingerprint %s, its text %s", raw, event.Fingerprint, polisen.Fingerprint(raw))

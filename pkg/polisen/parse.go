@@ -12,27 +12,27 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Parse reads the body of one response of the API: a JSON array of event
-// notices. Each item becomes an Event or a Rejected, in the order of the
-// response. A byte order mark before the array is tolerated.
+// Parse parses the body of one response: a JSON array of events, with or without
+// a byte order mark. Each item becomes an Event or a Rejected, in the order of
+// the response.
 //
-// The error is a *BodyError if the body is no such array; there are no events
+// The error is a [*BodyError] if the body is not an array; there are no events
 // then. Parse keeps no reference to body.
 func Parse(body []byte) (events []Event, rejected []Rejected, err error) {
 	text := bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
-	if err := sniff(text); err != nil {
+	if err := checkStart(text); err != nil {
 		return nil, nil, err
 	}
 	r := newReader(text)
-	if _, err := r.dec.ReadToken(); err != nil { // the bracket that sniff saw
-		return nil, nil, r.damage(err)
+	if _, err := r.dec.ReadToken(); err != nil { // the opening bracket
+		return nil, nil, r.bodyError(err)
 	}
 	events = make([]Event, 0, FullResponse)
 	for r.dec.PeekKind() != jsontext.KindEndArray {
 		event, reason, err := r.item()
 		switch {
 		case err != nil:
-			return nil, nil, r.damage(err)
+			return nil, nil, r.bodyError(err)
 		case reason != "":
 			rejected = append(rejected, Rejected{Reason: reason, Raw: event.Raw})
 		default:
@@ -40,7 +40,7 @@ func Parse(body []byte) (events []Event, rejected []Rejected, err error) {
 		}
 	}
 	if _, err := r.dec.ReadToken(); err != nil {
-		return nil, nil, r.damage(err)
+		return nil, nil, r.bodyError(err)
 	}
 	if rest := r.rest(); len(rest) > 0 {
 		return nil, nil, &BodyError{Kind: BodyTrailing, Offset: int64(len(text) - len(rest)), Excerpt: excerpt(rest)}
@@ -48,17 +48,17 @@ func Parse(body []byte) (events []Event, rejected []Rejected, err error) {
 	return events, rejected, nil
 }
 
-// ParseItem reads one item of a response, white space around it allowed, and
-// returns the event or why it cannot be one. What is not JSON in UTF-8 is
-// rejected too; its Raw is then a JSON string that holds the text. ParseItem
-// keeps no reference to raw.
+// ParseItem parses one item of a response, with or without white space around
+// it. It returns the event, or the rejected item. An item that is not JSON in
+// UTF-8 is rejected too, and its Raw is a JSON string that contains the text.
+// ParseItem keeps no reference to raw.
 func ParseItem(raw []byte) (Event, *Rejected) { return new(Parser).Item(raw) }
 
-// Parser reads items one by one, faster than ParseItem reads each alone. It is
-// for one goroutine. The zero value is ready for use.
+// Parser parses items one by one. It reuses its buffers, so it is faster than
+// [ParseItem]. The zero value is ready for use, by one goroutine at a time.
 type Parser struct{ r reader }
 
-// Item is ParseItem.
+// Item is [ParseItem] with the buffers of p.
 func (p *Parser) Item(raw []byte) (Event, *Rejected) {
 	r := &p.r
 	r.reset(raw)
@@ -75,21 +75,21 @@ func (p *Parser) Item(raw []byte) (Event, *Rejected) {
 	default:
 		return event, nil
 	}
-	quoted, _ := jsontext.AppendQuote(nil, raw) // its error tells of UTF-8 that it replaced
+	quoted, _ := jsontext.AppendQuote(nil, raw) // the error is about invalid UTF-8, which it replaces
 	return Event{}, &Rejected{Reason: reason, Raw: quoted}
 }
 
-// reader reads items out of text.
+// reader reads items from text.
 type reader struct {
 	text []byte
-	buf  bytes.Buffer // the decoder reads in place what it holds
+	buf  bytes.Buffer // contains text; the decoder does not copy a bytes.Buffer
 	dec  jsontext.Decoder
-	forms
+	encoder
 }
 
-// The bytes of a text are checked to be UTF-8 apart from this: here "invalid"
-// takes in the escape of half a surrogate pair too, which JSON's grammar
-// allows and a cut summary may end in.
+// lenient also allows the escape of half a surrogate pair, such as "\ud83d": the
+// API may cut a summary in the middle of a pair. The callers check that the text
+// is valid UTF-8.
 var lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 
 func newReader(text []byte) *reader {
@@ -98,7 +98,7 @@ func newReader(text []byte) *reader {
 	return r
 }
 
-// reset makes text what is read. What was read before stays as it is.
+// reset makes r read text. Events that r returned before stay valid.
 func (r *reader) reset(text []byte) {
 	r.text, r.buf = text, *bytes.NewBuffer(text)
 	r.dec.Reset(&r.buf, lenient...)
@@ -106,15 +106,15 @@ func (r *reader) reset(text []byte) {
 	r.canonical, r.members = r.canonical[:0], r.members[:0]
 }
 
-// item reads the next item. If it cannot be an event, reason says why, and the
-// event has nothing but its Raw. The error is the decoder's.
+// item reads the next item. If it is not an event, reason is not empty and only
+// the event's Raw is set. The error is the decoder's.
 func (r *reader) item() (event Event, reason string, err error) {
 	kind := r.dec.PeekKind()
 	idReason, timeReason := "no id", "no datetime"
 	from := len(r.compact)
 	r.canonical = r.canonical[:0]
-	err = r.read(&r.dec, func(name, compact, canonical []byte) {
-		switch string(name) { // of a name that comes twice the last value counts, as in most readers of JSON
+	err = r.value(&r.dec, func(name, compact, canonical []byte) {
+		switch string(name) { // the last of two equal names counts, as in most JSON parsers
 		case `"id"`:
 			event.ID, idReason = parseID(compact)
 		case `"datetime"`:
@@ -124,7 +124,7 @@ func (r *reader) item() (event Event, reason string, err error) {
 	if err != nil {
 		return Event{}, "", err
 	}
-	// Whoever appends to it cannot reach its neighbour.
+	// The limited capacity keeps an append from overwriting the next event.
 	event.Raw = r.compact[from:len(r.compact):len(r.compact)]
 	switch {
 	case kind != jsontext.KindBeginObject:
@@ -137,17 +137,17 @@ func (r *reader) item() (event Event, reason string, err error) {
 	if reason != "" {
 		return Event{Raw: event.Raw}, reason, nil
 	}
-	event.Fingerprint = fingerprint(r.canonical)
+	event.Fingerprint = hash(r.canonical)
 	return event, "", nil
 }
 
-// rest is the text after what was read, without white space.
+// rest returns the text that was not read yet, without leading white space.
 func (r *reader) rest() []byte {
 	return bytes.TrimLeft(r.text[r.dec.InputOffset():], whiteSpace)
 }
 
-// damage tells what the decoder's error says of the text.
-func (r *reader) damage(err error) *BodyError {
+// bodyError turns an error of the decoder into a BodyError.
+func (r *reader) bodyError(err error) *BodyError {
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return &BodyError{Kind: BodyTruncated, Offset: int64(len(r.text))}
 	}
@@ -158,8 +158,8 @@ func (r *reader) damage(err error) *BodyError {
 	return &BodyError{Kind: BodyMalformed, Offset: at, Excerpt: excerpt(r.text[min(at, int64(len(r.text))):])}
 }
 
-// parseID reads an id: a JSON number that is an integer without fraction or
-// exponent. If it is not, the reason says so.
+// parseID parses an id: a JSON integer without fraction or exponent. The reason
+// is empty if it is valid.
 func parseID(value []byte) (id int64, reason string) {
 	id, err := strconv.ParseInt(string(value), 10, 64)
 	if err != nil {
@@ -168,35 +168,35 @@ func parseID(value []byte) (id int64, reason string) {
 	return id, ""
 }
 
-// timeLayout is that of the API's datetime; time.Parse takes an hour of one
-// digit for it too.
+// timeLayout is the form of the API's datetime. time.Parse also accepts an hour
+// of one digit, which the API writes before ten o'clock.
 const timeLayout = time.DateOnly + " 15:04:05 Z07:00"
 
-// parseTime reads a datetime, a JSON string, by both its forms. The time is in
-// UTC or in a zone with no other name than its offset, whatever the machine's
-// zone is.
+// parseTime parses a datetime from the two forms of the JSON value. The time is
+// in UTC or in a zone without a name, whatever the machine's time zone is. The
+// reason is empty if it is valid.
 func parseTime(compact, canonical []byte) (t time.Time, reason string) {
 	if canonical[0] != '"' {
 		return time.Time{}, "datetime is not a string: " + excerpt(compact)
 	}
-	// No text with an escape even in canonical form is a datetime.
+	// If the canonical form still has escapes it is not a valid datetime either.
 	t, err := time.ParseInLocation(timeLayout, string(canonical[1:len(canonical)-1]), time.UTC)
-	// What is no year of four digits in UTC, no program can write as RFC 3339.
+	// RFC 3339 needs a year of four digits, in UTC too.
 	if err != nil || t.Year() < 1 || t.UTC().Year() < 1 || t.UTC().Year() > 9999 {
 		return time.Time{}, "datetime is not a date and time: " + excerpt(compact)
 	}
 	return t, ""
 }
 
-const whiteSpace = " \t\r\n" // JSON's
+const whiteSpace = " \t\r\n" // RFC 8259, section 2
 
-// excerpt shows the beginning of text on one line, quoted.
+// excerpt returns the beginning of text on one line, quoted.
 func excerpt(text []byte) string {
-	const most = 80
-	cut := ""
-	if len(text) > most {
-		text = bytes.TrimRightFunc(text[:most], func(r rune) bool { return r == utf8.RuneError })
-		cut = "..."
+	const maxBytes = 80
+	ellipsis := ""
+	if len(text) > maxBytes {
+		text = bytes.TrimRightFunc(text[:maxBytes], func(r rune) bool { return r == utf8.RuneError })
+		ellipsis = "..."
 	}
-	return fmt.Sprintf("%#q", text) + cut
+	return fmt.Sprintf("%#q", text) + ellipsis
 }

@@ -28,7 +28,7 @@ func TestParse(t *testing.T) {
 		if err != nil || len(events) != 2 || len(rejected) != 2 {
 			t.Fatalf("Parse() = %d events, %d rejected, %v; want 2 and 2", len(events), len(rejected), err)
 		}
-		clear(given) // nothing may refer to it
+		clear(given) // no event may refer to it
 		for i, want := range [][]byte{first, second} {
 			if got := events[i].Raw; !bytes.Equal(got, want) {
 				t.Errorf("event %d:\n got %s\nwant %s", i, got, want)
@@ -58,7 +58,7 @@ func TestParseItem(t *testing.T) {
 	for _, tt := range []struct {
 		name, raw string
 		id        int64
-		time      string // RFC 3339; empty: only the id is of interest
+		time      string // RFC 3339; empty: not checked
 		compact   string // empty: raw
 	}{
 		{"two-digit hour", `{"id":7,"datetime":"2026-01-02 19:56:53 +01:00"}`, 7, "2026-01-02T19:56:53+01:00", ""},
@@ -145,7 +145,7 @@ func TestParseItemRejects(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			event, rejected := polisen.ParseItem([]byte(tt.raw))
 			if rejected == nil {
-				t.Fatalf("taken as an event: %+v", event)
+				t.Fatalf("accepted as an event: %+v", event)
 			}
 			if !strings.HasPrefix(rejected.Reason, tt.reason) || !isOneLine(rejected.Reason) {
 				t.Errorf("reason %q, want %q", rejected.Reason, tt.reason)
@@ -160,7 +160,7 @@ func TestParseItemRejects(t *testing.T) {
 	}
 }
 
-// What a Parser read before makes no difference.
+// TestParser: earlier items do not change the result.
 func TestParser(t *testing.T) {
 	var p polisen.Parser
 	var kept []polisen.Event
@@ -183,7 +183,7 @@ func TestParser(t *testing.T) {
 	}
 	for i, raw := range []string{items[1], items[6], items[9]} {
 		if string(kept[i].Raw) != raw {
-			t.Errorf("after all, event %d is %s, want %s", i, kept[i].Raw, raw)
+			t.Errorf("at the end event %d is %s, want %s", i, kept[i].Raw, raw)
 		}
 	}
 }
@@ -201,7 +201,7 @@ func TestParseDamaged(t *testing.T) {
 	}{
 		{"empty", "", polisen.BodyEmpty, "the response is empty"},
 		{"white space", " \r\n", polisen.BodyEmpty, "the response is empty"},
-		{"a mark alone", "\xef\xbb\xbf", polisen.BodyEmpty, "the response is empty"},
+		{"only a byte order mark", "\xef\xbb\xbf", polisen.BodyEmpty, "the response is empty"},
 		{
 			"maintenance page", "<!DOCTYPE html>\n<html><head><TITLE lang=sv>\n Underhåll\n pågår </TITLE>", polisen.BodyHTML,
 			"the response is HTML, not JSON: a page titled `Underhåll pågår`",
@@ -228,7 +228,7 @@ func TestParseDamaged(t *testing.T) {
 			events, rejected, err := polisen.Parse([]byte(tt.body))
 			damage, ok := errors.AsType[*polisen.BodyError](err)
 			if !ok || events != nil || rejected != nil {
-				t.Fatalf("Parse() = %v, %v, %v; want a BodyError alone", events, rejected, err)
+				t.Fatalf("Parse() = %v, %v, %v; want only a BodyError", events, rejected, err)
 			}
 			if damage.Kind != tt.kind {
 				t.Errorf("kind %q, want %q", damage.Kind, tt.kind)
@@ -240,9 +240,9 @@ func TestParseDamaged(t *testing.T) {
 	}
 }
 
-// FuzzParse holds Parse to this: each item of an array is an event or rejected,
-// in order; what is kept is the item's own JSON, compact; and it means the same
-// when it is read again.
+// FuzzParse checks that each item of an array becomes an event or a rejected item,
+// in order; that its Raw is the item's own JSON, compact; and that parsing Raw
+// gives the same result.
 func FuzzParse(f *testing.F) {
 	f.Add(polisentest.Body(2))
 	for _, s := range []string{
@@ -255,7 +255,7 @@ func FuzzParse(f *testing.F) {
 		events, rejected, err := polisen.Parse(body)
 		if err != nil {
 			if _, ok := errors.AsType[*polisen.BodyError](err); !ok || events != nil || rejected != nil {
-				t.Fatalf("%d events beside the error %#v", len(events), err)
+				t.Fatalf("%d events and the error %#v", len(events), err)
 			}
 			if !utf8.ValidString(err.Error()) || len(err.Error()) > 600 || strings.Contains(err.Error(), "\n") {
 				t.Errorf("message %q", err)
@@ -267,12 +267,12 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%d items became %d events and %d rejected", len(items), len(events), len(rejected))
 		}
 		for _, item := range items {
-			again, reason := polisen.ParseItem(item)
+			second, reason := polisen.ParseItem(item)
 			switch {
 			case reason == nil && len(events) > 0 && bytes.Equal(events[0].Raw, item):
 				e := events[0]
-				if again.ID != e.ID || again.Fingerprint != e.Fingerprint || !again.Time.Equal(e.Time) || again.Time.Format(time.RFC3339) != e.Time.Format(time.RFC3339) {
-					t.Errorf("%s is read as %d at %v, then as %d at %v", item, e.ID, e.Time, again.ID, again.Time)
+				if second.ID != e.ID || second.Fingerprint != e.Fingerprint || !second.Time.Equal(e.Time) || second.Time.Format(time.RFC3339) != e.Time.Format(time.RFC3339) {
+					t.Errorf("%s parsed as %d at %v, then as %d at %v", item, e.ID, e.Time, second.ID, second.Time)
 				}
 				events = events[1:]
 			case reason != nil && len(rejected) > 0 && bytes.Equal(rejected[0].Raw, item):
@@ -287,11 +287,11 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// itemsOf splits an array into its compact items with another parser.
+// itemsOf splits an array into its items with encoding/json, and compacts them.
 func itemsOf(t *testing.T, body []byte) [][]byte {
 	var items []json.RawMessage
 	if err := json.Unmarshal(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), &items); err != nil {
-		t.Fatalf("taken as an array, but %v: %q", err, body)
+		t.Fatalf("accepted as an array, but %v: %q", err, body)
 	}
 	compact := make([][]byte, len(items))
 	for i, item := range items {

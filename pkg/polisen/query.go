@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// Query narrows what a response holds. The zero Query asks for the newest
-// events; several fields must all hold.
+// Query selects events. The zero Query asks for the newest events. An event
+// matches if it matches every field that is set.
 type Query struct {
-	// DateTime is a local month, day or hour: 2018-03, 2018-03-05 or
+	// DateTime is a month, day or hour, in local time: 2018-03, 2018-03-05 or
 	// "2018-03-05 21".
 	DateTime string
-	// Locations are municipalities or counties, Types kinds of events, by the
-	// API's names for them. An event matches if any one of them does.
+	// Locations are municipalities or counties, and Types are event types, by
+	// the API's names. An event matches if any of them matches.
 	Locations, Types []string
 }
 
@@ -23,8 +23,8 @@ func (q Query) IsZero() bool {
 	return q.DateTime == "" && len(q.Locations) == 0 && len(q.Types) == 0
 }
 
-// Encode returns q as the query of a URL, the way the API's documentation
-// writes it: values separated by ";", and a space as "%20"
+// Encode returns q as the query part of a URL, in the form of the API's
+// documentation: values are separated by ";", and a space is "%20"
 // (https://polisen.se/om-polisen/om-webbplatsen/oppna-data/api-over-polisens-handelser/).
 func (q Query) Encode() string {
 	var parts []string
@@ -46,8 +46,8 @@ func (q Query) Encode() string {
 	return strings.Join(parts, "&")
 }
 
-// check refuses a DateTime that the API would not understand: it might answer
-// 404, and its rules make that permanent.
+// check returns an error that wraps ErrSettings unless DateTime is valid. The
+// API may answer an invalid one with 404, which is permanent by its rules.
 func (q Query) check() error {
 	if q.DateTime == "" {
 		return nil
@@ -57,5 +57,5 @@ func (q Query) check() error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: DateTime %q is not of the form 2018-03, 2018-03-05 or \"2018-03-05 21\"", ErrSettings, q.DateTime)
+	return fmt.Errorf("%w: invalid DateTime %q: use the form 2018-03, 2018-03-05 or \"2018-03-05 21\"", ErrSettings, q.DateTime)
 }

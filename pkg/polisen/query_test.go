@@ -31,7 +31,7 @@ func TestQueryEncode(t *testing.T) {
 	}
 }
 
-func TestQueryRefused(t *testing.T) {
+func TestInvalidQuery(t *testing.T) {
 	w := newWorld(t, nil)
 	for _, dateTime := range []string{"2018", "2018-3", "2018-13", "2018-02-30", "2018-03-05 9", "2018-03-05 24", "2018-03-05T21", "idag"} {
 		response, err := w.client.Fetch(t.Context(), polisen.Query{DateTime: dateTime})

@@ -98,7 +98,7 @@ func readError(err error) error {
 	_, corrupt := errors.AsType[flate.CorruptInputError](err)
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return &BodyError{Kind: BodyCutShort, Err: err}
+		return &BodyError{Kind: BodyIncomplete, Err: err}
 	case corrupt, errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum):
 		return &BodyError{Kind: BodyBadGzip, Err: err}
 	}

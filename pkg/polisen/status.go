@@ -9,16 +9,16 @@ import (
 	"polisen-events-collector/pkg/retry"
 )
 
-// maxSnippet bounds what is read of an answer that is no success.
-const maxSnippet = 4 << 10
+// maxErrorBody bounds how much of the body is read if the status is not 200.
+const maxErrorBody = 4 << 10
 
-// StatusError is an answer of the API that is not 200.
+// StatusError is the error of an answer whose status is not 200.
 type StatusError struct {
 	Status int
-	// Delay is what the answer's Retry-After asks for; zero if nothing.
+	// Delay is the value of the Retry-After header; zero if there is none.
 	Delay time.Duration
-	// Snippet is the beginning of the body, or its title if it is HTML,
-	// quoted; may be empty.
+	// Snippet is the title of an HTML body or the beginning of any other,
+	// quoted; it may be empty.
 	Snippet string
 }
 
@@ -43,8 +43,8 @@ func (e *StatusError) Error() string {
 	return text
 }
 
-// snippet shows the beginning of the body of an answer that is no success.
+// snippet describes the body of an answer whose status is not 200.
 func snippet(body io.Reader) string {
-	text, _ := readBody(io.LimitReader(body, maxSnippet))
+	text, _ := readBody(io.LimitReader(body, maxErrorBody)) // a body cut off still has a beginning
 	return describe(text)
 }

@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// callTrace takes the times of one call. Its hooks run on several goroutines.
+// callTrace measures the parts of one call. Its hooks run on several goroutines.
 type callTrace struct {
 	now func() time.Time
 
-	mu                       sync.Mutex
-	dns, connect, tls        span
-	requestWritten, answered time.Time
+	mu                        sync.Mutex
+	dns, connect, tls         span
+	requestWritten, firstByte time.Time
 }
 
-// span is from the first start to the last end of what may happen more than
-// once in a call, such as connecting to several addresses.
+// span lasts from the first start to the last end of an activity that a call may
+// repeat, such as connecting to several addresses.
 type span struct{ start, end time.Time }
 
 func (s span) duration() time.Duration {
@@ -28,7 +28,7 @@ func (s span) duration() time.Duration {
 	return s.end.Sub(s.start)
 }
 
-// withHooks returns ctx with the hooks in it.
+// withHooks returns a context that makes the transport call the hooks.
 func (t *callTrace) withHooks(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		DNSStart:             func(httptrace.DNSStartInfo) { t.first(&t.dns.start) },
@@ -37,11 +37,12 @@ func (t *callTrace) withHooks(ctx context.Context) context.Context {
 		ConnectDone:          func(string, string, error) { t.last(&t.connect.end) },
 		TLSHandshakeStart:    func() { t.first(&t.tls.start) },
 		TLSHandshakeDone:     func(tls.ConnectionState, error) { t.last(&t.tls.end) },
-		GotFirstResponseByte: func() { t.last(&t.answered) },
+		GotFirstResponseByte: func() { t.last(&t.firstByte) },
 		WroteRequest:         func(httptrace.WroteRequestInfo) { t.last(&t.requestWritten) },
 	})
 }
 
+// first sets at unless it is set.
 func (t *callTrace) first(at *time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -50,13 +51,14 @@ func (t *callTrace) first(at *time.Time) {
 	}
 }
 
+// last sets at, again on each call.
 func (t *callTrace) last(at *time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	*at = t.now()
 }
 
-// timings returns the parts of a call whose body's last byte came at end.
+// timings returns the parts of a call whose body was complete at end.
 func (t *callTrace) timings(end time.Time) Timings {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -64,8 +66,8 @@ func (t *callTrace) timings(end time.Time) Timings {
 		DNS:     t.dns.duration(),
 		Connect: t.connect.duration(),
 		TLS:     t.tls.duration(),
-		// An answer may come before the request's last byte has gone out.
-		Wait:     max(span{t.requestWritten, t.answered}.duration(), 0),
-		Transfer: span{t.answered, end}.duration(),
+		// An answer may arrive before the request is written to its end.
+		Wait:     max(span{t.requestWritten, t.firstByte}.duration(), 0),
+		Transfer: span{t.firstByte, end}.duration(),
 	}
 }

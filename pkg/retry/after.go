@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// ParseAfter reads the Retry-After header (RFC 9110, section 10.2.3): seconds
-// or an HTTP date. It returns zero for a missing, unreadable, negative or past
-// value.
+// ParseAfter returns the delay that the Retry-After header asks for (RFC 9110,
+// section 10.2.3: seconds or an HTTP date). It is zero if the header is missing,
+// invalid, negative or in the past.
 func ParseAfter(h http.Header, now time.Time) time.Duration {
 	text := h.Get("Retry-After")
 	if text == "" {
 		return 0
 	}
-	// Of a number out of range ParseInt returns the nearest.
+	// For a number out of range ParseInt returns the nearest valid one.
 	if s, err := strconv.ParseInt(text, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
-		const most = int64(1<<62) / int64(time.Second)
-		return time.Duration(min(max(s, 0), most)) * time.Second
+		const maxSeconds = int64(1<<62) / int64(time.Second)
+		return time.Duration(min(max(s, 0), maxSeconds)) * time.Second
 	}
 	if t, err := http.ParseTime(text); err == nil {
 		return max(t.Sub(now), 0)

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Clock tells the time and waits. Tests put a clock of their own in its place.
+// Clock returns the time and waits. Tests use a fake one.
 type Clock interface {
 	Now() time.Time
-	// Sleep waits for d, or until ctx is done and then returns its cause.
+	// Sleep waits for d. If ctx ends first it returns ctx's cause.
 	Sleep(ctx context.Context, d time.Duration) error
 }
 

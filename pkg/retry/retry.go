@@ -1,9 +1,8 @@
-// Package retry repeats an operation that may fail for a while: policies over
-// github.com/cenkalti/backoff/v4 with a predicate, the server's Retry-After,
-// the context's deadline and an injected clock.
+// Package retry repeats operations that fail temporarily. It adds a predicate,
+// the server's Retry-After, the context's deadline and an injected clock to
+// github.com/cenkalti/backoff/v4.
 //
-// It does not know what is worth repeating (the caller's predicate does), and
-// it never logs: the caller's notify function hears of each failed try.
+// The caller decides which errors are temporary, and logs the failures.
 package retry
 
 import (
@@ -15,42 +14,43 @@ import (
 	"github.com/cenkalti/backoff/v4"
 )
 
-// Policy says how often and how long apart an operation is tried.
+// Policy is the number of tries of an operation, and the delays between them.
 type Policy struct {
-	// Attempts is the number of tries in all, the first included. Less than
-	// one counts as one.
+	// Attempts is the largest number of tries, the first one included. A number
+	// below one counts as one.
 	Attempts int
-	// Base is the delay before the second try; each later delay is twice the
-	// one before.
+	// Base is the delay before the second try. Each later delay is twice the
+	// previous one.
 	Base time.Duration
-	// Max bounds a computed delay; zero means no bound. A server's Retry-After
-	// is bounded by the context's deadline alone.
+	// Max is the longest computed delay; zero means no limit. A server's
+	// Retry-After may be longer.
 	Max time.Duration
-	// Jitter is the part of a delay that is drawn at random: 0.5 gives 50 % to
-	// 150 % of it. Zero keeps delays exact, as a minimum between calls needs.
+	// Jitter is the random part of a delay: with 0.5 it takes 50 % to 150 % of
+	// the computed time. Zero makes the delays exact.
 	Jitter float64
-	// Clock tells the time and sleeps; nil means System.
+	// Clock is the clock to use; nil means [System].
 	Clock Clock
 }
 
-// Delayer is an error that carries the server's wish for the least time until
-// the next try, such as an HTTP Retry-After header. Zero means no wish.
+// Delayer is an error with the delay that the server asks for before the next
+// try, such as the one in a Retry-After header. Zero means that it asks for none.
 type Delayer interface {
 	error
 	RetryAfter() time.Duration
 }
 
-// ErrNoTime is wrapped around the last error of an operation whose next try
-// would come only after the context's deadline, so that Do gave up early.
+// ErrNoTime is wrapped by the error of [Do] if the next try would come after the
+// context's deadline.
 var ErrNoTime = errors.New("no time left for another try")
 
-// Do calls op until it succeeds, retryable says no, the policy's attempts are
-// used up, or the delay before the next try would pass ctx's deadline (the
-// error then wraps ErrNoTime beside op's). The delay is the longer of the
-// policy's and the error's own (see Delayer). A cancelled ctx ends the wait at
-// once; op's own error is returned then, joined with ctx's.
+// Do calls op until it succeeds, and returns op's last result. It gives up if
+// retryable returns false, after the last of the policy's attempts, or if the
+// next try would come after ctx's deadline; the error then wraps [ErrNoTime] too.
+// The delay before a try is the policy's or the error's own (see [Delayer]),
+// whichever is longer. If ctx ends during a delay, the error wraps ctx's cause
+// too.
 //
-// notify, if not nil, is told of each failure that is followed by another try.
+// Before each delay Do calls notify, unless it is nil.
 func Do[T any](ctx context.Context, p Policy, retryable func(error) bool,
 	op func(context.Context) (T, error), notify func(err error, delay time.Duration),
 ) (T, error) {
@@ -62,16 +62,16 @@ func Do[T any](ctx context.Context, p Policy, retryable func(error) bool,
 		backoff.WithInitialInterval(p.Base),
 		backoff.WithMultiplier(2),
 		backoff.WithRandomizationFactor(p.Jitter),
-		backoff.WithMaxElapsedTime(0), // the context's deadline is the only bound on time
+		backoff.WithMaxElapsedTime(0), // no limit: ctx has the deadline
 		backoff.WithMaxInterval(maxInterval(p)),
 	)
-	delays := &hinted{next: exp, most: exp.MaxInterval, ctx: ctx, clock: clock}
-	timer := &sleeper{ctx: ctx, clock: clock}
+	next := &delays{computed: exp, max: exp.MaxInterval, ctx: ctx, clock: clock}
+	sleeps := &timer{ctx: ctx, clock: clock}
 	attempts := uint64(max(p.Attempts, 1))
 
 	var last error
 	v, err := backoff.RetryNotifyWithTimerAndData(func() (T, error) {
-		if err := ctx.Err(); err != nil { // backoff always runs the operation once more
+		if err := ctx.Err(); err != nil { // backoff runs the operation even if ctx has ended
 			var zero T
 			return zero, backoff.Permanent(errors.Join(last, context.Cause(ctx)))
 		}
@@ -83,15 +83,15 @@ func Do[T any](ctx context.Context, p Policy, retryable func(error) bool,
 		if ctx.Err() != nil || !retryable(err) {
 			return v, backoff.Permanent(err)
 		}
-		delays.see(err)
+		next.setHint(err)
 		return v, err
-	}, backoff.WithContext(backoff.WithMaxRetries(delays, attempts-1), ctx), notify, timer)
+	}, backoff.WithContext(backoff.WithMaxRetries(next, attempts-1), ctx), notify, sleeps)
 	switch {
 	case err == nil:
 		return v, nil
-	case delays.late > 0:
-		return v, fmt.Errorf("%w (next try in %v): %w", ErrNoTime, delays.late.Round(time.Millisecond), err)
-	case last != nil && !errors.Is(err, last): // backoff answers a cancelled wait with ctx's error alone
+	case next.tooLong > 0:
+		return v, fmt.Errorf("%w (next try in %v): %w", ErrNoTime, next.tooLong.Round(time.Millisecond), err)
+	case last != nil && !errors.Is(err, last): // backoff returns only ctx's error if ctx ends during a delay
 		return v, errors.Join(last, err)
 	}
 	return v, err
@@ -101,54 +101,54 @@ func maxInterval(p Policy) time.Duration {
 	if p.Max > 0 {
 		return p.Max
 	}
-	return 1 << 62 // as good as none, and doubling cannot overflow past it
+	return 1 << 62 // no limit: 146 years; twice as long would overflow
 }
 
-// hinted lengthens the delays of next by what the last error asked for, and
-// stops when a delay would pass the deadline.
-type hinted struct {
-	next  backoff.BackOff
-	most  time.Duration // backoff itself bounds neither the first delay nor the jitter
-	ctx   context.Context
-	clock Clock
-	hint  time.Duration
-	late  time.Duration // the delay that did not fit, if that was the reason to stop
+// delays is a [backoff.BackOff]. It returns the computed delays, or longer ones if
+// the last error asked for them, and stops if a delay ends after the deadline.
+type delays struct {
+	computed backoff.BackOff
+	max      time.Duration // backoff does not apply its limit to the first delay and the jitter
+	ctx      context.Context
+	clock    Clock
+	hint     time.Duration // from the last error
+	tooLong  time.Duration // the delay that ends after the deadline, if that was the reason to stop
 }
 
-func (h *hinted) see(err error) {
-	h.hint = 0
-	if d, ok := errors.AsType[Delayer](err); ok {
-		h.hint = d.RetryAfter()
+func (d *delays) setHint(err error) {
+	d.hint = 0
+	if delayer, ok := errors.AsType[Delayer](err); ok {
+		d.hint = delayer.RetryAfter()
 	}
 }
 
-func (h *hinted) Reset() { h.next.Reset() }
+func (d *delays) Reset() { d.computed.Reset() }
 
-func (h *hinted) NextBackOff() time.Duration {
-	d := max(min(h.next.NextBackOff(), h.most), h.hint)
-	if deadline, ok := h.ctx.Deadline(); ok && h.clock.Now().Add(d).After(deadline) {
-		h.late = d
+func (d *delays) NextBackOff() time.Duration {
+	delay := max(min(d.computed.NextBackOff(), d.max), d.hint)
+	if deadline, ok := d.ctx.Deadline(); ok && d.clock.Now().Add(delay).After(deadline) {
+		d.tooLong = delay
 		return backoff.Stop
 	}
-	return d
+	return delay
 }
 
-// sleeper is a backoff.Timer driven by a Clock.
-type sleeper struct {
+// timer is a [backoff.Timer] that uses a Clock.
+type timer struct {
 	ctx   context.Context
 	clock Clock
 	c     chan time.Time
 }
 
-func (s *sleeper) Start(d time.Duration) {
+func (t *timer) Start(d time.Duration) {
 	c := make(chan time.Time, 1)
-	s.c = c
+	t.c = c
 	go func() {
-		if s.clock.Sleep(s.ctx, d) == nil {
-			c <- s.clock.Now()
+		if t.clock.Sleep(t.ctx, d) == nil {
+			c <- t.clock.Now()
 		}
 	}()
 }
 
-func (s *sleeper) Stop()               {}
-func (s *sleeper) C() <-chan time.Time { return s.c }
+func (t *timer) Stop()               {}
+func (t *timer) C() <-chan time.Time { return t.c }

@@ -20,7 +20,7 @@ var (
 	errGone = errors.New("gone")
 )
 
-// hint is an error with a server's wish.
+// hint is an error with a delay from the server.
 type hint time.Duration
 
 func (h hint) Error() string             { return "later" }
@@ -31,8 +31,8 @@ func TestDo(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		policy  retry.Policy
-		within  time.Duration // ctx's deadline from now; zero: none
-		errs    []error       // of each try; then success
+		within  time.Duration // time until ctx's deadline; zero: none
+		errs    []error       // of the first tries; later ones succeed
 		sleeps  []time.Duration
 		tries   int
 		wantErr error // nil: success
@@ -43,10 +43,10 @@ func TestDo(t *testing.T) {
 			errs: []error{errBusy, errBusy, errBusy}, sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, tries: 4,
 		},
 		{
-			name: "attempts are all tries", policy: retry.Policy{Attempts: 2, Base: s},
+			name: "the first try is an attempt", policy: retry.Policy{Attempts: 2, Base: s},
 			errs: []error{errBusy, errBusy, errBusy}, sleeps: []time.Duration{s}, tries: 2, wantErr: errBusy,
 		},
-		{name: "no attempts is one", policy: retry.Policy{Base: s}, errs: []error{errBusy}, tries: 1, wantErr: errBusy},
+		{name: "zero attempts count as one", policy: retry.Policy{Base: s}, errs: []error{errBusy}, tries: 1, wantErr: errBusy},
 		{
 			name: "max bounds the delay", policy: retry.Policy{Attempts: 4, Base: 10 * s, Max: 15 * s},
 			errs: []error{errBusy, errBusy, errBusy}, sleeps: []time.Duration{10 * s, 15 * s, 15 * s}, tries: 4,
@@ -56,15 +56,15 @@ func TestDo(t *testing.T) {
 			errs: []error{errBusy}, sleeps: []time.Duration{5 * s}, tries: 2,
 		},
 		{
-			name: "not worth repeating", policy: retry.Policy{Attempts: 4, Base: s},
+			name: "a permanent error", policy: retry.Policy{Attempts: 4, Base: s},
 			errs: []error{errBusy, errGone}, sleeps: []time.Duration{s}, tries: 2, wantErr: errGone,
 		},
 		{
-			name: "a longer hint is kept, above max too", policy: retry.Policy{Attempts: 4, Base: s, Max: 2 * s},
+			name: "a longer hint, above max too", policy: retry.Policy{Attempts: 4, Base: s, Max: 2 * s},
 			errs: []error{hint(7 * s), errBusy}, sleeps: []time.Duration{7 * s, 2 * s}, tries: 3,
 		},
 		{
-			name: "a wrapped hint is seen", policy: retry.Policy{Attempts: 4, Base: s},
+			name: "a wrapped hint", policy: retry.Policy{Attempts: 4, Base: s},
 			errs: []error{fmt.Errorf("get list: %w", hint(7*s))}, sleeps: []time.Duration{7 * s}, tries: 2,
 		},
 		{
@@ -81,7 +81,7 @@ func TestDo(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			// A day ahead, so that no deadline by this clock passes in the test's time.
+			// A day ahead, so that no deadline by this clock passes while the test runs.
 			clock := retrytest.NewClock(time.Now().Add(24 * time.Hour))
 			tt.policy.Clock = clock
 			ctx := t.Context()
@@ -91,7 +91,7 @@ func TestDo(t *testing.T) {
 				defer cancel()
 			}
 			tries := 0
-			var told []time.Duration
+			var notified []time.Duration
 			got, err := retry.Do(ctx, tt.policy, notGone, func(context.Context) (string, error) {
 				tries++
 				if tries <= len(tt.errs) {
@@ -100,9 +100,9 @@ func TestDo(t *testing.T) {
 				return "value", nil
 			}, func(err error, d time.Duration) {
 				if !errors.Is(err, tt.errs[tries-1]) {
-					t.Errorf("told of %v, want %v", err, tt.errs[tries-1])
+					t.Errorf("notify got %v, want %v", err, tt.errs[tries-1])
 				}
-				told = append(told, d)
+				notified = append(notified, d)
 			})
 			if !errors.Is(err, tt.wantErr) || (err == nil) != (got == "value") {
 				t.Errorf("Do() = %q, %v; want error %v", got, err, tt.wantErr)
@@ -116,8 +116,8 @@ func TestDo(t *testing.T) {
 			if diff := cmp.Diff(tt.sleeps, clock.Sleeps()); diff != "" {
 				t.Errorf("sleeps (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(tt.sleeps, told); diff != "" {
-				t.Errorf("delays told (-want +got):\n%s", diff)
+			if diff := cmp.Diff(tt.sleeps, notified); diff != "" {
+				t.Errorf("delays that notify got (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -126,7 +126,7 @@ func TestDo(t *testing.T) {
 func notGone(err error) bool { return !errors.Is(err, errGone) }
 
 func TestDoCancelled(t *testing.T) {
-	t.Run("during a wait", func(t *testing.T) {
+	t.Run("during a delay", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		clock := retrytest.NewClock(time.Now())
 		clock.OnSleep(func(time.Duration) { cancel() })

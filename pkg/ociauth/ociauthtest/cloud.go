@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// Cloud is a fake of the services that credentials come from, by the paths of
-// the real ones: the vaults' list (KMS), their secrets, an instance's metadata
-// service, and the federation service that turns an instance's certificate
-// into a session's token.
+// Cloud fakes the services that credentials come from, at the paths of the real
+// ones: the key management service, which lists vaults, the secret retrieval
+// service, an instance's metadata service, and the federation service, which
+// returns a token for an instance's certificate.
 type Cloud struct {
-	*Front
-	// Instance is the machine on which the metadata service answers; nil
-	// means that it does not.
+	*Handler
+	// Instance is the instance of the metadata service; nil means that there
+	// is no metadata service.
 	Instance *Instance
 
 	mu     sync.Mutex
@@ -27,14 +27,14 @@ type Cloud struct {
 // Vault is a vault with its secrets. An empty State means ACTIVE.
 type Vault struct {
 	ID, Name, Compartment, State string
-	// Secrets are the current contents by name.
+	// Secrets maps names to contents.
 	Secrets map[string]string
 }
 
-// NewCloud returns a cloud without vaults. The callers are those that v
-// trusts; federation makes it trust more.
+// NewCloud returns a cloud without vaults, for callers that v trusts. The
+// federation service makes v trust the keys of its tokens.
 func NewCloud(v *Verifier) *Cloud {
-	c := &Cloud{Front: &Front{Verifier: v}}
+	c := &Cloud{Handler: &Handler{Verifier: v}}
 	c.Serve = c.serve
 	return c
 }
@@ -47,7 +47,7 @@ func (c *Cloud) AddVault(v Vault) {
 	c.vaults = append(c.vaults, v)
 }
 
-func (c *Cloud) serve(r *http.Request, body []byte) Answer {
+func (c *Cloud) serve(r *http.Request, body []byte) Response {
 	route := r.Method + " " + r.URL.Path
 	switch {
 	case route == "GET /20180608/vaults":
@@ -65,19 +65,19 @@ func (c *Cloud) serve(r *http.Request, body []byte) Answer {
 	case strings.HasPrefix(route, "GET /opc/v2/") && c.Instance != nil:
 		return c.Instance.metadata(r)
 	}
-	return Failure(http.StatusNotFound, "NotFound", "no such route")
+	return ErrorResponse(http.StatusNotFound, "NotFound", "no such route")
 }
 
-// vaultPage is small, so that tests see several pages.
-const vaultPage = 2
+// vaultsPerList is small, so that a test with few vaults needs several lists.
+const vaultsPerList = 2
 
-func (c *Cloud) listVaults(r *http.Request) Answer {
+func (c *Cloud) listVaults(r *http.Request) Response {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	q := r.URL.Query()
 	start, err := strconv.Atoi(cmp.Or(q.Get("page"), "0"))
 	if err != nil || !q.Has("compartmentId") {
-		return Failure(http.StatusBadRequest, "InvalidParameter", "page or compartmentId")
+		return ErrorResponse(http.StatusBadRequest, "InvalidParameter", "page or compartmentId")
 	}
 	items := []map[string]any{}
 	for _, v := range c.vaults {
@@ -90,15 +90,15 @@ func (c *Cloud) listVaults(r *http.Request) Answer {
 			"vaultType": "DEFAULT", "timeCreated": c.Now().UTC().Format(time.RFC3339),
 		})
 	}
-	end := min(start+vaultPage, len(items))
-	a := JSON(http.StatusOK, items[min(start, end):end])
+	end := min(start+vaultsPerList, len(items))
+	resp := JSON(http.StatusOK, items[min(start, end):end])
 	if end < len(items) {
-		a.Header["Opc-Next-Page"] = strconv.Itoa(end)
+		resp.Header["Opc-Next-Page"] = strconv.Itoa(end)
 	}
-	return a
+	return resp
 }
 
-func (c *Cloud) secretByName(r *http.Request) Answer {
+func (c *Cloud) secretByName(r *http.Request) Response {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	q := r.URL.Query()
@@ -117,11 +117,11 @@ func (c *Cloud) secretByName(r *http.Request) Answer {
 			},
 		})
 	}
-	return Failure(http.StatusNotFound, "NotAuthorizedOrNotFound",
+	return ErrorResponse(http.StatusNotFound, "NotAuthorizedOrNotFound",
 		"Authorization failed or requested resource not found.")
 }
 
-// Secrets returns id as the secrets of a vault, their names with prefix.
+// Secrets returns the user as secrets of a vault whose names begin with prefix.
 func (id *Identity) Secrets(prefix string) map[string]string {
 	return map[string]string{
 		prefix + "oci-user-ocid":    id.User,

@@ -6,56 +6,57 @@ import (
 	"time"
 )
 
-// Fault is one scripted misbehaviour. With neither Status nor Reset the
-// request is answered as ever, though maybe late or in part.
+// Fault is a scripted failure of a fake service. With neither Status nor Reset
+// the service responds as usual, but late or incompletely.
 type Fault struct {
-	// On picks the requests that are struck; nil picks all.
+	// On selects the requests that the fault applies to; nil selects all.
 	On func(*http.Request) bool
-	// Times is how many requests are struck; zero counts as one.
+	// Times is the number of requests that the fault applies to; zero means one.
 	Times int
-	// Delay passes before the request is looked at. A client that gives up
-	// meanwhile leaves no effect, unless Late is set.
+	// Delay is the time before the request is served. If the client cancels the
+	// request meanwhile, it has no effect, unless Late is set.
 	Delay time.Duration
 	Late  bool
-	// Status and Code are answered instead; RetryAfter is that header's text.
+	// Status and Code, unless Status is zero, are those of the response.
+	// RetryAfter is the text of its Retry-After header.
 	Status           int
 	Code, RetryAfter string
-	// Reset cuts the connection instead of answering.
+	// Reset closes the connection without a response.
 	Reset bool
-	// AfterEffect lets a request that is refused or cut take effect first.
+	// AfterEffect makes a request with Status or Reset take effect first.
 	AfterEffect bool
-	// Truncate cuts the connection in the middle of the answer's body.
+	// Truncate closes the connection in the middle of the response's body.
 	Truncate bool
 }
 
-// Forever is a number of Times that no test reaches.
+// Forever is a value for Times that no test reaches.
 const Forever = 1 << 30
 
 func (f Fault) fails() bool { return f.Status != 0 || f.Reset }
 
-// Script adds faults. Each request is struck by the first fault that picks it
-// and is not used up.
-func (f *Front) Script(faults ...Fault) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+// Script adds faults. The first fault that selects a request and has Times left
+// applies to it.
+func (h *Handler) Script(faults ...Fault) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	for _, fault := range faults {
 		fault.Times = max(fault.Times, 1)
-		f.faults = append(f.faults, &fault)
+		h.faults = append(h.faults, &fault)
 	}
 }
 
-// ClearFaults drops all faults that are left.
-func (f *Front) ClearFaults() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.faults = nil
+// ClearFaults removes all faults.
+func (h *Handler) ClearFaults() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.faults = nil
 }
 
-// strike returns the fault for the request; the zero Fault is none.
-func (f *Front) strike(r *http.Request) Fault {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, fault := range f.faults {
+// faultFor returns the fault that applies to the request, or the zero Fault.
+func (h *Handler) faultFor(r *http.Request) Fault {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, fault := range h.faults {
 		if fault.Times > 0 && (fault.On == nil || fault.On(r)) {
 			fault.Times--
 			return *fault
@@ -64,8 +65,8 @@ func (f *Front) strike(r *http.Request) Fault {
 	return Fault{}
 }
 
-// On picks requests by method and by a part of their path or query; both may
-// be empty, which fits all.
+// On returns a function for Fault.On that selects requests by method and by a
+// part of their path or query. An empty method or part selects all.
 func On(method, part string) func(*http.Request) bool {
 	return func(r *http.Request) bool {
 		return (method == "" || r.Method == method) && strings.Contains(r.URL.Path+"?"+r.URL.RawQuery, part)

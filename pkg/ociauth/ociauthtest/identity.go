@@ -1,8 +1,9 @@
-// Package ociauthtest is a fake of the side of OCI that knows who calls: users
-// with their keys and configuration files, and the check of a request's
-// signature that every fake service makes.
+// Package ociauthtest fakes the parts of OCI that identify callers: users with
+// keys and configuration files, the signature check of each service, vaults, an
+// instance's metadata service and the federation service.
 //
-// It is strict where the real services are, and is meant for loopback alone.
+// The fakes reject what the real services reject. They are meant to listen on a
+// loopback address only.
 package ociauthtest
 
 import (
@@ -24,11 +25,11 @@ type Identity struct {
 	Key                                *rsa.PrivateKey
 }
 
-// NewIdentity returns a user with a new key. Making the key takes some 70 ms.
+// NewIdentity returns a user with a new key, which takes about 70 ms.
 func NewIdentity() *Identity {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
-		panic(err) // crypto/rand never fails
+		panic(err) // impossible: crypto/rand never fails
 	}
 	return &Identity{
 		Tenancy:     "ocid1.tenancy.oc1..testtenancy",
@@ -39,35 +40,36 @@ func NewIdentity() *Identity {
 	}
 }
 
-// Shared returns a user made once for the whole process.
+// Shared returns a user that is made once in each process.
 var Shared = sync.OnceValue(NewIdentity)
 
-// Fingerprint returns a public key's fingerprint as the console shows it.
+// Fingerprint returns the fingerprint of a public key as the OCI console shows it.
 func Fingerprint(key *rsa.PublicKey) string {
 	der, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {
-		panic(err) // every RSA key can be written
+		panic(err) // impossible: every RSA key can be encoded
 	}
 	sum := md5.Sum(der)
 	return strings.ReplaceAll(fmt.Sprintf("% x", sum[:]), " ", ":")
 }
 
-// KeyID returns what names the key in a signature.
+// KeyID returns the keyId of the user's signatures.
 func (id *Identity) KeyID() string {
 	return id.Tenancy + "/" + id.User + "/" + id.Fingerprint
 }
 
-// PEM returns the private key as the console hands it out, label included.
+// PEM returns the private key as the OCI console offers it for download, with the
+// label after the key.
 func (id *Identity) PEM() []byte {
 	der, err := x509.MarshalPKCS8PrivateKey(id.Key)
 	if err != nil {
-		panic(err) // every RSA key can be written
+		panic(err) // impossible: every RSA key can be encoded
 	}
 	return append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), "OCI_API_KEY\n"...)
 }
 
-// WriteConfig writes the files config, with the user as its DEFAULT profile,
-// and key.pem into dir, and returns the path of config.
+// WriteConfig writes a configuration file with the user as profile DEFAULT to
+// dir/config, and the key to dir/key.pem. It returns the path of the first.
 func (id *Identity) WriteConfig(dir string) (string, error) {
 	key := filepath.Join(dir, "key.pem")
 	if err := os.WriteFile(key, id.PEM(), 0o600); err != nil {

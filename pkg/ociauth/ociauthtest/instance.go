@@ -17,20 +17,21 @@ import (
 	"time"
 )
 
-// Instance is a machine with the certificate that proves what it is.
+// Instance is a compute instance with its certificate.
 type Instance struct {
 	Tenancy string
-	// Region is its short name, as the metadata service has it.
+	// Region is the short name of its region, such as fra.
 	Region string
 	Key    *rsa.PrivateKey
-	// Session is how long its tokens last; zero means 20 minutes. The SDK
-	// renews a token five minutes before its end.
+	// Session is the time for which its tokens are valid; zero means 20
+	// minutes. The SDK renews a token five minutes before it expires.
 	Session time.Duration
 
 	certificate []byte // DER
 }
 
-// NewInstance returns an instance in Frankfurt. Making its key takes some 70 ms.
+// NewInstance returns an instance in Frankfurt with a new key, which takes about
+// 70 ms.
 func NewInstance() *Instance {
 	i := &Instance{Tenancy: "ocid1.tenancy.oc1..testtenancy", Region: "fra", Key: NewIdentity().Key}
 	template := &x509.Certificate{
@@ -41,16 +42,16 @@ func NewInstance() *Instance {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &i.Key.PublicKey, i.Key)
 	if err != nil {
-		panic(err) // the template is good
+		panic(err) // impossible: the template is valid
 	}
 	i.certificate = der
 	return i
 }
 
-// metadata answers a request to the metadata service.
-func (i *Instance) metadata(r *http.Request) Answer {
+// metadata responds to a request to the metadata service.
+func (i *Instance) metadata(r *http.Request) Response {
 	if r.Header.Get("Authorization") != "Bearer Oracle" {
-		return Failure(http.StatusUnauthorized, "NotAuthenticated", "the Authorization header must be Bearer Oracle")
+		return ErrorResponse(http.StatusUnauthorized, "NotAuthenticated", "the Authorization header must be Bearer Oracle")
 	}
 	var text string
 	switch strings.TrimPrefix(r.URL.Path, "/opc/v2") {
@@ -61,17 +62,17 @@ func (i *Instance) metadata(r *http.Request) Answer {
 	case "/identity/key.pem":
 		text = string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(i.Key)}))
 	default:
-		return Failure(http.StatusNotFound, "NotFound", "no such metadata")
+		return ErrorResponse(http.StatusNotFound, "NotFound", "no such metadata")
 	}
-	return Answer{Status: http.StatusOK, Header: map[string]string{"Content-Type": "text/plain"}, Body: []byte(text)}
+	return Response{Status: http.StatusOK, Header: map[string]string{"Content-Type": "text/plain"}, Body: []byte(text)}
 }
 
-// signedFederation is what a request to the federation service must sign; the
-// host is not among it.
+// signedFederation lists the parts of a request to the federation service that
+// its signature must cover. The host is not one of them.
 var signedFederation = Signed{"date", "(request-target)", "content-length", "content-type", "x-content-sha256"}
 
-// federate gives the instance a token for the session key that it sent.
-func (c *Cloud) federate(r *http.Request, body []byte) Answer {
+// federate returns a token for the session key that the instance has sent.
+func (c *Cloud) federate(r *http.Request, body []byte) Response {
 	sum := sha256.Sum256(c.Instance.certificate)
 	keyID := c.Instance.Tenancy + "/fed-x509-sha256/" + strings.ReplaceAll(fmt.Sprintf("% x", sum[:]), " ", ":")
 	c.Trust(keyID, &c.Instance.Key.PublicKey)
@@ -80,29 +81,29 @@ func (c *Cloud) federate(r *http.Request, body []byte) Answer {
 	}
 	var sent struct{ Certificate, PublicKey string }
 	if err := json.Unmarshal(body, &sent); err != nil {
-		return Failure(http.StatusBadRequest, "InvalidParameter", err.Error())
+		return ErrorResponse(http.StatusBadRequest, "InvalidParameter", err.Error())
 	}
 	der, err := base64.StdEncoding.DecodeString(sent.PublicKey)
 	if err != nil {
-		return Failure(http.StatusBadRequest, "InvalidParameter", err.Error())
+		return ErrorResponse(http.StatusBadRequest, "InvalidParameter", err.Error())
 	}
 	key, err := x509.ParsePKIXPublicKey(der)
 	if err != nil || sent.Certificate != base64.StdEncoding.EncodeToString(c.Instance.certificate) {
-		return Failure(http.StatusBadRequest, "InvalidParameter", "the key or the certificate")
+		return ErrorResponse(http.StatusBadRequest, "InvalidParameter", "the key or the certificate is not valid")
 	}
 	token := c.Token(key.(*rsa.PublicKey), c.Now().Add(cmp.Or(c.Instance.Session, 20*time.Minute)))
 	return JSON(http.StatusOK, map[string]string{"token": token})
 }
 
-// Token returns a session's token for a key, and makes v trust the key under
-// it. Its claims are those of a user's session or a resource's.
+// Token returns a session token for a key, and makes v trust the key under this
+// token. It has the claims of a user's session and of a resource's.
 func (v *Verifier) Token(key *rsa.PublicKey, expires time.Time) string {
 	claims, err := json.Marshal(map[string]any{
 		"exp": expires.Unix(), "tenant": "ocid1.tenancy.oc1..testtenancy", "res_tenant": "ocid1.tenancy.oc1..testtenancy",
 		"jti": rand.Text(),
 	})
 	if err != nil {
-		panic(err) // strings and numbers always encode
+		panic(err) // impossible: strings and numbers can be encoded
 	}
 	part := base64.RawURLEncoding.EncodeToString
 	token := part([]byte(`{"alg":"none"}`)) + "." + part(claims) + "." + part([]byte("unsigned"))

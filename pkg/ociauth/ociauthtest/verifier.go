@@ -15,28 +15,27 @@ import (
 	"time"
 )
 
-// Signed says what of a request its signature must cover.
+// Signed lists the parts of a request that its signature must cover.
 type Signed []string
 
 var (
-	// SignedHead is what each request must sign.
+	// SignedHead is for requests without a body and for the PUT of an object.
 	SignedHead = Signed{"date", "(request-target)", "host"}
-	// SignedBody is what a request with a body must sign, an object's PUT
-	// excepted.
+	// SignedBody is for all other requests.
 	SignedBody = append(slices.Clone(SignedHead), "content-length", "content-type", "x-content-sha256")
 )
 
-// Verifier checks request signatures as the services do (draft-cavage
-// HTTP signatures, version 08, with rsa-sha256).
+// Verifier checks the signatures of requests as OCI services do
+// (https://docs.oracle.com/iaas/Content/API/Concepts/signingrequests.htm).
 type Verifier struct {
-	// Clock tells the service's time; nil means time.Now.
+	// Clock returns the service's time; nil means time.Now.
 	Clock func() time.Time
 
 	mu   sync.RWMutex
 	keys map[string]*rsa.PublicKey
 }
 
-// Trust makes the verifier accept signatures of this key under this keyId.
+// Trust makes the verifier accept signatures with this keyId and key.
 func (v *Verifier) Trust(keyID string, key *rsa.PublicKey) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -46,7 +45,7 @@ func (v *Verifier) Trust(keyID string, key *rsa.PublicKey) {
 	v.keys[keyID] = key
 }
 
-// Now tells the service's time.
+// Now returns the service's time.
 func (v *Verifier) Now() time.Time {
 	if v.Clock == nil {
 		return time.Now()
@@ -54,13 +53,14 @@ func (v *Verifier) Now() time.Time {
 	return v.Clock()
 }
 
-// maxSkew is how far a request's date may be off the service's clock.
+// maxSkew is the largest accepted difference between a request's date and the
+// service's clock.
 const maxSkew = 5 * time.Minute
 
 var signature = regexp.MustCompile(`^Signature version="1",headers="([^"]+)",keyId="([^"]+)",algorithm="rsa-sha256",signature="([^"]+)"$`)
 
-// Check returns an error that says what is wrong with the signature of r,
-// whose body has been read, or nil.
+// Check returns an error unless r, whose body has been read, has a valid signature
+// that covers want.
 func (v *Verifier) Check(r *http.Request, body []byte, want Signed) error {
 	m := signature.FindStringSubmatch(r.Header.Get("Authorization"))
 	if m == nil {
@@ -78,7 +78,7 @@ func (v *Verifier) Check(r *http.Request, body []byte, want Signed) error {
 		return fmt.Errorf("signature: %w", err)
 	}
 	dateHeader := "date"
-	if slices.Contains(signed, "x-date") { // of clients that cannot set Date
+	if slices.Contains(signed, "x-date") { // from clients that cannot set Date
 		dateHeader = "x-date"
 	}
 	for _, name := range want {
@@ -99,7 +99,7 @@ func (v *Verifier) Check(r *http.Request, body []byte, want Signed) error {
 	sum := sha256.Sum256(body)
 	if slices.Contains(signed, "x-content-sha256") &&
 		r.Header.Get("X-Content-Sha256") != base64.StdEncoding.EncodeToString(sum[:]) {
-		return fmt.Errorf("x-content-sha256 is not the body's")
+		return fmt.Errorf("x-content-sha256 does not match the body")
 	}
 	text := sha256.Sum256([]byte(signingText(r, signed)))
 	if rsa.VerifyPKCS1v15(key, crypto.SHA256, text[:], sig) != nil {
@@ -108,6 +108,7 @@ func (v *Verifier) Check(r *http.Request, body []byte, want Signed) error {
 	return nil
 }
 
+// signingText returns the text that is signed.
 func signingText(r *http.Request, signed []string) string {
 	lines := make([]string, len(signed))
 	for i, name := range signed {

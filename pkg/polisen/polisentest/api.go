@@ -13,40 +13,40 @@ import (
 	"time"
 )
 
-// Answer is one answer of the fake API, or one of its faults. The zero Answer
-// is 200 without a body.
+// Answer is an answer or a fault of the fake API. The zero Answer is 200 without
+// a body.
 type Answer struct {
 	Status int // zero means 200
 	Header http.Header
 	Body   []byte
-	// Plain sends the body as it is even to a client that takes gzip.
+	// Plain sends the body without compression even if the client accepts gzip.
 	Plain bool
-	// Delay is the time between the request and the answer's first byte.
+	// Delay is the time between the request and the first byte of the answer.
 	Delay time.Duration
-	// Truncate cuts that many bytes off the end of what is sent, though
-	// Content-Length promised them, and then the connection.
+	// Truncate closes the connection that many bytes before the end of the body.
+	// Content-Length still counts them.
 	Truncate int
-	// Reset cuts the connection instead of an answer.
+	// Reset closes the connection without an answer.
 	Reset bool
 }
 
-// OK answers with a response of the items.
+// OK returns a 200 with a response of the items.
 func OK(items ...[]byte) Answer { return Answer{Body: Response(items...)} }
 
-// Status answers with a status and a short page.
+// Status returns an answer with a status and a short HTML page.
 func Status(status int) Answer {
 	page := fmt.Sprintf("<html><head><title>%d %s</title></head></html>", status, http.StatusText(status))
 	return Answer{Status: status, Body: []byte(page)}
 }
 
-// RetryAfter answers with a status and a Retry-After header.
+// RetryAfter returns an answer with a status and a Retry-After header.
 func RetryAfter(status int, value string) Answer {
 	a := Status(status)
 	a.Header = http.Header{"Retry-After": {value}}
 	return a
 }
 
-// Call is a call that the fake API got.
+// Call is a call to the fake API.
 type Call struct {
 	Time   time.Time
 	Path   string
@@ -54,22 +54,23 @@ type Call struct {
 	Header http.Header
 }
 
-// API is a fake of the events API: an http.Handler that answers from a script
-// and records each call. It is safe for concurrent use.
+// API is a fake of the events API: an [http.Handler] that answers from a script
+// and records all calls. It is safe for concurrent use.
 type API struct {
-	// Default answers when the script is used up; nil means Body(500).
+	// Default answers once the script is used up; nil means 200 with Body(500).
 	Default func(*http.Request) Answer
-	// Now is the clock that calls are recorded by; nil means time.Now.
+	// Now is the clock for the times of the calls; nil means time.Now.
 	Now func() time.Time
-	// MinInterval is the least time between two calls, for Breaches; zero means
-	// the API's ten seconds. With less the limits an hour and a day are off.
+	// MinInterval is the shortest time between two calls, for Breaches; zero
+	// means the API's ten seconds. A shorter one lifts the hourly and daily
+	// limits.
 	MinInterval time.Duration
 
-	mu     sync.Mutex
-	script []Answer
-	calls  []Call
-	gone   map[string]time.Time // paths that were answered with 404
-	broken []string
+	mu       sync.Mutex
+	script   []Answer
+	calls    []Call
+	notFound map[string]bool // paths that answered 404
+	breaches []string
 }
 
 // Script adds answers for the next calls, one each.
@@ -86,12 +87,11 @@ func (a *API) Calls() []Call {
 	return slices.Clone(a.calls)
 }
 
-// Breaches returns what the calls so far did against the API's rules, a line
-// for each breach.
+// Breaches returns one line for each of the API's rules that a call so far broke.
 func (a *API) Breaches() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return slices.Clone(a.broken)
+	return slices.Clone(a.breaches)
 }
 
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -126,7 +126,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// take records the call and picks its answer.
+// take records the call and returns its answer.
 func (a *API) take(r *http.Request) Answer {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -148,24 +148,24 @@ func (a *API) take(r *http.Request) Answer {
 		answer = Answer{Body: Body(500)}
 	}
 	if answer.Status == http.StatusNotFound {
-		if a.gone == nil {
-			a.gone = make(map[string]time.Time)
+		if a.notFound == nil {
+			a.notFound = make(map[string]bool)
 		}
-		a.gone[call.Path] = call.Time
+		a.notFound[call.Path] = true
 	}
 	return answer
 }
 
-// check notes which rules call breaks.
+// check records the rules that call breaks.
 func (a *API) check(call Call) {
 	breach := func(format string, args ...any) {
-		a.broken = append(a.broken, fmt.Sprintf("call %d: ", len(a.calls)+1)+fmt.Sprintf(format, args...))
+		a.breaches = append(a.breaches, fmt.Sprintf("call %d: ", len(a.calls)+1)+fmt.Sprintf(format, args...))
 	}
 	if agent := call.Header.Get("User-Agent"); agent == "" || strings.HasPrefix(agent, "Go-http-client") {
 		breach("the User-Agent %q names no program", agent)
 	}
-	if _, ok := a.gone[call.Path]; ok {
-		breach("%s was answered with 404 before", call.Path)
+	if a.notFound[call.Path] {
+		breach("%s answered 404 before", call.Path)
 	}
 	interval := cmp.Or(a.MinInterval, 10*time.Second)
 	limits := []struct {
@@ -193,7 +193,7 @@ func Gzip(body []byte) []byte {
 		err = w.Close()
 	}
 	if err != nil {
-		panic(err) // a buffer takes all
+		panic(err) // writing to a buffer does not fail
 	}
 	return b.Bytes()
 }

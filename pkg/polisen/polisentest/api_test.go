@@ -21,7 +21,7 @@ func TestBody(t *testing.T) {
 		t.Fatalf("%d events, %d rejected, %v", len(events), len(rejected), err)
 	}
 	if !bytes.Equal(body, polisentest.Body(501)) {
-		t.Error("the same response is not the same twice")
+		t.Error("two calls return different bodies")
 	}
 	seen := make(map[int64]bool)
 	oneDigit := 0
@@ -55,7 +55,7 @@ func TestNotice(t *testing.T) {
 	}
 }
 
-// TestBreaches makes sure that the fake sees what tests rely on it to see.
+// TestBreaches checks that the fake reports each broken rule, and nothing else.
 func TestBreaches(t *testing.T) {
 	const s = time.Second
 	ok := polisentest.OK
@@ -69,14 +69,14 @@ func TestBreaches(t *testing.T) {
 	}{
 		{name: "well-behaved", agent: "me", pauses: []time.Duration{0, 10 * s, 10 * s}},
 		{name: "too soon", agent: "me", pauses: []time.Duration{0, 10 * s, 9 * s}, want: []string{"call 3: 2 calls in 9s, less than 10s"}},
-		{name: "an interval of its own", agent: "me", pauses: []time.Duration{0, s, s - 1}, interval: s, want: []string{"call 3: 2 calls in 999.999999ms, less than 1s"}},
+		{name: "another interval", agent: "me", pauses: []time.Duration{0, s, s - 1}, interval: s, want: []string{"call 3: 2 calls in 999.999999ms, less than 1s"}},
 		{name: "61 in an hour", agent: "me", pauses: slices.Repeat([]time.Duration{10 * s}, 61), want: []string{"call 61: 61 calls in 10m0s, less than 1h0m0s"}},
 		{name: "60 an hour, all day", agent: "me", pauses: slices.Repeat([]time.Duration{60 * s}, 1500)},
-		{name: "no name", agent: "", pauses: []time.Duration{0}, want: []string{`call 1: the User-Agent "" names no program`}},
-		{name: "Go's own name", agent: "Go-http-client/1.1", pauses: []time.Duration{0}, want: []string{`call 1: the User-Agent "Go-http-client/1.1" names no program`}},
+		{name: "no User-Agent", agent: "", pauses: []time.Duration{0}, want: []string{`call 1: the User-Agent "" names no program`}},
+		{name: "Go's default User-Agent", agent: "Go-http-client/1.1", pauses: []time.Duration{0}, want: []string{`call 1: the User-Agent "Go-http-client/1.1" names no program`}},
 		{
 			name: "after a 404", agent: "me", script: []polisentest.Answer{ok(), polisentest.Status(404)}, pauses: []time.Duration{0, 10 * s, 10 * s},
-			want: []string{"call 3: /api was answered with 404 before"},
+			want: []string{"call 3: /api answered 404 before"},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,6 +1,6 @@
-// Package polisentest stands in for the events API in tests: synthetic event
-// notices (Notice, Response, Body), and a fake of the API with scripted
-// answers and faults that reports calls which break the API's rules.
+// Package polisentest is a fake of the events API for tests: synthetic events
+// ([Notice], [Response], [Body]) and an HTTP server with scripted answers and
+// faults ([API]), which reports the calls that break the API's rules.
 //
-// It knows the API, not this program: nothing of the archive is in here.
+// It knows the API, and nothing about this program or the archive.
 package polisentest

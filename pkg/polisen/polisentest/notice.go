@@ -43,23 +43,22 @@ var (
 	}
 )
 
-// Field sets a field of a notice to something else than its usual value.
+// Field changes a field of a notice.
 type Field func(*notice)
 
-// Summary sets the text: another one under the same id is a revision.
+// Summary sets the text. A different text with the same id is a revision.
 func Summary(text string) Field { return func(n *notice) { n.Summary = text } }
 
-// Type sets the kind of event.
+// Type sets the event type.
 func Type(name string) Field { return func(n *notice) { n.Type = name } }
 
 // Location sets the municipality or county.
 func Location(name string) Field { return func(n *notice) { n.Location.Name = name } }
 
-// Notice returns a synthetic event notice as compact JSON: what an Event's Raw
-// is after a round trip. It depends on nothing but its arguments. The text of t
-// is as the API writes it: its own offset, and an hour of one digit before ten.
+// Notice returns a synthetic event as compact JSON, in the form of Event.Raw. It
+// depends only on its arguments. The datetime is [DateTime] of t.
 func Notice(id int64, t time.Time, fields ...Field) []byte {
-	pick := int(uint64(id) * 0x9e3779b97f4a7c15 >> 40) // neighbouring ids differ
+	pick := int(uint64(id) * 0x9e3779b97f4a7c15 >> 40) // consecutive ids get different values
 	n := notice{
 		ID:       id,
 		DateTime: DateTime(t),
@@ -74,17 +73,18 @@ func Notice(id int64, t time.Time, fields ...Field) []byte {
 	}
 	raw, err := json.Marshal(n)
 	if err != nil {
-		panic(err) // strings and numbers alone
+		panic(err) // strings and numbers always encode
 	}
 	return raw
 }
 
-// DateTime is t as the API writes it.
+// DateTime returns t in the form of the API: with its own UTC offset, and an hour
+// of one digit before ten o'clock.
 func DateTime(t time.Time) string {
 	return fmt.Sprintf("%s %d%s", t.Format(time.DateOnly), t.Hour(), t.Format(":04:05 -07:00"))
 }
 
-// Response returns items as one response body, indented as the API's are.
+// Response returns a response body of the items, indented like the API's.
 func Response(items ...[]byte) []byte {
 	body := append([]byte{'['}, bytes.Join(items, []byte{','})...)
 	body = append(body, ']')
@@ -95,16 +95,16 @@ func Response(items ...[]byte) []byte {
 	return indented.Bytes()
 }
 
-// Newest is the time of the first notice of Body.
+// Newest is the time of the newest event in Body.
 var Newest = time.Date(2026, 1, 2, 19, 56, 53, 0, time.FixedZone("", 3600))
 
-// Body returns a response of n notices with the ids FirstID, FirstID-1 and so on,
-// from Newest about half an hour apart and, as in life, neither in the order of
-// their times nor of their ids.
+// Body returns a response of n events. Their ids are FirstID, FirstID-1 and so on,
+// and their times begin at Newest and are about half an hour apart. As in the API,
+// they are sorted neither by time nor by id.
 func Body(n int) []byte {
 	items := make([][]byte, n)
 	for i := range items {
-		shuffled := i ^ 1 // neighbours change places
+		shuffled := i ^ 1 // swaps neighbours
 		if shuffled >= n {
 			shuffled = i
 		}

@@ -1,5 +1,5 @@
-// Package retrytest has a clock for tests of things that wait: its time moves
-// only when somebody sleeps or the test says so, and it never really waits.
+// Package retrytest is a fake clock for tests of code that waits. Its time passes
+// only by [Clock.Sleep], which returns at once, and [Clock.Advance].
 package retrytest
 
 import (
@@ -11,9 +11,9 @@ import (
 	"polisen-events-collector/pkg/retry"
 )
 
-// Clock is a retry.Clock whose Sleep moves the time on and returns at once. It
-// is safe for concurrent use; goroutines that sleep at the same time each move
-// the time on.
+// Clock is a [retry.Clock] whose Sleep advances the time and returns at once. It
+// is safe for concurrent use. Each of several goroutines that sleep at the same
+// time advances the time.
 type Clock struct {
 	mu      sync.Mutex
 	now     time.Time
@@ -23,18 +23,18 @@ type Clock struct {
 
 var _ retry.Clock = (*Clock)(nil)
 
-// NewClock returns a clock that stands at now.
+// NewClock returns a clock whose time is now.
 func NewClock(now time.Time) *Clock { return &Clock{now: now} }
 
-// Now is the start time, and all that was slept and advanced since.
+// Now returns the start time plus all sleeps and advances since.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// Sleep records d and moves the time on by it. When ctx is done, before or by
-// the OnSleep function, it does neither and returns ctx's cause.
+// Sleep records d and advances the time by it. If ctx has ended, before or in the
+// function of OnSleep, it does neither and returns ctx's cause.
 func (c *Clock) Sleep(ctx context.Context, d time.Duration) error {
 	c.mu.Lock()
 	onSleep := c.onSleep
@@ -52,21 +52,21 @@ func (c *Clock) Sleep(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
-// Advance moves the time by d, back if d is negative, without a sleep.
+// Advance changes the time by d, which may be negative, without a sleep.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
 }
 
-// Sleeps returns the lengths of all sleeps so far, in order.
+// Sleeps returns the durations of all sleeps so far, in order.
 func (c *Clock) Sleeps() []time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.sleeps)
 }
 
-// Slept is the sum of all sleeps so far.
+// Slept returns the sum of all sleeps so far.
 func (c *Clock) Slept() time.Duration {
 	var sum time.Duration
 	for _, d := range c.Sleeps() {
@@ -75,8 +75,8 @@ func (c *Clock) Slept() time.Duration {
 	return sum
 }
 
-// OnSleep has f called at the start of each later Sleep, for a test that
-// cancels, or lets another process act, in the middle of a wait.
+// OnSleep makes each later Sleep call f first. A test uses it to cancel a wait, or
+// to let another process act during it.
 func (c *Clock) OnSleep(f func(d time.Duration)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

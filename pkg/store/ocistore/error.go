@@ -11,20 +11,22 @@ import (
 	"polisen-events-collector/pkg/ociclient"
 	"polisen-events-collector/pkg/retry"
 	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/text"
 )
 
-// Error is an operation that failed. It wraps the store's sentinel, if one
-// fits, and the *ociclient.Error of the last try, or the context's cause.
+// Error is a failed operation. It wraps Kind and the cause: the
+// [*ociclient.Error] of the last attempt, or the cause of a context that ended.
 type Error struct {
 	Operation, Object string
 	Store, Region     string
-	Tries             int
-	// Kind is the store's sentinel, or nil if the outcome is unknown.
+	Tries             int // attempts, including the first
+	// Kind is the error of package store that fits, or nil if the outcome is
+	// unknown.
 	Kind error
 	err  error
 }
 
-// Error says in one line what failed, why, and what to look at.
+// Error says in one line what failed, why, and what to check.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Operation)
@@ -35,18 +37,20 @@ func (e *Error) Error() string {
 	if e.Kind != nil {
 		fmt.Fprintf(&b, "%v: ", e.Kind)
 	}
-	b.WriteString(strings.ReplaceAll(e.err.Error(), "\n", "; "))
-	if e.Tries > 1 {
-		fmt.Fprintf(&b, "; %d tries", e.Tries)
-		if errors.Is(e.Kind, store.ErrPrecondition) {
-			b.WriteString(", an earlier one may have succeeded")
-		}
+	b.WriteString(text.OneLine(e.err.Error()))
+	switch {
+	case e.Tries > 1 && errors.Is(e.Kind, store.ErrPrecondition):
+		fmt.Fprintf(&b, "; tried %d times, and an earlier attempt may have succeeded", e.Tries)
+	case e.Tries > 1:
+		fmt.Fprintf(&b, "; tried %d times", e.Tries)
 	}
-	b.WriteString(hint(e))
+	if advice := e.advice(); advice != "" {
+		fmt.Fprintf(&b, ": %s", advice)
+	}
 	return b.String()
 }
 
-// Unwrap returns the sentinel and the last try's error.
+// Unwrap returns Kind, if it is not nil, and the cause.
 func (e *Error) Unwrap() []error {
 	if e.Kind == nil {
 		return []error{e.err}
@@ -54,33 +58,37 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Kind, e.err}
 }
 
-func hint(e *Error) string {
-	answer, ok := errors.AsType[*ociclient.Error](e.err)
+// advice says what to check after a call was denied, else "".
+func (e *Error) advice() string {
+	response, ok := errors.AsType[*ociclient.Error](e.err)
 	if !ok || !errors.Is(e.Kind, store.ErrAccess) {
 		return ""
 	}
-	switch answer.Status {
+	switch response.Status {
 	case http.StatusUnauthorized:
-		return ": check that the key is among the user's API keys, and this machine's clock"
+		return "check this machine's clock, and that the key is one of the user's API keys"
 	case http.StatusNotFound:
-		return ": check the bucket, namespace and region, and that a policy lets these credentials manage its objects"
+		return "check the bucket, namespace and region, and that a policy lets these credentials manage its objects"
 	}
-	return ": check that a policy lets these credentials manage the bucket's objects"
+	return "check that a policy lets these credentials manage the bucket's objects"
 }
 
-// kind returns the store's sentinel for a failed operation.
-func kind(operation string, err error) error {
-	answer, ok := errors.AsType[*ociclient.Error](err)
+// kindOf returns the error of package store that fits the last error of an
+// operation, or nil. For the status codes see
+// https://docs.oracle.com/iaas/Content/API/References/apierrors.htm and
+// https://docs.oracle.com/en-us/iaas/api/#/en/objectstorage/20160918/Object/PutObject.
+func kindOf(operation string, err error) error {
+	response, ok := errors.AsType[*ociclient.Error](err)
 	if !ok {
 		return nil
 	}
 	write := operation == "put" || operation == "delete"
-	switch answer.Status {
+	switch response.Status {
 	case http.StatusNotFound:
 		switch {
-		case answer.Code != "ObjectNotFound":
-			return store.ErrAccess // a bucket's 404 may also mean that it must not be seen
-		case operation == "put": // the object that If-Match speaks of is gone
+		case response.Code != "ObjectNotFound":
+			return store.ErrAccess // the bucket is missing, or the policy hides it
+		case operation == "put": // the object of If-Match is missing
 			return store.ErrPrecondition
 		}
 		return store.ErrNotExist
@@ -88,7 +96,7 @@ func kind(operation string, err error) error {
 		return store.ErrAccess
 	case http.StatusPreconditionFailed:
 		return store.ErrPrecondition
-	case http.StatusConflict:
+	case http.StatusConflict: // another write to the object was in progress
 		if write {
 			return store.ErrPrecondition
 		}
@@ -96,37 +104,39 @@ func kind(operation string, err error) error {
 	return nil
 }
 
-// maxDoubts is how often a 404 that is not ObjectNotFound is doubted. The
-// service is known to answer BucketNotFound now and then for buckets that are
-// there.
-const maxDoubts = 2
+// maxMissing is how often a call is repeated after a 404 that is not
+// ObjectNotFound. The service has been seen to respond BucketNotFound to 3 to
+// 16 % of the calls for a bucket that exists.
+const maxMissing = 2
 
-func doubtful(err error) bool {
-	answer, ok := errors.AsType[*ociclient.Error](err)
-	return ok && answer.Status == http.StatusNotFound && answer.Code != "ObjectNotFound"
+// isMissingBucket reports whether err is a 404 that is not about the object.
+func isMissingBucket(err error) bool {
+	response, ok := errors.AsType[*ociclient.Error](err)
+	return ok && response.Status == http.StatusNotFound && response.Code != "ObjectNotFound"
 }
 
-func transient(err error) bool {
-	answer, ok := errors.AsType[*ociclient.Error](err)
+// isTransient reports whether the same call may succeed later.
+func isTransient(err error) bool {
+	response, ok := errors.AsType[*ociclient.Error](err)
 	switch {
 	case !ok || errors.Is(err, errTooLarge):
 		return false
-	case answer.Code == "UnmatchedContentMD5": // damaged on the way, and refused
+	case response.Code == "UnmatchedContentMD5": // the body was damaged in transit
 		return true
 	}
-	return answer.Transient()
+	return response.Transient()
 }
 
-// call makes one call as often as it takes.
+// call calls op, and again after errors that may pass. It returns an [*Error].
 func call[T any](ctx context.Context, s *Store, operation, object string, op func(context.Context) (T, error)) (T, error) {
-	tries, doubts := 0, 0
+	tries, missing := 0, 0
 	v, err := retry.Do(ctx, s.o.Retry,
 		func(err error) bool {
-			if doubtful(err) {
-				doubts++
-				return doubts <= maxDoubts
+			if isMissingBucket(err) {
+				missing++
+				return missing <= maxMissing
 			}
-			return transient(err)
+			return isTransient(err)
 		},
 		func(ctx context.Context) (T, error) {
 			tries++
@@ -142,14 +152,15 @@ func call[T any](ctx context.Context, s *Store, operation, object string, op fun
 		return v, nil
 	}
 	e := &Error{Operation: operation, Object: object, Store: s.String(), Region: s.region, Tries: tries, err: err}
-	if ctx.Err() == nil { // else a doubtful answer may stand beside ctx's cause
-		e.Kind = kind(operation, err)
+	if ctx.Err() == nil { // otherwise a 404 may not have been tried often enough
+		e.Kind = kindOf(operation, err)
 	}
 	return v, e
 }
 
-// on makes a call about an object of the bucket, or about those with a prefix.
-func on[T any](ctx context.Context, s *Store, operation, object string, op func(context.Context, target) (T, error)) (T, error) {
+// callTarget is call for an operation on an object or, for "list", a prefix. It
+// checks the object's name and looks up the target.
+func callTarget[T any](ctx context.Context, s *Store, operation, object string, op func(context.Context, target) (T, error)) (T, error) {
 	var zero T
 	if operation != "list" {
 		if err := store.CheckName(object); err != nil {

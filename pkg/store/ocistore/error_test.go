@@ -18,7 +18,7 @@ import (
 	"polisen-events-collector/pkg/store/ocistore/ocitest"
 )
 
-// Every way of failing and the error that comes of it.
+// TestErrors checks the error of each failure and the requests that were sent.
 func TestErrors(t *testing.T) {
 	get := func(s *ocistore.Store, ctx context.Context) error { _, err := s.Get(ctx, "a/b"); return err }
 	stat := func(s *ocistore.Store, ctx context.Context) error { _, err := s.Stat(ctx, "a/b"); return err }
@@ -43,8 +43,8 @@ func TestErrors(t *testing.T) {
 		exists bool // whether there is an object a/b
 		fault  *ocitest.Fault
 		do     func(*ocistore.Store, context.Context) error
-		want   error // a sentinel; nil means none of them
-		text   string
+		want   error  // an error of package store; nil means none of them
+		text   string // part of the error
 		sent   []string
 	}{
 		{name: "get nothing", do: get, want: store.ErrNotExist, text: "404 ObjectNotFound", sent: []string{"GET 404"}},
@@ -53,10 +53,10 @@ func TestErrors(t *testing.T) {
 		{name: "create what exists", exists: true, do: put(store.IfAbsent()), want: store.ErrPrecondition, text: "412 IfNoneMatchFailed", sent: []string{"PUT 412"}},
 		{name: "replace a stale version", exists: true, do: put(store.IfMatch("stale")), want: store.ErrPrecondition, text: "412 IfMatchFailed", sent: []string{"PUT 412"}},
 		{name: "replace nothing", do: put(store.IfMatch("stale")), want: store.ErrPrecondition, sent: []string{"PUT 412"}},
-		{name: "replace nothing, told by a 404", fault: new(fault(404, "ObjectNotFound")), do: put(store.IfMatch("stale")), want: store.ErrPrecondition, sent: []string{"PUT 404"}},
+		{name: "replace nothing, with a 404", fault: new(fault(404, "ObjectNotFound")), do: put(store.IfMatch("stale")), want: store.ErrPrecondition, sent: []string{"PUT 404"}},
 		{name: "delete a stale version", exists: true, do: remove, want: store.ErrPrecondition, sent: []string{"DELETE 412"}},
 		{name: "put beside another put", fault: new(fault(409, "ConcurrentObjectUpdate")), do: put(store.Always()), want: store.ErrPrecondition, sent: []string{"PUT 409"}},
-		{name: "get a conflict", fault: new(fault(409, "NotRestored")), do: get, text: "409 NotRestored", sent: []string{"GET 409"}},
+		{name: "get with a conflict", fault: new(fault(409, "NotRestored")), do: get, text: "409 NotRestored", sent: []string{"GET 409"}},
 		{name: "get without a bucket", fault: new(fault(404, "BucketNotFound")), do: get, want: store.ErrAccess, text: "404 BucketNotFound", sent: []string{"GET 404", "GET 404", "GET 404"}},
 		{name: "stat without a bucket", fault: new(fault(404, "BucketNotFound")), do: stat, want: store.ErrAccess, text: "404 BucketNotFound",
 			sent: []string{"HEAD 404", "GET 404", "HEAD 404", "GET 404", "HEAD 404", "GET 404"}},
@@ -65,13 +65,13 @@ func TestErrors(t *testing.T) {
 		{name: "delete without a bucket", fault: new(fault(404, "BucketNotFound")), do: remove, want: store.ErrAccess, sent: []string{"DELETE 404", "DELETE 404", "DELETE 404"}},
 		{name: "forbidden", fault: new(fault(403, "NotAllowed")), do: put(store.Always()), want: store.ErrAccess, text: "check that a policy", sent: []string{"PUT 403"}},
 		{name: "stat forbidden", fault: new(fault(403, "")), do: stat, want: store.ErrAccess, text: "403 Forbidden", sent: []string{"HEAD 403"}},
-		{name: "broken service", fault: new(fault(500, "InternalServerError")), do: put(store.Always()), text: "500 InternalServerError", sent: slices.Repeat([]string{"PUT 500"}, 5)},
+		{name: "service fails", fault: new(fault(500, "InternalServerError")), do: put(store.Always()), text: "500 InternalServerError", sent: slices.Repeat([]string{"PUT 500"}, 5)},
 		{name: "not implemented", fault: new(fault(501, "MethodNotImplemented")), do: get, text: "501", sent: []string{"GET 501"}},
 		{name: "bad request", fault: new(fault(400, "InvalidParameter")), do: get, text: "400 InvalidParameter", sent: []string{"GET 400"}},
 		{name: "redirected", fault: new(fault(302, "")), do: get, text: "302", sent: []string{"GET 302"}},
 		{name: "bad name", do: func(s *ocistore.Store, ctx context.Context) error { _, err := s.Get(ctx, "../x"); return err }, want: store.ErrInvalid},
 		{name: "no condition", do: put(store.Cond{}), want: store.ErrInvalid},
-		{name: "delete any version", do: func(s *ocistore.Store, ctx context.Context) error { return s.Delete(ctx, "a/b", "") }, want: store.ErrInvalid},
+		{name: "delete without ETag", do: func(s *ocistore.Store, ctx context.Context) error { return s.Delete(ctx, "a/b", "") }, want: store.ErrInvalid},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -92,7 +92,7 @@ func TestErrors(t *testing.T) {
 				}
 			}
 			if !strings.Contains(err.Error(), test.text) {
-				t.Errorf("%q is missing in: %v", test.text, err)
+				t.Errorf("error does not contain %q: %v", test.text, err)
 			}
 			if strings.Contains(err.Error(), "\n") {
 				t.Errorf("more than one line: %q", err)
@@ -104,7 +104,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-func TestErrorNamesWhatItTakesToFindTheCause(t *testing.T) {
+func TestErrorText(t *testing.T) {
 	server := ocitest.NewServer(t)
 	server.Script(ocitest.Fault{Status: 404, Code: "BucketNotFound", Times: 3})
 	_, err := open(t, server).Get(t.Context(), "metadata/last_seen.json")
@@ -117,7 +117,7 @@ func TestErrorNamesWhatItTakesToFindTheCause(t *testing.T) {
 		t.Fatalf("no request id in %#v", answer)
 	}
 	want := "get metadata/last_seen.json in oci://testnamespace/testbucket (eu-stockholm-1): no access to the store: " +
-		"404 BucketNotFound: a scripted fault (opc-request-id " + answer.RequestID + "); 3 tries: " +
+		"404 BucketNotFound: a scripted fault (opc-request-id " + answer.RequestID + "); tried 3 times: " +
 		"check the bucket, namespace and region, and that a policy lets these credentials manage its objects"
 	if err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
@@ -149,7 +149,7 @@ func TestSignatureRefused(t *testing.T) {
 			server := ocitest.NewServer(t)
 			server.Clock = func() time.Time { return time.Now().Add(test.ahead) }
 			_, err := open(t, server).Get(t.Context(), "a")
-			// The Date header has whole seconds, so a second may be missing.
+			// The Date header has whole seconds, so the difference may be a second less.
 			if !errors.Is(err, store.ErrAccess) || !strings.Contains(roundMinute(err.Error()), test.want) {
 				t.Errorf("error is %v", err)
 			}
@@ -157,12 +157,12 @@ func TestSignatureRefused(t *testing.T) {
 	}
 }
 
-// roundMinute undoes the second that an HTTP date may cut off.
+// roundMinute corrects the difference of a second that a Date header can cause.
 func roundMinute(s string) string {
 	return strings.NewReplacer("6m59s", "7m0s", "1h0m1s", "1h0m0s").Replace(s)
 }
 
-func TestNoTimeForAnotherTry(t *testing.T) {
+func TestNoTimeForAnotherAttempt(t *testing.T) {
 	server := ocitest.NewServer(t)
 	server.Script(ocitest.Fault{Status: 503, Times: ocitest.Forever})
 	s := open(t, server, func(o *ocistore.Options) { o.Retry = retry.Policy{Attempts: 5, Base: time.Hour} })

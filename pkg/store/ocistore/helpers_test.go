@@ -20,7 +20,7 @@ func credentials(t testing.TB, configFile string) *ociauth.Credentials {
 	return c
 }
 
-// open returns a store of the server's bucket whose waits take no time.
+// open returns a store of the server's bucket that does not sleep before retries.
 func open(t testing.TB, server *ocitest.Server, change ...func(*ocistore.Options)) *ocistore.Store {
 	t.Helper()
 	o := ocistore.Options{
@@ -39,7 +39,7 @@ func open(t testing.TB, server *ocitest.Server, change ...func(*ocistore.Options
 	return s
 }
 
-// sent returns "METHOD status" of each request since the last ResetLog.
+// sent returns the method and status of each request since the last ResetLog.
 func sent(server *ocitest.Server) []string {
 	var lines []string
 	for _, r := range server.Requests() {

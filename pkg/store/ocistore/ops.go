@@ -17,19 +17,20 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-// maxObject bounds what Get reads. It has to hold the largest document there
-// can be: one whose pending object holds a rejected item as large as a response
-// may be (32 MiB), which escapes make twice as large, and other lines beside it.
+// maxObject bounds the objects that Get reads, in bytes. The largest document
+// must fit: its pending object may hold a rejected item of 32 MiB, the maximum
+// of a response, which JSON escapes double, and other lines.
 const maxObject = 96 << 20
 
-// Get returns the object. Its length (by net/http) and MD5 are checked, and a
-// damaged copy is asked for again. An object larger than 96 MiB is an error.
+// Get implements [store.Reader]. If the content does not match its length or
+// MD5, it reads the object again. An object larger than 96 MiB is an error.
 func (s *Store) Get(ctx context.Context, name string) (store.Object, error) {
-	return on(ctx, s, "get", name, func(ctx context.Context, t target) (store.Object, error) {
+	return callTarget(ctx, s, "get", name, func(ctx context.Context, t target) (store.Object, error) {
 		return s.get(ctx, t, name)
 	})
 }
 
+// get makes one attempt of Get.
 func (s *Store) get(ctx context.Context, t target, name string) (store.Object, error) {
 	resp, err := s.client.GetObject(ctx, objectstorage.GetObjectRequest{
 		NamespaceName: t.namespace, BucketName: t.bucket, ObjectName: &name,
@@ -38,39 +39,41 @@ func (s *Store) get(ctx context.Context, t target, name string) (store.Object, e
 		return store.Object{}, err
 	}
 	defer resp.Content.Close()
-	size := value(resp.ContentLength)
+	size := deref(resp.ContentLength)
 	if size > maxObject {
 		return store.Object{}, errTooLarge
 	}
-	body := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead)) // no growing
+	body := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead)) // large enough that it need not grow
+	// A body shorter than Content-Length is an error of net/http.
 	if _, err := body.ReadFrom(io.LimitReader(resp.Content, maxObject+1)); err != nil {
 		return store.Object{}, fmt.Errorf("after %d of %d bytes: %w", body.Len(), size, err)
 	}
 	o := store.Object{Body: body.Bytes(), Attrs: store.Attrs{
 		Name: name,
 		Size: int64(body.Len()),
-		ETag: store.ETag(value(resp.ETag)),
+		ETag: store.ETag(deref(resp.ETag)),
 		MD5:  store.MD5(body.Bytes()),
 	}}
 	switch {
 	case o.Size > maxObject:
 		return store.Object{}, errTooLarge
-	case resp.ContentMd5 != nil && *resp.ContentMd5 != o.MD5: // absent if uploaded in parts
-		return store.Object{}, fmt.Errorf("%w on the way or in the store: MD5 %s, expected %s", store.ErrDamaged, o.MD5, *resp.ContentMd5)
+	case resp.ContentMd5 != nil && *resp.ContentMd5 != o.MD5: // nil for a multipart upload
+		return store.Object{}, fmt.Errorf("%w in transit or in the bucket: its MD5 is %s, want %s", store.ErrDamaged, o.MD5, *resp.ContentMd5)
 	case o.ETag == "":
 		return store.Object{}, errNoETag
 	}
 	return o, nil
 }
 
-// Stat returns the object's attributes. The answer to HEAD has no body and so
-// cannot tell a missing object from a missing bucket: that takes a GET more.
+// Stat implements [store.Reader]. After a 404 it also makes a GET: the response
+// to HEAD has no body, and so does not say whether the object or the bucket is
+// missing.
 func (s *Store) Stat(ctx context.Context, name string) (store.Attrs, error) {
-	return on(ctx, s, "stat", name, func(ctx context.Context, t target) (store.Attrs, error) {
+	return callTarget(ctx, s, "stat", name, func(ctx context.Context, t target) (store.Attrs, error) {
 		resp, err := s.client.HeadObject(ctx, objectstorage.HeadObjectRequest{
 			NamespaceName: t.namespace, BucketName: t.bucket, ObjectName: &name,
 		})
-		if answer, ok := errors.AsType[*ociclient.Error](err); ok && answer.Status == http.StatusNotFound {
+		if e, ok := errors.AsType[*ociclient.Error](err); ok && e.Status == http.StatusNotFound {
 			o, err := s.get(ctx, t, name)
 			return o.Attrs, err
 		}
@@ -79,9 +82,9 @@ func (s *Store) Stat(ctx context.Context, name string) (store.Attrs, error) {
 		}
 		a := store.Attrs{
 			Name: name,
-			Size: value(resp.ContentLength),
-			ETag: store.ETag(value(resp.ETag)),
-			MD5:  value(resp.ContentMd5),
+			Size: deref(resp.ContentLength),
+			ETag: store.ETag(deref(resp.ETag)),
+			MD5:  deref(resp.ContentMd5),
 		}
 		if a.ETag == "" {
 			return store.Attrs{}, errNoETag
@@ -90,13 +93,15 @@ func (s *Store) Stat(ctx context.Context, name string) (store.Attrs, error) {
 	})
 }
 
-// List yields the objects, a page of up to 1000 at a time.
+// List implements [store.Reader]. One request lists up to 1000 objects, the
+// service's maximum
+// (https://docs.oracle.com/en-us/iaas/api/#/en/objectstorage/20160918/Object/ListObjects).
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, error] {
 	return func(yield func(store.Attrs, error) bool) {
 		fields, limit := "name,size,etag,md5", 1000
 		var start *string
 		for {
-			page, err := on(ctx, s, "list", prefix, func(ctx context.Context, t target) (objectstorage.ListObjects, error) {
+			list, err := callTarget(ctx, s, "list", prefix, func(ctx context.Context, t target) (objectstorage.ListObjects, error) {
 				resp, err := s.client.ListObjects(ctx, objectstorage.ListObjectsRequest{
 					NamespaceName: t.namespace, BucketName: t.bucket, Prefix: &prefix,
 					Start: start, Fields: &fields, Limit: &limit,
@@ -107,37 +112,38 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, 
 				yield(store.Attrs{}, err)
 				return
 			}
-			for _, o := range page.Objects {
+			for _, o := range list.Objects {
 				if ctx.Err() != nil {
 					yield(store.Attrs{}, fmt.Errorf("list %s: %w", prefix, context.Cause(ctx)))
 					return
 				}
 				a := store.Attrs{
-					Name: value(o.Name),
-					Size: value(o.Size),
-					ETag: store.ETag(value(o.Etag)),
-					MD5:  value(o.Md5),
+					Name: deref(o.Name),
+					Size: deref(o.Size),
+					ETag: store.ETag(deref(o.Etag)),
+					MD5:  deref(o.Md5),
 				}
 				if !yield(a, nil) {
 					return
 				}
 			}
-			if page.NextStartWith == nil {
+			if list.NextStartWith == nil {
 				return
 			}
-			start = page.NextStartWith
+			start = list.NextStartWith
 		}
 	}
 }
 
-// Put writes the object in one request, guarded by its MD5. A try whose answer
-// is lost may have taken effect; the next one then meets its own work, and
-// ErrPrecondition is all that can be said. The error's text tells of it.
+// Put implements [store.Writer]. It writes the object with one request, which
+// includes the MD5. An attempt whose response was lost may have taken effect.
+// The next attempt of a conditional write then fails with ErrPrecondition, and
+// the error's text says that an earlier attempt may have succeeded.
 func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.ETag, error) {
-	if !cond.Valid() {
-		return "", fmt.Errorf("put %s: %w: no condition", name, store.ErrInvalid)
+	if err := store.CheckPut(ctx, name, cond); err != nil {
+		return "", err
 	}
-	sum, length, contentType := store.MD5(body), int64(len(body)), contentType(name)
+	sum, length, contentType := store.MD5(body), int64(len(body)), contentTypeOf(name)
 	var ifMatch, ifNoneMatch *string
 	if etag, ok := cond.Match(); ok {
 		ifMatch = common.String(string(etag))
@@ -145,7 +151,7 @@ func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Co
 	if cond.Absent() {
 		ifNoneMatch = common.String("*")
 	}
-	return on(ctx, s, "put", name, func(ctx context.Context, t target) (store.ETag, error) {
+	return callTarget(ctx, s, "put", name, func(ctx context.Context, t target) (store.ETag, error) {
 		resp, err := s.client.PutObject(ctx, objectstorage.PutObjectRequest{
 			NamespaceName: t.namespace, BucketName: t.bucket, ObjectName: &name,
 			PutObjectBody: io.NopCloser(bytes.NewReader(body)),
@@ -162,14 +168,14 @@ func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Co
 	})
 }
 
-// Delete removes the object. As with Put, a try whose answer is lost makes the
-// next one report ErrNotExist.
+// Delete implements [store.Writer]. An attempt whose response was lost may have
+// taken effect; the next attempt then fails with ErrNotExist.
 func (s *Store) Delete(ctx context.Context, name string, etag store.ETag) error {
-	if etag == "" {
-		return fmt.Errorf("delete %s: %w: no ETag", name, store.ErrInvalid)
+	if err := store.CheckDelete(ctx, name, etag); err != nil {
+		return err
 	}
 	match := string(etag)
-	_, err := on(ctx, s, "delete", name, func(ctx context.Context, t target) (struct{}, error) {
+	_, err := callTarget(ctx, s, "delete", name, func(ctx context.Context, t target) (struct{}, error) {
 		_, err := s.client.DeleteObject(ctx, objectstorage.DeleteObjectRequest{
 			NamespaceName: t.namespace, BucketName: t.bucket, ObjectName: &name, IfMatch: &match,
 		})
@@ -179,11 +185,11 @@ func (s *Store) Delete(ctx context.Context, name string, etag store.ETag) error 
 }
 
 var (
-	errTooLarge = fmt.Errorf("it is larger than %d MiB", maxObject>>20)
-	errNoETag   = errors.New("the answer has no ETag")
+	errTooLarge = fmt.Errorf("the object is larger than %d MiB", maxObject>>20)
+	errNoETag   = errors.New("the response has no ETag")
 )
 
-func contentType(name string) string {
+func contentTypeOf(name string) string {
 	switch {
 	case strings.HasSuffix(name, ".json"):
 		return "application/json"

@@ -20,14 +20,14 @@ func TestRequests(t *testing.T) {
 	s := open(t, server, func(o *ocistore.Options) { o.Namespace = "" })
 	ctx := t.Context()
 	if got := s.String(); got != "oci:///testbucket" {
-		t.Errorf("before the first use the store is %s", got)
+		t.Errorf("String() before the first call = %s", got)
 	}
 	etag, err := s.Put(ctx, "metadata/last_seen.json", []byte(`{"a":1}`), store.IfAbsent())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := s.String(); got != "oci://testnamespace/testbucket" {
-		t.Errorf("after it the store is %s", got)
+		t.Errorf("String() after it = %s", got)
 	}
 	got, err := s.Get(ctx, "metadata/last_seen.json")
 	if err != nil {
@@ -66,7 +66,7 @@ func TestRequests(t *testing.T) {
 		}
 	}
 	if got := server.Requests()[2].Header.Get("Accept-Encoding"); got != "" {
-		t.Errorf("GET accepts the encodings %s", got)
+		t.Errorf("GET has Accept-Encoding: %s", got)
 	}
 }
 
@@ -88,7 +88,7 @@ func TestContentTypes(t *testing.T) {
 	}
 }
 
-func TestNamesSurvive(t *testing.T) {
+func TestNamesAreEscaped(t *testing.T) {
 	server := ocitest.NewServer(t)
 	s := open(t, server)
 	for _, name := range []string{"a b", "å/ä/ö", "q?x=1&y", "100%25", "h#t", "+/plus+", "{x}", "a..b/c~"} {
@@ -136,7 +136,7 @@ func TestList(t *testing.T) {
 		break
 	}
 	if n := len(server.Requests()); n != 1 {
-		t.Errorf("%d requests for a loop that breaks off, want 1", n)
+		t.Errorf("%d requests for a loop that ends early, want 1", n)
 	}
 }
 
@@ -146,8 +146,8 @@ func TestTooLarge(t *testing.T) {
 	server.Put(server.Bucket, "fits", make([]byte, limit))
 	server.Put(server.Bucket, "large", make([]byte, limit+1))
 	for name, transport := range map[string]http.RoundTripper{
-		"told":   nil,
-		"untold": changed(func(h http.Header) { h.Del("Content-Length") }),
+		"known":   nil,
+		"unknown": withHeader(func(h http.Header) { h.Del("Content-Length") }),
 	} {
 		server.ResetLog()
 		s := open(t, server, func(o *ocistore.Options) { o.Transport = transport })

@@ -13,11 +13,12 @@ import (
 	"polisen-events-collector/pkg/store/ocistore/ocitest"
 )
 
-// A renewal that fails is not the bucket's fault, and there is nothing to repeat.
+// A failed renewal of the credentials is not an error of the bucket, and the call
+// is not repeated.
 func TestRenewalFails(t *testing.T) {
 	server := ocitest.NewServer(t)
 	server.Cloud.Instance = ociauthtest.NewInstance()
-	server.Cloud.Instance.Session = time.Minute // each use renews it
+	server.Cloud.Instance.Session = time.Minute // shorter than the SDK's margin, so each call renews it
 	t.Setenv("OCI_METADATA_BASE_URL", server.URL+"/opc/v2")
 	t.Setenv("OCI_SDK_AUTH_CLIENT_REGION_URL", server.URL)
 	creds, err := ociauth.Resolve(t.Context(), ociauth.Options{Kind: ociauth.InstancePrincipal, Region: "eu-stockholm-1"})
@@ -37,12 +38,12 @@ func TestRenewalFails(t *testing.T) {
 		}
 	}
 	if n := s.Stats(); n.Requests != 0 || n.Retries != 0 {
-		t.Errorf("%+v, want nothing sent to the bucket", n)
+		t.Errorf("%+v, want no requests to the bucket", n)
 	}
 }
 
-// A store that signs with what an instance's certificate, and a vault that the
-// instance may read, give.
+// The store works with the credentials of an instance, and with those of a vault
+// that the instance reads.
 func TestOtherCredentials(t *testing.T) {
 	const vault = "ocid1.vault.oc1.eu-frankfurt-1.abc.testvault"
 	server := ocitest.NewServer(t)
@@ -66,7 +67,7 @@ func TestOtherCredentials(t *testing.T) {
 			t.Error(err)
 		}
 
-		// The SDK would sleep for three seconds at a principal's 401.
+		// With a principal's own provider, the SDK would sleep for three seconds.
 		server.Script(ocitest.Fault{Status: 401, Code: "NotAuthenticated"})
 		start := time.Now()
 		if _, err := s.Get(t.Context(), "a"); !errors.Is(err, store.ErrAccess) {

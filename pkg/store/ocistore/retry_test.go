@@ -20,7 +20,7 @@ import (
 	"polisen-events-collector/pkg/store/ocistore/ocitest"
 )
 
-// Faults that pass, and what is sent until they have.
+// TestRetries checks the requests that a call sends until a fault has passed.
 func TestRetries(t *testing.T) {
 	body := bytes.Repeat([]byte("0123456789"), 20_000)
 	get := func(s *ocistore.Store, ctx context.Context) error {
@@ -42,12 +42,12 @@ func TestRetries(t *testing.T) {
 	}{
 		{"unavailable", ocitest.Fault{Status: 503, Code: "ServiceUnavailable", Times: 2}, put, []string{"PUT 503", "PUT 503", "PUT 200"}},
 		{"throttled", ocitest.Fault{Status: 429, Code: "TooManyRequests"}, get, []string{"GET 429", "GET 200"}},
-		{"cut before an answer", ocitest.Fault{Reset: true}, put, []string{"PUT 0", "PUT 200"}},
-		{"lost answer", ocitest.Fault{Reset: true, AfterEffect: true}, put, []string{"PUT 0", "PUT 200"}},
+		{"reset before effect", ocitest.Fault{Reset: true}, put, []string{"PUT 0", "PUT 200"}},
+		{"reset after effect", ocitest.Fault{Reset: true, AfterEffect: true}, put, []string{"PUT 0", "PUT 200"}},
 		{"truncated", ocitest.Fault{Truncate: true, Times: 2}, get, []string{"GET 200", "GET 200", "GET 200"}},
 		{"spurious 404 once", ocitest.Fault{Status: 404, Code: "BucketNotFound"}, get, []string{"GET 404", "GET 200"}},
 		{"spurious 404 twice", ocitest.Fault{Status: 404, Code: "BucketNotFound", Times: 2}, put, []string{"PUT 404", "PUT 404", "PUT 200"}},
-		{"body damaged on the way", ocitest.Fault{Status: 400, Code: "UnmatchedContentMD5"}, put, []string{"PUT 400", "PUT 200"}},
+		{"body damaged in transit", ocitest.Fault{Status: 400, Code: "UnmatchedContentMD5"}, put, []string{"PUT 400", "PUT 200"}},
 		{"too slow", ocitest.Fault{Delay: 600 * time.Millisecond}, get, []string{"GET 0", "GET 200"}},
 	}
 	for _, test := range tests {
@@ -55,12 +55,12 @@ func TestRetries(t *testing.T) {
 			server := ocitest.NewServer(t)
 			server.Put(server.Bucket, "a/b", body)
 			server.Script(test.fault)
-			var told []string
+			var notified []string
 			s := open(t, server, func(o *ocistore.Options) {
-				if test.fault.Delay > 0 { // the others have all the time that a busy machine takes
+				if test.fault.Delay > 0 { // without a delay, a short timeout would fail on a busy machine
 					o.Timeout = test.fault.Delay * 2 / 3
 				}
-				o.OnRetry = func(op string, err error, d time.Duration) { told = append(told, fmt.Sprint(op, " ", d)) }
+				o.OnRetry = func(op string, err error, d time.Duration) { notified = append(notified, fmt.Sprint(op, " ", d)) }
 			})
 			if err := test.do(s, t.Context()); err != nil {
 				t.Fatal(err)
@@ -68,15 +68,15 @@ func TestRetries(t *testing.T) {
 			if got := server.Objects(server.Bucket)["a/b"]; !bytes.Equal(got, body) {
 				t.Errorf("the service holds %d bytes, want %d", len(got), len(body))
 			}
-			server.Await(len(test.sent), 5*time.Second) // one that was given up is logged when its delay is over
+			server.Await(len(test.sent), 5*time.Second) // a cancelled request is logged after its delay
 			got, want := sent(server), slices.Clone(test.sent)
 			slices.Sort(got)
 			slices.Sort(want)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Error(diff)
 			}
-			if got := s.Stats(); got.Retries != len(test.sent)-1 || len(told) != got.Retries {
-				t.Errorf("%d retries counted, %d told: %q", got.Retries, len(told), told)
+			if got := s.Stats(); got.Retries != len(test.sent)-1 || len(notified) != got.Retries {
+				t.Errorf("%d retries counted, %d calls of OnRetry: %q", got.Retries, len(notified), notified)
 			}
 		})
 	}
@@ -98,8 +98,8 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 	}
 }
 
-// A conditional PUT whose answer was lost meets its own effect.
-func TestLostAnswerOfConditionalPut(t *testing.T) {
+// A conditional PUT whose response was lost fails because of its own effect.
+func TestLostResponseOfConditionalPut(t *testing.T) {
 	for _, cond := range []store.Cond{store.IfAbsent(), store.IfMatch("current")} {
 		server := ocitest.NewServer(t)
 		s := open(t, server)
@@ -112,7 +112,7 @@ func TestLostAnswerOfConditionalPut(t *testing.T) {
 		}
 		server.Script(ocitest.Fault{Status: 503, AfterEffect: true})
 		_, err := s.Put(t.Context(), "a", []byte("ours"), cond)
-		if !errors.Is(err, store.ErrPrecondition) || !strings.Contains(err.Error(), "an earlier one may have succeeded") {
+		if !errors.Is(err, store.ErrPrecondition) || !strings.Contains(err.Error(), "an earlier attempt may have succeeded") {
 			t.Errorf("error is %v", err)
 		}
 		if got := string(server.Objects(server.Bucket)["a"]); got != "ours" {
@@ -125,19 +125,19 @@ func TestDamagedContentIsNotReturned(t *testing.T) {
 	server := ocitest.NewServer(t)
 	server.Put(server.Bucket, "a", []byte("content"))
 	s := open(t, server, func(o *ocistore.Options) {
-		o.Transport = changed(func(h http.Header) { h.Set("Content-Md5", store.MD5([]byte("other"))) })
+		o.Transport = withHeader(func(h http.Header) { h.Set("Content-Md5", store.MD5([]byte("other"))) })
 	})
 	_, err := s.Get(t.Context(), "a")
-	if err == nil || !strings.Contains(err.Error(), "damaged on the way") {
+	if err == nil || !strings.Contains(err.Error(), "damaged in transit") {
 		t.Errorf("error is %v", err)
 	}
 	if n := len(server.Requests()); n != 5 {
-		t.Errorf("%d tries, want 5", n)
+		t.Errorf("%d attempts, want 5", n)
 	}
 }
 
-// changed is a transport that changes the answers' headers.
-func changed(change func(http.Header)) http.RoundTripper {
+// withHeader returns a transport that changes the headers of responses.
+func withHeader(change func(http.Header)) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		resp, err := http.DefaultTransport.RoundTrip(r)
 		if err == nil {
@@ -147,7 +147,7 @@ func changed(change func(http.Header)) http.RoundTripper {
 	})
 }
 
-// However often the service fails, the next call reaches it.
+// After many failures, the next call is still sent.
 func TestNoCircuitBreaker(t *testing.T) {
 	server := ocitest.NewServer(t)
 	server.Put(server.Bucket, "a", nil)
@@ -171,7 +171,7 @@ func TestCancel(t *testing.T) {
 	server := ocitest.NewServer(t)
 	server.Script(ocitest.Fault{Delay: 300 * time.Millisecond, Times: ocitest.Forever})
 	s := open(t, server)
-	cause := errors.New("the user pressed Ctrl-C")
+	cause := errors.New("cancelled by the test")
 	for name, do := range map[string]func(ctx context.Context) error{
 		"get":    func(ctx context.Context) error { _, err := s.Get(ctx, "a"); return err },
 		"stat":   func(ctx context.Context) error { _, err := s.Stat(ctx, "a"); return err },
@@ -199,12 +199,12 @@ func TestCancel(t *testing.T) {
 		})
 	}
 	if n := s.Stats().Retries; n != 0 {
-		t.Errorf("%d retries after the end", n)
+		t.Errorf("%d retries after the context ended", n)
 	}
 }
 
-// An answer that is still in doubt when the wait ends proves nothing.
-func TestCancelWhileInDoubt(t *testing.T) {
+// A 404 for the bucket is not ErrAccess if the context ends before its retries.
+func TestCancelDuringRetriesOf404(t *testing.T) {
 	server := ocitest.NewServer(t)
 	server.Script(ocitest.Fault{Status: 404, Code: "BucketNotFound"})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -218,17 +218,17 @@ func TestCancelWhileInDoubt(t *testing.T) {
 	}
 }
 
-// A PUT that its client gave up may take effect later.
+// A PUT that its client has cancelled may take effect later.
 func TestLateEffect(t *testing.T) {
 	server := ocitest.NewServer(t)
 	server.Script(ocitest.Fault{Delay: 100 * time.Millisecond, Late: true})
 	s := open(t, server, func(o *ocistore.Options) {
 		o.Timeout, o.Retry.Attempts = 20*time.Millisecond, 1
 	})
-	// On a busy machine the time may be up before the server hears of it.
+	// On a busy machine the time may be up before the request arrives.
 	for tries := 1; ; tries++ {
 		_, err := s.Put(t.Context(), "a", []byte("late"), store.IfAbsent())
-		if err == nil || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no complete answer in time (20ms)") {
+		if err == nil || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no complete response within the time limit (20ms)") {
 			t.Fatalf("error is %v", err)
 		}
 		if server.Await(1, 500*time.Millisecond) {

@@ -1,8 +1,8 @@
 // Package ocistore keeps objects in a bucket of OCI Object Storage.
 //
-// It makes the SDK's calls, repeats those worth repeating, checks what comes
-// back, and puts the service's answers into the store's terms. Where its
-// credentials come from, and what the objects mean, is not its business.
+// It makes the SDK's calls, repeats those that may succeed later, verifies
+// content, and translates the service's responses into the errors of package
+// store.
 package ocistore
 
 import (
@@ -20,33 +20,31 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-// DefaultRetry is five tries within some eight seconds of waiting.
-var DefaultRetry = retry.Policy{Attempts: 5, Base: 500 * time.Millisecond, Max: 30 * time.Second, Jitter: 0.5}
-
 // defaultTimeout is long enough for the largest object over a slow line.
 const defaultTimeout = time.Minute
 
-// Options says which bucket, and how to reach it.
+// Options names the bucket and configures the calls.
 type Options struct {
-	// Namespace is the tenancy's Object Storage namespace. Empty means that
-	// the service is asked for it at the first use.
+	// Namespace is the tenancy's Object Storage namespace. If it is empty, the
+	// first call asks the service for it.
 	Namespace string
 	Bucket    string
-	// Endpoint replaces the region's address; plain http for loopback only.
+	// Endpoint is used instead of the region's address. Plain http is accepted
+	// only for loopback hosts.
 	Endpoint string
-	// Timeout bounds one try with its transfer; zero means a minute.
+	// Timeout bounds one attempt of a call; zero means one minute.
 	Timeout time.Duration
-	// Retry says how often and how long apart a call is tried. The zero policy
-	// means DefaultRetry.
+	// Retry says how often a call is tried; the zero value means
+	// [ociclient.DefaultRetry].
 	Retry retry.Policy
-	// OnRetry, if not nil, is told of each failed try that is followed by
-	// another. It may be called by several goroutines at once.
+	// OnRetry, if not nil, is called after each failed attempt that is followed
+	// by another, also from several goroutines at once.
 	OnRetry func(operation string, err error, delay time.Duration)
-	// Transport carries the requests; nil means one of the store's own.
+	// Transport sends the requests; nil means a new [ociclient.NewTransport].
 	Transport http.RoundTripper
 }
 
-// Store is a bucket.
+// Store keeps objects in a bucket. Use [Open] to make one.
 type Store struct {
 	o         Options
 	region    string
@@ -58,14 +56,14 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// Open returns the store of a bucket. It makes no request: a wrong bucket or
-// key is found out at the first use.
+// Open returns the store of a bucket. It makes no request, so only the first
+// call reports a wrong bucket or key.
 func Open(creds common.ConfigurationProvider, o Options) (*Store, error) {
 	if o.Bucket == "" {
-		return nil, fmt.Errorf("open bucket: %w: no name", store.ErrInvalid)
+		return nil, fmt.Errorf("open bucket: %w: the bucket's name is empty", store.ErrInvalid)
 	}
 	if o.Retry == (retry.Policy{}) {
-		o.Retry = DefaultRetry
+		o.Retry = ociclient.DefaultRetry
 	}
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
@@ -75,7 +73,7 @@ func Open(creds common.ConfigurationProvider, o Options) (*Store, error) {
 		return nil, fmt.Errorf("open bucket %s: %w", o.Bucket, err)
 	}
 	s := &Store{o: o, client: client}
-	s.region, _ = creds.Region() // checked by the constructor
+	s.region, _ = creds.Region() // the constructor has checked it
 	if o.Namespace != "" {
 		s.namespace.Store(&o.Namespace)
 	}
@@ -88,20 +86,16 @@ func Open(creds common.ConfigurationProvider, o Options) (*Store, error) {
 	return s, nil
 }
 
-// String names the bucket as the user does. The namespace is missing until the
-// service has been asked for it.
+// String returns oci://namespace/bucket. The namespace is empty until it is
+// known.
 func (s *Store) String() string {
-	namespace := ""
-	if p := s.namespace.Load(); p != nil {
-		namespace = *p
-	}
-	return "oci://" + namespace + "/" + s.o.Bucket
+	return "oci://" + deref(s.namespace.Load()) + "/" + s.o.Bucket
 }
 
-// Stats counts what a store did since it was opened.
+// Stats counts the requests of a store since it was opened.
 type Stats struct {
 	Requests int // HTTP requests sent
-	Retries  int // tries after the first
+	Retries  int // attempts after the first one of a call
 }
 
 // Stats returns the counts so far.
@@ -109,33 +103,33 @@ func (s *Store) Stats() Stats {
 	return Stats{Requests: int(s.requests.Load()), Retries: int(s.retries.Load())}
 }
 
-// target is what each request names.
+// target holds the namespace and the bucket of each request.
 type target struct{ namespace, bucket *string }
 
-// target returns the namespace, asked for if need be, and the bucket. Racing
-// callers may ask more than once; the answers are the same.
+// target returns the target of the store's requests. If the namespace is not
+// known, it asks the service for it; concurrent callers may all ask.
 func (s *Store) target(ctx context.Context) (target, error) {
 	p := s.namespace.Load()
 	if p == nil {
-		got, err := call(ctx, s, "look up the namespace of", "", func(ctx context.Context) (string, error) {
+		namespace, err := call(ctx, s, "look up the namespace of", "", func(ctx context.Context) (string, error) {
 			resp, err := s.client.GetNamespace(ctx, objectstorage.GetNamespaceRequest{})
 			if err != nil {
 				return "", err
 			}
-			return value(resp.Value), nil
+			return deref(resp.Value), nil
 		})
 		if err != nil {
 			return target{}, err
 		}
-		p = &got
+		p = &namespace
 		s.namespace.Store(p)
 	}
 	return target{p, &s.o.Bucket}, nil
 }
 
-// value is what p points to; the zero value if it is nil, as the SDK has it
-// for a header that is missing.
-func value[T any](p *T) T {
+// deref returns *p, or the zero value if p is nil. In the SDK's responses, nil
+// stands for a missing header or field.
+func deref[T any](p *T) T {
 	if p == nil {
 		var zero T
 		return zero

@@ -13,17 +13,20 @@ import (
 	"polisen-events-collector/pkg/ociauth/ociauthtest"
 )
 
-// maxPage is the most objects the service lists at once.
-const maxPage = 1000
+// maxListed is the largest number of objects in one response
+// (https://docs.oracle.com/en-us/iaas/api/#/en/objectstorage/20160918/Object/ListObjects).
+const maxListed = 1000
 
+// listing is the body of a response to ListObjects.
 type listing struct {
 	Objects       []map[string]any `json:"objects"`
 	Prefixes      []string         `json:"prefixes,omitempty"`
 	NextStartWith string           `json:"nextStartWith,omitempty"`
 }
 
-func (b bucket) list(q url.Values) ociauthtest.Answer {
-	limit, fields := maxPage, []string{"name"}
+// list responds to ListObjects with the query q.
+func (b bucket) list(q url.Values) ociauthtest.Response {
+	limit, fields := maxListed, []string{"name"}
 	var prefix, start, after, end, delimiter string
 	for key, values := range q {
 		v, bad := values[0], false
@@ -40,41 +43,42 @@ func (b bucket) list(q url.Values) ociauthtest.Answer {
 			delimiter, bad = v, v != "/"
 		case "limit":
 			n, err := strconv.Atoi(v)
-			limit, bad = n, err != nil || n < 1 || n > maxPage
+			limit, bad = n, err != nil || n < 1 || n > maxListed
 		case "fields":
 			fields = append(fields, strings.Split(v, ",")...)
 		default:
 			bad = true
 		}
 		if bad || len(values) > 1 {
-			return ociauthtest.Failure(http.StatusBadRequest, "InvalidParameter", fmt.Sprintf("query parameter %s", key))
+			return ociauthtest.ErrorResponse(http.StatusBadRequest, "InvalidParameter", fmt.Sprintf("the value of query parameter %s is not valid or the parameter is not emulated", key))
 		}
 	}
-	page := listing{Objects: []map[string]any{}}
+	result := listing{Objects: []map[string]any{}}
 	for _, name := range slices.Sorted(maps.Keys(b)) {
 		rest, ok := strings.CutPrefix(name, prefix)
 		if !ok || name < start || after != "" && name <= after || end != "" && name >= end {
 			continue
 		}
 		if dir, _, deep := strings.Cut(rest, "/"); deep && delimiter != "" {
-			if dir = prefix + dir + "/"; !slices.Contains(page.Prefixes, dir) {
-				page.Prefixes = append(page.Prefixes, dir)
+			if dir = prefix + dir + "/"; !slices.Contains(result.Prefixes, dir) {
+				result.Prefixes = append(result.Prefixes, dir)
 			}
 			continue
 		}
-		if len(page.Objects) == limit {
-			page.NextStartWith = name
+		if len(result.Objects) == limit {
+			result.NextStartWith = name
 			break
 		}
 		o, err := b[name].summary(name, fields)
 		if err != nil {
-			return ociauthtest.Failure(http.StatusBadRequest, "InvalidParameter", err.Error())
+			return ociauthtest.ErrorResponse(http.StatusBadRequest, "InvalidParameter", err.Error())
 		}
-		page.Objects = append(page.Objects, o)
+		result.Objects = append(result.Objects, o)
 	}
-	return ociauthtest.JSON(http.StatusOK, page)
+	return ociauthtest.JSON(http.StatusOK, result)
 }
 
+// summary returns the requested fields of an object.
 func (o object) summary(name string, fields []string) (map[string]any, error) {
 	all := map[string]any{
 		"name":          name,
@@ -86,13 +90,13 @@ func (o object) summary(name string, fields []string) (map[string]any, error) {
 		"storageTier":   "Standard",
 		"archivalState": nil,
 	}
-	picked := map[string]any{}
+	selected := map[string]any{}
 	for _, f := range fields {
 		v, ok := all[f]
 		if !ok {
 			return nil, fmt.Errorf("unknown field %q", f)
 		}
-		picked[f] = v
+		selected[f] = v
 	}
-	return picked, nil
+	return selected, nil
 }

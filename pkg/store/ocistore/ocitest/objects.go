@@ -14,6 +14,7 @@ import (
 	"polisen-events-collector/pkg/ociauth/ociauthtest"
 )
 
+// bucket holds the objects of a bucket by name.
 type bucket map[string]object
 
 type object struct {
@@ -43,43 +44,43 @@ func (o object) header() map[string]string {
 	}
 }
 
-// serve carries out a request of a known caller.
-func (s *Service) serve(r *http.Request, body []byte) ociauthtest.Answer {
+// serve responds to a request whose signature is valid.
+func (s *Service) serve(r *http.Request, body []byte) ociauthtest.Response {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r.URL.EscapedPath() == "/n" || r.URL.EscapedPath() == "/n/" {
 		if r.Method != http.MethodGet || r.URL.RawQuery != "" {
-			return ociauthtest.Failure(http.StatusMethodNotAllowed, "MethodNotAllowed", "not emulated")
+			return ociauthtest.ErrorResponse(http.StatusMethodNotAllowed, "MethodNotAllowed", "not emulated")
 		}
 		return ociauthtest.JSON(http.StatusOK, s.Namespace)
 	}
-	// /n/{namespace}/b/{bucket}/o[/{object}]; an object's name may hold
-	// slashes, as they are or escaped.
-	part := strings.SplitN(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/", 6)
-	if len(part) < 5 || part[0] != "n" || part[2] != "b" || part[4] != "o" {
-		return ociauthtest.Failure(http.StatusNotFound, "NotFound", "no such route")
+	// /n/{namespace}/b/{bucket}/o[/{object}]. The slashes of an object's name may
+	// be escaped or not.
+	parts := strings.SplitN(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/", 6)
+	if len(parts) < 5 || parts[0] != "n" || parts[2] != "b" || parts[4] != "o" {
+		return ociauthtest.ErrorResponse(http.StatusNotFound, "NotFound", "no such route")
 	}
-	if part[1] != s.Namespace {
-		return ociauthtest.Failure(http.StatusNotFound, "NamespaceNotFound",
+	if parts[1] != s.Namespace {
+		return ociauthtest.ErrorResponse(http.StatusNotFound, "NamespaceNotFound",
 			"You do not have authorization to perform this request, or the requested resource could not be found.")
 	}
-	b, ok := s.buckets[part[3]]
+	b, ok := s.buckets[parts[3]]
 	if !ok {
-		return ociauthtest.Failure(http.StatusNotFound, "BucketNotFound", fmt.Sprintf(
-			"Either the bucket named '%s' does not exist in the namespace '%s' or you are not authorized to access it", part[3], part[1]))
+		return ociauthtest.ErrorResponse(http.StatusNotFound, "BucketNotFound", fmt.Sprintf(
+			"Either the bucket named '%s' does not exist in the namespace '%s' or you are not authorized to access it", parts[3], parts[1]))
 	}
-	if len(part) == 5 {
+	if len(parts) == 5 {
 		if r.Method != http.MethodGet {
-			return ociauthtest.Failure(http.StatusMethodNotAllowed, "MethodNotAllowed", "not emulated")
+			return ociauthtest.ErrorResponse(http.StatusMethodNotAllowed, "MethodNotAllowed", "not emulated")
 		}
 		return b.list(r.URL.Query())
 	}
-	name, err := url.PathUnescape(part[5])
+	name, err := url.PathUnescape(parts[5])
 	if err != nil || name == "" || len(name) > 1024 || strings.ContainsAny(name, "\x00\r\n") {
-		return ociauthtest.Failure(http.StatusBadRequest, "InvalidObjectName", "The object name is not valid.")
+		return ociauthtest.ErrorResponse(http.StatusBadRequest, "InvalidObjectName", "The object name is not valid.")
 	}
 	if r.URL.RawQuery != "" {
-		return ociauthtest.Failure(http.StatusBadRequest, "InvalidParameter", "unknown query parameter")
+		return ociauthtest.ErrorResponse(http.StatusBadRequest, "InvalidParameter", "unknown query parameter")
 	}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
@@ -89,62 +90,62 @@ func (s *Service) serve(r *http.Request, body []byte) ociauthtest.Answer {
 	case http.MethodDelete:
 		return b.remove(name, r)
 	}
-	return ociauthtest.Failure(http.StatusMethodNotAllowed, "MethodNotAllowed", "not emulated")
+	return ociauthtest.ErrorResponse(http.StatusMethodNotAllowed, "MethodNotAllowed", "not emulated")
 }
 
-func notFound(name string) ociauthtest.Answer {
-	return ociauthtest.Failure(http.StatusNotFound, "ObjectNotFound", fmt.Sprintf("The object '%s' was not found", name))
+func notFound(name string) ociauthtest.Response {
+	return ociauthtest.ErrorResponse(http.StatusNotFound, "ObjectNotFound", fmt.Sprintf("The object '%s' was not found", name))
 }
 
-func (b bucket) get(name string, r *http.Request) ociauthtest.Answer {
+func (b bucket) get(name string, r *http.Request) ociauthtest.Response {
 	for _, h := range []string{"Range", "If-Match", "If-None-Match", "If-Modified-Since"} {
 		if r.Header.Get(h) != "" {
-			return ociauthtest.Failure(http.StatusBadRequest, "InvalidParameter", h+" is not emulated")
+			return ociauthtest.ErrorResponse(http.StatusBadRequest, "InvalidParameter", h+" is not emulated")
 		}
 	}
 	o, ok := b[name]
 	if !ok {
 		return notFound(name)
 	}
-	return ociauthtest.Answer{Status: http.StatusOK, Header: o.header(), Body: o.body}
+	return ociauthtest.Response{Status: http.StatusOK, Header: o.header(), Body: o.body}
 }
 
-func (b bucket) put(name string, r *http.Request, body []byte, now time.Time) ociauthtest.Answer {
+func (b bucket) put(name string, r *http.Request, body []byte, now time.Time) ociauthtest.Response {
 	ifMatch, ifNone := r.Header.Get("If-Match"), r.Header.Get("If-None-Match")
 	o, exists := b[name]
 	switch sum := r.Header.Get("Content-Md5"); {
 	case r.ContentLength < 0:
-		return ociauthtest.Failure(http.StatusLengthRequired, "MissingContentLength", "The Content-Length header is required.")
+		return ociauthtest.ErrorResponse(http.StatusLengthRequired, "MissingContentLength", "The Content-Length header is required.")
 	case sum != "" && sum != contentMD5(body):
-		return ociauthtest.Failure(http.StatusBadRequest, "UnmatchedContentMD5", "The computed MD5 of the request body does not match the Content-MD5 header.")
+		return ociauthtest.ErrorResponse(http.StatusBadRequest, "UnmatchedContentMD5", "The computed MD5 of the request body does not match the Content-MD5 header.")
 	case ifNone != "" && ifNone != "*", ifNone != "" && ifMatch != "":
-		return ociauthtest.Failure(http.StatusBadRequest, "InvalidParameter", "If-None-Match must be *, and alone")
+		return ociauthtest.ErrorResponse(http.StatusBadRequest, "InvalidParameter", "If-None-Match must be * and cannot be combined with If-Match")
 	case ifNone == "*" && exists:
-		return ociauthtest.Failure(http.StatusPreconditionFailed, "IfNoneMatchFailed", "The If-None-Match header is '*' but there is an existing entity.")
+		return ociauthtest.ErrorResponse(http.StatusPreconditionFailed, "IfNoneMatchFailed", "The If-None-Match header is '*' but there is an existing entity.")
 	case ifMatch != "" && (!exists || ifMatch != "*" && ifMatch != o.etag):
-		return ociauthtest.Failure(http.StatusPreconditionFailed, "IfMatchFailed", "The If-Match header does not match the ETag of the existing entity.")
+		return ociauthtest.ErrorResponse(http.StatusPreconditionFailed, "IfMatchFailed", "The If-Match header does not match the ETag of the existing entity.")
 	}
 	b[name] = object{body: body, etag: newETag(), md5: contentMD5(body), contentType: r.Header.Get("Content-Type"), modified: now}
-	return ociauthtest.Answer{Status: http.StatusOK, Header: map[string]string{
+	return ociauthtest.Response{Status: http.StatusOK, Header: map[string]string{
 		"Etag":            b[name].etag,
 		"Opc-Content-Md5": b[name].md5,
 		"Last-Modified":   now.UTC().Format(http.TimeFormat),
 	}}
 }
 
-func (b bucket) remove(name string, r *http.Request) ociauthtest.Answer {
+func (b bucket) remove(name string, r *http.Request) ociauthtest.Response {
 	o, ok := b[name]
 	switch ifMatch := r.Header.Get("If-Match"); {
 	case !ok:
 		return notFound(name)
 	case ifMatch != "" && ifMatch != "*" && ifMatch != o.etag:
-		return ociauthtest.Failure(http.StatusPreconditionFailed, "IfMatchFailed", "The If-Match header does not match the ETag of the existing entity.")
+		return ociauthtest.ErrorResponse(http.StatusPreconditionFailed, "IfMatchFailed", "The If-Match header does not match the ETag of the existing entity.")
 	}
 	delete(b, name)
-	return ociauthtest.Answer{Status: http.StatusNoContent}
+	return ociauthtest.Response{Status: http.StatusNoContent}
 }
 
-// Put stores an object from outside, as another program would.
+// Put stores an object directly, as if another program had written it.
 func (s *Service) Put(bucketName, name string, body []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -152,7 +153,7 @@ func (s *Service) Put(bucketName, name string, body []byte) {
 		contentType: "application/octet-stream", modified: s.Now()}
 }
 
-// Objects returns the content of all objects of a bucket.
+// Objects returns the content of all objects of a bucket by name.
 func (s *Service) Objects(bucketName string) map[string][]byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,18 +9,18 @@ import (
 	"polisen-events-collector/pkg/ociauth/ociauthtest"
 )
 
-// Server is a Service on loopback with one bucket and one known user, and the
-// user's configuration file. The rest of the cloud answers at the same URL.
+// Server is a [Service] that listens on loopback, with one bucket and one user.
+// The services of Cloud listen at the same URL.
 type Server struct {
 	*Service
-	Cloud      *ociauthtest.Cloud // has no vaults and no instance yet
+	Cloud      *ociauthtest.Cloud // without vaults and instance
 	URL        string
 	Bucket     string
 	Identity   *ociauthtest.Identity
-	ConfigFile string // has the one profile DEFAULT
+	ConfigFile string // its profile DEFAULT is the user
 }
 
-// NewServer starts a Server that ends with the test.
+// NewServer starts a Server, and stops it when the test ends.
 func NewServer(t testing.TB) *Server {
 	t.Helper()
 	id := ociauthtest.Shared()
@@ -31,14 +31,14 @@ func NewServer(t testing.TB) *Server {
 	v := new(ociauthtest.Verifier)
 	v.Trust(id.KeyID(), &id.Key.PublicKey)
 	service, cloud := New(v, "testnamespace", "testbucket"), ociauthtest.NewCloud(v)
-	server := httptest.NewServer(Both(service, cloud))
+	server := httptest.NewServer(Combine(service, cloud))
 	t.Cleanup(server.Close)
 	return &Server{Service: service, Cloud: cloud, URL: server.URL, Bucket: "testbucket", Identity: id, ConfigFile: config}
 }
 
-// Both serves the Object Storage service and the rest of the cloud at one
-// address: their paths differ.
-func Both(s *Service, c *ociauthtest.Cloud) http.Handler {
+// Combine returns a handler for both the Object Storage service and the other
+// services of a cloud, which have different paths.
+func Combine(s *Service, c *ociauthtest.Cloud) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/n" || strings.HasPrefix(r.URL.Path, "/n/") {
 			s.ServeHTTP(w, r)

@@ -1,9 +1,9 @@
-// Package ocitest is a fake of the OCI Object Storage service: an http.Handler
-// that keeps one namespace's objects in memory, checks what the service checks
-// (signatures, clocks, conditions, lengths, checksums), and fails on demand.
+// Package ocitest fakes the OCI Object Storage service: an http.Handler that
+// keeps the objects of a namespace in memory. It makes the checks of the real
+// service (signature, clock, condition, length, checksum) and fails by a script.
 //
-// It emulates the few operations that the store uses and refuses everything
-// else, so that a request the store should not make is seen.
+// It emulates only the operations that ocistore uses and rejects all other
+// requests, so that a test notices them.
 package ocitest
 
 import (
@@ -13,33 +13,32 @@ import (
 	"polisen-events-collector/pkg/ociauth/ociauthtest"
 )
 
-// Service is the fake. Its fields are set before the first request.
+// Service is the fake service. Its fields must be set before the first request.
 type Service struct {
-	*ociauthtest.Front
+	*ociauthtest.Handler
 	Namespace string
 
 	mu      sync.Mutex
 	buckets map[string]bucket
 }
 
-// Fault is one scripted misbehaviour; see Script.
+// Fault is a scripted failure for Script.
 type Fault = ociauthtest.Fault
 
-// Forever is a number of Times that no test reaches.
+// Forever is a value for Fault.Times that no test reaches.
 const Forever = ociauthtest.Forever
 
-// On picks requests by method and by a part of their path; both may be empty,
-// which fits all.
+// On returns a function for Fault.On, see [ociauthtest.On].
 func On(method, part string) func(*http.Request) bool { return ociauthtest.On(method, part) }
 
-// New returns a service of the namespace with these empty buckets. The callers
-// are those that v trusts.
+// New returns a service for the namespace with these empty buckets. It accepts
+// requests that v accepts.
 func New(v *ociauthtest.Verifier, namespace string, buckets ...string) *Service {
-	s := &Service{Front: &ociauthtest.Front{Verifier: v}, Namespace: namespace, buckets: map[string]bucket{}}
+	s := &Service{Handler: &ociauthtest.Handler{Verifier: v}, Namespace: namespace, buckets: map[string]bucket{}}
 	for _, name := range buckets {
 		s.buckets[name] = bucket{}
 	}
-	s.Serve = func(r *http.Request, body []byte) ociauthtest.Answer {
+	s.Serve = func(r *http.Request, body []byte) ociauthtest.Response {
 		if err := v.Check(r, body, ociauthtest.SignedHead); err != nil {
 			return ociauthtest.NotAuthenticated(err)
 		}

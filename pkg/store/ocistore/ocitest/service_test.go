@@ -16,8 +16,8 @@ import (
 
 const object = "/n/testnamespace/b/testbucket/o/a"
 
-// send makes a request that is signed as the SDK does it, but for what spoil
-// changes afterwards.
+// send sends a request that the SDK's signer has signed and that spoil, if not
+// nil, has changed after that.
 func send(t *testing.T, s *ocitest.Server, method, path, body string, header map[string]string, spoil func(*http.Request)) (int, http.Header, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(context.Background(), method, s.URL+path, strings.NewReader(body))
@@ -41,17 +41,17 @@ func send(t *testing.T, s *ocitest.Server, method, path, body string, header map
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
+	content, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resp.StatusCode, resp.Header, string(answer)
+	return resp.StatusCode, resp.Header, string(content)
 }
 
 func TestSignatureIsChecked(t *testing.T) {
 	for name, test := range map[string]struct {
 		spoil func(*http.Request)
-		why   string
+		want  string // part of the reason
 	}{
 		"none":         {func(r *http.Request) { r.Header.Del("Authorization") }, "no signature"},
 		"other scheme": {func(r *http.Request) { r.Header.Set("Authorization", "Bearer x") }, "no signature"},
@@ -71,13 +71,13 @@ func TestSignatureIsChecked(t *testing.T) {
 		if status != http.StatusUnauthorized {
 			t.Errorf("%s: %d", name, status)
 		}
-		if got := s.Requests()[0].Denied; got == nil || !strings.Contains(got.Error(), test.why) {
-			t.Errorf("%s: denied since %v, want %s", name, got, test.why)
+		if got := s.Requests()[0].Denied; got == nil || !strings.Contains(got.Error(), test.want) {
+			t.Errorf("%s: denied because of %v, want %s", name, got, test.want)
 		}
 	}
 	s := ocitest.NewServer(t)
 	if status, _, text := send(t, s, "GET", object, "", nil, nil); status != 404 || !strings.Contains(text, "ObjectNotFound") {
-		t.Errorf("good signature: %d %s", status, text)
+		t.Errorf("valid signature: %d %s", status, text)
 	}
 	for _, skew := range []time.Duration{-4 * time.Minute, 4 * time.Minute, -6 * time.Minute, 6 * time.Minute} {
 		s.Clock = func() time.Time { return time.Now().Add(skew) }
@@ -92,8 +92,8 @@ func edit(r *http.Request, from, to string) {
 	r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), from, to, 1))
 }
 
-// What a careful service refuses; the store must never come to see it.
-func TestRefusals(t *testing.T) {
+// The fake rejects requests that ocistore must not send.
+func TestRejectedRequests(t *testing.T) {
 	tests := []struct {
 		name, method, path, body string
 		header                   map[string]string
@@ -109,7 +109,7 @@ func TestRefusals(t *testing.T) {
 		{name: "query of an object", method: "GET", path: object + "?versionId=1", status: 400, code: "InvalidParameter"},
 		{name: "unknown list parameter", method: "GET", path: "/n/testnamespace/b/testbucket/o?max=1", status: 400, code: "InvalidParameter"},
 		{name: "unknown list field", method: "GET", path: "/n/testnamespace/b/testbucket/o?fields=name,colour", status: 400, code: "InvalidParameter"},
-		{name: "page too large", method: "GET", path: "/n/testnamespace/b/testbucket/o?limit=1001", status: 400, code: "InvalidParameter"},
+		{name: "limit too large", method: "GET", path: "/n/testnamespace/b/testbucket/o?limit=1001", status: 400, code: "InvalidParameter"},
 		{name: "delimiter", method: "GET", path: "/n/testnamespace/b/testbucket/o?delimiter=-", status: 400, code: "InvalidParameter"},
 		{name: "other namespace", method: "GET", path: "/n/other/b/testbucket/o/a", status: 404, code: "NamespaceNotFound"},
 		{name: "other bucket", method: "GET", path: "/n/testnamespace/b/other/o/a", status: 404, code: "BucketNotFound"},
@@ -145,7 +145,7 @@ func TestEscapedNames(t *testing.T) {
 	}
 }
 
-func TestListPages(t *testing.T) {
+func TestList(t *testing.T) {
 	s := ocitest.NewServer(t)
 	for _, name := range []string{"a", "b/1", "b/2", "c/1", "d"} {
 		s.Put(s.Bucket, name, nil)
@@ -168,18 +168,18 @@ func TestListPages(t *testing.T) {
 	}
 }
 
-// A client that gives up before its request is looked at leaves no effect.
+// A request has no effect if its client cancels it during the delay.
 func TestDelayWithoutEffect(t *testing.T) {
 	s := ocitest.NewServer(t)
 	s.Script(ocitest.Fault{Delay: 100 * time.Millisecond})
-	// On a busy machine the time may be up before the server hears of it.
+	// On a busy machine the time may be up before the request arrives.
 	for tries := 1; ; tries++ {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		r, _ := http.NewRequestWithContext(ctx, "PUT", s.URL+object, strings.NewReader("x"))
 		_, err := http.DefaultClient.Do(r)
 		cancel()
 		if err == nil || tries == 100 {
-			t.Fatalf("after %d tries: %v; want the client to give up when the server knows of it", tries, err)
+			t.Fatalf("after %d attempts: %v; want the client to cancel after the request has arrived", tries, err)
 		}
 		if s.Await(1, 500*time.Millisecond) {
 			break
@@ -193,7 +193,7 @@ func TestDelayWithoutEffect(t *testing.T) {
 func TestConfigFile(t *testing.T) {
 	id := ociauthtest.Shared()
 	if id != ociauthtest.Shared() {
-		t.Error("the shared identity is made anew")
+		t.Error("Shared returns a new identity")
 	}
 	s := ocitest.NewServer(t)
 	provider, err := common.ConfigurationProviderFromFileWithProfile(s.ConfigFile, "DEFAULT", "")

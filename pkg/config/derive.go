@@ -8,9 +8,9 @@ import (
 
 const program = "polisen-events-collector"
 
-// completeAPI fills in what follows from other settings, and checks what only
-// several settings together can tell.
-func (l *loader) completeAPI(product string) {
+// deriveAPI sets what follows from several API settings together, and checks
+// that they agree.
+func (l *loader) deriveAPI(product string) {
 	api := &l.settings.API
 	if !l.has(flagUserAgent) {
 		api.UserAgent = product
@@ -19,23 +19,24 @@ func (l *loader) completeAPI(product string) {
 		}
 	}
 	if api.MinInterval < ratelimit.MinInterval && api.URL.URL != "" && !api.URL.Loopback {
-		l.reject(flagMinInterval, "the API's rules ask for %v between calls", ratelimit.MinInterval)
+		l.invalid(flagMinInterval, "the API's rules require at least %v between calls", ratelimit.MinInterval)
 	}
 	if !l.has(flagStateDir) {
 		dir, ok := l.userFolder("XDG_STATE_HOME", ".local/state")
 		if !ok {
-			l.miss(flagStateDir, "its default needs HOME or XDG_STATE_HOME, which are not set")
+			l.missing(flagStateDir, "its default needs HOME or XDG_STATE_HOME, and neither is set")
 		}
 		api.StateDir = dir
 	}
 }
 
-func (l *loader) completeArchive() {
-	l.completeStore()
-	l.completeAuth()
+// deriveArchive does the same for the archive's settings.
+func (l *loader) deriveArchive() {
+	l.deriveStore()
+	l.deriveAuth()
 	inBucket := l.settings.Archive.Store.Kind == OCIStore
-	if inBucket || !l.has(flagStore) { // with a folder named, a vault in the environment is for other commands
-		l.checkVault()
+	if inBucket || !l.has(flagStore) {
+		l.checkVault() // with --store FOLDER, settings of a vault are ignored
 	}
 	oci := &l.settings.Archive.OCI
 	if l.has(flagOCIConfig) || !inBucket {
@@ -46,13 +47,15 @@ func (l *loader) completeArchive() {
 	}
 	home, ok := l.variable("HOME")
 	if !ok {
-		l.miss(flagOCIConfig, "its default needs HOME, which is not set")
+		l.missing(flagOCIConfig, "its default needs HOME, which is not set")
 		return
 	}
 	oci.ConfigFile = filepath.Join(home, ".oci", "config")
 }
 
-func (l *loader) completeStore() {
+// deriveStore sets the default store: the bucket that the environment names,
+// or else a folder of the user.
+func (l *loader) deriveStore() {
 	store := &l.settings.Archive.Store
 	if l.has(flagStore) {
 		return
@@ -60,25 +63,25 @@ func (l *loader) completeStore() {
 	namespace, bucket := l.given[envNamespace].text, l.given[envBucket].text
 	switch {
 	case namespace != "" && bucket == "":
-		l.miss(envBucket, "%s is set, and the default store needs both", envNamespace)
-	case namespace == "" && bucket != "": // a local archive would be a surprise
-		l.miss(envNamespace, "%s is set, and the default store needs both (--%s oci:///%s looks the namespace up)", envBucket, flagStore, bucket)
+		l.missing(envBucket, "%s is set, and the default store needs both", envNamespace)
+	case namespace == "" && bucket != "": // nobody who names a bucket wants a folder
+		l.missing(envNamespace, "%s is set, and the default store needs both (or set --%s oci:///%s, which looks up the namespace)", envBucket, flagStore, bucket)
 	case bucket != "":
 		url, err := ParseStore("oci://" + namespace + "/" + bucket)
 		if err != nil {
-			l.reject(envBucket, "%s %q and this name no bucket: %w", envNamespace, namespace, err)
+			l.invalid(envBucket, "together with %s %q it does not name a bucket: %w", envNamespace, namespace, err)
 		}
 		*store = url
 	default:
 		dir, ok := l.userFolder("XDG_DATA_HOME", ".local/share")
 		if !ok {
-			l.miss(flagStore, "its default needs HOME or XDG_DATA_HOME, which are not set")
+			l.missing(flagStore, "its default needs HOME or XDG_DATA_HOME, and neither is set")
 		}
 		*store = StoreURL{Kind: DirStore, Path: dir}
 	}
 }
 
-func (l *loader) completeAuth() {
+func (l *loader) deriveAuth() {
 	if l.has(flagAuth) {
 		return
 	}
@@ -91,20 +94,22 @@ func (l *loader) completeAuth() {
 func (l *loader) checkVault() {
 	byID, byName := l.has(flagVaultID), l.has(flagVaultName)
 	if byID && byName {
-		other := l.given[flagVaultID]
-		l.reject(flagVaultName, "%s from %s names a vault too; give one of them", other.setting.Name(), other.from)
+		id := l.given[flagVaultID]
+		l.invalid(flagVaultName, "%s from %s also names a vault; set only one of them", id.setting.Name(), id.from)
 	}
 	if byName && !l.has(flagCompartment) {
-		l.miss(flagCompartment, "the vault's name needs the compartment to look in")
+		l.missing(flagCompartment, "--%s needs the compartment that contains the vault", flagVaultName)
 	}
 	if l.settings.Archive.OCI.Auth == AuthVault && !byID && !byName {
-		l.miss(flagVaultID, "the credentials are to come from a vault (or give --%s)", flagVaultName)
+		l.missing(flagVaultID, "--%s %s needs a vault; set its OCID here or its name with --%s", flagAuth, AuthVault, flagVaultName)
 	}
 }
 
-// userFolder returns the program's folder under the one that the XDG variable
-// names, or else under fallback in the home folder. A relative path in the
-// variable counts as none (XDG Base Directory Specification).
+// userFolder returns the program's folder below the folder that the XDG
+// variable names, or else below fallback in the home folder. It ignores a
+// relative path in the variable, as the XDG Base Directory Specification
+// demands (https://specifications.freedesktop.org/basedir-spec/latest/). It
+// returns false if neither variable is set.
 func (l *loader) userFolder(variable, fallback string) (string, bool) {
 	if base, ok := l.variable(variable); ok && filepath.IsAbs(base) {
 		return filepath.Join(base, program), true

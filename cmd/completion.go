@@ -1,0 +1,91 @@
+package cmd
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// newCompletionCmd replaces cobra's completion command by a shorter one.
+func newCompletionCmd(p Process) *cobra.Command {
+	shells := []cobra.Completion{"bash", "zsh", "fish", "powershell"}
+	return &cobra.Command{
+		Use:   "completion " + strings.Join(shells, "|"),
+		Short: "Print a script for completion in a shell",
+		Long:  `Prints a script that makes a shell complete the commands, flags and values of this program.`,
+		Example: `  # bash, for this session or for all sessions; needs the package bash-completion
+  source <(` + program + ` completion bash)
+  ` + program + ` completion bash >/etc/bash_completion.d/` + program + `
+  # zsh
+  ` + program + ` completion zsh >"${fpath[1]}/_` + program + `"
+  # fish
+  ` + program + ` completion fish >~/.config/fish/completions/` + program + `.fish
+  # PowerShell, in the profile
+  ` + program + ` completion powershell | Out-String | Invoke-Expression`,
+		DisableFlagsInUseLine: true,
+		Annotations:           endsWith(),
+		ValidArgs:             shells,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usagef("completion needs one shell: %s", strings.Join(shells, ", "))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var err error
+			switch root := cmd.Root(); args[0] {
+			case "bash":
+				err = root.GenBashCompletionV2(p.Stdout, true)
+			case "zsh":
+				err = root.GenZshCompletion(p.Stdout)
+			case "fish":
+				err = root.GenFishCompletion(p.Stdout, true)
+			case "powershell":
+				err = root.GenPowerShellCompletionWithDesc(p.Stdout)
+			default:
+				return usagef("unknown shell %q: use one of %s", args[0], strings.Join(shells, ", "))
+			}
+			if err != nil {
+				return fmt.Errorf("print completion script: %w", err)
+			}
+			return nil
+		},
+	}
+}
+
+// completeValues makes shells complete the values of flags that have a fixed
+// set of them, in all commands. Arguments are completed only where a command
+// says how: none of them is a file.
+func completeValues(root *cobra.Command) {
+	for _, cmd := range append(root.Commands(), root) {
+		register := func(f *pflag.Flag) {
+			if v, ok := f.Value.(interface{ Choices() []string }); ok && v.Choices() != nil {
+				// The only possible error is a second registration, which a test would show.
+				_ = cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(v.Choices(), cobra.ShellCompDirectiveNoFileComp))
+			}
+		}
+		cmd.LocalNonPersistentFlags().VisitAll(register)
+		cmd.PersistentFlags().VisitAll(register)
+		if cmd.ValidArgs == nil && cmd.ValidArgsFunction == nil {
+			cmd.ValidArgsFunction = cobra.NoFileCompletions
+		}
+	}
+}
+
+// suggestion returns "; did you mean X?" with the names that are similar to
+// what the user typed, or nothing if there are none. It uses cobra's rule for
+// commands: two edits away, or the beginning of the name.
+func suggestion(typed string, names []string) string {
+	candidates := &cobra.Command{SuggestionsMinimumDistance: 2}
+	for _, name := range names {
+		// cobra suggests only commands that can run
+		candidates.AddCommand(&cobra.Command{Use: name, Run: func(*cobra.Command, []string) {}})
+	}
+	similar := candidates.SuggestionsFor(typed)
+	if len(similar) == 0 {
+		return ""
+	}
+	return "; did you mean " + strings.Join(similar, " or ") + "?"
+}
