@@ -1,5 +1,5 @@
-// Command polisen-events-collector collects the Swedish police's public event
-// notices into an archive in which each event stands exactly once.
+// Command polisen-events-collector collects the public event notices of the
+// Swedish police into an archive that holds each event exactly once.
 package main
 
 import (

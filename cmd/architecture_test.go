@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"bufio"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -17,10 +16,10 @@ import (
 
 const module = "polisen-events-collector"
 
-// layers says which packages of this module each package may import, tests
-// aside. A new package needs a line here, and so a thought about its place.
-// Fakes and test suites, whose names end in "test", may import what they like;
-// in turn nothing else may import them, nor the memstore, since no line does.
+// layers lists the packages of this module that each package may import. It does
+// not apply to tests, nor to packages of fakes and test suites, whose names end
+// in "test". Only those may import such packages and the memstore, since no line
+// lists them.
 var layers = map[string][]string{
 	".":                  {"cmd"},
 	"cmd":                {"pkg/archive", "pkg/config", "pkg/ociauth", "pkg/ociclient", "pkg/pipeline", "pkg/polisen", "pkg/ratelimit", "pkg/report", "pkg/retry", "pkg/saved", "pkg/status", "pkg/store", "pkg/store/dirstore", "pkg/store/ocistore", "pkg/text", "pkg/verify"},
@@ -45,8 +44,9 @@ var layers = map[string][]string{
 	"pkg/verify":         {"pkg/archive", "pkg/status", "pkg/store", "pkg/text"},
 }
 
-// outside says where a package from elsewhere, and all below it, may be
-// imported, tests and fakes aside.
+// outside lists the packages that may import a package of another module or of
+// the standard library, or a package below it. It does not apply to tests and
+// fakes. Packages without a line may be imported anywhere.
 var outside = map[string][]string{
 	"github.com/cenkalti/backoff":    {"pkg/retry"},
 	"github.com/joho/godotenv":       {"pkg/config"},
@@ -61,20 +61,21 @@ var outside = map[string][]string{
 
 // source is one Go file of the module.
 type source struct {
-	pkg  string // folder, "." for the top
+	pkg  string // folder relative to the module; "." for main
 	name string
 	file *ast.File
 }
 
 func (s source) isTest() bool { return strings.HasSuffix(s.name, "_test.go") }
 
-// isSupport reports whether the package serves tests or trying things out.
+// isSupport reports whether the package serves tests or experiments.
 func isSupport(pkg string) bool {
 	return strings.HasSuffix(pkg, "test") || strings.HasPrefix(pkg, "scripts/")
 }
 
-// sources parses the whole module. It reads the files itself, rather than ask
-// the go command, so that go test knows when its answer is out of date.
+// sources parses all Go files of the module. It does not ask the go command for
+// them, because go test caches a result until a file changes that the test itself
+// has opened.
 func sources(t *testing.T) []source {
 	t.Helper()
 	const root = ".."
@@ -105,7 +106,7 @@ func sources(t *testing.T) []source {
 func imports(s source) []string {
 	var paths []string
 	for _, spec := range s.file.Imports {
-		p, _ := strconv.Unquote(spec.Path.Value) // the parser has accepted it
+		p, _ := strconv.Unquote(spec.Path.Value) // valid, since the parser accepted it
 		paths = append(paths, p)
 	}
 	return paths
@@ -118,7 +119,7 @@ func TestImports(t *testing.T) {
 		}
 		allowed, known := layers[s.pkg]
 		if !known {
-			t.Errorf("%s: the table of layers does not name its package", s.name)
+			t.Errorf("%s: add its package %s to layers", s.name, s.pkg)
 			continue
 		}
 		for _, p := range imports(s) {
@@ -134,10 +135,10 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// ownClock lists the packages that may use the machine's clock: all others are
-// given a retry.Clock, so that tests can give them theirs.
+// ownClock lists the packages that may read the system clock, and why. All others
+// take a clock as a parameter, so that tests can replace it.
 var ownClock = map[string]string{
-	"cmd":                "gives the clock to the others",
+	"cmd":                "passes the clock to the other packages",
 	"pkg/retry":          "is the clock",
 	"pkg/store/dirstore": "compares it with the times that the machine gives its files",
 }
@@ -159,7 +160,7 @@ func TestOneClock(t *testing.T) {
 	}
 }
 
-// TestNoInit: nothing happens before main but the setting of variables.
+// TestNoInit checks that no package has an init function.
 func TestNoInit(t *testing.T) {
 	for _, s := range sources(t) {
 		for _, d := range s.file.Decls {
@@ -170,7 +171,7 @@ func TestNoInit(t *testing.T) {
 	}
 }
 
-// TestPackageComments: each package says, in one file, what it is there for.
+// TestPackageComments checks that each package has exactly one package comment.
 func TestPackageComments(t *testing.T) {
 	comments := map[string][]string{}
 	for _, s := range sources(t) {
@@ -194,7 +195,8 @@ func TestPackageComments(t *testing.T) {
 	}
 }
 
-// TestTopLevel: everything has its place below these, dot files aside.
+// TestTopLevel checks that the module has no other files and folders at the top,
+// except for hidden ones and those that .gitignore excludes.
 func TestTopLevel(t *testing.T) {
 	want := []string{"LICENSE", "README.md", "cmd", "go.mod", "go.sum", "main.go", "pkg", "scripts", "testdata"}
 	ignored := ignoredAtTop(t)
@@ -204,7 +206,7 @@ func TestTopLevel(t *testing.T) {
 	}
 	var got []string
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), ".") && !ignored[e.Name()] {
+		if !strings.HasPrefix(e.Name(), ".") && !ignored(e.Name()) {
 			got = append(got, e.Name())
 		}
 	}
@@ -213,23 +215,19 @@ func TestTopLevel(t *testing.T) {
 	}
 }
 
-// ignoredAtTop returns the names that .gitignore lists with a leading slash.
-func ignoredAtTop(t *testing.T) map[string]bool {
+// ignoredAtTop returns a function that reports whether .gitignore excludes a file
+// or folder at the top of the module.
+func ignoredAtTop(t *testing.T) func(name string) bool {
 	t.Helper()
-	f, err := os.Open("../.gitignore")
+	text, err := os.ReadFile("../.gitignore")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	names := map[string]bool{}
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		if name, ok := strings.CutPrefix(lines.Text(), "/"); ok {
-			names[strings.TrimSuffix(name, "/")] = true
-		}
+	patterns := strings.Fields(string(text))
+	return func(name string) bool {
+		return slices.ContainsFunc(patterns, func(pattern string) bool {
+			match, err := path.Match(strings.Trim(pattern, "/"), name)
+			return match && err == nil
+		})
 	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return names
 }

@@ -9,15 +9,15 @@ import (
 	"polisen-events-collector/pkg/store/ocistore/ocitest"
 )
 
-// TestCredentials collects into a bucket with credentials of each kind that
-// the settings can name here, and looks for the keys in all that is printed.
+// TestCredentials collects into a bucket with the kinds of credentials that work
+// outside Oracle Cloud, and checks that no output contains a key.
 func TestCredentials(t *testing.T) {
 	const (
 		vaultID     = "ocid1.vault.oc1.eu-frankfurt-1.abc.testvault"
 		compartment = "ocid1.compartment.oc1..testcompartment"
 	)
 	cloud := ocitest.NewServer(t)
-	user := ociauthtest.NewIdentity() // the one whose key is in the vault, and nowhere else
+	user := ociauthtest.NewIdentity() // its key is only in the vault
 	user.User = "ocid1.user.oc1..vaultuser"
 	cloud.Trust(user.KeyID(), &user.Key.PublicKey)
 	cloud.Cloud.AddVault(ociauthtest.Vault{ID: vaultID, Name: "collector", Compartment: compartment, Secrets: user.Secrets("arch-")})

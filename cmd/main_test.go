@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// TestMain lets the test binary be the program too: tests and scripts run it
-// under its own name, as a process of its own.
+// TestMain lets the test binary serve as the program, too: tests and scripts run it
+// as a separate process under the program's name.
 func TestMain(m *testing.M) {
 	testscript.Main(cleaned{m}, map[string]func(){
 		program:        func() { os.Exit(Main(thisProcess())) },
@@ -33,9 +33,9 @@ func thisProcess() Process {
 	return Process{Args: os.Args[1:], Env: os.LookupEnv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 }
 
-// signalledProbe is a program around execute whose work is to wait for the
-// signal. What it does then is its argument: "ok" ends well, "fail" returns an
-// error, and "stay" goes on for ever.
+// signalledProbe is the name of a program that waits for a signal inside execute.
+// Its argument says what it does then: "ok" succeeds, "fail" returns an error, and
+// "stay" never ends.
 const signalledProbe = "signalled-probe"
 
 func newProbe() *cobra.Command {
@@ -56,8 +56,8 @@ func newProbe() *cobra.Command {
 	}
 }
 
-// run runs the program in this process with a home folder of its own, and
-// variables given as pairs of name and value.
+// run runs the program in this process, with a new home folder and with variables
+// given as pairs of name and value.
 func run(t *testing.T, args []string, env ...string) (exit int, stdout, stderr string) {
 	t.Helper()
 	vars := map[string]string{"HOME": t.TempDir()}

@@ -17,14 +17,14 @@ import (
 	"polisen-events-collector/pkg/pipeline"
 )
 
-// probe starts the signalled probe and waits until it is at work.
+// probe starts the program of newProbe and waits until it is ready for signals.
 func probe(t *testing.T, arg string) (cmd *exec.Cmd, stdout *bufio.Reader, stderr *strings.Builder) {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a probe that no signal ends must not stay
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // ends the process if no signal does
 	t.Cleanup(cancel)
 	cmd = exec.CommandContext(ctx, exe)
 	cmd.Args = []string{signalledProbe, arg}
@@ -67,7 +67,7 @@ func TestSignalsEndTheRun(t *testing.T) {
 				t.Fatal(err)
 			}
 			expectLine(t, stdout, "cancelled: "+tt.name)
-			_ = cmd.Wait() // the exit code is looked at next
+			_ = cmd.Wait() // the exit code is checked next
 			if got := cmd.ProcessState.ExitCode(); got != tt.exit {
 				t.Errorf("exit code %d, want %d", got, tt.exit)
 			}
@@ -78,7 +78,8 @@ func TestSignalsEndTheRun(t *testing.T) {
 	}
 }
 
-// The report of a run that a signal ended has the process's exit code.
+// TestSignalInReport checks that the report of a run that a signal stopped has the
+// exit code of the process.
 func TestSignalInReport(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	run := Process{}.runOptions(ctx, "collect", config.Settings{}, slog.New(slog.DiscardHandler))
@@ -110,7 +111,7 @@ func TestSecondSignalKills(t *testing.T) {
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	_ = cmd.Wait() // how it ended is looked at next
+	_ = cmd.Wait() // the signal is checked next
 	status := cmd.ProcessState.Sys().(syscall.WaitStatus)
 	if !status.Signaled() || status.Signal() != syscall.SIGTERM {
 		t.Errorf("ended with %v, want killed by SIGTERM", cmd.ProcessState)
@@ -120,11 +121,11 @@ func TestSecondSignalKills(t *testing.T) {
 func TestSignalIsACancellation(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	if _, ok := caught(ctx); ok {
-		t.Error("a signal before there was one")
+		t.Error("caught reports a signal before there was one")
 	}
 	cancel(caughtSignal{syscall.SIGINT})
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
-		t.Errorf("%v is no context.Canceled", cause)
+		t.Errorf("%v is not context.Canceled", cause)
 	}
 	if sig, ok := caught(ctx); !ok || sig.code() != exitSIGINT {
 		t.Errorf("got %v, %v", sig, ok)
