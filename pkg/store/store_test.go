@@ -18,8 +18,8 @@ import (
 func TestCheckName(t *testing.T) {
 	long := strings.Repeat("x", 1024)
 	tests := []struct {
-		name  string
-		fault string // part of the error, empty if the name is fine
+		name    string
+		problem string // part of the error, empty if the name is valid
 	}{
 		{"metadata/last_seen.json", ""},
 		{"events/2026/01/02/events-1767312000.jsonl", ""},
@@ -50,38 +50,37 @@ func TestCheckName(t *testing.T) {
 	}
 	for _, tt := range tests {
 		err := store.CheckName(tt.name)
-		if tt.fault == "" {
+		if tt.problem == "" {
 			if err != nil {
 				t.Errorf("CheckName(%.80q) = %v", tt.name, err)
 			}
 			continue
 		}
-		if !errors.Is(err, store.ErrInvalid) || !strings.Contains(err.Error(), tt.fault) {
-			t.Errorf("CheckName(%.80q) = %v, want ErrInvalid because it is: %s", tt.name, err, tt.fault)
+		if !errors.Is(err, store.ErrInvalid) || !strings.Contains(err.Error(), tt.problem) {
+			t.Errorf("CheckName(%.80q) = %v, want ErrInvalid because it is: %s", tt.name, err, tt.problem)
 		} else if text := err.Error(); len(text) > 500 || strings.ContainsFunc(text, unicode.IsControl) {
-			t.Errorf("CheckName(%.80q) gives an error that is unfit for one line of a terminal: %q", tt.name, text)
+			t.Errorf("CheckName(%.80q) returns a long error or one with control characters: %q", tt.name, text)
 		}
 	}
 }
 
-// A name that passes is a path inside whatever folder it is put in, and says
-// the same thing to everybody.
-func TestCheckNameLetsNothingOut(t *testing.T) {
+// A valid name is a path that stays inside any folder.
+func TestValidNamesAreLocalPaths(t *testing.T) {
 	part := rapid.OneOf(rapid.SampledFrom([]string{"", ".", "..", "a", ".a", "a.", `\`, "å", "\xff", "\x00", " ", "~", "C:"}), rapid.String())
-	passed := 0
+	valid := 0
 	rapid.Check(t, func(t *rapid.T) {
 		name := strings.Join(rapid.SliceOfN(part, 1, 4).Draw(t, "parts"), rapid.SampledFrom([]string{"/", "//", `\`, ""}).Draw(t, "separator"))
 		if store.CheckName(name) != nil {
 			return
 		}
-		passed++
+		valid++
 		if !fs.ValidPath(name) || !filepath.IsLocal(name) || !utf8.ValidString(name) || len(name) > 1024 ||
 			strings.HasPrefix(name, ".") || strings.Contains(name, "/.") || strings.Contains(name, `\`) {
-			t.Fatalf("%q passed", name)
+			t.Fatalf("CheckName accepts %q", name)
 		}
 	})
-	if passed == 0 {
-		t.Error("no name passed")
+	if valid == 0 {
+		t.Error("no name was valid")
 	}
 }
 
@@ -119,8 +118,8 @@ func TestCond(t *testing.T) {
 	}
 }
 
-// The sum is of RFC 1321's test suite, f96b697d7cb7938d525a2f31aaf161d0, in the
-// form of the Content-MD5 header (RFC 1864).
+// The expected sum is from the test suite of RFC 1321,
+// f96b697d7cb7938d525a2f31aaf161d0, in the form of RFC 1864.
 func TestMD5(t *testing.T) {
 	if got := store.MD5([]byte("message digest")); got != "+WtpfXy3k41SWi8xqvFh0A==" {
 		t.Errorf("MD5 = %q", got)

@@ -12,8 +12,7 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, func(*testing.T) store.Store { return memstore.New() })
 }
 
-// The ETag numbers the write. It is not the content's hash, so equal content
-// written again is another state.
+// Writing the same content again gives a new ETag, which is not a hash.
 func TestETagsAreUnique(t *testing.T) {
 	s, seen := memstore.New(), map[store.ETag]bool{}
 	for range 3 {
@@ -27,7 +26,7 @@ func TestETagsAreUnique(t *testing.T) {
 	}
 }
 
-// A listing shows the store as it was when the iteration began.
+// A listing yields the objects that exist when the iteration begins.
 func TestListIsASnapshot(t *testing.T) {
 	s := memstore.New()
 	for _, name := range []string{"a", "b"} {

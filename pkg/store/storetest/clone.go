@@ -8,8 +8,7 @@ import (
 	"polisen-events-collector/pkg/store/memstore"
 )
 
-// Clone returns a store in memory with the same objects as from; their ETags
-// differ.
+// Clone returns a memstore with the names and contents of from. ETags differ.
 func Clone(t testing.TB, from store.Reader) store.Store {
 	t.Helper()
 	to := memstore.New()

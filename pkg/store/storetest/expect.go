@@ -8,7 +8,7 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-// put puts an object that must be accepted.
+// put puts an object and returns its ETag. An error ends the test.
 func put(t *testing.T, s store.Store, name, body string, cond store.Cond) store.ETag {
 	t.Helper()
 	etag, err := s.Put(t.Context(), name, []byte(body), cond)
@@ -18,7 +18,7 @@ func put(t *testing.T, s store.Store, name, body string, cond store.Cond) store.
 	return etag
 }
 
-// attrsOf returns what is to be known of an object with this content.
+// attrsOf returns the attributes of an object with this content.
 func attrsOf(name, body string, etag store.ETag) store.Attrs {
 	return store.Attrs{Name: name, Size: int64(len(body)), ETag: etag, MD5: store.MD5([]byte(body))}
 }
@@ -35,7 +35,8 @@ func names(ctx context.Context, r store.Reader, prefix string) ([]string, error)
 	return all, nil
 }
 
-// wantOnly checks that err is want and no other of the store's errors.
+// wantOnly checks that err wraps want and no other error of package store, or that
+// both are nil.
 func wantOnly(t *testing.T, err, want error) {
 	t.Helper()
 	if (err == nil) != (want == nil) {
@@ -48,7 +49,7 @@ func wantOnly(t *testing.T, err, want error) {
 	}
 }
 
-// wantState checks that the object is there with this content and ETag.
+// wantState checks that the object has this content and ETag.
 func wantState(t *testing.T, s store.Store, name, body string, etag store.ETag) {
 	t.Helper()
 	o, err := s.Get(t.Context(), name)
@@ -57,7 +58,7 @@ func wantState(t *testing.T, s store.Store, name, body string, etag store.ETag) 
 	}
 }
 
-// wantNone checks that there is no such object by every way of reading.
+// wantNone checks that Get, Stat and List do not find the object.
 func wantNone(t *testing.T, s store.Store, name string) {
 	t.Helper()
 	_, err := s.Get(t.Context(), name)

@@ -13,17 +13,17 @@ import (
 )
 
 var (
-	// ErrFault is what a call fails with whose fault is not a crash. It is
-	// none of the store's own errors, so a write's outcome is unknown.
+	// ErrFault is the error of a call with a fault other than a crash. It wraps
+	// no error of package store, so the outcome of a write is unknown.
 	ErrFault = errors.New("injected fault")
-	// ErrCrashed is what every call fails with from the crash on.
+	// ErrCrashed is the error of the call with a crash and of all later ones.
 	ErrCrashed = errors.New("injected crash")
 )
 
-// Method names a method of store.Store in a Call.
+// Method is the name of a method of [store.Store].
 type Method string
 
-// The methods that Faults counts.
+// The methods that Faults records.
 const (
 	Get    Method = "Get"
 	Stat   Method = "Stat"
@@ -32,24 +32,24 @@ const (
 	Delete Method = "Delete"
 )
 
-// Call is one call of a store's method.
+// Call is a call of a store's method.
 type Call struct {
-	// N is the call's number, counted from 1 in the order in which they began.
+	// N is the number of the call, in the order in which they began, from 1.
 	N      int
 	Method Method
-	// Name is the object's name, or List's prefix.
+	// Name is the object's name, or the prefix of a List.
 	Name string
-	// Cond is the condition of a Put, and IfMatch of the ETag of a Delete.
+	// Cond is the condition of a Put, or IfMatch with the ETag of a Delete.
 	Cond store.Cond
 }
 
-// String returns the call as in "call 3, Put a/b".
+// String returns a text such as "call 3, Put a/b".
 func (c Call) String() string { return fmt.Sprintf("call %d, %s %s", c.N, c.Method, c.Name) }
 
-// Fault says how a call goes wrong. The zero Fault lets it pass.
+// Fault says how a call fails. The zero Fault lets it succeed.
 type Fault struct {
 	kind  faultKind
-	calls int // of a late fault
+	calls int // for late: see Late
 }
 
 type faultKind uint8
@@ -63,29 +63,28 @@ const (
 	crashAfter
 )
 
-// FailBefore makes the call fail without any effect: the request was lost.
+// FailBefore makes the call fail without an effect, as if the request was lost.
 func FailBefore() Fault { return Fault{kind: failBefore} }
 
-// FailAfter makes the call fail after its effect: the answer was lost. A List
-// fails once it has yielded all but its last object.
+// FailAfter makes the call fail after its effect, as if the response was lost. A
+// List fails after it has yielded all objects but the last.
 func FailAfter() Fault { return Fault{kind: failAfter} }
 
-// Late makes the call fail at once while its effect is still on the way. It
-// comes (its condition judged as of then) just before the calls-th call after
-// this one, so Late(1) means before anything else happens and Late(2) after
-// the next call has seen the state without it; or else when Faults.Release is
-// called. With zero it waits for Release alone.
+// Late makes the call fail at once and have its effect later, if its condition
+// then holds. The effect happens when the calls-th call after this one begins:
+// with Late(1) the next call sees it, with Late(2) only the one after. It also
+// happens at [Faults.Release]; with Late(0), only then.
 func Late(calls int) Fault { return Fault{kind: late, calls: calls} }
 
-// CrashBefore ends the process's world before the call has an effect: this
-// call and all later ones fail with ErrCrashed and do nothing. Late effects on
-// the way still arrive.
+// CrashBefore is a crash of the process before the call has an effect: this call
+// and all later ones do nothing and fail with ErrCrashed. Late effects of earlier
+// calls still happen.
 func CrashBefore() Fault { return Fault{kind: crashBefore} }
 
-// CrashAfter is CrashBefore, but the call still has its effect.
+// CrashAfter is a crash after the call has had its effect.
 func CrashAfter() Fault { return Fault{kind: crashAfter} }
 
-// At returns a script for NewFaults by which call n goes wrong, and no other.
+// At returns a script for [NewFaults] that applies f to call n only.
 func At(n int, f Fault) func(Call) Fault {
 	return func(c Call) Fault {
 		if c.N == n {
@@ -95,15 +94,15 @@ func At(n int, f Fault) func(Call) Fault {
 	}
 }
 
-// Faults is a store whose calls fail by a script. It stands for one process's
-// view of the store inside it, which other views may share: after a crash, a
-// new Faults (or the inner store itself) plays the next process.
+// Faults is a store whose calls fail by a script. It represents the store as one
+// process uses it. After a crash, the inner store or a new Faults around it
+// represents the store as the next process uses it.
 //
-// It also records the calls, so tests can count requests. A List is one call,
-// begun when the iteration begins; each iteration counts.
+// It records the calls. Each iteration of a List is one call, which begins when
+// the iteration begins.
 //
-// Calls of several goroutines run at the same time, as they would without it.
-// A call that began before the crash may have its effect after it.
+// Calls of several goroutines run concurrently. A call that began before a crash
+// may have its effect after it.
 type Faults struct {
 	inner store.Store
 
@@ -115,15 +114,15 @@ type Faults struct {
 }
 
 type lateEffect struct {
-	due   int // number of the call that it precedes; 0 if it waits for Release
+	due   int // number of the call before which it happens; 0 means at Release
 	apply func()
 }
 
 var _ store.Store = (*Faults)(nil)
 
-// NewFaults wraps inner. The script is asked about each call in turn, never by
-// two goroutines at once, and must not use the Faults itself. A nil script
-// lets all calls pass.
+// NewFaults returns a Faults around inner. It calls script for each call, never
+// from two goroutines at once. The script must not use the Faults. A nil script
+// lets all calls succeed.
 func NewFaults(inner store.Store, script func(Call) Fault) *Faults {
 	if script == nil {
 		script = func(Call) Fault { return Fault{} }
@@ -131,15 +130,15 @@ func NewFaults(inner store.Store, script func(Call) Fault) *Faults {
 	return &Faults{inner: inner, script: script}
 }
 
-// Calls returns the calls so far, those that failed included.
+// Calls returns all calls so far, including those that failed.
 func (f *Faults) Calls() []Call {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.calls)
 }
 
-// Release lets all late effects happen that have not come yet, in the order of
-// their calls.
+// Release makes all late effects happen that have not happened yet, in the order
+// of their calls.
 func (f *Faults) Release() {
 	f.mu.Lock()
 	all := f.late
@@ -150,9 +149,9 @@ func (f *Faults) Release() {
 	}
 }
 
-// begin numbers the call, lets the late effects that precede it happen, and
-// returns what the script wants. apply is the call's own effect, kept if it is
-// to come late.
+// begin records the call, makes the late effects happen that are due, and returns
+// the call with its number and its fault. For a late fault it keeps apply, the
+// call's effect.
 func (f *Faults) begin(c Call, apply func()) (Call, Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -182,14 +181,14 @@ func (f *Faults) begin(c Call, apply func()) (Call, Fault) {
 	return c, fault
 }
 
-// do runs one call other than List.
+// do makes a call other than List. For a late fault, lateOp is the effect.
 func (f *Faults) do(c Call, op func() error, lateOp func()) error {
 	c, fault := f.begin(c, lateOp)
 	if fault.kind == pass {
 		return op()
 	}
 	if fault.hasEffect() {
-		_ = op() // whatever came of it, the caller does not hear
+		_ = op() // the caller does not learn the result
 	}
 	return fault.err(c)
 }
@@ -203,7 +202,7 @@ func (f Fault) err(c Call) error {
 	return fmt.Errorf("%w: %v", ErrFault, c)
 }
 
-// Get implements store.Reader.
+// Get implements [store.Reader].
 func (f *Faults) Get(ctx context.Context, name string) (o store.Object, err error) {
 	err = f.do(Call{Method: Get, Name: name}, func() (err error) {
 		o, err = f.inner.Get(ctx, name)
@@ -215,7 +214,7 @@ func (f *Faults) Get(ctx context.Context, name string) (o store.Object, err erro
 	return o, err
 }
 
-// Stat implements store.Reader.
+// Stat implements [store.Reader].
 func (f *Faults) Stat(ctx context.Context, name string) (a store.Attrs, err error) {
 	err = f.do(Call{Method: Stat, Name: name}, func() (err error) {
 		a, err = f.inner.Stat(ctx, name)
@@ -227,7 +226,7 @@ func (f *Faults) Stat(ctx context.Context, name string) (a store.Attrs, err erro
 	return a, err
 }
 
-// Put implements store.Writer.
+// Put implements [store.Writer].
 func (f *Faults) Put(ctx context.Context, name string, body []byte, cond store.Cond) (etag store.ETag, err error) {
 	kept := bytes.Clone(body)
 	err = f.do(Call{Method: Put, Name: name, Cond: cond}, func() (err error) {
@@ -240,14 +239,14 @@ func (f *Faults) Put(ctx context.Context, name string, body []byte, cond store.C
 	return etag, err
 }
 
-// Delete implements store.Writer.
+// Delete implements [store.Writer].
 func (f *Faults) Delete(ctx context.Context, name string, etag store.ETag) error {
 	return f.do(Call{Method: Delete, Name: name, Cond: store.IfMatch(etag)}, func() error {
 		return f.inner.Delete(ctx, name, etag)
 	}, func() { _ = f.inner.Delete(context.WithoutCancel(ctx), name, etag) })
 }
 
-// List implements store.Reader.
+// List implements [store.Reader].
 func (f *Faults) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, error] {
 	return func(yield func(store.Attrs, error) bool) {
 		c, fault := f.begin(Call{Method: List, Name: prefix}, func() {})
@@ -256,8 +255,8 @@ func (f *Faults) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs,
 			return
 		}
 		if fault.hasEffect() {
-			// One object is held back, so that whoever overlooks the error
-			// misses something.
+			// Hold the last object back, so that ignoring the error loses an
+			// object.
 			var held *store.Attrs
 			for a, err := range f.inner.List(ctx, prefix) {
 				if err != nil {
@@ -273,5 +272,5 @@ func (f *Faults) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs,
 	}
 }
 
-// String implements store.Store.
+// String implements [store.Store].
 func (f *Faults) String() string { return f.inner.String() }

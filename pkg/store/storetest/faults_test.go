@@ -15,14 +15,14 @@ import (
 	"polisen-events-collector/pkg/store/storetest"
 )
 
-// TestFault drives three calls, Put a, Get a and Put b, of which the first
-// goes wrong, and looks at what each answered and what is there at the end.
+// TestFault makes the calls Put a, Get a and Put b, with a fault in the first,
+// and checks the result of each and the names in the store at the end.
 func TestFault(t *testing.T) {
 	const ok, missing = "ok", "missing"
 	tests := []struct {
 		name  string
 		fault storetest.Fault
-		want  []string // outcomes of the calls
+		want  []string // results of the calls
 		left  []string // names in the inner store, before Release
 	}{
 		{"none", storetest.Fault{}, []string{ok, ok, ok}, []string{"a", "b"}},
@@ -59,8 +59,8 @@ func TestFault(t *testing.T) {
 	}
 }
 
-// A late effect meets the state of its own time: its condition may have ceased
-// to hold, and its body is what it was when the call was made.
+// A late effect checks its condition when it happens, but has the body of the time
+// of the call.
 func TestLateEffect(t *testing.T) {
 	ctx, inner := t.Context(), memstore.New()
 	first := must(inner.Put(ctx, "doc", []byte("0"), store.IfAbsent()))
@@ -76,7 +76,7 @@ func TestLateEffect(t *testing.T) {
 	if outcome(err) != "fault" {
 		t.Fatalf("late Put: %v", err)
 	}
-	cancel() // what is on the way cannot be called back
+	cancel() // has no influence on the late effect
 	clear(body)
 	if _, err := f.Put(ctx, "doc", []byte("loser"), store.IfMatch(first)); outcome(err) != "fault" {
 		t.Fatalf("second late Put: %v", err)
@@ -96,7 +96,7 @@ func TestLateEffect(t *testing.T) {
 	}
 }
 
-// A late effect still arrives when the process that sent it is gone.
+// A late effect still happens after the process that caused it has crashed.
 func TestLateEffectOutlivesCrash(t *testing.T) {
 	ctx, inner := t.Context(), memstore.New()
 	f := storetest.NewFaults(inner, func(c storetest.Call) storetest.Fault {
@@ -150,14 +150,14 @@ func TestFaultyList(t *testing.T) {
 		if n := len(f.Calls()); n != 1 {
 			t.Errorf("%+v: %d calls after the iteration, want 1", tt.fault, n)
 		}
-		for range f.List(ctx, "") { // an early stop must not panic
+		for range f.List(ctx, "") { // stopping early must not panic
 			break
 		}
 	}
 }
 
-// Under concurrency each call has a number of its own, and once one has
-// crashed no call that began later has an effect.
+// Concurrent calls have different numbers, and no call that begins after a crash
+// has an effect.
 func TestFaultsConcurrently(t *testing.T) {
 	ctx, inner := t.Context(), memstore.New()
 	f := storetest.NewFaults(inner, storetest.At(50, storetest.CrashAfter()))
@@ -174,6 +174,7 @@ func TestFaultsConcurrently(t *testing.T) {
 	}
 }
 
+// outcome returns a short name for err.
 func outcome(err error) string {
 	switch {
 	case err == nil:

@@ -11,21 +11,21 @@ import (
 )
 
 func testNames(t *testing.T, s store.Store) {
-	odd := []string{
+	unusual := []string{
 		"a b/ c ", "å/ä/ö", "e\u0301 is not \u00e9", "q?x=1&y=2", "100%25", "%2e%2e/x", "h#t", "+/plus+", "{x}[y]*",
 		"a..b/c~", "-", "--help", "'quoted'/\"twice\"", "semi;colon,comma", "C:/x", "日本/🚓", "metadata/last_seen.json",
 		strings.Repeat("long/", 200) + "name",
 	}
-	for _, name := range odd {
+	for _, name := range unusual {
 		etag := put(t, s, name, "content of "+name, store.IfAbsent())
 		wantState(t, s, name, "content of "+name, etag)
 		if got, err := s.Stat(t.Context(), name); err != nil || got != attrsOf(name, "content of "+name, etag) {
 			t.Errorf("Stat of %q gave %+v, %v", name, got, err)
 		}
 	}
-	slices.Sort(odd)
-	if got, err := names(t.Context(), s, ""); err != nil || !slices.Equal(got, odd) {
-		t.Errorf("List yields %q, %v; want %q", got, err, odd)
+	slices.Sort(unusual)
+	if got, err := names(t.Context(), s, ""); err != nil || !slices.Equal(got, unusual) {
+		t.Errorf("List yields %q, %v; want %q", got, err, unusual)
 	}
 }
 
@@ -49,8 +49,8 @@ func testInvalidNames(t *testing.T, s store.Store) {
 	}
 }
 
-// testList holds List against a plain filter over sorted names. The names are
-// such that an order by folders differs from the order by bytes.
+// testList compares List with a filter over sorted names. Sorting these names
+// folder by folder would give another order than sorting them by bytes.
 func testList(t *testing.T, s store.Store) {
 	all := []string{
 		"a-b", "a/b-c", "a/b/1", "a/b/2", "a/b0", "a/bc", "a/bc.d/x", "a0", "ab/c", "A/x", "å",
@@ -67,7 +67,7 @@ func testList(t *testing.T, s store.Store) {
 	} {
 		want := slices.DeleteFunc(slices.Clone(all), func(name string) bool { return !strings.HasPrefix(name, prefix) })
 		seq := s.List(t.Context(), prefix)
-		for range 2 { // a sequence may be used again
+		for range 2 { // a sequence can be iterated again
 			var got []string
 			for a, err := range seq {
 				if err != nil || a.Size != int64(len(a.Name)) {
@@ -80,7 +80,7 @@ func testList(t *testing.T, s store.Store) {
 			}
 		}
 		var first []string
-		for a, err := range seq { // stopping early is allowed
+		for a, err := range seq { // stop early
 			if err == nil {
 				first = append(first, a.Name)
 			}
@@ -92,8 +92,8 @@ func testList(t *testing.T, s store.Store) {
 	}
 }
 
-// testListOfMany lists more objects than the thousand that services return at
-// once.
+// testListOfMany lists more objects than the 1000 that Object Storage returns in
+// one response.
 func testListOfMany(t *testing.T, s store.Store) {
 	const days, each, writers = 35, 30, 8
 	var want []string
@@ -122,9 +122,9 @@ func testListOfMany(t *testing.T, s store.Store) {
 	}
 }
 
-// testListBesideWrites: what was there before a listing began is in it, once,
-// whatever is created, replaced and deleted meanwhile.
-func testListBesideWrites(t *testing.T, s store.Store) {
+// testListDuringWrites checks that a listing yields each object that existed
+// before once, while others are created and deleted and these are replaced.
+func testListDuringWrites(t *testing.T, s store.Store) {
 	var want []string
 	for i := range 40 {
 		name := fmt.Sprintf("stays/%d/x%02d", i%3, i)
@@ -141,10 +141,10 @@ func testListBesideWrites(t *testing.T, s store.Store) {
 			if err != nil {
 				t.Error(err)
 			}
-			passing := fmt.Sprintf("stays/%d/passing%d", i%4, i)
-			etag, err := s.Put(ctx, passing, nil, store.IfAbsent())
+			temporary := fmt.Sprintf("stays/%d/temporary%d", i%4, i)
+			etag, err := s.Put(ctx, temporary, nil, store.IfAbsent())
 			if err == nil {
-				err = s.Delete(ctx, passing, etag)
+				err = s.Delete(ctx, temporary, etag)
 			}
 			if err != nil {
 				t.Error(err)
@@ -154,14 +154,14 @@ func testListBesideWrites(t *testing.T, s store.Store) {
 	for running := true; running; {
 		select {
 		case <-done:
-			running = false // one last listing
+			running = false // after one more listing
 		default:
 		}
 		got, err := names(ctx, s, "")
 		if !slices.IsSorted(got) {
 			t.Errorf("List is out of order: %q", got)
 		}
-		got = slices.DeleteFunc(got, func(name string) bool { return strings.Contains(name, "passing") })
+		got = slices.DeleteFunc(got, func(name string) bool { return strings.Contains(name, "temporary") })
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("List yields %d of %d objects, %v", len(got), len(want), err)
 		}

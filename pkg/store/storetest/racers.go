@@ -14,7 +14,7 @@ import (
 
 const racers = 8
 
-// race starts all racers at once and returns what each came to.
+// race calls run for all racers at once and returns their results.
 func race(run func(i int) (store.ETag, error)) (etags [racers]store.ETag, errs [racers]error) {
 	start := make(chan struct{})
 	var wg sync.WaitGroup
@@ -41,8 +41,8 @@ func testOneCreatorWins(t *testing.T, s store.Store) {
 	}
 }
 
-// testOneReplacerWins lets some racers replace and others delete one state of
-// an object.
+// testOneReplacerWins races calls that replace an object and calls that delete
+// it, all for the same ETag.
 func testOneReplacerWins(t *testing.T, s store.Store) {
 	for round := range 5 {
 		name := fmt.Sprintf("replaced/%d", round)
@@ -56,7 +56,7 @@ func testOneReplacerWins(t *testing.T, s store.Store) {
 		})
 		for i, err := range errs {
 			if deletes(i) && errors.Is(err, store.ErrNotExist) {
-				errs[i] = store.ErrPrecondition // another one deleted it
+				errs[i] = store.ErrPrecondition // another racer has deleted it
 			}
 		}
 		switch winner := wantOneWinner(t, errs, store.ErrPrecondition); {
@@ -69,8 +69,8 @@ func testOneReplacerWins(t *testing.T, s store.Store) {
 	}
 }
 
-// wantOneWinner returns the one racer without an error, or -1. All others must
-// have failed with loss.
+// wantOneWinner checks that exactly one racer has no error, and that the others
+// failed with loss. It returns the winner, or -1.
 func wantOneWinner(t *testing.T, errs [racers]error, loss error) int {
 	t.Helper()
 	winner, wins := -1, 0
@@ -105,12 +105,12 @@ func testNoIncrementIsLost(t *testing.T, s store.Store) {
 	wg.Wait()
 	o, err := s.Get(t.Context(), "counter")
 	if err != nil || string(o.Body) != strconv.Itoa(counters*each) {
-		t.Errorf("the counter is at %s, %v; want %d", o.Body, err, counters*each)
+		t.Errorf("the counter is %s, %v; want %d", o.Body, err, counters*each)
 	}
 }
 
-// Increment adds one to the number that the object holds, by as many
-// conditional Puts as it takes. Tests that race several processes use it too.
+// Increment adds one to the number in the object, with conditional Puts that it
+// repeats until one succeeds.
 func Increment(ctx context.Context, s store.Store, name string) error {
 	for {
 		o, err := s.Get(ctx, name)
@@ -128,8 +128,8 @@ func Increment(ctx context.Context, s store.Store, name string) error {
 	}
 }
 
-// testNoPartialReads has readers look on while an object is replaced by others
-// of very different lengths. Each state is one letter repeated.
+// testNoPartialReads reads an object while it is replaced with content of very
+// different lengths. Each state of the content is one letter, repeated.
 func testNoPartialReads(t *testing.T, s store.Store) {
 	state := func(i int) []byte { return bytes.Repeat([]byte{'a' + byte(i%26)}, 1+i%26*7919) }
 	put(t, s, "state", string(state(0)), store.IfAbsent())
@@ -157,11 +157,11 @@ func testNoPartialReads(t *testing.T, s store.Store) {
 					return
 				}
 				if want := state(int(o.Body[0] - 'a')); !bytes.Equal(o.Body, want) || o.MD5 != store.MD5(want) || o.Size != int64(len(want)) {
-					t.Errorf("read %d bytes of a state of %d, with %+v", len(o.Body), len(want), o.Attrs)
+					t.Errorf("read %d of %d bytes, with %+v", len(o.Body), len(want), o.Attrs)
 				}
 				a, err := s.Stat(ctx, "state")
 				if err != nil || a.MD5 != store.MD5(state(int(a.Size-1)/7919)) {
-					t.Errorf("attributes of no state: %+v, %v", a, err)
+					t.Errorf("Stat gave the attributes of no state: %+v, %v", a, err)
 				}
 			}
 		})

@@ -1,8 +1,6 @@
-// Package storetest is what tests need of stores: Run, the one suite that every
-// store passes, and Faults, which makes any store fail by a script and counts
-// the calls on it.
-//
-// It knows nothing of what the objects mean.
+// Package storetest has tests and helpers for stores: [Run], the tests that each
+// store passes, and [Faults], which makes the calls of a store fail by a script
+// and records them.
 package storetest
 
 import (
@@ -15,11 +13,11 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-// Run tests that a store keeps the contract of store.Store. open is called
-// once for each part of the suite and returns an empty store.
+// Run checks that a store does what [store.Store] promises. It calls open for
+// each of its tests; open returns an empty store.
 //
-// No part puts an object under the name of another one (as "a" and "a/b"):
-// not every store can hold both.
+// No test puts both an object "a" and an object "a/b", since a dirstore cannot
+// hold both.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	for _, part := range []struct {
 		name string
@@ -31,10 +29,10 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"bytes are copied", testBytesAreCopied},
 		{"names", testNames},
 		{"invalid names", testInvalidNames},
-		{"done context", testDoneContext},
+		{"ended context", testEndedContext},
 		{"list", testList},
 		{"list of many", testListOfMany},
-		{"list beside writes", testListBesideWrites},
+		{"list during writes", testListDuringWrites},
 		{"one creator wins", testOneCreatorWins},
 		{"one replacer wins", testOneReplacerWins},
 		{"no increment is lost", testNoIncrementIsLost},
@@ -72,7 +70,7 @@ func testPutConditions(t *testing.T, s store.Store) {
 			switch {
 			case tt.want == nil:
 				if etag == "" || etag == current || etag == past {
-					t.Errorf("ETag is %q after %q and %q", etag, past, current)
+					t.Errorf("ETag is %q, after %q and %q", etag, past, current)
 				}
 				wantState(t, s, name, "new", etag)
 			case etag != "":
@@ -109,13 +107,14 @@ func testDeleteConditions(t *testing.T, s store.Store) {
 			}
 			wantNone(t, s, name)
 			if _, err := s.Put(t.Context(), name, []byte("again"), store.IfAbsent()); err != nil {
-				t.Errorf("cannot create it anew: %v", err)
+				t.Errorf("put after delete: %v", err)
 			}
 		})
 	}
 }
 
-// prepare puts the object twice, and deletes it again unless it is to exist.
+// prepare puts an object twice, and deletes it unless exists is set. It returns
+// the ETags of the second and the first Put.
 func prepare(t *testing.T, s store.Store, name string, exists bool) (current, past store.ETag) {
 	t.Helper()
 	past = put(t, s, name, "past", store.IfAbsent())
@@ -131,8 +130,8 @@ func prepare(t *testing.T, s store.Store, name string, exists bool) (current, pa
 	return current, past
 }
 
-// testAttributes compares what Put, Get, Stat and List say of an object. List
-// may leave out what would mean reading each object.
+// testAttributes compares the attributes that Put, Get, Stat and List return. List
+// may leave out ETag and MD5.
 func testAttributes(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	for name, body := range map[string][]byte{
@@ -144,7 +143,7 @@ func testAttributes(t *testing.T, s store.Store) {
 	} {
 		want := attrsOf(name, string(body), put(t, s, name, string(body), store.IfAbsent()))
 		if want.ETag == "" {
-			t.Errorf("Put of %d bytes gave no ETag", len(body))
+			t.Errorf("Put of %d bytes returned no ETag", len(body))
 		}
 		got, err := s.Get(ctx, name)
 		if err != nil || got.Attrs != want || !bytes.Equal(got.Body, body) {
@@ -168,48 +167,48 @@ func testAttributes(t *testing.T, s store.Store) {
 }
 
 func testBytesAreCopied(t *testing.T, s store.Store) {
-	ctx, body := t.Context(), []byte("the caller's")
+	ctx, body := t.Context(), []byte("as written")
 	etag, err := s.Put(ctx, "copied", body, store.IfAbsent())
 	if err != nil {
 		t.Fatal(err)
 	}
 	clear(body)
-	wantState(t, s, "copied", "the caller's", etag)
+	wantState(t, s, "copied", "as written", etag)
 	if o, err := s.Get(ctx, "copied"); err == nil {
 		clear(o.Body)
 	}
-	wantState(t, s, "copied", "the caller's", etag)
+	wantState(t, s, "copied", "as written", etag)
 }
 
-// testDoneContext calls every method with a context that is done, for both
-// kinds of cause. No call may have an effect.
-func testDoneContext(t *testing.T, s store.Store) {
-	was := put(t, s, "object", "before", store.IfAbsent())
+// testEndedContext calls each method with a context that has ended, with and
+// without a cause of its own. No call may have an effect.
+func testEndedContext(t *testing.T, s store.Store) {
+	etag := put(t, s, "object", "before", store.IfAbsent())
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	reason := errors.New("the reason")
+	cause := errors.New("cancelled by the test")
 	caused, cancelCause := context.WithCancelCause(t.Context())
-	cancelCause(reason)
-	for want, ctx := range map[error]context.Context{context.Canceled: cancelled, reason: caused} {
+	cancelCause(cause)
+	for want, ctx := range map[error]context.Context{context.Canceled: cancelled, cause: caused} {
 		_, getErr := s.Get(ctx, "object")
 		_, statErr := s.Stat(ctx, "object")
 		_, putErr := s.Put(ctx, "new", []byte("after"), store.IfAbsent())
-		_, replaceErr := s.Put(ctx, "object", []byte("after"), store.IfMatch(was))
+		_, replaceErr := s.Put(ctx, "object", []byte("after"), store.IfMatch(etag))
 		_, overwriteErr := s.Put(ctx, "object", []byte("after"), store.Always())
 		_, listErr := names(ctx, s, "")
 		for call, err := range map[string]error{
 			"Get": getErr, "Stat": statErr, "Put if absent": putErr, "Put if match": replaceErr,
-			"Put always": overwriteErr, "Delete": s.Delete(ctx, "object", was), "List": listErr,
+			"Put always": overwriteErr, "Delete": s.Delete(ctx, "object", etag), "List": listErr,
 		} {
 			if !errors.Is(err, want) {
-				t.Errorf("%s with a context done because of %q gave %v", call, want, err)
+				t.Errorf("%s with a context that ended with %q gave %v", call, want, err)
 			}
 		}
 	}
-	wantState(t, s, "object", "before", was)
+	wantState(t, s, "object", "before", etag)
 	wantNone(t, s, "new")
 
-	// A context that is done during a listing ends it.
+	// A context that ends during a listing ends the listing.
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	put(t, s, "object 2", "", store.IfAbsent())
@@ -219,6 +218,6 @@ func testDoneContext(t *testing.T, s store.Store) {
 		last = err
 	}
 	if !errors.Is(last, context.Canceled) {
-		t.Errorf("List whose context was cancelled at the first object ended with %v", last)
+		t.Errorf("List cancelled at its first object ended with %v", last)
 	}
 }
