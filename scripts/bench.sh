@@ -1,7 +1,29 @@
 #!/usr/bin/env bash
-# Prints what a run costs, beside the budgets. Nothing is judged, since figures
-# depend on the machine, but whatever does not run is an error.
+# Measures the program and prints the figures next to their budgets. It exits
+# with 1 if something does not run; figures over budget are not errors, since they
+# depend on the machine.
 set -euo pipefail
+
+usage() {
+	cat <<'END'
+usage: bench.sh
+
+Runs the Go benchmarks and measures the built program: CPU, memory, requests and
+time of a run. Prints each figure next to its budget. Takes about two minutes.
+END
+}
+
+case ${1-} in
+'') ;;
+-h | --help)
+	usage
+	exit 0
+	;;
+*)
+	printf "bench.sh: unknown argument '%s' (see --help)\n" "$1" >&2
+	exit 64
+	;;
+esac
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 work=$(mktemp -d)
@@ -9,7 +31,8 @@ trap 'rm -rf "$work"' EXIT
 
 say() { printf '\n== %s\n' "$*"; }
 
-# go_benchmarks PACKAGE NAME... runs these, each of which must exist.
+# go_benchmarks PACKAGE NAME... runs these benchmarks. It fails if one of them does
+# not exist.
 go_benchmarks() {
 	local package=$1 out=$work/benchmarks name
 	shift

@@ -1,7 +1,28 @@
 #!/usr/bin/env bash
-# Checks everything about the source but its behaviour, which the tests check.
-# Tools run at the versions named here and do not enter go.mod.
+# Checks the source without running tests. The versions of the tools are set here,
+# so they are not part of go.mod.
 set -euo pipefail
+
+usage() {
+	cat <<'END'
+usage: check.sh
+
+Checks the source: gofmt, go.mod, go vet, staticcheck, shellcheck, the systemd units
+and a static build. Stops at the first problem with exit code 1.
+END
+}
+
+case ${1-} in
+'') ;;
+-h | --help)
+	usage
+	exit 0
+	;;
+*)
+	printf "check.sh: unknown argument '%s' (see --help)\n" "$1" >&2
+	exit 64
+	;;
+esac
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -11,7 +32,7 @@ say() { printf '== %s\n' "$*"; }
 say gofmt
 unformatted=$(gofmt -l .)
 if [[ -n $unformatted ]]; then
-	printf 'not formatted, run gofmt -w:\n%s\n' "$unformatted" >&2
+	printf 'check.sh: run gofmt -w on these files:\n%s\n' "$unformatted" >&2
 	exit 1
 fi
 
@@ -26,14 +47,14 @@ say staticcheck
 go run "$staticcheck" ./...
 
 say shellcheck
-# Shell scripts are known by their first line, with or without a suffix.
+# Find shell scripts by their first line, since some have no suffix.
 mapfile -t scripts < <(grep -rlIE '^#!.*\b(ba)?sh\b' --exclude-dir=.git --exclude-dir=testdata . | sort)
-((${#scripts[@]} > 0)) || { echo 'found no shell scripts' >&2; exit 1; }
+((${#scripts[@]} > 0)) || { echo 'check.sh: found no shell scripts' >&2; exit 1; }
 shellcheck "${scripts[@]}"
 
 if command -v systemd-analyze >/dev/null; then
 	say 'systemd units'
-	# The unit names a program that need not be installed here.
+	# The service's program may not be installed here.
 	units=$(mktemp -d)
 	trap 'rm -rf "$units"' EXIT
 	for unit in scripts/*.service scripts/*.timer; do

@@ -1,22 +1,28 @@
 #!/usr/bin/env bash
-# Has cron or systemd run "polisen-events-collector collect" every 30 minutes.
-# Running it again changes nothing, or takes over what has changed.
+# Makes cron or systemd run "polisen-events-collector collect" every 30 minutes,
+# or undoes it. Running it again changes only what differs. See --help.
 set -euo pipefail
 
 usage() {
 	cat <<'END'
 usage: install-scheduler.sh [options] cron|systemd
 
-  cron     into the crontab of the user who runs this
-  systemd  as a system service and timer with a user of their own (needs root)
+Makes a scheduler run "polisen-events-collector collect" every 30 minutes.
+
+  cron     adds a line to the crontab of the user who runs this script
+  systemd  installs a service and a timer, and creates the system user
+           polisen-events-collector for them (needs root)
 
 options:
   --binary PATH    the program (default /usr/local/bin/polisen-events-collector)
-  --env-file PATH  file of settings, NAME=value lines
-                   (default none for cron, /etc/polisen-events-collector/env for systemd)
-  --unit-dir DIR   where systemd's units go (default /etc/systemd/system)
-  --uninstall      undo it; the archive, the settings and the user stay
-  --dry-run        show what would be done, and do nothing
+  --env-file PATH  the file with the settings as NAME=value lines
+                   (default for systemd: /etc/polisen-events-collector/env; for cron: none)
+  --unit-dir DIR   the folder for systemd units (default /etc/systemd/system)
+  --uninstall      remove the crontab lines or units; keep the archive, settings and user
+  --dry-run        show the changes without making them
+  -h, --help       show this help
+
+Exit code: 0 done, 1 failed, 64 wrong usage.
 END
 }
 
@@ -29,23 +35,25 @@ uninstall=false
 dry_run=false
 scheduler=
 
-fail() { # code message...
+# fail CODE MESSAGE... prints the message and exits with the code.
+fail() {
 	local code=$1
 	shift
 	printf 'install-scheduler: %s\n' "$*" >&2
 	exit "$code"
 }
 
-# Paths end up in a crontab, a unit file and a sed command: plain ones only.
-plain_path() { # option path
-	[[ $2 =~ ^/[A-Za-z0-9/._+-]+$ ]] || fail 64 "$1: want an absolute path of letters, digits and . _ + -, not '$2'"
+# check_path OPTION PATH fails unless the path is safe to write into a crontab, a
+# unit file and a sed command.
+check_path() {
+	[[ $2 =~ ^/[A-Za-z0-9/._+-]+$ ]] || fail 64 "$1 '$2': use an absolute path with only letters, digits and . _ + -"
 }
 
 while (($# > 0)); do
 	case $1 in
 	--binary | --env-file | --unit-dir)
-		(($# > 1)) || fail 64 "$1: a path is missing"
-		plain_path "$1" "$2"
+		(($# > 1)) || fail 64 "$1 needs a path"
+		check_path "$1" "$2"
 		case $1 in
 		--binary) binary=$2 ;;
 		--env-file) env_file=$2 ;;
@@ -60,30 +68,33 @@ while (($# > 0)); do
 		exit 0
 		;;
 	cron | systemd)
-		[[ -z $scheduler ]] || fail 64 'give cron or systemd, not several'
+		[[ -z $scheduler ]] || fail 64 'choose one scheduler: cron or systemd (see --help)'
 		scheduler=$1
 		;;
 	*) fail 64 "unknown argument '$1' (see --help)" ;;
 	esac
 	shift
 done
-[[ -n $scheduler ]] || fail 64 'give cron or systemd (see --help)'
-$uninstall || [[ -f $binary && -x $binary ]] || fail 1 "$binary is no program: install it there, or name it with --binary"
+[[ -n $scheduler ]] || fail 64 'choose a scheduler: cron or systemd (see --help)'
+$uninstall || [[ -f $binary && -x $binary ]] || fail 1 "$binary is not an executable file: install the program there, or set --binary"
 case $scheduler in
 cron) tool=crontab settings=$env_file ;;
 systemd) tool=systemctl settings=${env_file:-/etc/$name/env} ;;
 esac
 if ! command -v "$tool" >/dev/null; then
-	$dry_run || fail 1 "there is no $tool here: install $scheduler, or choose the other scheduler"
-	printf 'install-scheduler: note: there is no %s here; this shows the changes on a host that has it\n' "$tool" >&2
+	$dry_run || fail 1 "$tool is not installed: install $scheduler, or choose the other scheduler"
+	printf 'install-scheduler: note: %s is not installed; these are the changes on a host that has it\n' "$tool" >&2
 fi
 if ! $uninstall; then
-	[[ -z $env_file || -r $env_file ]] || fail 1 "$env_file cannot be read: write the settings into it first"
-	[[ -r $settings ]] ||
-		printf 'install-scheduler: note: without %s runs have no settings: they collect into the home folder, and give no contact\n' \
-			"${settings:-an --env-file}" >&2
+	[[ -z $env_file || -r $env_file ]] || fail 1 "$env_file cannot be read: create it with the settings first"
+	if [[ -z $settings ]]; then
+		echo 'install-scheduler: note: without --env-file, runs write to the home folder and send no contact address' >&2
+	elif [[ ! -r $settings ]]; then
+		printf 'install-scheduler: note: %s cannot be read: until it exists, runs write to the home folder and send no contact address\n' "$settings" >&2
+	fi
 fi
 
+# run COMMAND... runs the command, or shows it in a dry run.
 run() {
 	if $dry_run; then
 		printf 'would run: %s\n' "$*"
@@ -95,11 +106,12 @@ run() {
 begin="# BEGIN $name"
 end="# END $name"
 
-# current_crontab prints the user's crontab, empty if there is none. Any other
-# failure must not be taken for an empty one, which would then replace it.
+# current_crontab prints the user's crontab; nothing if there is none. It fails if
+# the crontab cannot be read, which must not count as empty: the script would
+# replace it.
 current_crontab() {
 	local out err
-	command -v crontab >/dev/null || return 0 # only a dry run gets here
+	command -v crontab >/dev/null || return 0 # in a dry run
 	err=$(mktemp)
 	if ! out=$(LC_ALL=C crontab -l 2>"$err"); then
 		if ! grep -q 'no crontab for' "$err"; then
@@ -113,6 +125,7 @@ current_crontab() {
 	[[ -z $out ]] || printf '%s\n' "$out"
 }
 
+# cron_block prints the lines to add to the crontab.
 cron_block() {
 	local command="$binary collect"
 	[[ -z $env_file ]] || command+=" --env-file $env_file"
@@ -121,33 +134,35 @@ cron_block() {
 	printf '%s\n' "$end"
 }
 
+# with_cron changes the crontab.
 with_cron() {
 	local old new
-	old=$(current_crontab) || fail 1 'cannot read the crontab'
+	old=$(current_crontab) || fail 1 'cannot read the crontab: see the message above'
 	[[ $(grep -cxF "$begin" <<<"$old") == $(grep -cxF "$end" <<<"$old") ]] ||
-		fail 1 "the crontab has '$begin' without '$end': mend it with crontab -e"
+		fail 1 "the crontab does not have both lines '$begin' and '$end': correct it with crontab -e"
 	new=$(sed "/^$begin\$/,/^$end\$/d" <<<"$old")
 	if ! $uninstall; then
 		new=${new:+$new$'\n'}$(cron_block)
 	fi
 	if [[ $new == "$old" ]]; then
-		echo 'the crontab is as it should be'
+		echo 'the crontab is up to date'
 	elif $dry_run; then
 		printf 'would change the crontab:\n'
 		diff <(printf '%s\n' "$old") <(printf '%s\n' "$new") || true
 	elif [[ -z $new ]]; then
 		crontab -r
-		echo 'removed from the crontab, which is empty now'
+		echo 'removed the crontab, which had no other lines'
 	else
 		crontab - <<<"$new"
-		echo 'the crontab has been changed'
+		echo 'changed the crontab'
 	fi
 }
 
+# with_systemd installs or removes the units.
 with_systemd() {
 	local unit changed=false work
 	work=$(mktemp -d)
-	# shellcheck disable=SC2064 # the folder's name is to be taken now
+	# shellcheck disable=SC2064 # expand $work now
 	trap "rm -rf '$work'" EXIT
 	if $uninstall; then
 		for unit in "$name.timer" "$name.service"; do
@@ -156,7 +171,7 @@ with_systemd() {
 			run rm -f "$unit_dir/$unit"
 			changed=true
 		done
-		if $changed; then run systemctl daemon-reload; else echo 'the units are gone already'; fi
+		if $changed; then run systemctl daemon-reload; else echo 'the units are not installed'; fi
 		return
 	fi
 	id -u "$name" >/dev/null 2>&1 ||
@@ -169,7 +184,7 @@ with_systemd() {
 			changed=true
 		fi
 	done
-	if $changed; then run systemctl daemon-reload; else echo 'the units are as they should be'; fi
+	if $changed; then run systemctl daemon-reload; else echo 'the units are up to date'; fi
 	run systemctl enable --now "$name.timer"
 }
 

@@ -1,10 +1,8 @@
-// Package cloudtest is the world around the program, on one loopback address:
-// a fake of the events API and a fake of OCI Object Storage with one bucket,
-// and the settings that lead a run there. Answers may be delayed by their kind,
-// and each request may be intercepted.
+// Package cloudtest runs fakes of the events API and of OCI Object Storage, with
+// one bucket, on one loopback address, and provides the settings for a run that
+// uses them. Requests can be delayed by kind, and intercepted.
 //
-// What the fakes check and how they fail is theirs to say: see polisentest and
-// ocitest.
+// For the checks and faults of the fakes, see packages polisentest and ocitest.
 package cloudtest
 
 import (
@@ -15,7 +13,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -24,6 +21,7 @@ import (
 
 	"github.com/joho/godotenv"
 
+	"polisen-events-collector/pkg/address"
 	"polisen-events-collector/pkg/ociauth"
 	"polisen-events-collector/pkg/ociauth/ociauthtest"
 	"polisen-events-collector/pkg/polisen/polisentest"
@@ -37,15 +35,15 @@ const (
 	Bucket    = "fakebucket"
 	namespace = "fakenamespace"
 	apiPath   = "/api/events"
-	// Browse is the path below which the bucket's objects can be looked at
-	// without a signature.
+	// Browse is the path that lists the bucket's objects, and below which they
+	// can be read, without a signature.
 	Browse = "/archive/"
 )
 
-// Cloud is the fakes behind one server.
+// Cloud is one server with both fakes.
 type Cloud struct {
 	URL     string // http://127.0.0.1:port
-	Dir     string // holds the OCI config file, the env-file and the state folder
+	Dir     string // for the OCI configuration file, the env-file and the state folder
 	API     *polisentest.API
 	Objects *ocitest.Service
 
@@ -57,20 +55,21 @@ type Cloud struct {
 	intercept Intercept
 }
 
-// Intercept stands between a request and the fake that serves it. The request's
-// body has been read, and its context does not end with the client.
+// Intercept is called instead of serve, which passes a request to its fake. The
+// request's body has been read, and its context does not end if the client closes
+// the connection.
 type Intercept func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc)
 
-// Delays are how long requests take before they have an effect.
+// Delays holds the delays of requests before they have an effect.
 type Delays struct {
 	API         time.Duration
-	Read        time.Duration // of objects: GET and HEAD, and listing them
-	PutDocument time.Duration // the metadata document
-	Put         time.Duration // any other object
+	Read        time.Duration // GET, HEAD and list
+	PutDocument time.Duration // PUT of the metadata document
+	Put         time.Duration // PUT of any other object
 }
 
-// Start starts a cloud whose files are in dir. It listens on an address such as
-// 127.0.0.1:0, whose host must be loopback.
+// Start starts a cloud with its files in dir. It listens on a loopback address,
+// such as 127.0.0.1:0.
 func Start(dir, listen string) (*Cloud, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -80,13 +79,13 @@ func Start(dir, listen string) (*Cloud, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", listen, err)
 	}
-	if addr, err := netip.ParseAddr(host); err != nil || !addr.IsLoopback() {
-		return nil, fmt.Errorf("listen on %s: the fakes are for this machine alone: give 127.0.0.1:port", listen)
+	if !address.IsLoopback(host) {
+		return nil, fmt.Errorf("listen on %s: the fakes only listen on a loopback address: use 127.0.0.1:PORT", listen)
 	}
 	id := ociauthtest.Shared()
 	config, err := id.WriteConfig(dir)
 	if err != nil {
-		return nil, fmt.Errorf("write the OCI config file: %w", err)
+		return nil, fmt.Errorf("write the OCI configuration file: %w", err)
 	}
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
@@ -106,24 +105,24 @@ func Start(dir, listen string) (*Cloud, error) {
 	return c, nil
 }
 
-// Close ends the server, and requests that are under way.
+// Close stops the server and closes its connections.
 func (c *Cloud) Close() error { return c.server.Close() }
 
-// SetDelays changes the delays of requests to come.
+// SetDelays sets the delays of later requests.
 func (c *Cloud) SetDelays(d Delays) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.delays = d
 }
 
-// SetIntercept changes who intercepts the requests to come; nil is nobody.
+// SetIntercept sets the function that intercepts later requests; nil for none.
 func (c *Cloud) SetIntercept(i Intercept) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.intercept = i
 }
 
-// Settings are the environment variables that lead a run to the cloud.
+// Settings returns the environment variables of a run that uses the cloud.
 func (c *Cloud) Settings() map[string]string {
 	return map[string]string{
 		"POLISEN_API_URL":      c.URL + apiPath,
@@ -136,13 +135,13 @@ func (c *Cloud) Settings() map[string]string {
 	}
 }
 
-// WriteEnvFile writes the settings as a file for --env-file.
+// WriteEnvFile writes the settings to a file for --env-file and returns its path.
 func (c *Cloud) WriteEnvFile() (path string, err error) {
 	path = filepath.Join(c.Dir, "env")
 	return path, godotenv.Write(c.Settings(), path)
 }
 
-// Store opens the bucket.
+// Store returns the store of the bucket.
 func (c *Cloud) Store(ctx context.Context) (store.Store, error) {
 	creds, err := ociauth.Resolve(ctx, ociauth.Options{ConfigFile: c.config})
 	if err != nil {
@@ -151,7 +150,7 @@ func (c *Cloud) Store(ctx context.Context) (store.Store, error) {
 	return ocistore.Open(creds, ocistore.Options{Namespace: namespace, Bucket: Bucket, Endpoint: c.URL})
 }
 
-// ServeHTTP answers a request by its path.
+// ServeHTTP passes a request to the API, to Object Storage or to Browse.
 func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	delay, intercept := c.delays.of(r), c.intercept
@@ -171,13 +170,14 @@ func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return // the client has gone
+		return // the client has closed the connection
 	}
 	r = r.WithContext(context.WithoutCancel(r.Context()))
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	intercept(w, r, serve)
 }
 
+// of returns the delay of a request.
 func (d Delays) of(r *http.Request) time.Duration {
 	switch {
 	case r.URL.Path == apiPath:
@@ -190,7 +190,7 @@ func (d Delays) of(r *http.Request) time.Duration {
 	return d.Put
 }
 
-// browse shows an object, or the names of all.
+// browse responds with the content of an object or the names of all objects.
 func (c *Cloud) browse(w http.ResponseWriter, r *http.Request) {
 	objects := c.Objects.Objects(Bucket)
 	name := strings.TrimPrefix(r.URL.Path, Browse)

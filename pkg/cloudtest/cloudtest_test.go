@@ -32,11 +32,11 @@ func open(t *testing.T, c *cloudtest.Cloud) store.Store {
 	return s
 }
 
-func TestOnlyThisMachine(t *testing.T) {
+func TestListensOnLoopbackOnly(t *testing.T) {
 	for _, listen := range []string{":0", "0.0.0.0:0", "[::]:0", "192.0.2.1:0", "example.org:0", "localhost"} {
 		if c, err := cloudtest.Start(t.TempDir(), listen); err == nil {
 			c.Close()
-			t.Errorf("it listens on %s", listen)
+			t.Errorf("Start listens on %s", listen)
 		}
 	}
 }
@@ -54,15 +54,15 @@ func TestDelays(t *testing.T) {
 	}
 }
 
-// An intercepted request can be served, swallowed, or served after all when its
-// client has gone.
+// An intercept can serve a request, drop it, or serve it after the client has
+// closed the connection.
 func TestIntercept(t *testing.T) {
 	c := start(t)
 	s := open(t, c)
 	late := make(chan func(), 1)
 	c.SetIntercept(func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
 		switch {
-		case strings.HasSuffix(r.URL.Path, "/swallowed"):
+		case strings.HasSuffix(r.URL.Path, "/dropped"):
 			panic(http.ErrAbortHandler)
 		case strings.HasSuffix(r.URL.Path, "/late"):
 			late <- func() { serve(httptest.NewRecorder(), r) }
@@ -73,11 +73,11 @@ func TestIntercept(t *testing.T) {
 	if _, err := s.Put(t.Context(), "served", nil, store.IfAbsent()); err != nil {
 		t.Error(err)
 	}
-	for _, path := range []string{"/swallowed", "/late"} {
+	for _, path := range []string{"/dropped", "/late"} {
 		resp, err := http.Post(c.URL+path, "text/plain", strings.NewReader("body"))
 		if err == nil {
 			resp.Body.Close()
-			t.Errorf("%s was answered", path)
+			t.Errorf("%s got a response", path)
 		}
 	}
 	(<-late)()
@@ -101,40 +101,40 @@ func TestBrowse(t *testing.T) {
 		body, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
 		if string(body) != want || err != nil {
-			t.Errorf("%q shows %q, %v", path, body, err)
+			t.Errorf("GET %q returns %q, %v", path, body, err)
 		}
 	}
 }
 
-// Each answer holds a number of events that were in none before, and all others
+// Each response has n events that were in no earlier one; the others are
 // unchanged.
-func TestMoving(t *testing.T) {
-	for _, fresh := range []int{0, 3, 500} {
-		next := cloudtest.Moving(fresh)
+func TestAdvancing(t *testing.T) {
+	for _, n := range []int{0, 3, 500} {
+		next := cloudtest.Advancing(n)
 		seen := map[int64]string{}
 		for call := range 4 {
 			events, rejected, err := polisen.Parse(next(httptest.NewRequest(http.MethodGet, "/", nil)).Body)
 			if err != nil || len(rejected) > 0 || len(events) != polisen.FullResponse {
 				t.Fatalf("%d events, %v, %v", len(events), rejected, err)
 			}
-			unseen := 0
+			added := 0
 			for _, e := range events {
 				if before, ok := seen[e.ID]; !ok {
-					unseen++
+					added++
 				} else if before != string(e.Raw) {
 					t.Errorf("event %d changed from %s to %s", e.ID, before, e.Raw)
 				}
 				seen[e.ID] = string(e.Raw)
 			}
-			if want := map[bool]int{true: polisen.FullResponse, false: fresh}[call == 0]; unseen != want {
-				t.Errorf("answer %d has %d unseen events, want %d", call, unseen, want)
+			if want := map[bool]int{true: polisen.FullResponse, false: n}[call == 0]; added != want {
+				t.Errorf("response %d has %d new events, want %d", call, added, want)
 			}
 		}
 	}
 }
 
-func TestMovingByTime(t *testing.T) {
-	next := cloudtest.Moving(3)
+func TestAdvancingByTime(t *testing.T) {
+	next := cloudtest.Advancing(3)
 	for query, most := range map[string]int{"DateTime=2026-01-01": 80, "DateTime=2026-01-01%2009": 10, "DateTime=2020-01-01": 0} {
 		events, _, err := polisen.Parse(next(httptest.NewRequest(http.MethodGet, "/?"+query, nil)).Body)
 		if err != nil || len(events) > most || len(events) < most/10 {

@@ -16,17 +16,17 @@ import (
 	"polisen-events-collector/pkg/polisen/polisentest"
 )
 
-// oneCore keeps the program to one core.
+// oneCore limits the program to one core.
 var oneCore = []string{"GOMAXPROCS=1"}
 
-// repeats prints how fast a backfill reads saved responses that hold mostly
-// what the ones before held.
+// repeats measures a backfill of saved responses that mostly hold events of
+// earlier ones.
 func (b *bench) repeats() error {
-	const responses, fresh = 1500, 2
+	const responses, added = 1500, 2
 	input := filepath.Join(b.dir, "responses")
 	size, err := write(input, func(w *bufio.Writer) {
 		for i := range responses {
-			w.Write(cloudtest.Response(i * fresh).Body)
+			w.Write(cloudtest.ResponseAfter(i * added).Body)
 			w.WriteByte('\n')
 		}
 	})
@@ -37,27 +37,28 @@ func (b *bench) repeats() error {
 	if err != nil {
 		return err
 	}
-	if want := 500 + (responses-1)*fresh; r.Counts.New != want {
+	if want := 500 + (responses-1)*added; r.Counts.New != want {
 		return fmt.Errorf("the backfill stored %d events, want %d", r.Counts.New, want)
 	}
-	fmt.Printf("backfill on one core into a folder, %d responses with %d new events each, %d MB:\n", responses, fresh, size/1e6)
+	fmt.Printf("backfill on one core into a folder, %d responses with %d new events each, %d MB:\n", responses, added, size/1e6)
 	figure("input", "MB/s", 0, float64(size)/1e6/u.Wall.Seconds(), "budget 250; %.2f s, CPU %.2f s", u.Wall.Seconds(), u.CPU.Seconds())
 	figure("peak memory", "MiB", 1, u.memory(), "budget 100")
 	return nil
 }
 
-// An archive like that of three and a half years of polls, but for its days.
+// The size of an archive of three and a half years of polls, but with fewer
+// days.
 const (
 	archiveEvents  = 85_000
 	archiveObjects = 3000
 )
 
-// summary makes notices like those that the API showed in three years: 346 bytes
-// on average, and one in two thousand with an escape.
+// summary gives events the average size of the API's events in three years, 346
+// bytes.
 var summary = polisentest.Summary("Polisen larmades till platsen under natten och talar nu med flera vittnen till händelsen.")
 
-// writeNew writes a file of the events whose ids are part, part+step and so on,
-// spread over so many days.
+// writeNew writes a file with the events whose ids are part, part+step and so on,
+// spread over this number of days.
 func writeNew(path string, part, step, days int) error {
 	first := time.Date(2023, 3, 25, 0, 0, 0, 0, time.UTC)
 	perDay := archiveEvents / days
@@ -71,8 +72,8 @@ func writeNew(path string, part, step, days int) error {
 	return err
 }
 
-// fresh prints how fast a backfill stores what is new.
-func (b *bench) fresh() error {
+// newEvents measures a backfill of new events.
+func (b *bench) newEvents() error {
 	const days, runs = 1000, 5
 	input := filepath.Join(b.dir, "new-events")
 	if err := writeNew(input, 0, 1, days); err != nil {
@@ -80,7 +81,7 @@ func (b *bench) fresh() error {
 	}
 	fmt.Printf("backfill on one core into a folder, %d new events of %d days, median of %d runs:\n", archiveEvents, days, runs)
 	folders := map[string]string{"on the disk of " + os.TempDir(): b.dir}
-	if memory, err := os.MkdirTemp("/dev/shm", "bench"); err == nil { // without the disk
+	if memory, err := os.MkdirTemp("/dev/shm", "bench"); err == nil { // in memory
 		defer os.RemoveAll(memory)
 		folders["in /dev/shm"] = memory
 	}
@@ -102,7 +103,7 @@ func (b *bench) fresh() error {
 	return nil
 }
 
-// fillAudited makes an archive with three objects for each of its days.
+// fillAudited creates an archive with three objects per day.
 func (b *bench) fillAudited() error {
 	for part := range 3 {
 		input := filepath.Join(b.dir, fmt.Sprint("part", part))
@@ -123,7 +124,7 @@ func (b *bench) backfill(input, store string) (u usage, r runReport, err error) 
 	return u, r, err
 }
 
-// auditReport is the part of verify's document that is looked at.
+// auditReport is the part of verify's JSON output that the benchmarks read.
 type auditReport struct {
 	OK      bool `json:"ok"`
 	Checked struct {
@@ -131,8 +132,8 @@ type auditReport struct {
 	} `json:"checked"`
 }
 
-// audit prints how fast verify reads an archive, in a folder and in a bucket
-// that takes its time.
+// audit measures verify on an archive in a folder, and then in a bucket whose
+// requests take 50 ms.
 func (b *bench) audit() error {
 	if err := b.fillAudited(); err != nil {
 		return err
@@ -200,7 +201,7 @@ func upload(cloud *cloudtest.Cloud, folder string) error {
 	})
 }
 
-// write writes a file and returns its size.
+// write creates a file, writes it with fill and returns its size.
 func write(path string, fill func(*bufio.Writer)) (size int64, err error) {
 	f, err := os.Create(path)
 	if err != nil {
@@ -208,7 +209,7 @@ func write(path string, fill func(*bufio.Writer)) (size int64, err error) {
 	}
 	w := bufio.NewWriterSize(f, 1<<20)
 	fill(w)
-	err = w.Flush() // its error may be that of a write before
+	err = w.Flush() // also returns the error of an earlier write
 	size, seekErr := f.Seek(0, io.SeekCurrent)
 	return size, errors.Join(err, seekErr, f.Close())
 }

@@ -8,7 +8,7 @@ import (
 	"polisen-events-collector/pkg/cloudtest"
 )
 
-// runReport is the part of a run's report that is looked at.
+// runReport is the part of a run's JSON report that the benchmarks read.
 type runReport struct {
 	Counts struct {
 		Fetched int `json:"fetched"`
@@ -21,6 +21,7 @@ type runReport struct {
 	} `json:"stages"`
 }
 
+// stage returns the total duration of the stages of this name.
 func (r runReport) stage(name string) (d time.Duration) {
 	for _, s := range r.Stages {
 		if s.Name == name {
@@ -30,27 +31,27 @@ func (r runReport) stage(name string) (d time.Duration) {
 	return d
 }
 
-// collect is a run on a response with so many events more than the last.
-func (b *bench) collect(fresh int) (u usage, r runReport, err error) {
-	b.moved += fresh
-	b.cloud.API.Script(cloudtest.Response(b.moved))
+// collect runs collect on a response with this number of new events.
+func (b *bench) collect(added int) (u usage, r runReport, err error) {
+	b.published += added
+	b.cloud.API.Script(cloudtest.ResponseAfter(b.published))
 	u, err = b.run(&r, nil, "collect", "--env-file", b.envFile)
-	if err == nil && r.Counts.New != fresh {
-		err = fmt.Errorf("the run stored %d events, want %d", r.Counts.New, fresh)
+	if err == nil && r.Counts.New != added {
+		err = fmt.Errorf("the run stored %d events, want %d", r.Counts.New, added)
 	}
-	if fresh > 0 {
+	if added > 0 {
 		b.pending = len(r.Objects)
 	}
 	return u, r, err
 }
 
-// first fills the archive.
+// first runs the first collect, into an empty archive.
 func (b *bench) first() error {
 	_, _, err := b.collect(500)
 	return err
 }
 
-// cost prints what an ordinary run takes of the machine.
+// cost measures CPU and memory of a typical run.
 func (b *bench) cost() error {
 	const runs = 25
 	var cpu, memory []float64
@@ -68,12 +69,12 @@ func (b *bench) cost() error {
 	return nil
 }
 
-// requests prints what a run asks of the services.
+// requests counts the requests of a run.
 func (b *bench) requests() error {
-	for _, fresh := range []int{3, 0} {
+	for _, added := range []int{3, 0} {
 		b.cloud.Objects.ResetLog()
 		calls, heads := len(b.cloud.API.Calls()), b.pending
-		_, r, err := b.collect(fresh)
+		_, r, err := b.collect(added)
 		if err != nil {
 			return err
 		}
@@ -82,17 +83,17 @@ func (b *bench) requests() error {
 			count[r.Method]++
 		}
 		puts := 1 // last_run.json
-		if fresh > 0 {
+		if added > 0 {
 			puts += 1 + len(r.Objects)
 		}
 		const line = "%d API call, %d GET, %d HEAD, %d PUT"
-		fmt.Printf("  %d new events: "+line+"  budget "+line+"\n", fresh,
+		fmt.Printf("  %d new events: "+line+"  budget "+line+"\n", added,
 			len(b.cloud.API.Calls())-calls, count["GET"], count["HEAD"], count["PUT"], 1, 1, heads, puts)
 	}
 	return nil
 }
 
-// delays prints how long a run takes when the services take their time.
+// delays measures the duration of a run while the services respond slowly.
 func (b *bench) delays() error {
 	const runs = 5
 	d := cloudtest.Delays{API: 1200 * time.Millisecond, Read: 500 * time.Millisecond,
@@ -106,16 +107,16 @@ func (b *bench) delays() error {
 			return err
 		}
 		credentials := r.stage("credentials")
-		beside := credentials + 2*d.Read // GET the document, then HEAD each pending object, all at once
+		storeTime := credentials + 2*d.Read // GET of the document, then parallel HEADs of the pending objects
 		wall = append(wall, u.Wall.Seconds())
-		ideal = append(ideal, (max(d.API, beside) + d.PutDocument + d.Put).Seconds())
+		ideal = append(ideal, (max(d.API, storeTime) + d.PutDocument + d.Put).Seconds())
 		sequential = append(sequential, (credentials + d.API + d.Read + d.Put + d.PutDocument).Seconds())
 	}
 	w, i, s := median(wall), median(ideal), median(sequential)
 	fmt.Printf("collect, 3 new events, API %v, GET and HEAD %v, PUT of the document %v, other PUTs %v, median of %d runs:\n",
 		d.API, d.Read, d.PutDocument, d.Put, runs)
-	figure("from start to exit", "s", 3, w, "")
+	figure("measured", "s", 3, w, "")
 	figure("max(API, credentials+GET+heal)+PUT+PUT", "s", 3, i, "ratio %.3f, budget 1.05", w/i)
-	figure("the published design, one after another", "s", 3, s, "ratio %.3f", w/s)
+	figure("all steps one after another", "s", 3, s, "ratio %.3f", w/s)
 	return nil
 }

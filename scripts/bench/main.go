@@ -1,9 +1,9 @@
-// Command bench measures the built program as a process of its own, against
-// fakes of the API and of Object Storage on loopback and against folders, and
-// prints the figures beside their budgets. It judges nothing, but fails if a
-// run does:
+// Command bench runs the built program with fakes of the API and of Object Storage,
+// and with folders, and prints the measured figures next to their budgets:
 //
 //	go run ./scripts/bench PROGRAM
+//
+// It fails if a run fails, but not if a figure is over budget.
 package main
 
 import (
@@ -19,8 +19,13 @@ func main() {
 		exitOn(launch(os.Args[2:]))
 		return
 	}
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: bench PROGRAM")
+	const usage = "usage: bench PROGRAM\n\nMeasures the built program and prints the figures next to their budgets."
+	switch {
+	case len(os.Args) == 2 && (os.Args[1] == "-h" || os.Args[1] == "--help"):
+		fmt.Println(usage)
+		return
+	case len(os.Args) != 2:
+		fmt.Fprintln(os.Stderr, usage)
 		os.Exit(64)
 	}
 	exitOn(measure(os.Args[1]))
@@ -33,18 +38,18 @@ func exitOn(err error) {
 	}
 }
 
-// bench is the program, and the world that it is measured in.
+// bench holds the program and its environment.
 type bench struct {
 	program string
-	dir     string // for anything
+	dir     string // temporary
 	cloud   *cloudtest.Cloud
-	envFile string // leads to the cloud
+	envFile string // the settings that use cloud
 
-	moved   int // events that the API has shown beyond the first
-	pending int // objects of the last commit
+	published int // new events of the API since its first response
+	pending   int // objects of the last commit
 }
 
-// measure prints all figures.
+// measure runs all benchmarks.
 func measure(program string) error {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
@@ -59,7 +64,7 @@ func measure(program string) error {
 	if b.envFile, err = b.cloud.WriteEnvFile(); err != nil {
 		return err
 	}
-	for _, part := range []func() error{b.first, b.cost, b.requests, b.delays, b.repeats, b.fresh, b.audit} {
+	for _, part := range []func() error{b.first, b.cost, b.requests, b.delays, b.repeats, b.newEvents, b.audit} {
 		if err := part(); err != nil {
 			return err
 		}
@@ -67,14 +72,15 @@ func measure(program string) error {
 	return nil
 }
 
-// run runs the program without settings but for those given.
+// run runs the program with only these arguments and environment variables, and
+// decodes its JSON output into report.
 func (b *bench) run(report any, env []string, args ...string) (usage, error) {
 	return run(report, append([]string{"HOME=" + b.dir}, env...), append([]string{b.program, "--output", "json"}, args...))
 }
 
-// figure prints one figure, which may be followed by a budget or a remark.
-func figure(what, unit string, digits int, value float64, remark string, args ...any) {
-	fmt.Printf("  %-40s %10.*f %-5s  "+remark+"\n", append([]any{what, digits, value, unit}, args...)...)
+// figure prints a figure, its unit and a remark.
+func figure(name, unit string, digits int, value float64, remark string, args ...any) {
+	fmt.Printf("  %-40s %10.*f %-5s  "+remark+"\n", append([]any{name, digits, value, unit}, args...)...)
 }
 
 func median(all []float64) float64 {

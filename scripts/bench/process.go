@@ -11,22 +11,23 @@ import (
 	"time"
 )
 
-// launchCommand makes this program a launcher. Linux counts the memory of the
-// parent at the time of the start as the child's own, so the program must not
-// be started from a process that holds the fakes.
+// launchCommand is the argument that makes this program a launcher. Linux counts
+// the parent's memory at the start in the child's maximum (getrusage(2),
+// ru_maxrss), so the process with the fakes must not start the program itself.
 const launchCommand = "launch"
 
-// usage is what a run took, and what it printed.
+// usage holds the resources that a run used, and its output.
 type usage struct {
 	Wall, CPU time.Duration
 	MaxRSS    int64 // bytes
 	Output    []byte
 }
 
+// memory returns MaxRSS in MiB.
 func (u usage) memory() float64 { return float64(u.MaxRSS) / (1 << 20) }
 
-// run runs a command through the launcher, with these variables alone, and
-// decodes the JSON document that it prints into report.
+// run runs a command through the launcher with only these environment variables,
+// and decodes its JSON output into report.
 func run(report any, env, command []string) (usage, error) {
 	u, err := launched(env, command)
 	if err == nil {
@@ -38,6 +39,7 @@ func run(report any, env, command []string) (usage, error) {
 	return u, nil
 }
 
+// launched starts the launcher for a command and returns its result.
 func launched(env, command []string) (u usage, err error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -53,7 +55,7 @@ func launched(env, command []string) (u usage, err error) {
 	return u, json.Unmarshal(out, &u)
 }
 
-// launch runs a command and prints its usage.
+// launch is the launcher: it runs a command and prints its usage as JSON.
 func launch(command []string) error {
 	var out bytes.Buffer
 	c := exec.Command(command[0], command[1:]...)
@@ -65,7 +67,7 @@ func launch(command []string) error {
 	return json.NewEncoder(os.Stdout).Encode(usage{
 		Wall:   time.Since(begin),
 		CPU:    c.ProcessState.UserTime() + c.ProcessState.SystemTime(),
-		MaxRSS: int64(c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) << 10, // Linux has it in KiB
+		MaxRSS: int64(c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) << 10, // Linux returns KiB
 		Output: out.Bytes(),
 	})
 }

@@ -1,10 +1,10 @@
 // Command fakecloud serves fakes of the events API and of OCI Object Storage on
-// this machine, for trying the collector out without an account or a network:
+// this machine, to try the collector without an account or a network:
 //
 //	go run ./scripts/fakecloud --dir /tmp/cloud
 //
-// It prints what to run against it, and serves until SIGINT or SIGTERM. The
-// objects are kept in memory and can be looked at with a browser.
+// It prints commands to run with it, and serves until SIGINT or SIGTERM. It keeps
+// objects in memory; a browser can show them.
 package main
 
 import (
@@ -33,30 +33,41 @@ func main() {
 	os.Exit(1)
 }
 
-// options are the command line.
+// options holds the command line's options.
 type options struct {
 	dir, listen string
 	responses   []polisentest.Answer
-	fresh       int
+	added       int
 	delays      cloudtest.Delays
 }
+
+const usage = `usage: fakecloud --dir FOLDER [options]
+
+Serves fakes of the events API and of OCI Object Storage until Ctrl-C.
+
+options:
+`
 
 func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("fakecloud", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&o.dir, "dir", "", "folder for the OCI config file, its key and the file env for --env-file, made if it is missing (required)")
-	flags.StringVar(&o.listen, "listen", "127.0.0.1:0", "loopback address to listen on; port 0 picks one")
-	flags.Func("response", "file with a response of the API; if given more than once, they are served in turn, the last for ever", func(path string) error {
+	flags.Usage = func() {
+		fmt.Fprint(stderr, usage)
+		flags.PrintDefaults()
+	}
+	flags.StringVar(&o.dir, "dir", "", "`FOLDER` for the OCI configuration file, its key, and the settings (env, for --env-file); created if missing (required)")
+	flags.StringVar(&o.listen, "listen", "127.0.0.1:0", "loopback `ADDRESS` to listen on; port 0 means any free port")
+	flags.Func("response", "`FILE` with a response of the API; repeat the flag to serve several responses in order, and the last one from then on", func(path string) error {
 		body, err := os.ReadFile(path)
 		o.responses = append(o.responses, polisentest.Answer{Body: body})
 		return err
 	})
-	flags.IntVar(&o.fresh, "new", 3, "without --response: events that each synthetic response has more than the one before, up to 500")
-	flags.DurationVar(&o.delays.API, "delay-api", 0, "how long a call to the events API takes")
-	flags.DurationVar(&o.delays.Read, "delay-read", 0, "how long it takes to GET, HEAD or list objects")
-	flags.DurationVar(&o.delays.PutDocument, "delay-put-document", 0, "how long it takes to PUT the metadata document")
-	flags.DurationVar(&o.delays.Put, "delay-put", 0, "how long it takes to PUT any other object")
+	flags.IntVar(&o.added, "new", 3, "`NUMBER` of new events in each synthetic response, 0 to 500; used without --response")
+	flags.DurationVar(&o.delays.API, "delay-api", 0, "`DURATION` of a call to the events API")
+	flags.DurationVar(&o.delays.Read, "delay-read", 0, "`DURATION` of a GET or HEAD of an object, or a list")
+	flags.DurationVar(&o.delays.PutDocument, "delay-put-document", 0, "`DURATION` of a PUT of the metadata document")
+	flags.DurationVar(&o.delays.Put, "delay-put", 0, "`DURATION` of a PUT of any other object")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -64,14 +75,14 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	case flags.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	case o.dir == "":
-		return o, errors.New("--dir is missing")
-	case o.fresh < 0 || o.fresh > 500:
-		return o, fmt.Errorf("--new %d: want 0 to 500", o.fresh)
+		return o, errors.New("--dir is missing: choose a folder")
+	case o.added < 0 || o.added > 500:
+		return o, fmt.Errorf("--new %d: use a number from 0 to 500", o.added)
 	}
 	return o, nil
 }
 
-// run serves until ctx is done.
+// run serves until ctx ends.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o, err := parse(args, stderr)
 	if err != nil {
@@ -86,7 +97,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	defer cloud.Close()
 	cloud.SetDelays(o.delays)
-	cloud.API.Default = cloudtest.Moving(o.fresh)
+	cloud.API.Default = cloudtest.Advancing(o.added)
 	if n := len(o.responses); n > 0 {
 		cloud.API.Script(o.responses[:n-1]...)
 		cloud.API.Default = func(*http.Request) polisentest.Answer { return o.responses[n-1] }
@@ -95,7 +106,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("write the env-file: %w", err)
 	}
-	fmt.Fprintf(stdout, `The events API and Object Storage are on %s until Ctrl-C. Try:
+	fmt.Fprintf(stdout, `Serving the events API and Object Storage at %s until Ctrl-C. Try:
   go run . collect --env-file %s --output json
   curl %s
 `, cloud.URL, env, cloud.URL+cloudtest.Browse)

@@ -15,7 +15,7 @@ import (
 	"polisen-events-collector/pkg/polisen/polisentest"
 )
 
-// start runs the server until the test ends, and returns its URL and env-file.
+// start runs fakecloud until the test ends, and returns its URL and env-file.
 func start(t *testing.T, args ...string) (url, env string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -29,18 +29,18 @@ func start(t *testing.T, args ...string) (url, env string) {
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
-			t.Errorf("it ended with %v", err)
+			t.Errorf("run returned %v", err)
 		}
 		if resp, err := http.Get(url); err == nil {
 			resp.Body.Close()
-			t.Error("it answers after its end")
+			t.Error("it still responds after run has returned")
 		}
 	})
-	said := bufio.NewReader(read)
+	output := bufio.NewReader(read)
 	for range 3 {
-		line, err := said.ReadString('\n')
+		line, err := output.ReadString('\n')
 		if err != nil {
-			t.Fatalf("it said %q, %v", line, err)
+			t.Fatalf("run printed %q, %v", line, err)
 		}
 		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), "curl "); ok {
 			url = strings.TrimSuffix(rest, cloudtest.Browse)
@@ -49,7 +49,7 @@ func start(t *testing.T, args ...string) (url, env string) {
 	return url, filepath.Join(dir, "env")
 }
 
-// collect runs the program as it was told to.
+// collect runs the command that fakecloud suggests, and returns its output.
 func collect(t *testing.T, env string) string {
 	t.Helper()
 	var stdout, stderr strings.Builder
@@ -61,7 +61,7 @@ func collect(t *testing.T, env string) string {
 		Stderr: &stderr,
 	})
 	if exit != 0 || stderr.Len() > 0 {
-		t.Fatalf("collect ends with %d: %s", exit, stderr.String())
+		t.Fatalf("exit code %d: %s", exit, stderr.String())
 	}
 	return stdout.String()
 }
@@ -80,16 +80,16 @@ func get(t *testing.T, url string) string {
 	return string(body)
 }
 
-func wantText(t *testing.T, what, text string, parts ...string) {
+func wantText(t *testing.T, name, text string, parts ...string) {
 	t.Helper()
 	for _, part := range parts {
 		if !strings.Contains(text, part) {
-			t.Errorf("%s lacks %q:\n%s", what, part, text)
+			t.Errorf("%s does not contain %q:\n%s", name, part, text)
 		}
 	}
 }
 
-func TestCollectIntoIt(t *testing.T) {
+func TestCollect(t *testing.T) {
 	url, env := start(t, "--new", "7")
 	wantText(t, "the first report", collect(t, env), `"new": 500,`, `"store": "oci://`)
 	wantText(t, "the second report", collect(t, env), `"new": 7,`, `"already_seen": 493,`)
@@ -98,7 +98,7 @@ func TestCollectIntoIt(t *testing.T) {
 	wantText(t, "the document", get(t, url+cloudtest.Browse+"metadata/last_seen.json"), `"seen_ids"`, `"total_tracked"`)
 }
 
-func TestResponsesInTurn(t *testing.T) {
+func TestResponsesInOrder(t *testing.T) {
 	var args []string
 	for _, name := range []string{"first", "second"} {
 		file := filepath.Join(t.TempDir(), name)
@@ -114,15 +114,15 @@ func TestResponsesInTurn(t *testing.T) {
 	}
 }
 
-func TestMistakes(t *testing.T) {
+func TestWrongUsage(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for want, args := range map[string][]string{
-		"this machine alone": {"--dir", dir, "--listen", "0.0.0.0:0"},
-		"--dir is missing":   {},
+		"loopback address": {"--dir", dir, "--listen", "0.0.0.0:0"},
+		"--dir is missing": {},
 		"unexpected argument": {
 			"--dir", dir, "start",
 		},

@@ -1,0 +1,49 @@
+package cloudtest
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/polisen/polisentest"
+)
+
+// perEvent is the time between two events: 72 events a day, about as many as the
+// real API publishes.
+const perEvent = 20 * time.Minute
+
+// ResponseAfter returns the full response of an API that has published n events
+// since its first response.
+func ResponseAfter(n int) polisentest.Answer { return respond(n, "") }
+
+// Advancing returns a function for the Default of one API: between two responses
+// the API publishes n events, which replace the oldest ones. A DateTime in the
+// query selects the events of that day or hour.
+func Advancing(n int) func(*http.Request) polisentest.Answer {
+	published := -n
+	return func(r *http.Request) polisentest.Answer {
+		published += n
+		return respond(published, r.URL.Query().Get("DateTime"))
+	}
+}
+
+// respond returns the events whose time begins with dateTime.
+func respond(published int, dateTime string) polisentest.Answer {
+	items := make([][]byte, 0, polisen.FullResponse)
+	newest := polisentest.FirstID + int64(published)
+	for i := range int64(polisen.FullResponse) {
+		id := newest - (i ^ 1) // swaps neighbours: the real API's order is not by id
+		if at := timeOf(id); strings.HasPrefix(at.Format("2006-01-02 15"), dateTime) {
+			items = append(items, polisentest.Notice(id, at))
+		}
+	}
+	return polisentest.OK(items...)
+}
+
+// timeOf returns the time of the event with this id. As in the real API, a higher
+// id does not always mean a later time.
+func timeOf(id int64) time.Time {
+	n := time.Duration(id - polisentest.FirstID)
+	return polisentest.Newest.Add(n*perEvent - time.Duration(id*37%150)*time.Minute)
+}
