@@ -113,7 +113,7 @@ func ParseDocument(body []byte) (*Document, error) {
 		return nil, fmt.Errorf("read %s: %w", DocumentName, err)
 	}
 	if d.Version > formatVersion {
-		return nil, fmt.Errorf("read %s: %w: its version is %d, and this release reads versions up to %d; install a later release",
+		return nil, fmt.Errorf("read %s: %w: version %d, and this release reads versions up to %d; install a later release",
 			DocumentName, ErrNewerFormat, d.Version, formatVersion)
 	}
 	if d.SeenIDs == nil {

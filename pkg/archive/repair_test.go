@@ -173,8 +173,8 @@ func TestRepairUnknownOutcome(t *testing.T) {
 	}
 }
 
-// TestRepairWithNameTaken checks that no repair replaces a document that is the only
-// place of some lines.
+// TestRepairWithNameTaken checks that no repair replaces a document as long as some
+// lines are stored only in that document.
 func TestRepairWithNameTaken(t *testing.T) {
 	m := newModel()
 	s := nameTaken(t, m, current(series(10, 3, 2)...))
@@ -238,8 +238,8 @@ func TestRepairDryRunAndDamagedDocument(t *testing.T) {
 	}
 }
 
-// TestMayStillBeWritten checks which objects a run may still put that has read a
-// document of the last minutes.
+// TestMayStillBeWritten checks which objects can still be put by a run that has read
+// an earlier document.
 func TestMayStillBeWritten(t *testing.T) {
 	clock := start
 	o := options()
