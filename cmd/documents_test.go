@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"cmp"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -130,6 +131,36 @@ func receiver(e ast.Expr) string {
 		return e.Name
 	}
 	return ""
+}
+
+// TestPackageMap compares the table of packages in pkg/README.md with the
+// imports that the architecture allows.
+func TestPackageMap(t *testing.T) {
+	text, err := os.ReadFile("../pkg/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^\| \[([a-z/]+)\]\(([a-z/]+)\) \| .+ \| (.+) \|$`).FindAllStringSubmatch(string(text), -1) {
+		if m[1] != m[2] {
+			t.Errorf("the row of %s links to %s", m[1], m[2])
+		}
+		rows[m[1]] = m[3]
+	}
+	for pkg, imports := range layers {
+		name, ok := strings.CutPrefix(pkg, "pkg/")
+		if !ok {
+			continue
+		}
+		want := cmp.Or(strings.ReplaceAll(strings.Join(imports, ", "), "pkg/", ""), "-")
+		if rows[name] != want {
+			t.Errorf("pkg/README.md says that %s imports %q, want %q", name, rows[name], want)
+		}
+		delete(rows, name)
+	}
+	for name := range rows {
+		t.Errorf("pkg/README.md has a row for %s, which is not a package", name)
+	}
 }
 
 // TestReadmeIsShort keeps the README a text of five minutes.
