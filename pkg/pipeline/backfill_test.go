@@ -117,7 +117,7 @@ func TestBackfillCopy(t *testing.T) {
 	}
 	clock := newClock()
 	items := append(notices(1, 30), []byte(`{"id":null,"n":[1.0," a"]}`), polisentest.Notice(7, polisentest.Newest, polisentest.Summary("other")))
-	if _, err := pipeline.Collect(t.Context(), options(from, clock), saying(clock, polisentest.Response(items...))); err == nil {
+	if _, err := pipeline.Collect(t.Context(), options(from, clock), respondWith(clock, polisentest.Response(items...))); err == nil {
 		t.Fatal("nothing was rejected")
 	}
 	a, to := archivetest.Read(t, from), memstore.New()
@@ -224,7 +224,7 @@ func TestBackfillBesideCollects(t *testing.T) {
 				from := (i*700 + j*400) % 2500
 				run := o
 				run.Report.RunID = fmt.Sprint("collect-", i, "-", j)
-				_, err := pipeline.Collect(t.Context(), run, saying(clock, polisentest.Response(items[from:from+500]...)))
+				_, err := pipeline.Collect(t.Context(), run, respondWith(clock, polisentest.Response(items[from:from+500]...)))
 				// Windows this far apart may share no event, which makes the run partial.
 				if _, partial := errors.AsType[*pipeline.PartialError](err); err != nil && !partial {
 					t.Errorf("collect %d: %v", i, err)
@@ -268,7 +268,7 @@ func (a *dayAPI) Fetch(_ context.Context, q polisen.Query) (*polisen.Response, e
 			items = append(items, a.items[when]...)
 		}
 	}
-	r, err := saying(a.clock, polisentest.Response(items[:min(len(items), polisen.FullResponse)]...))(context.Background())
+	r, err := respondWith(a.clock, polisentest.Response(items[:min(len(items), polisen.FullResponse)]...))(context.Background())
 	return r, err
 }
 

@@ -15,12 +15,13 @@ import (
 )
 
 // Collect fetches the newest events once and stores those that are new. It
-// returns a report with every error too. The errors wrap
+// always returns a report, also with an error. The errors wrap
 //
 //   - [ErrAPI] if the API gave no usable response;
 //   - [ratelimit.ErrExceeded] if the rate limiter allowed no call;
-//   - [ErrStore] if the store failed, and [store.ErrAccess] if settings are to
-//     blame; or they are those of Options.OpenStore;
+//   - [ErrStore] if the store failed, and also [store.ErrAccess] if that is
+//     because of the settings;
+//   - the errors of Options.OpenStore;
 //   - [*PartialError] if everything was stored, but a person should look at
 //     something.
 //

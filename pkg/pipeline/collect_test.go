@@ -52,7 +52,7 @@ func count(f *storetest.Faults, method storetest.Method) (n int) {
 
 func TestCollect(t *testing.T) {
 	s, clock := memstore.New(), newClock()
-	first, err := pipeline.Collect(t.Context(), options(s, clock), saying(clock, polisentest.Body(20)))
+	first, err := pipeline.Collect(t.Context(), options(s, clock), respondWith(clock, polisentest.Body(20)))
 	if err != nil || first.Counts.New != 20 || !first.OK || len(first.Objects) == 0 || first.Window.Hours <= 0 {
 		t.Fatalf("%+v, %v", first, err)
 	}
@@ -61,7 +61,7 @@ func TestCollect(t *testing.T) {
 		t.Errorf("published: %+v\nreturned:  %+v", published, first)
 	}
 	f := storetest.NewFaults(s, nil)
-	second, err := pipeline.Collect(t.Context(), options(f, clock), saying(clock, polisentest.Body(20)))
+	second, err := pipeline.Collect(t.Context(), options(f, clock), respondWith(clock, polisentest.Body(20)))
 	if err != nil || second.Counts.New != 0 || second.Counts.AlreadySeen != 20 {
 		t.Errorf("%+v, %v", second, err)
 	}
@@ -120,7 +120,7 @@ func TestFailures(t *testing.T) {
 			if test.openFails != nil {
 				o.OpenStore = func(context.Context) (store.Store, error) { return nil, test.openFails }
 			}
-			source := saying(clock, polisentest.Body(5))
+			source := respondWith(clock, polisentest.Body(5))
 			if test.source != nil {
 				source = test.source
 				if test.openFails != nil { // which cancels the fetch
@@ -147,7 +147,7 @@ func TestFailures(t *testing.T) {
 				t.Error("a failed run is published as ok")
 			}
 			// The next run stores what this one did not.
-			if _, err := pipeline.Collect(t.Context(), options(inner, clock), saying(clock, polisentest.Body(5))); err != nil {
+			if _, err := pipeline.Collect(t.Context(), options(inner, clock), respondWith(clock, polisentest.Body(5))); err != nil {
 				t.Fatal(err)
 			}
 			if c := archivetest.Read(t, inner); len(c.Events) != 5 || len(c.Problems) > 0 {
@@ -161,7 +161,7 @@ func TestFailures(t *testing.T) {
 // is open still heals the archive, and reports it.
 func TestHealAfterFailedFetch(t *testing.T) {
 	s, clock := memstore.New(), newClock()
-	first, err := pipeline.Collect(t.Context(), options(s, clock), saying(clock, polisentest.Body(5)))
+	first, err := pipeline.Collect(t.Context(), options(s, clock), respondWith(clock, polisentest.Body(5)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,11 +236,11 @@ func TestCheck(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, clock := memstore.New(), newClock()
-			if _, err := pipeline.Collect(t.Context(), options(s, clock), saying(clock, polisentest.Body(100))); err != nil {
+			if _, err := pipeline.Collect(t.Context(), options(s, clock), respondWith(clock, polisentest.Body(100))); err != nil {
 				t.Fatal(err)
 			}
 			clock.Advance(30 * time.Minute)
-			r, err := pipeline.Collect(t.Context(), options(s, clock), saying(clock, test.body))
+			r, err := pipeline.Collect(t.Context(), options(s, clock), respondWith(clock, test.body))
 			partial, _ := errors.AsType[*pipeline.PartialError](err)
 			if (partial != nil) != (test.error != "") || partial != nil && !strings.Contains(err.Error(), test.error) {
 				t.Errorf("error %v, want %q", err, test.error)
@@ -274,7 +274,7 @@ func TestOldResponse(t *testing.T) {
 	}
 	for _, first := range []int64{1000, 2000, 3000, 1000} {
 		clock.Advance(30 * time.Minute)
-		r, err := pipeline.Collect(t.Context(), options(s, clock), saying(clock, full(first)))
+		r, err := pipeline.Collect(t.Context(), options(s, clock), respondWith(clock, full(first)))
 		partial, _ := errors.AsType[*pipeline.PartialError](err)
 		if missed := first > 1000; (partial != nil) != missed || err != nil && partial == nil {
 			t.Errorf("%d new from %d on: error %v", r.Counts.New, first, err)
@@ -289,7 +289,7 @@ func TestDryRun(t *testing.T) {
 	f := storetest.NewFaults(inner, nil)
 	o := options(f, clock)
 	o.DryRun = true
-	r, err := pipeline.Collect(t.Context(), o, saying(clock, polisentest.Body(5)))
+	r, err := pipeline.Collect(t.Context(), o, respondWith(clock, polisentest.Body(5)))
 	if err != nil || r.Counts.New != 5 || len(r.Objects) == 0 || !r.DryRun || count(f, storetest.Put) > 0 {
 		t.Errorf("%+v, %v, calls %v", r, err, f.Calls())
 	}
@@ -348,7 +348,7 @@ func TestParallel(t *testing.T) {
 		if err := m.fetch.come(ctx, 1); err != nil {
 			return nil, err
 		}
-		return saying(clock, polisentest.Response(polisentest.Notice(1, polisentest.Newest)))(ctx)
+		return respondWith(clock, polisentest.Response(polisentest.Notice(1, polisentest.Newest)))(ctx)
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -360,7 +360,7 @@ func TestParallel(t *testing.T) {
 // TestReportForm checks the names of fields and stages in the JSON report.
 func TestReportForm(t *testing.T) {
 	s, clock := memstore.New(), newClock()
-	r, err := pipeline.Collect(t.Context(), options(s, clock), saying(clock, polisentest.Body(5)))
+	r, err := pipeline.Collect(t.Context(), options(s, clock), respondWith(clock, polisentest.Body(5)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,8 +27,8 @@ type doneFile struct {
 }
 
 // OpenDoneDays returns the days that an earlier backfill of the same name has
-// finished; without resume, none. The name should hold all that makes two
-// backfills different. The state folder need not exist.
+// finished, or no days if resume is false. The name must tell apart backfills
+// with different stores, URLs or filters. The state folder need not exist.
 func OpenDoneDays(stateDir, backfill string, resume bool) (*DoneDays, error) {
 	key := sha256.Sum256([]byte(backfill))
 	d := &DoneDays{path: filepath.Join(stateDir, fmt.Sprintf("backfill-%x.json", key[:8]))}

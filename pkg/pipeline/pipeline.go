@@ -66,9 +66,10 @@ type Options struct {
 	// Report holds the fields that identify the run: RunID, Command, Program,
 	// Host, Store and Source. The run fills in the others.
 	Report report.Report
-	// Recorder collects timings and warnings. Its clock has started.
+	// Recorder collects timings and warnings. It was made when the run started.
 	Recorder *report.Recorder
-	Clock    retry.Clock
+	// Clock is the clock for commits and for waits before retries.
+	Clock retry.Clock
 	// OpenStore finds credentials and opens the store.
 	OpenStore func(ctx context.Context) (store.Store, error)
 	// Revisions is true if changed versions of stored events are stored.

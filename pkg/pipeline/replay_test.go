@@ -40,8 +40,8 @@ func texts(warnings []report.Warning, level slog.Level) string {
 	return strings.Join(lines, "\n")
 }
 
-// saying returns a source whose response has this body.
-func saying(clock *retrytest.Clock, body []byte) sourceFunc {
+// respondWith returns a source whose response has this body.
+func respondWith(clock *retrytest.Clock, body []byte) sourceFunc {
 	return func(context.Context) (*polisen.Response, error) {
 		events, rejected, err := polisen.Parse(body)
 		if err != nil {
@@ -85,9 +85,9 @@ func testReplay(t *testing.T, polls []replaytest.Poll) {
 	for i, poll := range polls {
 		clock.Advance(poll.Time.Sub(clock.Now()))
 		facts := truth.Add(poll)
-		r, err := pipeline.Collect(t.Context(), options(s, clock), saying(clock, poll.Body))
-		// A run succeeds in part if it has rejected items, or if it meets a
-		// full response of events that are all new.
+		r, err := pipeline.Collect(t.Context(), options(s, clock), respondWith(clock, poll.Body))
+		// A run is partial if it rejects items, or if all events of a full
+		// response are new.
 		allNew := i > 0 && facts.Events > 0 && facts.New == facts.Events
 		_, partial := errors.AsType[*pipeline.PartialError](err)
 		if wantPartial := allNew || facts.NewRejected > 0; partial != wantPartial || err != nil && !partial != poll.Failed {

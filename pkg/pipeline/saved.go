@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	// A batch holds at most so many items and bytes, as a commit does, so that
-	// most batches need one commit.
+	// A batch is stored when it has this many items or bytes. They are the
+	// limits of a commit, so that most batches need one commit.
 	maxBatchItems = 2000
 	maxBatchBytes = 1 << 20
 	// maxKnown is the number of hashes of items kept in memory.
@@ -60,8 +60,8 @@ func BackfillSaved(ctx context.Context, o Options, items iter.Seq2[saved.Item, e
 }
 
 // itemHash is a hash of an item's bytes. A collision would lose an item, so it
-// consists of two 64-bit hashes with different seeds. (SHA-256 instead would
-// take a backfill of repeated items 30 % more CPU time.)
+// consists of two 64-bit hashes with different seeds. With SHA-256, a backfill
+// of mostly repeated items took 30 % more CPU time.
 type itemHash [2]uint64
 
 // savedBackfill is the state of one BackfillSaved.

@@ -47,8 +47,8 @@ func (c *collect) checkDocument(outcome archive.Outcome) {
 	}
 }
 
-// checkResponse warns of a mismatched response, and of one that is older than
-// the last one. Both come from a cache of the API, and only for a poll or two.
+// checkResponse warns if the response is mismatched, or older than the last one.
+// Both come from the API's cache and need no action.
 func (c *collect) checkResponse(full bool) {
 	highest, seen := highestID(c.response.Events), c.previous.SeenIDs
 	switch {
