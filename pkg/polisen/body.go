@@ -22,7 +22,7 @@ type BodyError struct {
 	Err error
 }
 
-// BodyKind says what a body is if it is not an array of events.
+// BodyKind describes a body that is not an array of events.
 type BodyKind string
 
 // The kinds of bodies that are not an array of events.

@@ -14,7 +14,7 @@ import (
 // response ever recorded.
 const maxBody = 32 << 20
 
-// Response is one response of the API, and what it took to get it.
+// Response is one response of the API, with the calls and the time it took.
 type Response struct {
 	// Events and Rejected are the items, in the order of the response.
 	Events   []Event

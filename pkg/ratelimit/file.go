@@ -24,7 +24,7 @@ type lockedState struct {
 
 // lock waits until it has the lock, and reads the file. The error is ctx's
 // cause, and ErrExceeded if that is the deadline. If the file cannot be used it
-// warns, and the state is what this process knows.
+// warns, and the state is that of this process only.
 func (l *Limiter) lock(ctx context.Context) (*lockedState, error) {
 	select {
 	case l.mutex <- struct{}{}:

@@ -52,7 +52,7 @@ type Limiter struct {
 	path    string
 
 	mutex       chan struct{} // holds a value while locked: a mutex that a context can interrupt
-	memory      state         // what this process knows without the file
+	memory      state         // the calls of this process, in case the file is lost or unusable
 	assumedFull bool          // memory contains an assumed hour of calls, for an unreadable file
 	warned      bool          // that the limits hold within this process only
 }

@@ -15,8 +15,8 @@ type state struct {
 	// that merging two states counts no call twice.
 	Calls []time.Time `json:"calls"`
 	// UnderWay is the time of the call that has no answer yet; zero if there is
-	// none. Whoever reads it while holding the lock knows that the process that
-	// made the call died.
+	// none. A process that holds the lock and finds it set knows that the process
+	// that made the call died.
 	UnderWay time.Time `json:"under_way,omitzero"`
 	// NotBefore is the end of the last pause that the API asked for.
 	NotBefore time.Time `json:"not_before,omitzero"`
@@ -93,7 +93,7 @@ func (s *state) merge(other *state) {
 	}
 }
 
-// expire drops what no limit looks at any more. A call in the future shows that
+// expire drops calls and pauses that no longer count. A call in the future shows that
 // the clock was set back. Its real time is unknown, so it counts as made now.
 func (s *state) expire(now time.Time) {
 	future := len(s.Calls)
