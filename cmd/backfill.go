@@ -45,25 +45,22 @@ func newBackfillCmd(p Process) *cobra.Command {
 		Long: `Stores events that the archive lacks. Like collect it stores each event exactly once
 and may be killed, repeated, and run beside other commands.
 
-With --from it fetches past days from the API, which serves about six months. It
-makes one call for a day, and 24 more if the day has 500 events, the most that a
-response holds. Calls are 11 seconds apart, at most 50 an hour and 1200 a day, so
-that collects can run too. --resume skips the days that are done.
+With --from it fetches past days from the API, which serves about six months. It makes one
+call per day, and 24 more for a day with 500 events, the most that a response holds. Calls are
+11 seconds apart, at most 50 an hour and 1200 a day, so that collects can run too.
 
-With --input it reads saved responses: files, folders, or "-" for standard input.
-They hold JSON arrays or one event per line, plain or compressed with gzip or zstd.
-The first version of an event goes under events/ and later ones under revisions/,
-in the order of the input. Damaged items go under rejected/; the exit code is then 3.`,
+With --input it reads saved responses: files, folders, or "-" for standard input, with JSON
+arrays or one event per line, plain or compressed (gzip, zstd). First versions go under events/,
+later ones under revisions/, and damaged items, which make the exit code 3, under rejected/.`,
 		Example: `  # fetch the first week of the year from the API
   ` + program + ` backfill --from 2026-01-01 --to 2026-01-07
-  # show the calls that this makes, and how long they take
-  ` + program + ` backfill --from 2026-01-01 --to 2026-01-07 --dry-run
-  # fetch one type of event in two counties
-  ` + program + ` backfill --from 2026-01-01 --location 'Stockholms län;Uppsala län' --type Rån
+  # fetch one type of event in one county
+  ` + program + ` backfill --from 2026-01-01 --location 'Uppsala län' --type Rån
   # store saved responses
   ` + program + ` backfill --input responses/ --input older.json.gz
   # store every version of a file in a git history
-  git log --reverse --format=%H -- events.json | xargs -I{} git show {}:events.json | ` + program + ` backfill --input -`,
+  git log --reverse --format=%H -- events.json | xargs -I{} git show {}:events.json |
+    ` + program + ` backfill --input -`,
 		Args:        noArgs,
 		Annotations: endsWith(exitPartial, exitAPI, exitStorage, exitAccess, exitRateLimited),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -79,7 +76,7 @@ in the order of the input. Damaged items go under rejected/; the exit code is th
 	flags.StringVar(&opts.to, "to", "", "last `DATE` to fetch (default today)")
 	flags.StringVar(&opts.locations, "location", "", "fetch only events in these municipalities or counties, such as `A;B`")
 	flags.StringVar(&opts.types, "type", "", "fetch only events of these types, such as `X;Y`")
-	flags.StringArrayVar(&opts.inputs, "input", nil, "read saved responses from this file or folder, or from standard input if it is -; may be repeated (`PATH`)")
+	flags.StringArrayVar(&opts.inputs, "input", nil, "saved responses: `PATH` of a file or folder, or -; may be repeated")
 	flags.BoolVar(&opts.resume, "resume", false, "skip the days that an interrupted backfill has finished")
 	flags.BoolVar(&opts.force, "force", false, "fetch days that the API probably no longer serves, too")
 	flags.BoolVar(&opts.dryRun, "dry-run", false, "show the calls or what would be stored, but call and write nothing")

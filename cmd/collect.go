@@ -47,7 +47,7 @@ hour and 1440 times a day.`,
   # collect into OCI Object Storage from an OCI instance
   ` + program + ` collect --store oci:///polisen-events --auth instance_principal
   # crontab
-  7,37 * * * * /usr/local/bin/` + program + ` collect --env-file /etc/` + program + `/env`,
+  7,37 * * * * /usr/local/bin/` + program + ` collect --env-file /etc/polisen.env`,
 		Args:        noArgs,
 		Annotations: endsWith(exitPartial, exitAPI, exitStorage, exitAccess, exitRateLimited),
 		RunE: func(cmd *cobra.Command, _ []string) error {

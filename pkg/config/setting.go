@@ -159,7 +159,7 @@ func table() []Setting {
 		{
 			Flag: flagStore, Env: "POLISEN_STORE", Group: ArchiveGroup, Placeholder: "URL", Common: true,
 			Implied: "oci://$OCI_NAMESPACE/$OCI_BUCKET_NAME, else a folder in $XDG_DATA_HOME or ~/.local/share",
-			Help:    "the archive: a folder, oci://namespace/bucket or oci:///bucket",
+			Help:    "archive: folder, oci://namespace/bucket or oci:///bucket",
 			Detail: "A folder is a path or a file:// URL. For oci:///bucket the namespace is looked up. " +
 				"The default folder is polisen-events-collector in $XDG_DATA_HOME, or in ~/.local/share if that is not set.",
 			Example: "oci://namespace/bucket",
@@ -284,7 +284,8 @@ func table() []Setting {
 		},
 		{
 			Flag: flagEnvFile, Env: "POLISEN_ENV_FILE", Group: GeneralGroup, Placeholder: "FILE", Common: true,
-			Help:    "file of NAME=value lines, for settings not in the environment",
+			Help:    "file of NAME=value lines with settings",
+			Detail:  "Settings in the environment take precedence over it.",
 			Example: "/etc/polisen-events-collector/env",
 			set:     into(func(s *Settings) *string { return &s.General.EnvFile }, localPath),
 		},
@@ -292,7 +293,7 @@ func table() []Setting {
 			Flag: "log-level", Env: "LOG_LEVEL", Group: GeneralGroup, Placeholder: "LEVEL", Common: true,
 			Choices: []string{"debug", "info", "warn", "error"},
 			Default: "warn",
-			Help:    "lowest level of diagnostics to show",
+			Help:    "lowest level to log",
 			Example: "info",
 			set:     into(func(s *Settings) *slog.Level { return &s.General.LogLevel }, parseLevel),
 		},
