@@ -51,7 +51,7 @@ func TestCredentials(t *testing.T) {
 				t.Errorf("exit code %d, want %d; stderr: %s", exit, test.exit, stderr)
 			}
 			if strings.Contains(stdout+stderr, canary) || strings.Contains(stdout+stderr, "PRIVATE KEY") {
-				t.Errorf("a private key is printed: %s%s", stdout, stderr)
+				t.Errorf("the output shows a private key: %s%s", stdout, stderr)
 			}
 		})
 	}

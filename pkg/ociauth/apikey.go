@@ -33,7 +33,7 @@ func fromProfile(o Options) (*Credentials, error) {
 		case p.text("security_token_file") != "":
 			return nil, fmt.Errorf("%v has no %s: it is for --auth security_token", p, missing)
 		}
-		return nil, fmt.Errorf("%v has no %s: add what is missing, or choose another profile", p, missing)
+		return nil, fmt.Errorf("%v has no %s: add the missing entries, or choose another profile", p, missing)
 	}
 	path, text, err := p.readFile("key_file")
 	if err != nil {
@@ -65,8 +65,7 @@ type apiKey struct {
 	pem, passphrase            secret
 }
 
-// keyNames holds what error messages need to know of the place that an apiKey
-// comes from.
+// keyNames holds texts for error messages that depend on the origin of an apiKey.
 type keyNames struct {
 	// The names of the profile's entries or the vault's secrets.
 	tenancy, user, fingerprint, pem string

@@ -23,8 +23,8 @@ import (
 	"polisen-events-collector/pkg/ociauth/ociauthtest"
 )
 
-// folder writes files into a new folder and returns its path, which also replaces
-// {dir} in the files.
+// folder writes files into a new folder and returns its path. In the files it
+// replaces {dir} with this path.
 func folder(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -46,7 +46,7 @@ func profile(id *ociauthtest.Identity) string {
 		id.User, id.Fingerprint, id.Tenancy, id.Region)
 }
 
-// without returns the entries without the one of this key.
+// without returns the text without the entry of this key.
 func without(text, key string) string {
 	var kept strings.Builder
 	for line := range strings.Lines(text) {

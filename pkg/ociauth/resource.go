@@ -52,8 +52,8 @@ func fromResource(ctx context.Context, o Options) (*Credentials, error) {
 	}
 }
 
-// fromProvider returns the credentials of a principal. Its provider p renews the
-// token and the key. The function explain turns the SDK's errors into one line.
+// fromProvider returns the credentials of a principal, whose provider p renews the
+// token and the key. It calls explain to make one line of the SDK's errors.
 //
 // The credentials do not have the provider's method Refreshable, with which the
 // SDK would sleep for three seconds after a 401

@@ -3,7 +3,7 @@
 //
 // It holds the [Store] interface, its errors and the checks that all stores
 // share. The stores are the packages below it; package storetest has the tests
-// that each of them passes. The store layer does not know what objects mean.
+// that each of them passes. Stores know nothing about the content of objects.
 package store
 
 import (

@@ -77,7 +77,7 @@ func (c *Cloud) listVaults(r *http.Request) Response {
 	q := r.URL.Query()
 	start, err := strconv.Atoi(cmp.Or(q.Get("page"), "0"))
 	if err != nil || !q.Has("compartmentId") {
-		return ErrorResponse(http.StatusBadRequest, "InvalidParameter", "page or compartmentId")
+		return ErrorResponse(http.StatusBadRequest, "InvalidParameter", "page or compartmentId is not valid")
 	}
 	items := []map[string]any{}
 	for _, v := range c.vaults {

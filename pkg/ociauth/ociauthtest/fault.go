@@ -13,8 +13,8 @@ type Fault struct {
 	On func(*http.Request) bool
 	// Times is the number of requests that the fault applies to; zero means one.
 	Times int
-	// Delay is the time before the request is served. If the client cancels the
-	// request meanwhile, it has no effect, unless Late is set.
+	// Delay is the time before the request is served. A request that the client
+	// cancels during the delay has no effect, unless Late is set.
 	Delay time.Duration
 	Late  bool
 	// Status and Code, unless Status is zero, are those of the response.

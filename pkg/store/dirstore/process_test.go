@@ -23,9 +23,9 @@ import (
 	"polisen-events-collector/pkg/store/storetest"
 )
 
-// The tests in this file start this test binary again as other processes. These
-// run the function of parts that partEnv names, on the store in rootEnv,
-// instead of the tests.
+// The tests in this file start this test binary in other processes. There,
+// TestMain runs a function of parts, named by partEnv, on the store in the folder
+// rootEnv, instead of the tests.
 const (
 	partEnv = "DIRSTORE_TEST_PART"
 	rootEnv = "DIRSTORE_TEST_ROOT"
@@ -63,7 +63,7 @@ var parts = map[string]func(context.Context, *dirstore.Store) error{
 		}
 		return nil
 	},
-	// create tries to create each object, and prints those that it created.
+	// create tries to create all objects, and prints those that it has created.
 	"create": func(ctx context.Context, s *dirstore.Store) error {
 		for i := range creations {
 			name := fmt.Sprintf("created/%d", i)

@@ -105,8 +105,8 @@ func kindOf(operation string, err error) error {
 }
 
 // maxMissing is how often a call is repeated after a 404 that is not
-// ObjectNotFound. The service has been seen to respond BucketNotFound to 3 to
-// 16 % of the calls for a bucket that exists.
+// ObjectNotFound. In one tenancy, 3 to 16 % of the calls for an existing bucket
+// failed with BucketNotFound (see SDK.md of package ociclient).
 const maxMissing = 2
 
 // isMissingBucket reports whether err is a 404 that is not about the object.

@@ -50,11 +50,11 @@ func TestErrors(t *testing.T) {
 		{name: "get nothing", do: get, want: store.ErrNotExist, text: "404 ObjectNotFound", sent: []string{"GET 404"}},
 		{name: "stat nothing", do: stat, want: store.ErrNotExist, text: "404 ObjectNotFound", sent: []string{"HEAD 404", "GET 404"}},
 		{name: "delete nothing", do: remove, want: store.ErrNotExist, sent: []string{"DELETE 404"}},
-		{name: "create what exists", exists: true, do: put(store.IfAbsent()), want: store.ErrPrecondition, text: "412 IfNoneMatchFailed", sent: []string{"PUT 412"}},
-		{name: "replace a stale version", exists: true, do: put(store.IfMatch("stale")), want: store.ErrPrecondition, text: "412 IfMatchFailed", sent: []string{"PUT 412"}},
+		{name: "create an existing object", exists: true, do: put(store.IfAbsent()), want: store.ErrPrecondition, text: "412 IfNoneMatchFailed", sent: []string{"PUT 412"}},
+		{name: "replace with a stale ETag", exists: true, do: put(store.IfMatch("stale")), want: store.ErrPrecondition, text: "412 IfMatchFailed", sent: []string{"PUT 412"}},
 		{name: "replace nothing", do: put(store.IfMatch("stale")), want: store.ErrPrecondition, sent: []string{"PUT 412"}},
 		{name: "replace nothing, with a 404", fault: new(fault(404, "ObjectNotFound")), do: put(store.IfMatch("stale")), want: store.ErrPrecondition, sent: []string{"PUT 404"}},
-		{name: "delete a stale version", exists: true, do: remove, want: store.ErrPrecondition, sent: []string{"DELETE 412"}},
+		{name: "delete with a stale ETag", exists: true, do: remove, want: store.ErrPrecondition, sent: []string{"DELETE 412"}},
 		{name: "put beside another put", fault: new(fault(409, "ConcurrentObjectUpdate")), do: put(store.Always()), want: store.ErrPrecondition, sent: []string{"PUT 409"}},
 		{name: "get with a conflict", fault: new(fault(409, "NotRestored")), do: get, text: "409 NotRestored", sent: []string{"GET 409"}},
 		{name: "get without a bucket", fault: new(fault(404, "BucketNotFound")), do: get, want: store.ErrAccess, text: "404 BucketNotFound", sent: []string{"GET 404", "GET 404", "GET 404"}},
@@ -112,12 +112,12 @@ func TestErrorText(t *testing.T) {
 	if !ok || e.Operation != "get" || e.Object != "metadata/last_seen.json" || e.Tries != 3 {
 		t.Errorf("error is %#v", err)
 	}
-	answer, ok := errors.AsType[*ociclient.Error](err)
-	if !ok || answer.RequestID == "" {
-		t.Fatalf("no request id in %#v", answer)
+	response, ok := errors.AsType[*ociclient.Error](err)
+	if !ok || response.RequestID == "" {
+		t.Fatalf("no request id in %#v", response)
 	}
 	want := "get metadata/last_seen.json in oci://testnamespace/testbucket (eu-stockholm-1): no access to the store: " +
-		"404 BucketNotFound: a scripted fault (opc-request-id " + answer.RequestID + "); tried 3 times: " +
+		"404 BucketNotFound: a scripted fault (opc-request-id " + response.RequestID + "); tried 3 times: " +
 		"check the bucket, namespace and region, and that a policy lets these credentials manage its objects"
 	if err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)

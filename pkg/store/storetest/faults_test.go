@@ -59,8 +59,8 @@ func TestFault(t *testing.T) {
 	}
 }
 
-// A late effect checks its condition when it happens, but has the body of the time
-// of the call.
+// A late effect checks its condition when it happens, and writes the body as it
+// was when the call was made.
 func TestLateEffect(t *testing.T) {
 	ctx, inner := t.Context(), memstore.New()
 	first := must(inner.Put(ctx, "doc", []byte("0"), store.IfAbsent()))

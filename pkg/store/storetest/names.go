@@ -122,8 +122,8 @@ func testListOfMany(t *testing.T, s store.Store) {
 	}
 }
 
-// testListDuringWrites checks that a listing yields each object that existed
-// before once, while others are created and deleted and these are replaced.
+// testListDuringWrites checks that a listing yields each existing object once
+// while a writer replaces them and creates and deletes others.
 func testListDuringWrites(t *testing.T, s store.Store) {
 	var want []string
 	for i := range 40 {
