@@ -12,7 +12,7 @@
 //  2. Heal: put the objects of the last commit (the document's pending objects)
 //     that are missing.
 //  3. Decide which items are new, by the ids that the document lists and, where
-//     the list cannot tell, by a lookup in the partitions.
+//     the list is not enough, by a lookup in the partitions.
 //  4. Stop if nothing is new. Otherwise build the next document, which contains
 //     the new objects in full.
 //  5. Commit: put the document on condition that its ETag is still the one from
@@ -25,8 +25,10 @@
 // number of runs may work at the same time.
 //
 // The package reads no clock and opens no connection: [Options] supplies the
-// time, and a [store.Store] keeps the objects. Package pipeline decides what to
-// fetch, when to fetch it and what to tell the user.
+// time, and a [store.Store] holds the objects. Package pipeline fetches the events
+// and reports to the user.
+//
+// PROTOCOL.md in this folder explains why the protocol is correct.
 package archive
 
 import (

@@ -22,13 +22,13 @@ type Batch struct {
 	Current bool
 }
 
-// Outcome says what happened to a batch.
+// Outcome describes how a batch was stored.
 type Outcome struct {
 	// New, Revised and Rejected count the items that this run stored: first
 	// versions of events, later versions, and items that could not be an event.
 	New, Revised, Rejected int
-	// Seen counts the events that were stored already. Repeated counts those that
-	// were not stored because an earlier event of the batch has the same version.
+	// Seen counts the events that were stored already. Repeated counts the events
+	// that add nothing to an earlier event of the batch with the same id.
 	Seen, Repeated int
 	// SeenRejected counts the rejected items that were stored already.
 	SeenRejected int
@@ -70,7 +70,7 @@ func (o Outcome) Plus(p Outcome) Outcome {
 	}
 }
 
-// Class says what happens to an event of a batch.
+// Class says how an event of a batch was stored.
 type Class uint8
 
 // The classes of an event.
@@ -79,7 +79,7 @@ const (
 	New             // stored as the first version of its event
 	Revised         // stored as a later version
 	Seen            // stored already
-	Repeated        // the same version occurs earlier in the batch
+	Repeated        // adds nothing to an earlier event of the batch with its id
 )
 
 // batchChange is the [change] that stores a batch. It keeps track of the items

@@ -229,9 +229,9 @@ func (d *Document) listIDs(next *Document, stored map[int64]Versions, current bo
 	}
 }
 
-// listRejected sets the list of rejected items of the next document. The hashes
-// are fingerprints of stored items, the ones to keep first in front; complete
-// says that they cover all stored items.
+// listRejected sets the list of rejected items of the next document: as many as
+// fit of the hashes, which are fingerprints of stored items in the order of their
+// priority. If complete is true, the hashes cover all stored items.
 func listRejected(next *Document, hashes []string, complete bool) {
 	kept := min(len(hashes), maxRejected)
 	if complete || kept > 0 {

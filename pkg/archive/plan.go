@@ -19,7 +19,7 @@ const (
 	maxCommitBytes = 1 << 20
 )
 
-// plan says what one commit stores of a batch.
+// plan describes the part of a batch that one commit stores.
 type plan struct {
 	eventClasses []Class // by event; undecided if the event has to wait for another commit
 	newRejected  []bool  // by rejected item: this commit stores it
@@ -32,9 +32,9 @@ type plan struct {
 	// stored holds the versions of those ids of the batch that are stored or that
 	// this commit stores.
 	stored map[int64]Versions
-	// rejectedHashes are the fingerprints of rejected items that are stored or
-	// that this commit stores, the ones to list first in front. They may be more
-	// than a document lists.
+	// rejectedHashes are fingerprints of rejected items that are stored or that
+	// this commit stores, in the order of their priority. There may be more than a
+	// document lists.
 	rejectedHashes []string
 	// allRejected says that rejectedHashes covers all stored rejected items.
 	allRejected bool
@@ -98,8 +98,8 @@ func (w *Writer) checkEmpty(ctx context.Context) error {
 }
 
 // lookUp compares the batch with the document, and reads the partitions of all
-// events for which the document cannot tell whether they are stored. It returns
-// the status of each event.
+// events that the document may not list although they are stored. It returns the
+// status of each event.
 func (w *Writer) lookUp(ctx context.Context, c *batchChange) ([]idStatus, error) {
 	statuses := make([]idStatus, len(c.batch.Events))
 	w.compareIDs(c.batch.Events, statuses)
@@ -123,13 +123,13 @@ func (w *Writer) lookUp(ctx context.Context, c *batchChange) ([]idStatus, error)
 	return statuses, w.index.lookUp(ctx, slices.Compact(dates), w.doc.Pending)
 }
 
-// idStatus says what the document knows about an event's id.
+// idStatus is the state of an event according to the document.
 type idStatus uint8
 
 const (
 	idStored    idStatus = iota // the event is stored
 	idNew                       // the event was never seen
-	idUncertain                 // only a lookup can tell
+	idUncertain                 // a lookup is necessary
 )
 
 // compareIDs compares the ids of events with the document, and writes the

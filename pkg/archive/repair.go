@@ -38,11 +38,11 @@ type Repair struct {
 // read the archive again.
 func (w *Writer) CommitRepair(ctx context.Context, r Repair) (objects []Object, damagedCopy string, err error) {
 	c := &repairChange{repair: r, objects: make(map[Commit][]Object)}
-	failures, err := w.commitChange(ctx, c)
+	a, err := w.commitChange(ctx, c)
 	if err != nil {
-		return nil, failures.damagedCopy, err
+		return nil, a.damagedCopy, err
 	}
-	return c.result, failures.damagedCopy, nil
+	return c.result, a.damagedCopy, nil
 }
 
 // repairChange is the [change] that commits a repair.

@@ -83,10 +83,10 @@ func (w *Writer) HealedObjects() []string { return slices.Clone(w.healed) }
 // All other errors are the store's, or come from Options.Pause.
 func (w *Writer) Add(ctx context.Context, b Batch) (Outcome, error) {
 	c := newBatchChange(b)
-	failures, err := w.commitChange(ctx, c)
+	a, err := w.commitChange(ctx, c)
 	o := c.result()
-	o.Conflicts, o.UnknownOutcomes = failures.conflicts, failures.unknownOutcomes
-	o.DamagedCopy = failures.damagedCopy
+	o.Conflicts, o.UnknownOutcomes = a.conflicts, a.unknownOutcomes
+	o.DamagedCopy = a.damagedCopy
 	o.Warnings, w.index.warnings = w.index.warnings, nil
 	return o, err
 }
@@ -101,73 +101,73 @@ type change interface {
 	committed(w *Writer, c Commit) (complete bool)
 }
 
-// failures describes the commits of a change that failed.
-type failures struct {
-	conflicts, unknownOutcomes int
-	// damagedCopy is the object to which a damaged document was copied.
-	damagedCopy string
+// attempts describes the attempts to commit a change.
+type attempts struct {
+	conflicts, unknownOutcomes int    // the numbers of failed commits
+	damagedCopy                string // the copy of a damaged document
 }
 
 // commitChange commits a change, in one or more commits. It tries again after a
 // conflict or an unknown outcome.
-func (w *Writer) commitChange(ctx context.Context, c change) (f failures, err error) {
+func (w *Writer) commitChange(ctx context.Context, c change) (a attempts, err error) {
 	unresolved := make(map[Commit]bool) // failed commits that may have taken effect
 	for {
 		if !w.loaded || w.unflushed {
 			if err := w.Open(ctx); err != nil {
-				return f, err
+				return a, err
 			}
 			if last := w.doc.Commit; last != nil && unresolved[*last] {
 				delete(unresolved, *last)
+				w.damagedCopy = ""
 				if c.committed(w, *last) {
-					return f, nil
+					return a, nil
 				}
 			}
 		}
 		next, err := c.next(ctx, w)
 		if err != nil || next == nil {
-			return f, err
+			return a, err
 		}
 		done := w.opts.Stage(StageCommit)
 		err = w.replaceDocument(ctx, next)
 		done()
-		f.damagedCopy = cmp.Or(w.damagedCopy, f.damagedCopy)
+		a.damagedCopy = cmp.Or(w.damagedCopy, a.damagedCopy)
 		if err != nil {
 			w.loaded = false
 			unresolved[*next.Commit] = true
-			if err := f.count(ctx, err); err != nil {
-				return f, err
+			if err := a.count(ctx, err); err != nil {
+				return a, err
 			}
-			if err := w.opts.Pause(ctx, f.conflicts+f.unknownOutcomes); err != nil {
-				return f, err
+			if err := w.opts.Pause(ctx, a.conflicts+a.unknownOutcomes); err != nil {
+				return a, err
 			}
 			continue
 		}
 		delete(unresolved, *next.Commit)
 		w.damagedCopy = ""
 		if c.committed(w, *next.Commit) {
-			return f, nil
+			return a, nil
 		}
 		if err := w.Flush(ctx); err != nil {
-			return f, err
+			return a, err
 		}
 	}
 }
 
 // count counts a failed commit. It returns nil if the commit can be tried
 // again, else the error to give up with.
-func (f *failures) count(ctx context.Context, err error) error {
+func (a *attempts) count(ctx context.Context, err error) error {
 	switch {
-	case errors.Is(err, store.ErrPrecondition): // or a repeated request met its own success
-		f.conflicts++
-		if f.conflicts > maxConflicts {
+	case errors.Is(err, store.ErrPrecondition): // also if the store has repeated a request that had succeeded
+		a.conflicts++
+		if a.conflicts > maxConflicts {
 			return fmt.Errorf("gave up after %d conflicts with other runs: %w", maxConflicts, err)
 		}
 	case ctx.Err() != nil, errors.Is(err, store.ErrAccess), errors.Is(err, store.ErrInvalid):
 		return err
 	default:
-		f.unknownOutcomes++
-		if f.unknownOutcomes > maxUnknownOutcomes {
+		a.unknownOutcomes++
+		if a.unknownOutcomes > maxUnknownOutcomes {
 			return fmt.Errorf("gave up after %d tries with an unknown outcome: %w", maxUnknownOutcomes, err)
 		}
 	}
