@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/archive/archivetest"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/memstore"
 	"polisen-events-collector/pkg/store/storetest"
@@ -42,7 +43,7 @@ func TestPendingCheck(t *testing.T) {
 	p := archive.Pending{Name: name, Content: archive.Text("{}\n")}
 	full := func(content string) store.Store {
 		s := memstore.New()
-		put(t, s, name, content)
+		storetest.MustPut(t, s, name, content)
 		return s
 	}
 	failing := func(k int, s store.Store) store.Store {
@@ -86,7 +87,7 @@ func (s contradicting) Put(ctx context.Context, name string, body []byte, cond s
 }
 
 func TestContradictingStore(t *testing.T) {
-	s, b := memstore.New(), current(event(1, 0, "first"))
+	s, b := memstore.New(), current(archivetest.Event(1, 0, "first"))
 	_, err := run(contradicting{s}, b)
 	if err == nil || !strings.Contains(err.Error(), "reports an object both as present and as missing") || !strings.Contains(err.Error(), "IfNoneMatchFailed") {
 		t.Errorf("error %v, want both answers of the store", err)
@@ -97,5 +98,5 @@ func TestContradictingStore(t *testing.T) {
 	mustRun(t, s, b) // heals
 	m := newModel()
 	m.add(b)
-	m.check(t, s)
+	m.Check(t, s)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/archive/archivetest"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/memstore"
 	"polisen-events-collector/pkg/store/storetest"
@@ -24,19 +25,19 @@ const (
 func repairable(t *testing.T) (*memstore.Store, archive.Repair) {
 	t.Helper()
 	s := memstore.New()
-	mustRun(t, s, current(event(1, 0, "first"), event(2, 1, "first"), event(3, 1, "first")))
-	put(t, s, oldName, string(event(1, 0, "first").Raw)+"\n"+string(event(4, 0, "first").Raw)+"\n")
-	put(t, s, deletedName, string(event(1, 0, "first").Raw)+"\n")
+	mustRun(t, s, current(archivetest.Event(1, 0, "first"), archivetest.Event(2, 1, "first"), archivetest.Event(3, 1, "first")))
+	storetest.MustPut(t, s, oldName, string(archivetest.Event(1, 0, "first").Raw)+"\n"+string(archivetest.Event(4, 0, "first").Raw)+"\n")
+	storetest.MustPut(t, s, deletedName, string(archivetest.Event(1, 0, "first").Raw)+"\n")
 	above := int64(2)
 	r := archive.Repair{
 		BasedOn: etag(t, s, archive.DocumentName),
 		Document: archive.Document{
 			SeenIDs: []int64{4, 3}, CompleteAbove: &above,
-			Fingerprints: map[int64]archive.Versions{4: {event(4, 0, "first").Fingerprint}},
+			Fingerprints: map[int64]archive.Versions{4: {archivetest.Event(4, 0, "first").Fingerprint}},
 			Superseded:   []archive.Superseded{{oldName, etag(t, s, oldName)}, {deletedName, etag(t, s, deletedName)}},
 		},
 		Lines: map[archive.Partition][][]byte{
-			{Kind: archive.Events, Date: archive.Date{Year: 2026, Month: 1, Day: 1}}: {event(4, 0, "first").Raw},
+			{Kind: archive.Events, Date: archive.Date{Year: 2026, Month: 1, Day: 1}}: {archivetest.Event(4, 0, "first").Raw},
 		},
 	}
 	return s, r
@@ -59,8 +60,8 @@ func checkRepaired(t *testing.T, s store.Reader) {
 		t.Errorf("document %+v, commit %+v", d, d.Commit)
 	}
 	m := newModel()
-	m.add(current(event(1, 0, "first"), event(2, 1, "first"), event(3, 1, "first"), event(4, 0, "first")))
-	m.check(t, s)
+	m.add(current(archivetest.Event(1, 0, "first"), archivetest.Event(2, 1, "first"), archivetest.Event(3, 1, "first"), archivetest.Event(4, 0, "first")))
+	m.Check(t, s)
 }
 
 func TestRepair(t *testing.T) {
@@ -85,20 +86,20 @@ func TestSupersededOutlastsCommits(t *testing.T) {
 	if _, _, err := archive.NewWriter(s, options()).CommitRepair(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	mustRun(t, s, current(event(1, 0, "first"), event(5, 0, "first"), event(4, 0, "first")))
-	mustRun(t, s, current(event(6, 0, "first")))
+	mustRun(t, s, current(archivetest.Event(1, 0, "first"), archivetest.Event(5, 0, "first"), archivetest.Event(4, 0, "first")))
+	mustRun(t, s, current(archivetest.Event(6, 0, "first")))
 	w := archive.NewWriter(s, options())
 	if err := w.Open(t.Context()); err != nil || !slices.Equal(w.Document().Superseded, r.Document.Superseded) {
 		t.Errorf("superseded %v, error %v", w.Document().Superseded, err)
 	}
-	put(t, s, deletedName, string(event(7, 0, "first").Raw)+"\n") // in another state now
+	storetest.MustPut(t, s, deletedName, string(archivetest.Event(7, 0, "first").Raw)+"\n") // in another state now
 	if deleted, err := w.DeleteSuperseded(t.Context()); err != nil || !slices.Equal(deleted, []string{oldName}) {
 		t.Errorf("deleted %v, error %v", deleted, err)
 	}
 	m := newModel()
-	m.add(current(event(1, 0, "first"), event(2, 1, "first"), event(3, 1, "first"), event(4, 0, "first"),
-		event(5, 0, "first"), event(6, 0, "first"), event(7, 0, "first")))
-	m.check(t, s)
+	m.add(current(archivetest.Event(1, 0, "first"), archivetest.Event(2, 1, "first"), archivetest.Event(3, 1, "first"), archivetest.Event(4, 0, "first"),
+		archivetest.Event(5, 0, "first"), archivetest.Event(6, 0, "first"), archivetest.Event(7, 0, "first")))
+	m.Check(t, s)
 }
 
 // TestRepairFaultAtEveryCall makes each call of a repair fail in each way, and
@@ -177,7 +178,7 @@ func TestRepairUnknownOutcome(t *testing.T) {
 // lines are stored only in that document.
 func TestRepairWithNameTaken(t *testing.T) {
 	m := newModel()
-	s := nameTaken(t, m, current(series(10, 3, 2)...))
+	s := nameTaken(t, m, current(archivetest.Events(10, 3, 2)...))
 	d := document(t, s)
 	r := archive.Repair{BasedOn: etag(t, s, archive.DocumentName), Document: archive.Document{
 		SeenIDs: d.SeenIDs, CompleteAbove: d.CompleteAbove, Fingerprints: d.Fingerprints,
@@ -186,7 +187,7 @@ func TestRepairWithNameTaken(t *testing.T) {
 		t.Errorf("error %v, want the repair refused", err)
 	}
 	mustRun(t, s, archive.Batch{})
-	m.check(t, s)
+	m.Check(t, s)
 }
 
 // TestRepairConflict checks that a repair has no effect if another run has committed
@@ -194,7 +195,7 @@ func TestRepairWithNameTaken(t *testing.T) {
 func TestRepairConflict(t *testing.T) {
 	for _, when := range []string{"before", "at the commit", "after a failed request"} {
 		s, r := repairable(t)
-		other := func() { mustRun(t, s, current(event(9, 0, "first"))) }
+		other := func() { mustRun(t, s, current(archivetest.Event(9, 0, "first"))) }
 		w := archive.NewWriter(storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
 			if c.Method == storetest.Put && c.Name == archive.DocumentName && when != "before" {
 				other()
@@ -218,7 +219,7 @@ func TestRepairConflict(t *testing.T) {
 
 func TestRepairDryRunAndDamagedDocument(t *testing.T) {
 	s := memstore.New()
-	put(t, s, archive.DocumentName, "{")
+	storetest.MustPut(t, s, archive.DocumentName, "{")
 	r := archive.Repair{BasedOn: etag(t, s, archive.DocumentName), Document: archive.Document{CompleteAbove: new(int64)}}
 	o := options()
 	o.DryRun = true
@@ -250,7 +251,7 @@ func TestMayStillBeWritten(t *testing.T) {
 	for i, wait := range []time.Duration{0, time.Hour, time.Minute, time.Minute} {
 		clock = clock.Add(wait)
 		commits = append(commits, clock)
-		if _, err := archive.NewWriter(s, o).Add(t.Context(), current(event(int64(i+1), 0, "first"))); err != nil {
+		if _, err := archive.NewWriter(s, o).Add(t.Context(), current(archivetest.Event(int64(i+1), 0, "first"))); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -50,17 +50,17 @@ func calls(f *storetest.Faults) []string {
 
 func TestRequests(t *testing.T) {
 	s := memstore.New()
-	mustRun(t, s, current(event(1, 0, "first"), event(2, 1, "first")))
+	mustRun(t, s, current(archivetest.Event(1, 0, "first"), archivetest.Event(2, 1, "first")))
 	for _, test := range []struct {
 		name  string
 		batch archive.Batch
 		want  []string
 	}{
-		{"nothing new", current(event(1, 0, "first"), event(2, 1, "first")), []string{
+		{"nothing new", current(archivetest.Event(1, 0, "first"), archivetest.Event(2, 1, "first")), []string{
 			"Get metadata/last_seen.json", "Stat events/2026/01/01/events", "Stat events/2026/01/02/events",
 		}},
 		{"new, revised and rejected", func() archive.Batch {
-			b := current(event(1, 0, "second"), event(3, 0, "first"), event(4, 1, "first"))
+			b := current(archivetest.Event(1, 0, "second"), archivetest.Event(3, 0, "first"), archivetest.Event(4, 1, "first"))
 			b.Rejected = []polisen.Rejected{rejected(`[]`)}
 			return b
 		}(), []string{
@@ -86,10 +86,10 @@ func TestRequests(t *testing.T) {
 // commits.
 func TestClasses(t *testing.T) {
 	s := memstore.New()
-	mustRun(t, s, current(event(1, 0, "first"), event(2, 1, "first")))
-	batch := current(event(2, 1, "second"), event(1, 0, "first"), event(3, 0, "first"), event(3, 0, "first"), event(3, 0, "second"))
+	mustRun(t, s, current(archivetest.Event(1, 0, "first"), archivetest.Event(2, 1, "first")))
+	batch := current(archivetest.Event(2, 1, "second"), archivetest.Event(1, 0, "first"), archivetest.Event(3, 0, "first"), archivetest.Event(3, 0, "first"), archivetest.Event(3, 0, "second"))
 	want := []archive.Class{archive.Revised, archive.Seen, archive.New, archive.Repeated, archive.Revised}
-	for _, e := range series(10, 3000, 20) {
+	for _, e := range archivetest.Events(10, 3000, 20) {
 		batch.Events, want = append(batch.Events, e), append(want, archive.New)
 	}
 	o := mustRun(t, s, batch)
@@ -102,7 +102,7 @@ func TestClasses(t *testing.T) {
 // lost, even if the commit takes effect only after the run has read the document
 // again.
 func TestUnknownOutcome(t *testing.T) {
-	batch := current(event(1, 0, "first"), event(2, 1, "first"))
+	batch := current(archivetest.Event(1, 0, "first"), archivetest.Event(2, 1, "first"))
 	for name, test := range map[string]struct {
 		fault              storetest.Fault
 		unknown, conflicts int
@@ -114,7 +114,7 @@ func TestUnknownOutcome(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := memstore.New()
-			mustRun(t, s, current(event(9, 0, "first")))
+			mustRun(t, s, current(archivetest.Event(9, 0, "first")))
 			f := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
 				if c.N == 3 { // after Get and Stat: the commit
 					return test.fault
@@ -129,9 +129,9 @@ func TestUnknownOutcome(t *testing.T) {
 				t.Errorf("%d commits, want 2", d.Commit.Sequence)
 			}
 			m := newModel()
-			m.add(current(event(9, 0, "first")))
+			m.add(current(archivetest.Event(9, 0, "first")))
 			m.add(batch)
-			m.check(t, s)
+			m.Check(t, s)
 		})
 	}
 }
@@ -140,7 +140,7 @@ func TestUnknownOutcome(t *testing.T) {
 // run once, and only those, if a commit has an unknown outcome and time passes
 // between the tries.
 func TestObjectsAfterUnknownOutcome(t *testing.T) {
-	batch := current(series(1, 2100, 0)...) // takes two commits
+	batch := current(archivetest.Events(1, 2100, 0)...) // takes two commits
 	for name, fault := range map[string]storetest.Fault{
 		"no effect": storetest.FailBefore(), "reply lost": storetest.FailAfter(),
 		"effect before the next read": storetest.Late(1), "effect after the next read": storetest.Late(2),
@@ -196,7 +196,7 @@ func (r repeating) Put(ctx context.Context, name string, body []byte, cond store
 
 func TestRepeatedCommit(t *testing.T) {
 	s := memstore.New()
-	if o := mustRun(t, repeating{s}, current(event(1, 0, "first"))); o.New != 1 || o.Seen != 0 || len(o.Objects) != 1 {
+	if o := mustRun(t, repeating{s}, current(archivetest.Event(1, 0, "first"))); o.New != 1 || o.Seen != 0 || len(o.Objects) != 1 {
 		t.Errorf("outcome %+v", o)
 	}
 }
@@ -210,7 +210,7 @@ func TestStuckCommit(t *testing.T) {
 		}
 		return storetest.Fault{}
 	})
-	if o, err := run(f, current(event(1, 0, "first"))); !errors.Is(err, storetest.ErrFault) || o.New != 0 {
+	if o, err := run(f, current(archivetest.Event(1, 0, "first"))); !errors.Is(err, storetest.ErrFault) || o.New != 0 {
 		t.Errorf("outcome %+v, error %v", o, err)
 	}
 }
@@ -230,7 +230,7 @@ func TestAddAfterFailedFlush(t *testing.T) {
 			})
 			w := archive.NewWriter(f, options())
 			for id := range int64(3) {
-				b := current(event(id+1, int(id), "first"))
+				b := current(archivetest.Event(id+1, int(id), "first"))
 				if _, err := w.Add(t.Context(), b); err != nil {
 					t.Fatal(err)
 				}
@@ -241,7 +241,7 @@ func TestAddAfterFailedFlush(t *testing.T) {
 				fail = false
 			}
 			f.Release()
-			m.check(t, s)
+			m.Check(t, s)
 		})
 	}
 }
@@ -249,20 +249,19 @@ func TestAddAfterFailedFlush(t *testing.T) {
 // TestDryRun checks that a dry run has the same outcomes as a real run for several
 // batches in a row, and writes nothing.
 func TestDryRun(t *testing.T) {
-	for _, sc := range scenarios(t) {
-		t.Run(sc.name, func(t *testing.T) {
-			s, m := memstore.New(), newModel()
-			sc.setup(t, s, m)
+	for _, sc := range scenarios() {
+		t.Run(sc.Name, func(t *testing.T) {
+			s := sc.prepare(t)
 			f := storetest.NewFaults(storetest.Clone(t, s), nil)
 			o := options()
 			o.DryRun = true
 			dryRun, realRun := archive.NewWriter(f, o), archive.NewWriter(s, options())
 			batches := []archive.Batch{
 				sc.batch,
-				{Events: series(1, archive.MaxSeen+1010, 40), Rejected: []polisen.Rejected{rejected(`{"a":1}`)}, ObservedAt: start},
+				{Events: archivetest.Events(1, archive.MaxSeen+1010, 40), Rejected: []polisen.Rejected{rejected(`{"a":1}`)}, ObservedAt: start},
 				// The first ids are no longer listed, and some events have changed.
-				{Events: append(series(1, 100, 40), event(3, 40, "second"), event(1700, 40, "second")), ObservedAt: start},
-				{Events: append(sc.batch.Events, event(3, 40, "second")), Rejected: []polisen.Rejected{rejected(`{"a":1}`)}, ObservedAt: start},
+				{Events: append(archivetest.Events(1, 100, 40), archivetest.Event(3, 40, "second"), archivetest.Event(1700, 40, "second")), ObservedAt: start},
+				{Events: append(sc.batch.Events, archivetest.Event(3, 40, "second")), Rejected: []polisen.Rejected{rejected(`{"a":1}`)}, ObservedAt: start},
 			}
 			for i, b := range batches {
 				got, err := dryRun.Add(t.Context(), b)
@@ -303,11 +302,11 @@ func TestDryRun(t *testing.T) {
 // dropped.
 func TestListedIDs(t *testing.T) {
 	s := memstore.New()
-	if mustRun(t, s, current(series(1, 900, 0)...)); *document(t, s).CompleteAbove != 0 {
+	if mustRun(t, s, current(archivetest.Events(1, 900, 0)...)); *document(t, s).CompleteAbove != 0 {
 		t.Fatalf("complete_above %d, want 0, because nothing was dropped", *document(t, s).CompleteAbove)
 	}
-	low := []polisen.Event{event(1, 0, "first"), event(2, 0, "first")}
-	mustRun(t, s, current(append(series(2001, 200, 1), low...)...))
+	low := []polisen.Event{archivetest.Event(1, 0, "first"), archivetest.Event(2, 0, "first")}
+	mustRun(t, s, current(append(archivetest.Events(2001, 200, 1), low...)...))
 	d := document(t, s)
 	if len(d.SeenIDs) != archive.MaxSeen || !slices.Contains(d.SeenIDs, 1) || slices.Contains(d.SeenIDs, 3) {
 		t.Errorf("%d ids, lowest %v", len(d.SeenIDs), d.SeenIDs[len(d.SeenIDs)-3:])
@@ -316,7 +315,7 @@ func TestListedIDs(t *testing.T) {
 		t.Errorf("complete_above %d, want 102", *d.CompleteAbove)
 	}
 	// A batch of saved responses does not displace ids by lower ones.
-	mustRun(t, s, archive.Batch{Events: series(-50, 50, 2), ObservedAt: start})
+	mustRun(t, s, archive.Batch{Events: archivetest.Events(-50, 50, 2), ObservedAt: start})
 	if got := document(t, s); !slices.Equal(got.SeenIDs, d.SeenIDs) || *got.CompleteAbove != 102 {
 		t.Errorf("a batch of old ids changed the list: complete_above %d", *got.CompleteAbove)
 	}
@@ -324,25 +323,25 @@ func TestListedIDs(t *testing.T) {
 
 func TestRevisionsOff(t *testing.T) {
 	s := memstore.New()
-	mustRun(t, s, current(event(1, 0, "first")))
+	mustRun(t, s, current(archivetest.Event(1, 0, "first")))
 	o := options()
 	o.Revisions = false
 	w := archive.NewWriter(s, o)
-	got, err := w.Add(t.Context(), current(event(1, 0, "second"), event(2, 0, "first")))
+	got, err := w.Add(t.Context(), current(archivetest.Event(1, 0, "second"), archivetest.Event(2, 0, "first")))
 	if err != nil || w.Flush(t.Context()) != nil || got.Revised != 0 || got.New != 1 {
 		t.Fatalf("outcome %+v, error %v", got, err)
 	}
-	if got := mustRun(t, s, current(event(1, 0, "second"))); got.Revised != 1 {
+	if got := mustRun(t, s, current(archivetest.Event(1, 0, "second"))); got.Revised != 1 {
 		t.Errorf("with revisions on again: %+v", got)
 	}
 	// A run without revisions that looks up an id must list its stored revisions
 	// too, so that later runs do not store them again.
-	remove(t, s, archive.DocumentName)
+	storetest.MustDelete(t, s, archive.DocumentName)
 	w = archive.NewWriter(s, o)
-	if _, err := w.Add(t.Context(), current(event(1, 0, "second"), event(3, 0, "first"))); err != nil || w.Flush(t.Context()) != nil {
+	if _, err := w.Add(t.Context(), current(archivetest.Event(1, 0, "second"), archivetest.Event(3, 0, "first"))); err != nil || w.Flush(t.Context()) != nil {
 		t.Fatal(err)
 	}
-	if got := mustRun(t, s, current(event(1, 0, "second"))); got.Revised != 0 {
+	if got := mustRun(t, s, current(archivetest.Event(1, 0, "second"))); got.Revised != 0 {
 		t.Errorf("a stored revision is stored again: %+v", got)
 	}
 }
@@ -351,28 +350,28 @@ func TestRevisionsOff(t *testing.T) {
 // another program has listed.
 func TestOtherProgramsList(t *testing.T) {
 	s := memstore.New()
-	put(t, s, archive.DocumentName, `{"seen_ids": [9], "last_updated": "2026-01-01T10:00:00Z", "total_tracked": 1}`)
+	storetest.MustPut(t, s, archive.DocumentName, `{"seen_ids": [9], "last_updated": "2026-01-01T10:00:00Z", "total_tracked": 1}`)
 	o := options()
 	o.Revisions = false
 	w := archive.NewWriter(s, o)
 	for range 2 {
-		if _, err := w.Add(t.Context(), current(event(9, 0, "first"))); err != nil || w.Flush(t.Context()) != nil {
+		if _, err := w.Add(t.Context(), current(archivetest.Event(9, 0, "first"))); err != nil || w.Flush(t.Context()) != nil {
 			t.Fatal(err)
 		}
 	}
 	m := newModel()
-	m.add(current(event(9, 0, "first")))
-	m.check(t, s)
+	m.add(current(archivetest.Event(9, 0, "first")))
+	m.Check(t, s)
 }
 
 // TestInvalidNames checks that a lookup skips objects with invalid names and warns
 // of them.
 func TestInvalidNames(t *testing.T) {
 	s := memstore.New()
-	b := current(event(1, 0, "first"), event(2, 1, "first"))
+	b := current(archivetest.Event(1, 0, "first"), archivetest.Event(2, 1, "first"))
 	b.Rejected = []polisen.Rejected{rejected(`{"id":null}`)}
 	mustRun(t, s, b)
-	remove(t, s, archive.DocumentName) // so that every item needs a lookup
+	storetest.MustDelete(t, s, archive.DocumentName) // so that every item needs a lookup
 	b.Rejected = append(b.Rejected, rejected(`[]`))
 	o, err := run(withInvalidNames{s}, b)
 	if err != nil || o.New != 0 || o.Rejected != 1 {
@@ -422,7 +421,7 @@ func TestRejectedOnce(t *testing.T) {
 	}
 	m := newModel()
 	m.add(archive.Batch{Rejected: all})
-	m.check(t, s)
+	m.Check(t, s)
 	r := document(t, s).Rejected
 	if r.Complete || len(r.Hashes) != 1000 {
 		t.Errorf("complete %v, %d hashes", r.Complete, len(r.Hashes))
@@ -440,8 +439,8 @@ func TestRejectedOnce(t *testing.T) {
 func TestNewerFormat(t *testing.T) {
 	s := memstore.New()
 	const body = `{"seen_ids":[1],"last_updated":"2026-01-01T00:00:00Z","total_tracked":1,"version":2}`
-	put(t, s, archive.DocumentName, body)
-	if _, err := run(s, current(event(1, 0, "first"))); !errors.Is(err, archive.ErrNewerFormat) {
+	storetest.MustPut(t, s, archive.DocumentName, body)
+	if _, err := run(s, current(archivetest.Event(1, 0, "first"))); !errors.Is(err, archive.ErrNewerFormat) {
 		t.Errorf("error %v", err)
 	}
 	if object, _ := s.Get(t.Context(), archive.DocumentName); string(object.Body) != body {
@@ -453,9 +452,9 @@ func TestDamagedDocumentIsKept(t *testing.T) {
 	for _, damage := range []string{"", "{}", "null", "[1]", `{"seen_ids":["x"]}`, `{"seen_ids":[1],"pending":[{"name":"../x","content":""}]}`,
 		`{"seen_ids":[1],"superseded":[{"name":"metadata/last_run.json","etag":"x"}]}`} {
 		s := memstore.New()
-		put(t, s, archive.DocumentName, damage)
-		put(t, s, fmt.Sprintf("metadata/last_seen.corrupt-%d.json", start.Unix()), "an older copy")
-		o := mustRun(t, s, current(event(1, 0, "first")))
+		storetest.MustPut(t, s, archive.DocumentName, damage)
+		storetest.MustPut(t, s, fmt.Sprintf("metadata/last_seen.corrupt-%d.json", start.Unix()), "an older copy")
+		o := mustRun(t, s, current(archivetest.Event(1, 0, "first")))
 		object, err := s.Get(t.Context(), o.DamagedCopy)
 		if err != nil || string(object.Body) != damage || !o.Rebuilt {
 			t.Errorf("%q: copied to %q: %q, %v, rebuilt %v", damage, o.DamagedCopy, object.Body, err, o.Rebuilt)
@@ -467,9 +466,9 @@ func TestDamagedDocumentIsKept(t *testing.T) {
 // line is larger.
 func TestCommitsAreSmall(t *testing.T) {
 	s := memstore.New()
-	b := current(event(50, 0, strings.Repeat("x", 2<<20)))
+	b := current(archivetest.Event(50, 0, strings.Repeat("x", 2<<20)))
 	for id := range int64(30) {
-		b.Events = append(b.Events, event(id+1, 0, strings.Repeat("x", 100<<10)))
+		b.Events = append(b.Events, archivetest.Event(id+1, 0, strings.Repeat("x", 100<<10)))
 	}
 	mustRun(t, s, b)
 	if n := document(t, s).Commit.Sequence; n != 4 {
@@ -484,29 +483,30 @@ func TestCommitsAreSmall(t *testing.T) {
 
 // nameTaken returns an archive whose last commit stored this batch. Its objects are
 // missing, and another program's object has the name of one of them.
-func nameTaken(t *testing.T, m *model, b archive.Batch) store.Store {
+func nameTaken(t *testing.T, m model, b archive.Batch) store.Store {
 	t.Helper()
 	s := memstore.New()
-	storeBatch(t, s, m, current(series(1, 5, 0)...))
-	crashAfterCommit(t, s, m, b)
-	put(t, s, document(t, s).Pending[0].Name, string(event(9999, 2, "another program's").Raw)+"\n")
-	m.add(current(event(9999, 2, "another program's")))
+	storeBatch(t, s, m, current(archivetest.Events(1, 5, 0)...))
+	m.add(b)
+	crashAfterCommit(t, s, b)
+	storetest.MustPut(t, s, document(t, s).Pending[0].Name, string(archivetest.Event(9999, 2, "another program's").Raw)+"\n")
+	m.add(current(archivetest.Event(9999, 2, "another program's")))
 	return s
 }
 
 // TestNameTakenByOtherProgram checks that lines which only the document contains
 // count as stored, even if it does not list their ids.
 func TestNameTakenByOtherProgram(t *testing.T) {
-	b, m := current(series(10, 1500, 2)...), newModel()
+	b, m := current(archivetest.Events(10, 1500, 2)...), newModel()
 	s := nameTaken(t, m, b)
 	mustRun(t, s, b)
-	m.check(t, s)
+	m.Check(t, s)
 }
 
 // TestPublishedFields checks the fields that readers of the published format need.
 func TestPublishedFields(t *testing.T) {
 	s := memstore.New()
-	mustRun(t, s, current(series(1, 3, 0)...))
+	mustRun(t, s, current(archivetest.Events(1, 3, 0)...))
 	object, err := s.Get(t.Context(), archive.DocumentName)
 	if err != nil {
 		t.Fatal(err)
@@ -526,16 +526,16 @@ func TestPublishedFields(t *testing.T) {
 // TestEightRuns checks that concurrent runs store each event once.
 func TestEightRuns(t *testing.T) {
 	s, m := memstore.New(), newModel()
-	fillList(t, s, m)
+	storeBatch(t, s, m, current(archivetest.Parse(archivetest.LongList()...)...))
 	var wg sync.WaitGroup
 	for i := range int64(8) {
-		events := append(series(1190+i, 20, 1), event(1, 0, "first"), event(-1-i/2, 2, "first"), event(5, 1, "second"))
+		events := append(archivetest.Events(1190+i, 20, 1), archivetest.Event(1, 0, "first"), archivetest.Event(-1-i/2, 2, "first"), archivetest.Event(5, 1, "second"))
 		for j := range events {
 			if events[j].ID <= 1200 && events[j].ID > 150 {
-				events[j] = event(events[j].ID, 0, "first")
+				events[j] = archivetest.Event(events[j].ID, 0, "first")
 			}
 		}
-		events[len(events)-1] = event(5, 4%3, "second") // the date of event 5 in fillList
+		events[len(events)-1] = archivetest.Event(5, 4%3, "second") // the date of event 5 in LongList
 		b := archive.Batch{Events: events, ObservedAt: start, Current: i%2 == 0}
 		m.add(b)
 		wg.Go(func() {
@@ -548,14 +548,14 @@ func TestEightRuns(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	m.check(t, s)
+	m.Check(t, s)
 }
 
 // TestVerbatim checks that the archive holds an event exactly as the API sent it.
 func TestVerbatim(t *testing.T) {
 	s := memstore.New()
 	raw := `{"z":1.50,"id":1,"a":"\u00e5 \/ <&>  ","datetime":"2026-01-01 9:08:07 +01:00","e":1E3,"z":2}`
-	mustRun(t, s, current(parse(t, strings.ReplaceAll(raw, `,`, " ,\n "))))
+	mustRun(t, s, current(archivetest.Parse([]byte(strings.ReplaceAll(raw, `,`, " ,\n ")))...))
 	if lines := archivetest.Read(t, s).Events[1]; len(lines) != 1 || lines[0] != raw {
 		t.Errorf("stored %q\nwant   %q", lines, raw)
 	}
@@ -579,7 +579,7 @@ func TestParseName(t *testing.T) {
 
 func TestDocumentRoundTrip(t *testing.T) {
 	s := memstore.New()
-	b := current(event(1, 0, "first"), event(1, 0, "second"))
+	b := current(archivetest.Event(1, 0, "first"), archivetest.Event(1, 0, "second"))
 	b.Rejected = []polisen.Rejected{rejected(`"<\u00e5>"`)}
 	mustRun(t, s, b)
 	d := document(t, s)

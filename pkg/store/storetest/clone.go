@@ -8,21 +8,50 @@ import (
 	"polisen-events-collector/pkg/store/memstore"
 )
 
-// Clone returns a memstore with the names and contents of from. ETags differ.
-func Clone(t testing.TB, from store.Reader) store.Store {
+// Objects returns the content of all objects by name.
+func Objects(t testing.TB, from store.Reader) map[string][]byte {
 	t.Helper()
-	to := memstore.New()
+	all := make(map[string][]byte)
 	for attrs, err := range from.List(context.Background(), "") {
 		if err != nil {
 			t.Fatal(err)
 		}
 		object, err := from.Get(context.Background(), attrs.Name)
-		if err == nil {
-			_, err = to.Put(context.Background(), attrs.Name, object.Body, store.Always())
-		}
 		if err != nil {
 			t.Fatal(err)
 		}
+		all[attrs.Name] = object.Body
+	}
+	return all
+}
+
+// Clone returns a store in memory with the same objects as from. Their ETags
+// differ.
+func Clone(t testing.TB, from store.Reader) store.Store {
+	t.Helper()
+	to := memstore.New()
+	for name, body := range Objects(t, from) {
+		MustPut(t, to, name, string(body))
 	}
 	return to
+}
+
+// MustPut writes an object, whether or not it exists, as another program would.
+func MustPut(t testing.TB, s store.Store, name, body string) {
+	t.Helper()
+	if _, err := s.Put(context.Background(), name, []byte(body), store.Always()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// MustDelete deletes an object, which must exist, as another program would.
+func MustDelete(t testing.TB, s store.Store, name string) {
+	t.Helper()
+	attrs, err := s.Stat(context.Background(), name)
+	if err == nil {
+		err = s.Delete(context.Background(), name, attrs.ETag)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
