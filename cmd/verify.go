@@ -62,18 +62,16 @@ func newVerifyCmd(p Process) *cobra.Command {
 		Use:   "verify",
 		Short: "Check that the archive holds each event once, and repair it",
 		Long: `Reads every object of the archive and checks names, lines, dates, duplicates and the
-metadata document. It prints one line per finding: the object, what was expected,
-what was found, and the command that fixes it. It writes nothing.
+metadata document. It prints one line per finding: what was expected, what was found,
+and the command that fixes it. It writes nothing.
 
---repair fixes what it can without losing data: it stores missing objects of the last
-commit, removes listed ids that are not in the archive so that the next run stores
-them, and rebuilds a lost or damaged document. --repair=duplicates also removes
-duplicates and moves later versions to revisions/: it rewrites their objects under new
-names and then deletes the old ones. A repair may be killed at any time and run again.
+--repair stores missing objects of the last commit, removes listed ids that are not in
+the archive (the next run stores them), and rebuilds a lost or damaged document.
+--repair=duplicates also rewrites objects without their duplicates, and moves later
+versions to revisions/. A repair loses no data; it may be killed and run again.
 
 --quick reads no events. It checks that the last run succeeded recently, that its
-objects are stored and that the next run will miss no events, and prints one line for
-monitoring plugins.`,
+objects are stored, and that the next run will miss no events.`,
 		Example: `  # audit an archive
   ` + program + ` verify --store ./archive
   # audit one month, for a program
@@ -103,9 +101,9 @@ monitoring plugins.`,
 	flags.StringVar(&opts.from, "from", "", "first `DATE` to read, as 2026-01-31")
 	flags.StringVar(&opts.to, "to", "", "last `DATE` to read")
 	flags.IntVar(&opts.concurrency, "concurrency", 32, "maximum number of concurrent store `CALLS`")
-	flags.BoolVar(&opts.quick, "quick", false, "check the health without reading events; one line for monitoring")
-	flags.DurationVar(&opts.maxAge, "max-age", 45*time.Minute, "with --quick, the maximum `AGE` of the last run")
-	flags.Var(&opts.repair, "repair", "fix what can be fixed without losing data; =duplicates also removes duplicates")
+	flags.BoolVar(&opts.quick, "quick", false, "check the health without reading events; prints one line")
+	flags.DurationVar(&opts.maxAge, "max-age", 45*time.Minute, "with --quick, maximum `AGE` of the last run")
+	flags.Var(&opts.repair, "repair", "fix what it can without losing data; =duplicates: duplicates too")
 	flags.Lookup("repair").NoOptDefVal = string(repairDocument)
 	flags.BoolVar(&opts.dryRun, "dry-run", false, "with --repair, show the actions and write nothing")
 	config.Bind(flags, config.ArchiveGroup)
