@@ -62,7 +62,7 @@ func completeValues(root *cobra.Command) {
 	for _, cmd := range append(root.Commands(), root) {
 		register := func(f *pflag.Flag) {
 			if v, ok := f.Value.(interface{ Choices() []string }); ok && v.Choices() != nil {
-				// The only possible error is a second registration, which a test would show.
+				// Cannot fail: the flag exists and has no completions yet.
 				_ = cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(v.Choices(), cobra.ShellCompDirectiveNoFileComp))
 			}
 		}
@@ -74,9 +74,9 @@ func completeValues(root *cobra.Command) {
 	}
 }
 
-// suggestion returns "; did you mean X?" with the names that are similar to
-// what the user typed, or nothing if there are none. It uses cobra's rule for
-// commands: two edits away, or the beginning of the name.
+// suggestion returns "; did you mean X?" with the names that are similar to the
+// typed one, or nothing if there are none. As in cobra, a name is similar if it is
+// at most two edits away or starts with the typed one.
 func suggestion(typed string, names []string) string {
 	candidates := &cobra.Command{SuggestionsMinimumDistance: 2}
 	for _, name := range names {

@@ -115,7 +115,7 @@ func (e *unfinishedError) Unwrap() error { return e.err }
 const exitCodesKey = "exit-codes"
 
 // endsWith returns the annotation of a command that can end with these exit
-// codes. The codes that every command can end with need not be given.
+// codes. It adds the codes that every command can end with.
 func endsWith(codes ...code) map[string]string {
 	codes = append(codes, exitOK, exitFailure, exitUsage, exitSIGINT, exitSIGTERM)
 	slices.Sort(codes)

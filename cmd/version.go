@@ -14,8 +14,8 @@ import (
 	"polisen-events-collector/pkg/config"
 )
 
-// build describes the source and the platform that this program was built from
-// and for.
+// build describes the source of this program, and the Go release and the platform
+// of its build.
 type build struct {
 	Version  string      `json:"version"` // module version, "(devel)" if unknown
 	Source   buildSource `json:"source"`
@@ -35,7 +35,7 @@ const (
 	sourceUnversioned buildSource = "unversioned" // no information from version control, as in a tarball
 )
 
-// unknownVersion is what the go command calls a module without a version.
+// unknownVersion is the version that the go command records if it knows none.
 const unknownVersion = "(devel)"
 
 // untagged matches versions of commits that have no tag (pseudo-versions,
@@ -53,8 +53,7 @@ func readBuild() build {
 	return b
 }
 
-// buildOf returns what the go command recorded about a program, all but the
-// platform.
+// buildOf returns the build that info describes, without the platform.
 func buildOf(info *debug.BuildInfo) build {
 	b := build{Version: info.Main.Version, Go: info.GoVersion}
 	if b.Version == "" {
