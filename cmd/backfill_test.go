@@ -42,14 +42,7 @@ func TestBackfillDays(t *testing.T) {
 		return polisentest.OK(polisentest.Notice(noon.Unix(), noon), polisentest.Notice(noon.Unix()+1, noon))
 	}
 	run := func(args ...string) (exit int, stdout, stderr string) {
-		var out, diagnostics bytes.Buffer
-		settings := cloud.Settings()
-		exit = Main(Process{
-			Args:   append([]string{"backfill", "--from", day(0), "--to", day(3)}, args...),
-			Env:    func(name string) (string, bool) { value, ok := settings[name]; return value, ok },
-			Stdout: &out, Stderr: &diagnostics,
-		})
-		return exit, out.String(), diagnostics.String()
+		return runWith(append([]string{"backfill", "--from", day(0), "--to", day(3)}, args...), cloud.Settings(), nil)
 	}
 
 	exit, stdout, stderr := run("--log-level", "info")
@@ -108,17 +101,13 @@ func TestBackfillInputStopped(t *testing.T) {
 	dir := t.TempDir()
 	var items [][]byte
 	for i := range 2500 {
-		items = append(items, notice(int64(1000+i), i%3, "first"))
+		items = append(items, archivetest.Item(int64(1000+i), i%3, "first"))
 	}
 	body := polisentest.Response(items...)
 	run := func(stdin io.Reader) (int, string) {
-		var diagnostics bytes.Buffer
-		exit := Main(Process{
-			Args:  []string{"backfill", "--store", dir + "/archive", "--state-dir", dir, "--input", "-"},
-			Env:   func(string) (string, bool) { return "", false },
-			Stdin: stdin, Stdout: io.Discard, Stderr: &diagnostics,
-		})
-		return exit, diagnostics.String()
+		args := []string{"backfill", "--store", dir + "/archive", "--state-dir", dir, "--input", "-"}
+		exit, _, stderr := runWith(args, nil, stdin)
+		return exit, stderr
 	}
 	stored := func() int {
 		s, err := dirstore.Open(dir + "/archive")

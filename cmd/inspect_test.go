@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"bytes"
 	"net/http"
 	"strings"
 	"testing"
@@ -18,19 +17,13 @@ func TestInspectWithoutPermissionToWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer cloud.Close()
-	settings := cloud.Settings()
 	run := func(want int, args ...string) (stdout string) {
 		t.Helper()
-		var out, diagnostics bytes.Buffer
-		exit := Main(Process{
-			Args:   args,
-			Env:    func(name string) (string, bool) { value, ok := settings[name]; return value, ok },
-			Stdout: &out, Stderr: &diagnostics,
-		})
+		exit, stdout, stderr := runWith(args, cloud.Settings(), nil)
 		if exit != want {
-			t.Errorf("%v: exit %d, want %d: %s", args, exit, want, &diagnostics)
+			t.Errorf("%v: exit %d, want %d: %s", args, exit, want, stderr)
 		}
-		return out.String()
+		return stdout
 	}
 	const first, next = polisentest.FirstID + 1, polisentest.FirstID + 2
 	item := func(id int64, fields ...polisentest.Field) []byte {

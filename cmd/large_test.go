@@ -29,7 +29,7 @@ func TestLargestItem(t *testing.T) {
 	}{
 		{largest, exitPartial},
 		{largest, exitOK},
-		{[]byte("[" + string(notice(1, 0, "first")) + "]"), exitOK},
+		{[]byte("[" + string(archivetest.Item(1, 0, "first")) + "]"), exitOK},
 	} {
 		p := w.process("--api-url", writeResponse(t, test.body))
 		_ = p.Run()

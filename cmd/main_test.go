@@ -56,19 +56,24 @@ func newProbe() *cobra.Command {
 	}
 }
 
-// run runs the program in this process, with a new home folder and with variables
-// given as pairs of name and value.
+// run runs the program in this process with a home folder of its own, and
+// variables given as pairs of name and value.
 func run(t *testing.T, args []string, env ...string) (exit int, stdout, stderr string) {
 	t.Helper()
 	vars := map[string]string{"HOME": t.TempDir()}
 	for i := 0; i < len(env); i += 2 {
 		vars[env[i]] = env[i+1]
 	}
+	return runWith(args, vars, strings.NewReader(""))
+}
+
+// runWith runs the program in this process with exactly these variables.
+func runWith(args []string, vars map[string]string, stdin io.Reader) (exit int, stdout, stderr string) {
 	var out, errs strings.Builder
 	exit = Main(Process{
 		Args:   args,
 		Env:    func(name string) (string, bool) { v, ok := vars[name]; return v, ok },
-		Stdin:  strings.NewReader(""),
+		Stdin:  stdin,
 		Stdout: &out,
 		Stderr: &errs,
 	})

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"polisen-events-collector/pkg/archive/archivetest"
 	"polisen-events-collector/pkg/polisen/polisentest"
 	"polisen-events-collector/pkg/report"
 )
@@ -19,14 +20,14 @@ func TestOverlap(t *testing.T) {
 	t.Parallel()
 	program := buildProgram(t)
 	const runs = 8
-	rounds := [3][runs][]byte{}
+	rounds := [3][runs][][]byte{}
 	for round := range rounds {
 		for i := range runs {
-			items := series(int64(1000+100*round+15*i), 40, i%4)
+			items := archivetest.Items(int64(1000+100*round+15*i), 40, i%4)
 			for shared := range int64(3) {
-				items = append(items, notice(shared, 0, fmt.Sprintf("version %d of round %d", (i+int(shared))%runs, round)))
+				items = append(items, archivetest.Item(shared, 0, fmt.Sprintf("version %d of round %d", (i+int(shared))%runs, round)))
 			}
-			rounds[round][i] = polisentest.Response(items...)
+			rounds[round][i] = items
 		}
 	}
 	for name, open := range map[string]func(*testing.T, string) *world{
@@ -35,14 +36,14 @@ func TestOverlap(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := open(t, program)
-			var shown [][]byte
+			model := archivetest.NewModel()
 			for _, responses := range rounds {
 				var wg sync.WaitGroup
 				var mu sync.Mutex
 				conflicts := 0
-				for _, body := range responses {
-					shown = append(shown, body)
-					file := writeResponse(t, body)
+				for _, items := range responses {
+					model.Add(items...)
+					file := writeResponse(t, polisentest.Response(items...))
 					wg.Go(func() {
 						r, err := overlapping(w, file)
 						if err != nil {
@@ -54,7 +55,7 @@ func TestOverlap(t *testing.T) {
 					})
 				}
 				wg.Wait()
-				newTruth(t, shown...).checkAnyOrder(t, w.contents())
+				model.CheckAnyOrder(t, w.contents())
 				t.Logf("%d runs, %d commit conflicts", runs, conflicts)
 			}
 		})

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,6 +15,7 @@ import (
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/dirstore"
 	"polisen-events-collector/pkg/store/memstore"
+	"polisen-events-collector/pkg/store/storetest"
 )
 
 // programFolder holds the program once a test has called buildProgram. TestMain
@@ -100,6 +100,14 @@ func (w *world) collect(t *testing.T, args ...string) {
 	}
 }
 
+// fill copies all objects of another archive.
+func (w *world) fill(t *testing.T, from store.Reader) {
+	t.Helper()
+	for name, body := range storetest.Objects(t, from) {
+		w.put(name, body)
+	}
+}
+
 // newFolder returns an empty archive in a folder.
 func newFolder(t *testing.T, program string) *world {
 	t.Helper()
@@ -111,7 +119,7 @@ func newFolder(t *testing.T, program string) *world {
 	return &world{
 		program:  program,
 		settings: map[string]string{"POLISEN_STORE": s.String(), "POLISEN_STATE_DIR": dir},
-		put:      func(name string, body []byte) { put(t, s, name, body) },
+		put:      func(name string, body []byte) { storetest.MustPut(t, s, name, string(body)) },
 		contents: func() store.Reader { return s },
 	}
 }
@@ -132,17 +140,19 @@ func newBucket(t *testing.T, program string) (*world, *cloudtest.Cloud) {
 		contents: func() store.Reader {
 			s := memstore.New()
 			for name, body := range cloud.Objects.Objects(cloudtest.Bucket) {
-				put(t, s, name, body)
+				storetest.MustPut(t, s, name, string(body))
 			}
 			return s
 		},
 	}, cloud
 }
 
-// put writes an object as another program would.
-func put(t *testing.T, s store.Store, name string, body []byte) {
+// writeResponse writes a response to a file and returns its path.
+func writeResponse(t *testing.T, body []byte) string {
 	t.Helper()
-	if _, err := s.Put(context.Background(), name, body, store.Always()); err != nil {
+	file := filepath.Join(t.TempDir(), "response.json")
+	if err := os.WriteFile(file, body, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return file
 }

@@ -38,19 +38,9 @@ func TestVerifyBucket(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	run := func(args ...string) (exit int, stdout, stderr string) {
-		var out, diagnostics bytes.Buffer
-		settings := cloud.Settings()
-		exit = Main(Process{
-			Args:   append([]string{"verify", "--retry-base", "1ms"}, args...),
-			Env:    func(name string) (string, bool) { value, ok := settings[name]; return value, ok },
-			Stdout: &out, Stderr: &diagnostics,
-		})
-		return exit, out.String(), diagnostics.String()
-	}
 	want := func(code int, text string, args ...string) {
 		t.Helper()
-		if exit, stdout, stderr := run(args...); exit != code || !strings.Contains(stdout+stderr, text) {
+		if exit, stdout, stderr := runWith(append([]string{"verify", "--retry-base", "1ms"}, args...), cloud.Settings(), nil); exit != code || !strings.Contains(stdout+stderr, text) {
 			t.Errorf("%v: exit %d, stdout %q, stderr %q; want %d and %q", args, exit, stdout, stderr, code, text)
 		}
 	}
