@@ -15,9 +15,8 @@ import (
 	"polisen-events-collector/pkg/verify"
 )
 
-// large fills s with an archive of 3000 objects: 85,000 events of 1180 days
-// and 2000 revisions. The objects are put as they stand, which is quicker than
-// to collect them.
+// large fills s with an archive of 3000 objects: 85,000 events of 1180 days and
+// 2000 revisions. It writes the objects itself, which is faster than a Writer.
 func large(b *testing.B, s store.Store) {
 	b.Helper()
 	const events, revisions, perDay = 85_000, 2000, 72
@@ -80,7 +79,7 @@ func BenchmarkAudit(b *testing.B) {
 	}
 }
 
-// slow answers each call after 50 ms, as a store far away does.
+// slow is a store whose reads take 50 ms.
 type slow struct{ *memstore.Store }
 
 func (s slow) Get(ctx context.Context, name string) (store.Object, error) {
@@ -88,8 +87,8 @@ func (s slow) Get(ctx context.Context, name string) (store.Object, error) {
 	return s.Store.Get(ctx, name)
 }
 
-// BenchmarkAuditSlowStore audits the same archive on a store that takes 50 ms a
-// call: the time should be that of the calls over the concurrency.
+// BenchmarkAuditSlowStore audits the same archive on a slow store. Ideally the
+// time is that of all calls divided by the concurrency.
 func BenchmarkAuditSlowStore(b *testing.B) {
 	s := memstore.New()
 	large(b, s)
@@ -105,12 +104,8 @@ func BenchmarkAuditSlowStore(b *testing.B) {
 				}
 				objects = r.Checked.Objects
 			}
-			calls := float64(objects + 2) // and the document twice
+			calls := float64(objects + 2) // two for the document
 			b.ReportMetric(b.Elapsed().Seconds()/float64(b.N)/(calls*0.05/float64(concurrency)), "of-ideal")
 		})
 	}
-}
-
-func writerOptions() archive.Options {
-	return archive.Options{RunID: runID(), Now: func() time.Time { return now }, Revisions: true}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/store"
@@ -15,22 +17,17 @@ import (
 	"polisen-events-collector/pkg/verify"
 )
 
-// TestManyDoubles: more objects with doubles than one commit takes on. First
-// versions stay first whichever commit their objects are rewritten by, and the
-// document stays small.
-func TestManyDoubles(t *testing.T) {
+// TestManyDuplicates repairs more objects with duplicates than one commit rewrites.
+// The first version of each event stays in events/, and the document stays small.
+func TestManyDuplicates(t *testing.T) {
 	const runs = 700
 	s := memstore.New()
 	for run := range runs {
 		var body strings.Builder
-		for _, e := range [][]byte{
-			event(int64(1000+run), 1, "first").Raw,
-			event(1, 1, "first").Raw,
-			event(int64(2000+run/2), 1, fmt.Sprint("version ", run%2)).Raw, // a later version in the next run
-		} {
-			body.Write(append(e, '\n'))
-		}
-		put(t, s, fmt.Sprintf("events/2026/01/01/events-%d.jsonl", 1767301200+run), body.String())
+		body.WriteString(line(int64(1000+run), 1, "first"))
+		body.WriteString(line(1, 1, "first"))
+		body.WriteString(line(int64(2000+run/2), 1, fmt.Sprint("version ", run%2))) // the next run stores a later version
+		storetest.MustPut(t, s, fmt.Sprintf("events/2026/01/01/events-%d.jsonl", 1767301200+run), body.String())
 	}
 	before := lines(t, s)
 	f := storetest.NewFaults(s, nil)
@@ -38,14 +35,14 @@ func TestManyDoubles(t *testing.T) {
 	if len(r.Findings) > 0 || r.Checked.Events != runs+1+runs/2 || r.Checked.Revisions != runs/2 {
 		t.Fatalf("%s", r.Summary())
 	}
-	truth(before).check(t, s, false)
+	before.check(t, s)
 	for a, err := range s.List(t.Context(), "revisions/") {
 		if err != nil {
 			t.Fatal(err)
 		}
 		o, err := s.Get(t.Context(), a.Name)
 		if err != nil || strings.Contains(string(o.Body), "version 0") || strings.Contains(string(o.Body), "first") {
-			t.Fatalf("%v: a first version among the revisions: %s", err, o.Body)
+			t.Fatalf("%v: a first version in revisions/: %s", err, o.Body)
 		}
 	}
 	commits := 0
@@ -59,67 +56,67 @@ func TestManyDoubles(t *testing.T) {
 	}
 }
 
-// TestNotUTF8IsLeft: an object with a line that no commit can hold as it is
-// stays, with the doubles in it, and nothing of it is changed or doubled.
-func TestNotUTF8IsLeft(t *testing.T) {
+// TestNotUTF8IsKept: a repair does not rewrite an object with a line that is not
+// UTF-8, although it has duplicates, and stores none of its lines again.
+func TestNotUTF8IsKept(t *testing.T) {
 	s := memstore.New()
 	const first, second = "events/2026/01/01/events-1767301200.jsonl", "events/2026/01/01/events-1767301300.jsonl"
-	bad := strings.Replace(string(event(9, 1, "first").Raw), "first", "R\xe5n", 1)
-	body := string(event(1, 1, "first").Raw) + "\n" + string(event(2, 1, "first").Raw) + "\n" + bad + "\n" + string(event(2, 1, "first").Raw) + "\n"
-	put(t, s, first, string(event(1, 1, "first").Raw)+"\n")
-	put(t, s, second, body)
+	notUTF8 := strings.Replace(line(9, 1, "first"), "first", "R\xe5n", 1)
+	body := line(1, 1, "first") + line(2, 1, "first") + notUTF8 + line(2, 1, "first")
+	storetest.MustPut(t, s, first, line(1, 1, "first"))
+	storetest.MustPut(t, s, second, body)
 	r := mustRepair(t, s, true)
-	acts := fmt.Sprint(r.Actions)
-	if !strings.Contains(acts, "skip "+second) || !strings.Contains(acts, "not UTF-8") {
-		t.Errorf("acts %s", acts)
+	actions := fmt.Sprint(r.Actions)
+	if !strings.Contains(actions, "skip "+second) || !strings.Contains(actions, "not UTF-8") {
+		t.Errorf("actions %s", actions)
 	}
 	if o, err := s.Get(t.Context(), second); err != nil || string(o.Body) != body {
 		t.Errorf("the object is now %q, %v", o.Body, err)
 	}
-	// The double of 1 goes from the other object.
+	// Of the duplicates of event 1 the repair removes the one in the other object.
 	if _, err := s.Get(t.Context(), first); !errors.Is(err, store.ErrNotExist) {
-		t.Errorf("%s: %v, want it gone", first, err)
+		t.Errorf("%s: %v, want it deleted", first, err)
 	}
 	if checks := checksOf(r); !slices.Equal(checks, []string{"duplicate-event", "not-utf8"}) {
-		t.Errorf("left are %q", checks)
+		t.Errorf("findings after the repair: %q", checks)
 	}
 }
 
-// TestTooLargeIsLeft: an object that no document could hold, escapes and all,
-// stays as it is.
-func TestTooLargeIsLeft(t *testing.T) {
+// TestTooLargeIsKept: a repair does not rewrite an object that is too large for a
+// document, where escapes make it larger still.
+func TestTooLargeIsKept(t *testing.T) {
 	s := memstore.New()
 	const name = "events/2026/01/01/events-1767301200.jsonl"
-	one := string(event(1, 1, "first").Raw) + "\n"
-	body := one + one + string(event(2, 1, strings.Repeat("x", 16<<20)).Raw) + "\n"
-	put(t, s, name, body)
+	body := line(1, 1, "first") + line(1, 1, "first") + line(2, 1, strings.Repeat("x", 16<<20))
+	storetest.MustPut(t, s, name, body)
 	r := mustRepair(t, s, true)
-	if acts := fmt.Sprint(r.Actions); !strings.Contains(acts, "skip "+name) || !strings.Contains(acts, "too large") {
-		t.Errorf("acts %s", acts)
+	if actions := fmt.Sprint(r.Actions); !strings.Contains(actions, "skip "+name) || !strings.Contains(actions, "too large") {
+		t.Errorf("actions %s", actions)
 	}
 	if o, err := s.Get(t.Context(), name); err != nil || string(o.Body) != body {
-		t.Errorf("the object is another, %v", err)
+		t.Errorf("the object has changed: %v", err)
 	}
 }
 
-// TestDryRunOfWhatCannotBe: a dry run ends as the repair would.
-func TestDryRunOfWhatCannotBe(t *testing.T) {
+// TestRepairOfUnreadableObject: a dry run fails with the same error as the repair.
+func TestRepairOfUnreadableObject(t *testing.T) {
 	s := memstore.New()
 	const name = "events/2026/01/01/events-1767301200.jsonl"
-	put(t, s, name, string(event(1, 1, "first").Raw)+"\n"+string(event(1, 1, "first").Raw)+"\n")
+	storetest.MustPut(t, s, name, line(1, 1, "first")+line(1, 1, "first"))
 	for _, dryRun := range []bool{true, false} {
 		o := writerOptions()
 		o.DryRun = dryRun
-		_, err := verify.Repair(t.Context(), rotten{s, name}, options(), verify.RepairOptions{Duplicates: true, Writer: o})
+		_, err := verify.Repair(t.Context(), unreadable{s, name}, options(), verify.RepairOptions{Duplicates: true, Writer: o})
 		if !errors.Is(err, store.ErrDamaged) {
 			t.Errorf("dry run %v: %v", dryRun, err)
 		}
 	}
 }
 
-// TestPartsOfAnArchive: a version whose day another one does not share is no
-// problem of either day, nor of the rest while one object cannot be read.
-func TestPartsOfAnArchive(t *testing.T) {
+// TestVersionsOfDifferentDays: two versions of an event may belong to different
+// days. An audit of only one of the days finds no problem, and neither does an
+// audit while one of the objects cannot be read.
+func TestVersionsOfDifferentDays(t *testing.T) {
 	s := memstore.New()
 	moved := func(at, text string) polisen.Event {
 		e, rejected := polisen.ParseItem(fmt.Appendf(nil, `{"id":1,"datetime":"%s +01:00","summary":%q}`, at, text))
@@ -153,15 +150,15 @@ func TestPartsOfAnArchive(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := verify.Audit(t.Context(), rotten{s, a.Name}, options())
+		r, err := verify.Audit(t.Context(), unreadable{s, a.Name}, options())
 		if err != nil || !slices.Equal(checksOf(r), []string{"content-damaged"}) {
-			t.Errorf("%v, %v; want the damaged object alone", r.Findings, err)
+			t.Errorf("%v, %v; want only the damaged object", r.Findings, err)
 		}
 	}
 }
 
-// TestForgottenIsStoredAgain: an event whose object somebody has deleted is
-// listed, so that runs pass over it, until a repair has forgotten it.
+// TestForgottenIsStoredAgain: the event of a deleted object is still listed, so runs
+// do not store it again until a repair has forgotten its id.
 func TestForgottenIsStoredAgain(t *testing.T) {
 	s := memstore.New()
 	batch := func(id int64) archive.Batch {
@@ -177,25 +174,19 @@ func TestForgottenIsStoredAgain(t *testing.T) {
 	}
 	name := run(1).Objects[0].Name
 	run(2)
-	a, err := s.Stat(t.Context(), name)
-	if err == nil {
-		err = s.Delete(t.Context(), name, a.ETag)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	storetest.MustDelete(t, s, name)
 	if o := run(1); o.New != 0 {
-		t.Fatalf("the event is no longer listed: %+v", o)
+		t.Fatalf("a run has stored the event again: %+v", o)
 	}
 	mustRepair(t, s, false)
 	if first, second := run(1), run(1); first.New != 1 || second.New != 0 {
-		t.Errorf("after the repair runs store %d and %d", first.New, second.New)
+		t.Errorf("after the repair two runs stored %d and %d new events, want 1 and 0", first.New, second.New)
 	}
-	newTruth(t, s, "").with(batch(1)).check(t, s, false)
+	lines(t, s).with(batch(1)).check(t, s)
 }
 
-// TestActs: what a repair says that it does.
-func TestActs(t *testing.T) {
+// TestActions: a repair reports its actions in order.
+func TestActions(t *testing.T) {
 	want := map[string][]string{
 		"seen_not_stored":   {"update metadata/last_seen.json", "forget metadata/last_seen.json"},
 		"document_missing":  {"rebuild metadata/last_seen.json"},
@@ -211,7 +202,7 @@ func TestActs(t *testing.T) {
 		},
 	}
 	for _, f := range fixtures(t) {
-		acts, ok := want[f.name]
+		actions, ok := want[f.name]
 		if !ok {
 			continue
 		}
@@ -223,8 +214,8 @@ func TestActs(t *testing.T) {
 			}
 			got = append(got, a.Verb+" "+a.Object)
 		}
-		if strings.Join(got, "\n") != strings.Join(acts, "\n") {
-			t.Errorf("%s: got\n%s\nwant\n%s", f.name, strings.Join(got, "\n"), strings.Join(acts, "\n"))
+		if diff := cmp.Diff(actions, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", f.name, diff)
 		}
 	}
 	if len(want) > 0 {

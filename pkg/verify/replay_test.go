@@ -11,6 +11,7 @@ import (
 	"polisen-events-collector/pkg/pipeline/replaytest"
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/store/memstore"
+	"polisen-events-collector/pkg/store/storetest"
 	"polisen-events-collector/pkg/verify"
 )
 
@@ -49,15 +50,15 @@ func testReplay(t *testing.T, polls []replaytest.Poll) {
 	t.Log(r.Summary())
 }
 
-// TestReplayOfEarlierCollector stores the recorded polls as the earlier
-// collector did, by the 1000 highest ids alone, and repairs what comes of it:
-// then each event is there once, in its first version and verbatim.
-func TestReplayOfEarlierCollector(t *testing.T) {
+// TestReplayWithoutLookups stores the recorded polls as a collector does that only
+// remembers the 1000 highest ids, so that it stores duplicates. After a repair
+// each event is stored once, verbatim and in its first version.
+func TestReplayWithoutLookups(t *testing.T) {
 	t.Parallel()
-	replaytest.Run(t, testReplayOfEarlierCollector)
+	replaytest.Run(t, testReplayWithoutLookups)
 }
 
-func testReplayOfEarlierCollector(t *testing.T, polls []replaytest.Poll) {
+func testReplayWithoutLookups(t *testing.T, polls []replaytest.Poll) {
 	s, truth := memstore.New(), replaytest.NewTruth(polls...)
 	seen := make(map[int64]bool)
 	for _, poll := range polls {
@@ -74,7 +75,7 @@ func testReplayOfEarlierCollector(t *testing.T, polls []replaytest.Poll) {
 			seen[e.ID] = true
 		}
 		for to, body := range contents {
-			put(t, s, archive.Name{Partition: to, Timestamp: poll.Time.Unix()}.String(), string(body))
+			storetest.MustPut(t, s, archive.Name{Partition: to, Timestamp: poll.Time.Unix()}.String(), string(body))
 		}
 		ids := slices.Sorted(maps.Keys(seen))
 		for _, id := range ids[:max(0, len(ids)-archive.MaxSeen)] {
@@ -90,18 +91,18 @@ func testReplayOfEarlierCollector(t *testing.T, polls []replaytest.Poll) {
 	r := mustRepair(t, s, true)
 	t.Log(r.Summary())
 	if !r.OK || r.Checked.Events != len(truth.First) {
-		t.Errorf("left: %v", r.ByCheck)
+		t.Errorf("findings after the repair: %v", r.ByCheck)
 	}
 	c := archivetest.Read(t, s)
 	for id, want := range truth.First {
 		if got := c.Events[id]; len(got) != 1 || got[0] != want {
-			t.Fatalf("event %d: stored %q, first shown %s", id, got, want)
+			t.Fatalf("event %d: stored %q, first version %s", id, got, want)
 		}
 	}
 	for id, later := range c.Revisions {
 		for _, line := range later {
 			if !slices.Contains(truth.Later[id], line) {
-				t.Errorf("event %d: %s is no later version", id, line)
+				t.Errorf("event %d: %s is not a later version", id, line)
 			}
 		}
 	}

@@ -19,8 +19,8 @@ import (
 	"polisen-events-collector/pkg/verify"
 )
 
-// busy counts the calls under way. A List is under way while it finds its next
-// object, not while its caller looks at one.
+// busy counts concurrent calls. A List counts while it finds its next object, not
+// while its caller handles one.
 type busy struct {
 	store.Store
 	now, most atomic.Int64
@@ -34,7 +34,7 @@ func (b *busy) begin() {
 			break
 		}
 	}
-	time.Sleep(100 * time.Microsecond) // lets the others come
+	time.Sleep(100 * time.Microsecond) // so that other calls begin
 }
 
 func (b *busy) Get(ctx context.Context, name string) (store.Object, error) {
@@ -64,22 +64,23 @@ func (b *busy) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, e
 	}
 }
 
-// crowd fills s with one object for each of n days, and its document.
-func crowd(t *testing.T, s store.Store, n int) {
+// fillDays fills s with one object for each of n days, and the document.
+func fillDays(t *testing.T, s store.Store, n int) {
+	t.Helper()
 	for i := range n {
 		at := time.Date(2026, 1, 1+i, 0, 0, 0, 0, time.UTC)
-		put(t, s, archive.Name{Partition: archive.Partition{Kind: archive.Events, Date: archive.DateOf(at)}, Timestamp: at.Unix()}.String(),
+		storetest.MustPut(t, s, archive.Name{Partition: archive.Partition{Kind: archive.Events, Date: archive.DateOf(at)}, Timestamp: at.Unix()}.String(),
 			fmt.Sprintf(`{"id":%d,"datetime":"%s 10:00:00 +01:00"}`, i+1, at.Format(time.DateOnly))+"\n")
 	}
 	mustRepair(t, s, false)
 }
 
-// TestConcurrency: all objects are read, with as many calls at a time as there
-// may be, and no more. There are more objects than the queue holds.
+// TestConcurrency: an audit reads all objects, with as many concurrent calls as
+// allowed and no more. There are more objects than the queue holds.
 func TestConcurrency(t *testing.T) {
 	const objects = 1500
 	s := memstore.New()
-	crowd(t, s, objects)
+	fillDays(t, s, objects)
 	for _, concurrency := range []int{1, 8} {
 		b := &busy{Store: s}
 		o := options()
@@ -90,18 +91,18 @@ func TestConcurrency(t *testing.T) {
 			t.Fatalf("concurrency %d: %v: %v", concurrency, err, r)
 		}
 		if most := b.most.Load(); most != int64(concurrency) {
-			t.Errorf("concurrency %d: %d calls at a time", concurrency, most)
+			t.Errorf("concurrency %d: %d concurrent calls", concurrency, most)
 		}
 	}
 }
 
-// TestDays: with bounds only the objects of the days between are read.
+// TestDays: with From and To an audit reads only the objects of those days.
 func TestDays(t *testing.T) {
 	s := memstore.New()
-	crowd(t, s, 10)
-	put(t, s, "events/2026/01/02/events-1.jsonl", "{\n")
-	put(t, s, "events/2026/01/09/events-1.jsonl", "{\n")
-	put(t, s, "notes.txt", "names of all objects are looked at")
+	fillDays(t, s, 10)
+	storetest.MustPut(t, s, "events/2026/01/02/events-1.jsonl", "{\n")
+	storetest.MustPut(t, s, "events/2026/01/09/events-1.jsonl", "{\n")
+	storetest.MustPut(t, s, "notes.txt", "an audit checks the names of all objects")
 	day := func(n int) archive.Date { return archive.Date{Year: 2026, Month: 1, Day: n} }
 	for _, tt := range []struct {
 		from, to archive.Date
@@ -120,7 +121,7 @@ func TestDays(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(tt.finds, found(r)); diff != "" || r.Checked.Events != tt.events || !strings.Contains(r.Summary(), "only the days from") {
-			t.Errorf("%v to %v: %d events, verdict %s (-want +got):\n%s", tt.from, tt.to, r.Checked.Events, r.Summary(), diff)
+			t.Errorf("%v to %v: %d events, summary %s (-want +got):\n%s", tt.from, tt.to, r.Checked.Events, r.Summary(), diff)
 		}
 		for _, c := range f.Calls() {
 			if n, ok := archive.ParseName(c.Name); ok && (n.Date.Compare(tt.from) < 0 || tt.to != archive.Date{} && n.Date.Compare(tt.to) > 0) {
@@ -133,13 +134,13 @@ func TestDays(t *testing.T) {
 	}
 }
 
-// TestPendingOutside: the last commit's objects are looked for whatever the
-// days are, and not read.
+// TestPendingOutside: an audit checks that the objects of the last commit are
+// stored, also those of other days, and does not read them.
 func TestPendingOutside(t *testing.T) {
 	s := memstore.New()
-	crowd(t, s, 3)
+	fillDays(t, s, 3)
 	const name = "events/2026/01/09/events-5000000000.jsonl"
-	put(t, s, archive.DocumentName, fmt.Sprintf(`{"seen_ids":[],"last_updated":"2026-01-02T21:00:00Z","total_tracked":0,"version":1,`+
+	storetest.MustPut(t, s, archive.DocumentName, fmt.Sprintf(`{"seen_ids":[],"last_updated":"2026-01-02T21:00:00Z","total_tracked":0,"version":1,`+
 		`"commit":{"id":"x","sequence":3,"timestamp":5000000000},"complete_above":9,"pending":[{"name":%q,"content":"{}\n"}]}`, name))
 	o := options()
 	o.To = archive.Date{Year: 2026, Month: 1, Day: 2}
@@ -149,7 +150,7 @@ func TestPendingOutside(t *testing.T) {
 		"{}\n": nil,
 	} {
 		if body != "" {
-			put(t, s, name, body)
+			storetest.MustPut(t, s, name, body)
 		}
 		r, err := verify.Audit(t.Context(), s, o)
 		if err != nil {
@@ -166,11 +167,10 @@ func TestPendingOutside(t *testing.T) {
 	}
 }
 
-// TestCouldNotCheck: what cannot be read is an error and no finding, whichever
-// call it is that fails.
-func TestCouldNotCheck(t *testing.T) {
+// TestStoreError: a failed store call is an error, not a finding.
+func TestStoreError(t *testing.T) {
 	s := memstore.New()
-	crowd(t, s, 5)
+	fillDays(t, s, 5)
 	counted := storetest.NewFaults(s, nil)
 	if _, err := verify.Audit(t.Context(), counted, options()); err != nil {
 		t.Fatal(err)
@@ -183,7 +183,7 @@ func TestCouldNotCheck(t *testing.T) {
 			}
 		}
 	}
-	put(t, s, archive.DocumentName, `{"seen_ids":[],"version":2}`)
+	storetest.MustPut(t, s, archive.DocumentName, `{"seen_ids":[],"version":2}`)
 	if _, err := verify.Audit(t.Context(), s, options()); !errors.Is(err, archive.ErrNewerFormat) {
 		t.Errorf("a newer document: %v", err)
 	}
@@ -192,12 +192,12 @@ func TestCouldNotCheck(t *testing.T) {
 	}
 }
 
-// TestAuditBesideRuns: runs that commit during an audit give no findings; an
-// archive that never rests cannot be audited.
+// TestAuditBesideRuns: runs that commit during an audit cause no findings. An audit
+// fails if runs never stop committing.
 func TestAuditBesideRuns(t *testing.T) {
 	for _, commits := range []int{1, 3, 1000} {
 		s := memstore.New()
-		crowd(t, s, 5)
+		fillDays(t, s, 5)
 		done := 0
 		crossed := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
 			if done < commits && c.Method == storetest.Get && strings.HasPrefix(c.Name, "events/2026/") {
@@ -216,7 +216,7 @@ func TestAuditBesideRuns(t *testing.T) {
 		r, err := verify.Audit(t.Context(), crossed, options())
 		if commits == 1000 {
 			if err == nil {
-				t.Error("an archive that never rests was audited")
+				t.Error("no error, although runs never stopped committing")
 			}
 			continue
 		}
@@ -226,8 +226,8 @@ func TestAuditBesideRuns(t *testing.T) {
 	}
 }
 
-// TestAuditBesideRepair: an object that a repair deletes after it was listed is
-// none.
+// TestAuditBesideRepair: an audit ignores an object that a repair deletes after the
+// list.
 func TestAuditBesideRepair(t *testing.T) {
 	const name = "events/2026/01/01/events-1767301200.jsonl"
 	s := load(t, "testdata/superseded_object.txtar").store
@@ -245,26 +245,26 @@ func TestAuditBesideRepair(t *testing.T) {
 	}
 }
 
-// rotten is a store that cannot read one object as it was written.
-type rotten struct {
+// unreadable is a store in which the content of one object is damaged.
+type unreadable struct {
 	store.Store
 	name string
 }
 
-func (r rotten) Get(ctx context.Context, name string) (store.Object, error) {
-	if name == r.name {
+func (u unreadable) Get(ctx context.Context, name string) (store.Object, error) {
+	if name == u.name {
 		return store.Object{}, fmt.Errorf("get %s: %w", name, store.ErrDamaged)
 	}
-	return r.Store.Get(ctx, name)
+	return u.Store.Get(ctx, name)
 }
 
-// TestUnreadableObject: an object that has lost its content is a finding, its
-// events are not taken for missing, and no repair decides anything.
+// TestUnreadableObject: an object with damaged content is a finding. The audit does
+// not report its events as missing, and a repair changes nothing.
 func TestUnreadableObject(t *testing.T) {
 	s := memstore.New()
-	crowd(t, s, 3)
+	fillDays(t, s, 3)
 	const name = "events/2026/01/02/events-1767312000.jsonl"
-	faults := storetest.NewFaults(rotten{s, name}, nil)
+	faults := storetest.NewFaults(unreadable{s, name}, nil)
 	r, err := verify.Audit(t.Context(), faults, options())
 	if err != nil {
 		t.Fatal(err)

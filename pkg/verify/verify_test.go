@@ -12,30 +12,28 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
-	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/memstore"
 	"polisen-events-collector/pkg/store/storetest"
 	"polisen-events-collector/pkg/verify"
 )
 
-// fixture is a small archive and what is to be found in it. Its comment holds
-// lines of these forms:
+// fixture is a small archive and the findings that an audit must return. The
+// comment of its file has lines of these forms:
 //
 //	find CHECK OBJECT LINE [*TIMES]      an expected finding
-//	repair leaves: CHECK...              what is found after a repair
-//	repair=duplicates leaves: CHECK...   and after one that removes doubles
-//	cut OBJECT                           takes off the object's final newline
+//	repair leaves: CHECK...              the findings after a repair
+//	repair=duplicates leaves: CHECK...   the findings after a repair of duplicates
+//	cut OBJECT                           removes the final newline of the object
 //	damage OBJECT                        makes the store list another MD5
 type fixture struct {
 	name    string
 	finds   []string
-	left    map[bool][]string // by whether doubles are removed
+	left    map[bool][]string // by whether the repair removes duplicates
 	damaged string
 	store   *memstore.Store
 }
@@ -80,26 +78,19 @@ func load(t *testing.T, path string) fixture {
 		}
 	}
 	if len(f.left) != 2 {
-		t.Fatalf("%s does not say what repairs leave", path)
+		t.Fatalf("%s: no line \"repair leaves\" or \"repair=duplicates leaves\"", path)
 	}
 	for _, file := range a.Files {
 		if file.Name == cut {
 			file.Data = file.Data[:len(file.Data)-1]
 		}
-		put(t, f.store, file.Name, string(file.Data))
+		storetest.MustPut(t, f.store, file.Name, string(file.Data))
 	}
 	slices.Sort(f.finds)
 	return f
 }
 
-func put(t *testing.T, s store.Store, name, body string) {
-	t.Helper()
-	if _, err := s.Put(context.Background(), name, []byte(body), store.Always()); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// damaged is a store that lists another MD5 for one object than its content's.
+// damaged is a store that lists a wrong MD5 for one object.
 type damaged struct {
 	store.Store
 	name string
@@ -109,7 +100,7 @@ func (d damaged) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs,
 	return func(yield func(store.Attrs, error) bool) {
 		for a, err := range d.Store.List(ctx, prefix) {
 			if a.Name == d.name {
-				a.MD5 = store.MD5([]byte("as it was"))
+				a.MD5 = store.MD5([]byte("other content"))
 			}
 			if !yield(a, err) {
 				return
@@ -120,7 +111,7 @@ func (d damaged) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs,
 
 func (f fixture) open() store.Store { return damaged{f.store, f.damaged} }
 
-// found lists findings as fixtures do.
+// found returns the findings in the form of fixtures, sorted.
 func found(r *verify.Result) []string {
 	var out []string
 	for _, f := range r.Findings {
@@ -130,6 +121,7 @@ func found(r *verify.Result) []string {
 	return out
 }
 
+// checksOf returns the checks of the findings, sorted.
 func checksOf(r *verify.Result) []string {
 	var out []string
 	for _, f := range r.Findings {
@@ -139,7 +131,7 @@ func checksOf(r *verify.Result) []string {
 	return out
 }
 
-// TestFindings: each fixture has the findings that it says, and no others.
+// TestFindings: an audit of each fixture returns exactly the expected findings.
 func TestFindings(t *testing.T) {
 	for _, f := range fixtures(t) {
 		t.Run(f.name, func(t *testing.T) {
@@ -154,7 +146,7 @@ func TestFindings(t *testing.T) {
 			problems := 0
 			for _, x := range r.Findings {
 				if x.Expected == "" || x.Actual == "" || x.Fix == (verify.Fix{}) || strings.Contains(x.String(), "\n") {
-					t.Errorf("incomplete: %q", x)
+					t.Errorf("a field is missing, or there is a line break: %q", x)
 				}
 				if x.Severity == verify.Problem {
 					problems++
@@ -164,7 +156,7 @@ func TestFindings(t *testing.T) {
 				t.Errorf("ok %v with %d problems, error %v", r.OK, problems, r.Err())
 			}
 			if strings.Contains(r.Summary(), "\n") {
-				t.Errorf("verdict %q", r.Summary())
+				t.Errorf("summary %q", r.Summary())
 			}
 			wantReadOnly(t, s)
 		})
@@ -175,12 +167,12 @@ func wantReadOnly(t *testing.T, s *storetest.Faults) {
 	t.Helper()
 	for _, c := range s.Calls() {
 		if c.Method == storetest.Put || c.Method == storetest.Delete {
-			t.Errorf("it makes %v", c)
+			t.Errorf("%v: want only reads", c)
 		}
 	}
 }
 
-// TestEachCheckCanFail: some fixture makes each check find something.
+// TestEachCheckCanFail: each check has a fixture with a finding.
 func TestEachCheckCanFail(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "finding.go", nil, 0)
 	if err != nil {
@@ -209,39 +201,12 @@ func TestEachCheckCanFail(t *testing.T) {
 		}
 	}
 	if len(checks) < 20 {
-		t.Errorf("only %d checks were found", len(checks))
+		t.Errorf("finding.go has only %d checks", len(checks))
 	}
 }
 
-// lines is what an archive's events and revisions say, each line once.
-func lines(t *testing.T, s store.Reader) map[string]bool {
-	t.Helper()
-	all := make(map[string]bool)
-	for a, err := range s.List(t.Context(), "") {
-		if err != nil {
-			t.Fatal(err)
-		}
-		n, ok := archive.ParseName(a.Name)
-		if !ok {
-			continue
-		}
-		o, err := s.Get(t.Context(), a.Name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, line := range archive.Lines(o.Body) {
-			if l, reason := archive.ParseLine(n.Kind, line); reason == "" {
-				all[fmt.Sprint(n.Kind == archive.Rejected, l.ID, l.Fingerprint)] = true
-			} else {
-				all[string(line)] = true
-			}
-		}
-	}
-	return all
-}
-
-// TestRepairs: a repair mends what it says and loses nothing, a second one does
-// nothing, and a dry one writes nothing.
+// TestRepairs: a repair leaves only the findings of the fixture and loses no line.
+// A second repair does nothing, and a dry run writes nothing.
 func TestRepairs(t *testing.T) {
 	for _, duplicates := range []bool{false, true} {
 		for _, f := range fixtures(t) {
@@ -257,47 +222,22 @@ func TestRepairs(t *testing.T) {
 				}
 				wantReadOnly(t, dry)
 				if diff := cmp.Diff(f.finds, found(predicted)); diff != "" {
-					t.Errorf("a dry repair finds (-want +got):\n%s", diff)
+					t.Errorf("findings of a dry run (-want +got):\n%s", diff)
 				}
 				r := mustRepair(t, s, duplicates)
 				if diff := cmp.Diff(slices.Sorted(slices.Values(f.left[duplicates])), checksOf(r)); diff != "" {
-					t.Errorf("left (-want +got):\n%s", diff)
+					t.Errorf("findings after the repair (-want +got):\n%s", diff)
 				}
 				if (len(r.Actions) > 0) != (len(predicted.Actions) > 0) {
-					t.Errorf("acts %v, predicted %v", r.Actions, predicted.Actions)
+					t.Errorf("actions %v, predicted %v", r.Actions, predicted.Actions)
 				}
-				after := lines(t, s)
-				for line := range before {
-					if !after[line] {
-						t.Errorf("lost %s", line)
-					}
-				}
+				before.checkKept(t, s)
 				again := storetest.NewFaults(s, nil)
 				if r := mustRepair(t, again, duplicates); len(r.Actions) > 0 {
-					t.Errorf("a second repair acts: %v", r.Actions)
+					t.Errorf("actions of a second repair: %v", r.Actions)
 				}
 				wantReadOnly(t, again)
 			})
 		}
 	}
-}
-
-func mustRepair(t *testing.T, s store.Store, duplicates bool) *verify.Result {
-	t.Helper()
-	r, err := repair(s, duplicates)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-func repair(s store.Store, duplicates bool) (*verify.Result, error) {
-	return repairAt(s, duplicates, now)
-}
-
-func repairAt(s store.Store, duplicates bool, at time.Time) (*verify.Result, error) {
-	o, w := options(), writerOptions()
-	o.Now = func() time.Time { return at }
-	w.Now = o.Now
-	return verify.Repair(context.Background(), s, o, verify.RepairOptions{Duplicates: duplicates, Writer: w})
 }
