@@ -24,7 +24,7 @@ import (
 )
 
 var (
-	// ErrNotFound says that an id or the document was looked for and is not there.
+	// ErrNotFound says that an id, or the document, is not in the archive.
 	ErrNotFound = errors.New("not found")
 	// ErrUnhealthy says that a health check found problems.
 	ErrUnhealthy = errors.New("health check failed")
