@@ -1,0 +1,107 @@
+// Package filelock locks a file between processes.
+//
+// The lock belongs to the file that the path names: after locking it checks that
+// nobody has removed or replaced the file in between, and starts again if
+// somebody has. It follows no symbolic link. The system frees the lock of a
+// process that ends, however it ends.
+//
+// A lock only keeps out others that lock the file too. If somebody removes the
+// file while it is locked, the next process locks a new one.
+package filelock
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gofrs/flock"
+	"golang.org/x/sys/unix"
+)
+
+// poll is the time between two attempts to lock a file that another process, or
+// another goroutine, has locked.
+const poll = 5 * time.Millisecond
+
+// Lock is a locked file. Use [Create] or [Existing] to lock one.
+type Lock struct{ file *flock.Flock }
+
+// Create locks the file at path. It creates the file if it is missing, but not
+// its folder. While the file is locked it waits; once ctx is done, it returns at
+// once with an error that wraps context.Cause(ctx) and names the process that
+// holds the lock, if the system tells.
+func Create(ctx context.Context, path string) (*Lock, error) { return acquire(ctx, path, os.O_CREATE) }
+
+// Existing is Create for a file that exists already. If there is none, the error
+// wraps [io/fs.ErrNotExist].
+func Existing(ctx context.Context, path string) (*Lock, error) { return acquire(ctx, path, 0) }
+
+func acquire(ctx context.Context, path string, create int) (*Lock, error) {
+	// Without O_NONBLOCK, opening a named pipe would block.
+	flags := os.O_RDONLY | syscall.O_NOFOLLOW | syscall.O_NONBLOCK | create
+	for {
+		l := &Lock{flock.New(path, flock.SetFlag(flags), flock.SetPermissions(0o640))}
+		_, err := l.file.TryLockContext(ctx, poll)
+		if err == nil && l.inPlace() {
+			return l, nil
+		}
+		l.Release()
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("wait for %s to unlock %s: %w; if that process hangs, end it and keep the file: without the file, two processes would write at once",
+				holder(path), path, context.Cause(ctx))
+		}
+		if info, statErr := os.Lstat(path); statErr == nil && !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("lock %s: not a regular file: remove it, or replace it with the file itself", path)
+		}
+		if err != nil {
+			return nil, err // names the path
+		}
+	}
+}
+
+// inPlace reports whether the path still names the locked file.
+func (l *Lock) inPlace() bool {
+	locked, err := l.file.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Lstat(l.file.Path())
+	return err == nil && named.Mode().IsRegular() && os.SameFile(locked, named)
+}
+
+// Release unlocks the file. It does not remove it.
+func (l *Lock) Release() { _ = l.file.Close() }
+
+// holder describes the process that has locked the file, as "process 123". Only
+// Linux tells which one it is, and only of processes on this machine and in this
+// container: see proc_locks(5).
+func holder(path string) string {
+	const unknown = "another process"
+	info, err := os.Stat(path)
+	if err != nil {
+		return unknown
+	}
+	file, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return unknown
+	}
+	locks, err := os.Open("/proc/locks")
+	if err != nil {
+		return unknown
+	}
+	defer locks.Close()
+	device := uint64(file.Dev)
+	inode := fmt.Sprintf("%02x:%02x:%d", unix.Major(device), unix.Minor(device), file.Ino)
+	for lines := bufio.NewScanner(locks); lines.Scan(); {
+		// Such as "1: FLOCK ADVISORY WRITE 26589 fe:00:9979797 0 EOF". A line of
+		// a process that waits has one field more.
+		f := strings.Fields(lines.Text())
+		if len(f) == 8 && f[1] == "FLOCK" && f[5] == inode {
+			return "process " + f[4]
+		}
+	}
+	return unknown
+}
