@@ -55,26 +55,15 @@ func testBackfillReplay(t *testing.T, polls []replaytest.Poll) {
 	for i, poll := range polls {
 		bodies[i] = poll.Body
 	}
-	truth := replaytest.NewTruth(polls...)
+	model := replaytest.NewModel(polls...)
 	s, clock := memstore.New(), newClock()
 	for range 2 { // the second one adds nothing
 		_, err := pipeline.BackfillSaved(t.Context(), options(s, clock), read(t, bodies...), nil)
-		if _, partial := errors.AsType[*pipeline.PartialError](err); partial != (len(truth.Rejected) > 0) || err != nil && !partial {
+		if _, partial := errors.AsType[*pipeline.PartialError](err); partial != (len(model.Rejected) > 0) || err != nil && !partial {
 			t.Fatal(err)
 		}
 	}
-	c := archivetest.Read(t, s)
-	events := map[int64]string{}
-	for id, lines := range c.Events {
-		events[id] = lines[0]
-	}
-	if !maps.Equal(events, truth.First) || len(c.Problems) > 0 {
-		t.Errorf("%d events, want %d; problems %q", len(events), len(truth.First), c.Problems)
-	}
-	if diff := cmp.Diff(truth.Later, c.Revisions); diff != "" {
-		t.Errorf("revisions (-want +got):\n%s", diff)
-	}
-	checkRejected(t, truth, c)
+	model.Check(t, s)
 }
 
 // notices returns n notices with ids from id on, ten for each day.
@@ -172,43 +161,34 @@ func TestBackfillBrackets(t *testing.T) {
 // TestBackfillFaults breaks each store call of a backfill with several commits,
 // repeats the backfill without faults, and checks that each event is stored once.
 func TestBackfillFaults(t *testing.T) {
-	items := notices(1, 2100)
-	for i := range items { // three days only, to keep the calls few
-		items[i] = polisentest.Notice(int64(i+1), polisentest.Newest.AddDate(0, 0, -i%3))
+	t.Parallel()
+	var items [][]byte
+	for i := range 2100 { // three days only, to keep the calls few
+		items = append(items, archivetest.Item(int64(i+1), i%3, "first"))
 	}
 	body := polisentest.Response(items...)
 	backfill := func(s store.Store) error {
-		clock := newClock()
-		_, err := pipeline.BackfillSaved(t.Context(), options(s, clock), read(t, body), nil)
+		_, err := pipeline.BackfillSaved(t.Context(), options(s, newClock()), read(t, body), nil)
+		if err != nil && !errors.Is(err, pipeline.ErrStore) {
+			t.Errorf("%v, want an error of the store", err)
+		}
 		return err
 	}
 	counted := storetest.NewFaults(memstore.New(), nil)
 	if err := backfill(counted); err != nil {
 		t.Fatal(err)
 	}
-	calls := len(counted.Calls())
-	if calls < 8 {
+	if calls := len(counted.Calls()); calls < 8 {
 		t.Fatalf("only %d calls: no two commits", calls)
 	}
-	for k := 1; k <= calls; k++ {
-		for name, fault := range map[string]storetest.Fault{
-			"fail before": storetest.FailBefore(), "fail after": storetest.FailAfter(), "late": storetest.Late(2),
-			"crash before": storetest.CrashBefore(), "crash after": storetest.CrashAfter(),
-		} {
-			s := memstore.New()
-			f := storetest.NewFaults(s, storetest.At(k, fault))
-			if err := backfill(f); err != nil && !errors.Is(err, pipeline.ErrStore) {
-				t.Fatalf("call %d, %s: %v", k, name, err)
-			}
-			if err := backfill(s); err != nil {
-				t.Fatalf("call %d, %s: %v", k, name, err)
-			}
-			f.Release()
-			if c := archivetest.Read(t, s); len(c.Events) != 2100 || len(c.Problems) > 0 {
-				t.Fatalf("call %d, %s: %d events, problems %q", k, name, len(c.Events), c.Problems)
-			}
+	model := archivetest.NewModel(items...)
+	storetest.FaultAtEveryCall(t, memstore.New(), backfill, func(s store.Store, f *storetest.Faults) {
+		if err := backfill(s); err != nil {
+			t.Fatal(err)
 		}
-	}
+		f.Release()
+		model.Check(t, s)
+	})
 }
 
 // TestBackfillBesideCollects runs a backfill beside four series of collects of
