@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/archive/archivetest"
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/polisen/polisentest"
 	"polisen-events-collector/pkg/status"
-	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/memstore"
 	"polisen-events-collector/pkg/store/storetest"
 )
@@ -40,9 +40,7 @@ func newWorld(t *testing.T) world {
 
 func (w world) put(name, body string) {
 	w.t.Helper()
-	if _, err := w.Put(w.t.Context(), name, []byte(body), store.Always()); err != nil {
-		w.t.Fatal(err)
-	}
+	storetest.MustPut(w.t, w, name, body)
 }
 
 func (w world) putDocument(d archive.Document) {
@@ -87,18 +85,9 @@ func line(id int64, at time.Time, fields ...polisentest.Field) string {
 	return string(polisentest.Notice(id, at, fields...)) + "\n"
 }
 
-func event(t *testing.T, text string) polisen.Event {
-	t.Helper()
-	e, rejected := polisen.ParseItem([]byte(text))
-	if rejected != nil {
-		t.Fatal(rejected.Reason)
-	}
-	return e
-}
-
-func versions(t *testing.T, lines ...string) (v archive.Versions) {
+func versions(lines ...string) (v archive.Versions) {
 	for _, l := range lines {
-		v = append(v, event(t, l).Fingerprint)
+		v = append(v, archivetest.Parse([]byte(l))[0].Fingerprint)
 	}
 	return v
 }
@@ -348,7 +337,7 @@ func TestCompare(t *testing.T) {
 	w.put(object1, line(5, day1)+line(6, day1)+line(29, day1))
 	w.putDocument(archive.Document{
 		SeenIDs: []int64{31, 30, 29, 28}, CompleteAbove: &above, LastUpdated: day2,
-		Fingerprints: map[int64]archive.Versions{31: versions(t, line(31, day2)), 30: versions(t, old)},
+		Fingerprints: map[int64]archive.Versions{31: versions(line(31, day2)), 30: versions(old)},
 	})
 	r := &polisen.Response{Rejected: make([]polisen.Rejected, 1)}
 	for _, l := range []string{
@@ -358,7 +347,7 @@ func TestCompare(t *testing.T) {
 		line(5, day2),                                                      // stored under another date, which runs do not look up
 		line(5, day1), line(6, day1, polisentest.Type("x")), line(7, day1), // not listed: already seen, revised, new
 	} {
-		r.Events = append(r.Events, event(t, l))
+		r.Events = append(r.Events, archivetest.Parse([]byte(l))[0])
 	}
 	w.allowReadsOnly()
 	c, err := status.Compare(t.Context(), w, r)
