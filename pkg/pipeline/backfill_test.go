@@ -66,18 +66,18 @@ func testBackfillReplay(t *testing.T, polls []replaytest.Poll) {
 	model.Check(t, s)
 }
 
-// notices returns n notices with ids from id on, ten for each day.
-func notices(id int64, n int) [][]byte {
+// events returns n events with ids from id on, ten for each day.
+func events(id int64, n int) [][]byte {
 	items := make([][]byte, n)
 	for i := range items {
-		items[i] = polisentest.Notice(id+int64(i), polisentest.Newest.AddDate(0, 0, -i/10%300))
+		items[i] = polisentest.Event(id+int64(i), polisentest.Newest.AddDate(0, 0, -i/10%300))
 	}
 	return items
 }
 
 func TestBackfillDamage(t *testing.T) {
 	s, clock := memstore.New(), newClock()
-	items := notices(1, 3)
+	items := events(1, 3)
 	text := slices.Concat([]byte("["), items[0], []byte(`,{"id":"x"},`), items[1], []byte(`,{"id":7,"datetime":`), []byte("\xff\n["), items[2], []byte("]"))
 	for range 2 {
 		o := options(s, clock)
@@ -105,7 +105,7 @@ func TestBackfillCopy(t *testing.T) {
 		t.Fatal(err)
 	}
 	clock := newClock()
-	items := append(notices(1, 30), []byte(`{"id":null,"n":[1.0," a"]}`), polisentest.Notice(7, polisentest.Newest, polisentest.Summary("other")))
+	items := append(events(1, 30), []byte(`{"id":null,"n":[1.0," a"]}`), polisentest.Event(7, polisentest.Newest, polisentest.Summary("other")))
 	if _, err := pipeline.Collect(t.Context(), options(from, clock), respondWith(clock, polisentest.Response(items...))); err == nil {
 		t.Fatal("nothing was rejected")
 	}
@@ -150,7 +150,7 @@ func indentLines(t *testing.T, dir string) {
 // there is no item to reject.
 func TestBackfillBrackets(t *testing.T) {
 	s, clock := memstore.New(), newClock()
-	items := notices(1, 4)
+	items := events(1, 4)
 	text := slices.Concat([]byte("["), items[0], []byte(" "), items[1], []byte("]\n["), items[2], []byte(" "), items[3], []byte("]"))
 	r, err := pipeline.BackfillSaved(t.Context(), options(s, clock), read(t, text), nil)
 	if _, partial := errors.AsType[*pipeline.PartialError](err); !partial || len(r.Warnings) != 2 || r.Counts.Rejected != 0 || r.Counts.New != 4 {
@@ -195,7 +195,7 @@ func TestBackfillFaults(t *testing.T) {
 // the same days.
 func TestBackfillBesideCollects(t *testing.T) {
 	s := memstore.New()
-	items := notices(1, 3000)
+	items := events(1, 3000)
 	var wg sync.WaitGroup
 	for i := range 4 {
 		o, clock := options(s, newClock()), newClock()
@@ -263,7 +263,7 @@ func TestBackfillDays(t *testing.T) {
 		when, _ := time.Parse("2006-01-02 15", hours.hour)
 		for range hours.n {
 			id++
-			api.items[hours.hour] = append(api.items[hours.hour], polisentest.Notice(id, when))
+			api.items[hours.hour] = append(api.items[hours.hour], polisentest.Event(id, when))
 		}
 	}
 	dir := t.TempDir()
@@ -315,7 +315,7 @@ func TestBackfillMismatchedDay(t *testing.T) {
 				when, _ := time.Parse("2006-01-02 15", hour)
 				for range n {
 					id++
-					api.items[hour] = append(api.items[hour], polisentest.Notice(id, when))
+					api.items[hour] = append(api.items[hour], polisentest.Event(id, when))
 				}
 			}
 			dir := t.TempDir()
@@ -409,7 +409,7 @@ func TestBackfillMismatchedHour(t *testing.T) {
 			when, _ := time.Parse("2006-01-02 15", hour)
 			for range n {
 				id++
-				api.items[hour] = append(api.items[hour], polisentest.Notice(id, when))
+				api.items[hour] = append(api.items[hour], polisentest.Event(id, when))
 			}
 		}
 		done, err := pipeline.OpenDoneDays(t.TempDir(), "test", false)
@@ -441,7 +441,7 @@ func (a mismatching) Fetch(ctx context.Context, q polisen.Query) (*polisen.Respo
 func TestBackfillCancelled(t *testing.T) {
 	s, clock := memstore.New(), newClock()
 	ctx, cancel := context.WithCancel(t.Context())
-	body := polisentest.Response(notices(1, 5000)...)
+	body := polisentest.Response(events(1, 5000)...)
 	r, err := pipeline.BackfillSaved(ctx, options(s, clock), read(t, body), func(pipeline.Progress) { cancel() })
 	if !errors.Is(err, context.Canceled) || r.Counts.New == 0 || r.Counts.New == 5000 {
 		t.Errorf("%d new, error %v", r.Counts.New, err)

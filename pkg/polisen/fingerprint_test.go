@@ -77,7 +77,7 @@ func TestFingerprint(t *testing.T) {
 // FuzzFingerprint checks that a text has the same fingerprint after encoding/json
 // parsed and wrote it, which changes the order of names, escapes and white space.
 func FuzzFingerprint(f *testing.F) {
-	f.Add([]byte(polisentest.Notice(1, polisentest.Newest)))
+	f.Add([]byte(polisentest.Event(1, polisentest.Newest)))
 	for _, s := range []string{`{"b":[{"y":"\u00e5<","x":1e3}],"a":{"":null}}`, `["\ud83d\ude00",{"é":1,"e":2,"😀":3,"\uffee":4}]`, `{"a":{"b":{"d":1,"c":2}},"A":0}`} {
 		f.Add([]byte(s))
 	}

@@ -18,8 +18,8 @@ import (
 )
 
 func TestParse(t *testing.T) {
-	first := polisentest.Notice(600_000, polisentest.Newest)
-	second := polisentest.Notice(12, polisentest.Newest.Add(-11*time.Hour), polisentest.Summary("två\nrader"))
+	first := polisentest.Event(600_000, polisentest.Newest)
+	second := polisentest.Event(12, polisentest.Newest.Add(-11*time.Hour), polisentest.Summary("två\nrader"))
 	body := polisentest.Response(first, []byte(`null`), second, []byte(`{"id":1.5}`))
 
 	for _, bom := range []string{"", "\xef\xbb\xbf"} {

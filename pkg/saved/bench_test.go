@@ -25,7 +25,7 @@ func BenchmarkRead(b *testing.B) {
 	var lines []byte
 	for range responses {
 		for i := range int64(polisen.FullResponse) {
-			lines = append(append(lines, polisentest.Notice(polisentest.FirstID-i, polisentest.Newest)...), '\n')
+			lines = append(append(lines, polisentest.Event(polisentest.FirstID-i, polisentest.Newest)...), '\n')
 		}
 	}
 	for _, bb := range []struct {

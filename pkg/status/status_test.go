@@ -82,7 +82,7 @@ func (w world) document() *status.Document {
 }
 
 func line(id int64, at time.Time, fields ...polisentest.Field) string {
-	return string(polisentest.Notice(id, at, fields...)) + "\n"
+	return string(polisentest.Event(id, at, fields...)) + "\n"
 }
 
 func versions(lines ...string) (v archive.Versions) {

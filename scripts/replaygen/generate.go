@@ -233,7 +233,7 @@ func invent(random *rand.Rand) (events []*event) {
 }
 
 func newEvent(random *rand.Rand, id int64, published, happened time.Time) *event {
-	raw := polisentest.Notice(id, zone(happened), polisentest.Summary(summary(random)))
+	raw := polisentest.Event(id, zone(happened), polisentest.Summary(summary(random)))
 	return &event{id: id, happened: happened, published: published, versions: []version{{published, raw}}}
 }
 
@@ -275,13 +275,13 @@ func revise(random *rand.Rand, e *event, at time.Time) {
 	case n < 8:
 		raw = bytes.Replace(first, []byte("/handelse-"), []byte("/uppdaterad-handelse-"), 1)
 	case n < 14:
-		raw = polisentest.Notice(e.id, zone(e.happened), polisentest.Summary(summary(random)+" Uppdaterad."))
+		raw = polisentest.Event(e.id, zone(e.happened), polisentest.Summary(summary(random)+" Uppdaterad."))
 	case n < 17:
-		raw = polisentest.Notice(e.id, zone(e.happened), text, polisentest.Type("Övrigt"))
+		raw = polisentest.Event(e.id, zone(e.happened), text, polisentest.Type("Övrigt"))
 	case n < 19:
-		raw = polisentest.Notice(e.id, zone(e.happened), text, polisentest.Location("Norrköping"))
+		raw = polisentest.Event(e.id, zone(e.happened), text, polisentest.Location("Norrköping"))
 	default:
-		raw = polisentest.Notice(e.id, zone(e.happened).Truncate(time.Hour), text)
+		raw = polisentest.Event(e.id, zone(e.happened).Truncate(time.Hour), text)
 	}
 	if bytes.Equal(raw, first) {
 		panic(fmt.Sprintf("the revision of event %d changes nothing", e.id))

@@ -41,13 +41,13 @@ func TestBody(t *testing.T) {
 	}
 }
 
-func TestNotice(t *testing.T) {
+func TestEvent(t *testing.T) {
 	at := time.Date(2026, 7, 2, 9, 8, 7, 0, time.FixedZone("", 7200))
-	plain := string(polisentest.Notice(7, at))
+	plain := string(polisentest.Event(7, at))
 	if !strings.HasPrefix(plain, `{"id":7,"datetime":"2026-07-02 9:08:07 +02:00","name":"02 juli 09:08, `) {
 		t.Error(plain)
 	}
-	set := string(polisentest.Notice(7, at, polisentest.Summary("text"), polisentest.Type("Rån"), polisentest.Location("Umeå")))
+	set := string(polisentest.Event(7, at, polisentest.Summary("text"), polisentest.Type("Rån"), polisentest.Location("Umeå")))
 	for _, want := range []string{`"summary":"text"`, `"type":"Rån"`, `"location":{"name":"Umeå",`} {
 		if !strings.Contains(set, want) {
 			t.Errorf("%s lacks %s", set, want)
