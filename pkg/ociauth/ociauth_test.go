@@ -228,17 +228,7 @@ func TestProfileErrors(t *testing.T) {
 			}
 			test.options.ConfigFile = filepath.Join(folder(t, files), "config")
 			_, err := ociauth.Resolve(t.Context(), test.options)
-			if !errors.Is(err, ociauth.ErrCredentials) {
-				t.Fatalf("error is %v", err)
-			}
-			for _, want := range test.want {
-				if !strings.Contains(err.Error(), want) {
-					t.Errorf("error does not contain %q: %v", want, err)
-				}
-			}
-			if strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "\n") {
-				t.Errorf("error contains a secret or a line break: %v", err)
-			}
+			checkCredentialsError(t, err, test.want)
 		})
 	}
 }
@@ -288,5 +278,22 @@ func assertNoKey(t *testing.T, v any, id *ociauthtest.Identity) {
 		if strings.Contains(text, n) {
 			t.Errorf("the output contains %.20s...", n)
 		}
+	}
+}
+
+// checkCredentialsError checks that err is an ErrCredentials of one line that has
+// all of these texts and no secret.
+func checkCredentialsError(t *testing.T, err error, want []string) {
+	t.Helper()
+	if !errors.Is(err, ociauth.ErrCredentials) {
+		t.Fatalf("error is %v", err)
+	}
+	for _, text := range want {
+		if !strings.Contains(err.Error(), text) {
+			t.Errorf("error does not contain %q: %v", text, err)
+		}
+	}
+	if strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("error contains a secret or a line break: %v", err)
 	}
 }
