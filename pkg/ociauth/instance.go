@@ -45,8 +45,8 @@ func fromInstance(ctx context.Context, o Options) (*Credentials, error) {
 		ctx:        ctx,
 		o:          o,
 		base:       cmp.Or(os.Getenv(metadataEnv), metadataURL),
-		metadata:   ociclient.NewDispatcher(direct, nil),
-		federation: ociclient.NewDispatcher(ociclient.NewTransport(), nil),
+		metadata:   ociclient.NewDispatcher(direct),
+		federation: ociclient.NewDispatcher(ociclient.NewTransport()),
 	}
 	if err := c.probe(); err != nil {
 		return nil, err

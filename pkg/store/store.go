@@ -84,8 +84,8 @@ type Reader interface {
 	List(ctx context.Context, prefix string) iter.Seq2[Attrs, error]
 }
 
-// Writer writes and deletes objects. Its methods return the errors that are
-// common to all methods of [Reader], too.
+// Writer writes and deletes objects. The errors that [Reader] lists for all
+// methods apply here, too.
 type Writer interface {
 	// Put writes the whole object and returns its new ETag. Readers see the
 	// old content or the new, never a part of it. Once Put has returned nil,
