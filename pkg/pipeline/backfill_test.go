@@ -82,7 +82,7 @@ func TestBackfillDamage(t *testing.T) {
 	for range 2 {
 		o := options(s, clock)
 		r, err := pipeline.BackfillSaved(t.Context(), o, read(t, text), nil)
-		if _, partial := errors.AsType[*pipeline.PartialError](err); !partial || !strings.Contains(err.Error(), "- at byte ") {
+		if _, partial := errors.AsType[*pipeline.PartialError](err); !partial || !strings.Contains(err.Error(), "standard input at byte ") {
 			t.Fatalf("error %v", err)
 		}
 		if warnings := texts(r.Warnings, slog.LevelWarn); !strings.Contains(warnings, "id is not an integer") || len(r.Warnings) != 2 {
