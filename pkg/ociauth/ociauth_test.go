@@ -137,7 +137,8 @@ func TestProfiles(t *testing.T) {
 	}
 }
 
-// "oci setup keys" encrypts a key like this one (PKCS#8), made with OpenSSL.
+// The key in testdata was made with OpenSSL. It is encrypted as "oci setup keys"
+// does it (PKCS#8).
 func TestEncryptedPKCS8(t *testing.T) {
 	key, err := os.ReadFile("testdata/encrypted.pem")
 	if err != nil {
@@ -195,7 +196,7 @@ func TestProfileErrors(t *testing.T) {
 		"no session":           {options: ociauth.Options{Kind: ociauth.SecurityToken}, want: []string{"/config does not exist", "oci session authenticate"}},
 		"region's form":        {config: "[DEFAULT]\n" + good + "region=evil.example.org/\n", want: []string{`"evil.example.org/" is not a region's name`}},
 		"no profile":           {config: "[DEFAULT]\n" + good + "[b]\n", options: ociauth.Options{Profile: "B"}, want: []string{"has no profile [B]", "its profiles are [DEFAULT], [b]"}},
-		"empty file":           {config: "\n", want: []string{"has no profile [DEFAULT]", "nor any other"}},
+		"empty file":           {config: "\n", want: []string{"has no profile [DEFAULT]", "and no other one"}},
 		"no entries":           {config: "[DEFAULT]\n", want: []string{"profile [DEFAULT] of ", "no user, tenancy, fingerprint, key_file, region"}},
 		"empty entries":        {config: "[DEFAULT]\n" + good + "user=\nregion= \n", want: []string{"no user, region"}},
 		"line without =":       {config: "[DEFAULT]\n" + good + "canary-passphrase\n", want: []string{"line 7 is neither [profile] nor key=value"}},

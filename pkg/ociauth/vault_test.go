@@ -245,7 +245,7 @@ func TestVaultRetries(t *testing.T) {
 
 func TestVaultCancelled(t *testing.T) {
 	c := newCloud(t)
-	c.Latency = func(*http.Request) time.Duration { return 200 * time.Millisecond }
+	c.Script(ociauthtest.Fault{Delay: 200 * time.Millisecond, Times: ociauthtest.Forever})
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cause := errors.New("cancelled by the test")
 	time.AfterFunc(30*time.Millisecond, func() { cancel(cause) })

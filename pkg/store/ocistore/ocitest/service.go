@@ -25,7 +25,7 @@ type Service struct {
 // Fault is a scripted failure, see [ociauthtest.Handler.Script].
 type Fault = ociauthtest.Fault
 
-// Forever is a value for Fault.Times that no test reaches.
+// Forever is a number of times for Fault.Times that no test reaches.
 const Forever = ociauthtest.Forever
 
 // New returns a service for the namespace with these empty buckets. It accepts
