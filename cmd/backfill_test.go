@@ -39,7 +39,7 @@ func TestBackfillDays(t *testing.T) {
 		if err != nil {
 			t.Errorf("unexpected query %s", r.URL)
 		}
-		return polisentest.OK(polisentest.Notice(noon.Unix(), noon), polisentest.Notice(noon.Unix()+1, noon))
+		return polisentest.OK(polisentest.Event(noon.Unix(), noon), polisentest.Event(noon.Unix()+1, noon))
 	}
 	run := func(args ...string) (exit int, stdout, stderr string) {
 		return runWith(append([]string{"backfill", "--from", day(0), "--to", day(3)}, args...), cloud.Settings(), nil)

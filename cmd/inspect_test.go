@@ -27,7 +27,7 @@ func TestInspectWithoutPermissionToWrite(t *testing.T) {
 	}
 	const first, next = polisentest.FirstID + 1, polisentest.FirstID + 2
 	item := func(id int64, fields ...polisentest.Field) []byte {
-		return polisentest.Notice(id, polisentest.Newest, fields...)
+		return polisentest.Event(id, polisentest.Newest, fields...)
 	}
 	cloud.API.Script(
 		polisentest.OK(item(first)),

@@ -40,23 +40,23 @@ func prepare(t *testing.T, sc archivetest.Scenario) store.Reader {
 	return s
 }
 
-// moment is when a request kills the program that makes it.
+// moment says when a request kills the program that makes it.
 type moment string
 
 const (
 	beforeEffect moment = "before its effect"
 	afterEffect  moment = "after its effect"
-	// lateEffect lets the request have its effect when the next run is over.
+	// lateEffect lets the request have its effect after the next run.
 	lateEffect moment = "late effect"
 )
 
-// counts reports whether r is among the requests that kill at this moment.
-// Without its effect a request that only reads is like any other.
+// counts reports whether r can kill at this moment. A request that only reads has
+// no effect, so it kills at the first moment only.
 func (m moment) counts(r *http.Request) bool { return m == beforeEffect || r.Method == http.MethodPut }
 
-// TestKilledAtEveryRequest kills the program with SIGKILL at each of its
-// requests, to the API and to the bucket, lets a clean run follow, and finds
-// nothing lost and nothing twice.
+// TestKilledAtEveryRequest kills the program with SIGKILL at each of its requests
+// to the API and to the bucket, lets another run follow, and checks that no item
+// is lost or stored twice.
 func TestKilledAtEveryRequest(t *testing.T) {
 	t.Parallel()
 	for _, sc := range scenarios() {
@@ -91,7 +91,7 @@ func killAtEveryRequest(t *testing.T, sc archivetest.Scenario, prepared store.Re
 		t.Fatalf("a run makes only %d requests", requests)
 	}
 	step := 1
-	if requests > 40 { // the wide window in its long form: its requests are alike
+	if requests > 40 { // a sample of the wide window in its long form, whose many requests are alike
 		step = requests / 4
 	}
 	for k := 1; k <= requests; k += step {
@@ -113,9 +113,9 @@ func killAtEveryRequest(t *testing.T, sc archivetest.Scenario, prepared store.Re
 	t.Logf("killed at %d of %d requests", (requests+step-1)/step, requests)
 }
 
-// killAt runs the program and kills it at the k-th request that counts, and
-// returns how many there were. What late does, if not nil, is the effect of
-// that request.
+// killAt runs the program, kills it at the k-th request that counts, and returns
+// the number of such requests. At the moment lateEffect it also returns a function
+// that gives the k-th request its effect.
 func killAt(t *testing.T, w *world, cloud *cloudtest.Cloud, k int, m moment) (requests int, late func()) {
 	t.Helper()
 	p := w.process()
@@ -124,7 +124,7 @@ func killAt(t *testing.T, w *world, cloud *cloudtest.Cloud, k int, m moment) (re
 	effect := make(chan func(), 1)
 	cloud.SetIntercept(func(rw http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
 		if !m.counts(r) || n.Add(1) != int64(k) {
-			serve(rw, r) // beside the fatal request too: it may be answered, though to nobody
+			serve(rw, r) // even after the kill: a request on its way may still be served
 			return
 		}
 		if m == afterEffect {
@@ -145,7 +145,7 @@ func killAt(t *testing.T, w *world, cloud *cloudtest.Cloud, k int, m moment) (re
 	requests = int(n.Load())
 	killed := k > 0 && requests >= k
 	if (err != nil) != killed || p.unexpected() != "" {
-		t.Fatalf("to be killed at request %d of %d, the program ended with %v: %s", k, requests, p.ProcessState, &p.stderr)
+		t.Fatalf("the program, to be killed at request %d of %d, ended with %v: %s", k, requests, p.ProcessState, &p.stderr)
 	}
 	if killed {
 		late = <-effect
@@ -156,8 +156,8 @@ func killAt(t *testing.T, w *world, cloud *cloudtest.Cloud, k int, m moment) (re
 	return requests, late
 }
 
-// TestKilledAtAnyTime is the same for a folder, where the moments are times
-// after the start, over the time that a run takes.
+// TestKilledAtAnyTime is the same for an archive in a folder. It kills the program
+// at times that spread over the duration of a run.
 func TestKilledAtAnyTime(t *testing.T) {
 	t.Parallel()
 	program := buildProgram(t)
@@ -208,7 +208,7 @@ func TestKilledAtAnyTime(t *testing.T) {
 	}
 }
 
-// names lists the objects of an archive.
+// names returns the names of the objects of an archive.
 func names(t *testing.T, w *world) (all []string) {
 	t.Helper()
 	for attrs, err := range w.contents().List(t.Context(), "") {

@@ -75,7 +75,7 @@ func TestBackfillMemory(t *testing.T) {
 	for i := range each {
 		for j, size := range []int{saved.MaxItem * 5 / 4, saved.MaxItem - 1000, 100} { // the first is too large
 			// A quotation mark takes two bytes in an item, and four in the document.
-			item := polisentest.Notice(int64(3*i+j), polisentest.Newest, polisentest.Summary(strings.Repeat(`"`, size/2)))
+			item := polisentest.Event(int64(3*i+j), polisentest.Newest, polisentest.Summary(strings.Repeat(`"`, size/2)))
 			if _, err := fmt.Fprintf(stdin, "%s\n", item); err != nil {
 				t.Fatalf("%v: %.300s", err, &stderr)
 			}

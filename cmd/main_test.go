@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// cleaned is a run of all tests that deletes the program they built.
+// cleaned runs all tests and then deletes the program that they have built.
 type cleaned struct{ *testing.M }
 
 func (c cleaned) Run() int {

@@ -56,8 +56,7 @@ func flagsWithoutRace() string {
 	}), " ")
 }
 
-// world is an archive, and how a process of the program comes to collect into
-// it.
+// world is an archive with the settings by which the program collects into it.
 type world struct {
 	program  string
 	settings map[string]string
@@ -65,12 +64,13 @@ type world struct {
 	contents func() store.Reader
 }
 
-// process is a collect that has not been started.
+// process is a process of the program that runs collect.
 type process struct {
 	*exec.Cmd
 	stderr bytes.Buffer
 }
 
+// process returns a process that has not been started.
 func (w *world) process(args ...string) *process {
 	p := &process{Cmd: exec.Command(w.program, append([]string{"collect"}, args...)...)}
 	for name, value := range w.settings {
@@ -80,8 +80,8 @@ func (w *world) process(args ...string) *process {
 	return p
 }
 
-// unexpected is what it printed to stderr, but for the warning that tells of a
-// document that was rebuilt.
+// unexpected returns the process's output on stderr without the warning that the
+// document was rebuilt.
 func (p *process) unexpected() string {
 	var rest strings.Builder
 	for line := range strings.Lines(p.stderr.String()) {
@@ -92,7 +92,7 @@ func (p *process) unexpected() string {
 	return rest.String()
 }
 
-// collect is a run that must go well.
+// collect runs the program, which must succeed.
 func (w *world) collect(t *testing.T, args ...string) {
 	t.Helper()
 	if p := w.process(args...); p.Run() != nil || p.unexpected() != "" {
@@ -124,8 +124,8 @@ func newFolder(t *testing.T, program string) *world {
 	}
 }
 
-// newBucket returns an empty archive in a bucket. It is filled and looked at
-// without requests, which take long under the race detector.
+// newBucket returns an empty archive in a bucket. Its put and contents send no
+// requests, which would take long under the race detector.
 func newBucket(t *testing.T, program string) (*world, *cloudtest.Cloud) {
 	t.Helper()
 	cloud, err := cloudtest.Start(t.TempDir(), "127.0.0.1:0")

@@ -52,7 +52,7 @@ func TestReadmeCommands(t *testing.T) {
 	defer cloud.Close()
 	fake := new(polisentest.API)
 	for range 10 {
-		fake.Script(polisentest.OK(polisentest.Notice(1, polisentest.Newest)))
+		fake.Script(polisentest.OK(polisentest.Event(1, polisentest.Newest)))
 	}
 	api := httptest.NewServer(fake)
 	defer api.Close()

@@ -117,7 +117,7 @@ func response(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	items := make([][]byte, n)
 	for i := range items {
-		items[i] = polisentest.Notice(id+int64(i), date.Add(time.Duration(i)*time.Hour))
+		items[i] = polisentest.Event(id+int64(i), date.Add(time.Duration(i)*time.Hour))
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), polisentest.Response(items...), 0o644))
 }

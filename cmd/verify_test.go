@@ -68,7 +68,7 @@ func TestVerifyBucket(t *testing.T) {
 	want(5, "503 Service Unavailable", "--quick")
 	cloud.SetIntercept(nil)
 	want(6, "no access to the store", "--store", "oci://fakenamespace/nobucket")
-	want(7, "CRITICAL - no run has ever finished", "--quick")
+	want(7, "CRITICAL - no collect has finished yet", "--quick")
 }
 
 // flipped damages the body of a response.

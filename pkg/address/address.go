@@ -1,7 +1,7 @@
 // Package address checks the addresses that users give: web URLs and Oracle
 // Cloud identifiers (OCIDs).
 //
-// It looks at their form alone and calls nothing.
+// It checks only their form, and makes no call.
 package address
 
 import (
@@ -14,9 +14,9 @@ import (
 	"strings"
 )
 
-// ParseHTTP parses an absolute web URL. It accepts https, and http for a
-// loopback host only; a user, password or fragment is an error. The errors do
-// not repeat s, which may hold a password.
+// ParseHTTP parses an absolute URL with the scheme https, or http if the host is
+// this machine (see [IsLoopback]). A URL with a user, a password or a fragment is
+// an error. No error repeats s, which may contain a password.
 func ParseHTTP(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	switch {
@@ -43,8 +43,8 @@ func IsLoopback(host string) bool {
 // (https://docs.oracle.com/iaas/Content/General/Concepts/identifiers.htm).
 var ocidForm = regexp.MustCompile(`^ocid1\.([a-z0-9]+)\.[a-z0-9-]+\.[a-z0-9-]*(\.[A-Za-z0-9_-]+)+$`)
 
-// CheckOCID returns an error unless s is an OCID of one of the given resource
-// types, such as "vault" or "compartment".
+// CheckOCID returns an error unless s is an OCID with one of the given resource
+// types, such as "vault" or "compartment". The error does not repeat s.
 func CheckOCID(s string, types ...string) error {
 	m := ocidForm.FindStringSubmatch(s)
 	switch {

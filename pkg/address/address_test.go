@@ -39,7 +39,7 @@ func TestCheckOCID(t *testing.T) {
 	}
 	for _, bad := range []string{"", "vault", "ocid1.vault.oc1", "ocid1.vault.oc1.x.y z", "ocid1.user.oc1..abc"} {
 		if CheckOCID(bad, "vault") == nil {
-			t.Errorf("CheckOCID accepts %q as a vault's", bad)
+			t.Errorf("CheckOCID accepts %q as the OCID of a vault", bad)
 		}
 	}
 }

@@ -16,7 +16,7 @@ var benchNow = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 func response(b *testing.B, n int) []polisen.Event {
 	events := make([]polisen.Event, n)
 	for i := range events {
-		raw := polisentest.Notice(int64(600000+i), benchNow.Add(-time.Duration(i)*26*time.Minute))
+		raw := polisentest.Event(int64(600000+i), benchNow.Add(-time.Duration(i)*26*time.Minute))
 		event, rejected := polisen.ParseItem(raw)
 		if rejected != nil {
 			b.Fatal(rejected.Reason)

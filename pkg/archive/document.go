@@ -156,7 +156,8 @@ func (d *Document) sizeHint() int {
 	return size
 }
 
-// published reports whether d is in the published format, or is no document.
+// published reports whether d is in the published format, or is the empty
+// document of an archive that has none.
 func (d *Document) published() bool { return d.Version == 0 }
 
 // sequence returns the number of the last commit, or 0 if there was none.

@@ -24,14 +24,14 @@ type index struct {
 
 // dayIndex holds the events and revisions of one date.
 type dayIndex struct {
-	fresh  bool            // listed since another run last committed
+	fresh  bool            // listed, and no other run has committed since
 	read   map[string]bool // the names of the objects that were read
 	stored map[int64]Versions
 }
 
 // rejectedIndex holds the rejected items of all dates.
 type rejectedIndex struct {
-	fresh  bool            // listed since another run last committed
+	fresh  bool            // listed, and no other run has committed since
 	read   map[string]bool // the names of the objects that were read
 	hashes map[string]bool // the fingerprints of the items
 }
@@ -69,9 +69,8 @@ func (x *index) rejectedItems() *rejectedIndex {
 	return x.rejected
 }
 
-// lookUp reads the partitions of these dates, as far as they are not known. It
-// counts the lines of pending objects as stored, whether or not the objects
-// exist yet.
+// lookUp reads the partitions of those of the dates that are not fresh. It counts
+// the lines of pending objects as stored, whether or not the objects exist yet.
 func (x *index) lookUp(ctx context.Context, dates []Date, pending []Pending) error {
 	var stale []Date
 	for _, date := range dates {

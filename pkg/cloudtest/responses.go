@@ -35,7 +35,7 @@ func respond(published int, dateTime string) polisentest.Answer {
 	for i := range int64(polisen.FullResponse) {
 		id := newest - (i ^ 1) // swaps neighbours: the real API's order is not by id
 		if at := timeOf(id); strings.HasPrefix(at.Format("2006-01-02 15"), dateTime) {
-			items = append(items, polisentest.Notice(id, at))
+			items = append(items, polisentest.Event(id, at))
 		}
 	}
 	return polisentest.OK(items...)

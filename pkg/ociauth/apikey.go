@@ -29,9 +29,9 @@ func fromProfile(o Options) (*Credentials, error) {
 	if missing := strings.Join(p.missing(required...), ", "); missing != "" {
 		switch {
 		case p.text("authentication_type") == "instance_principal":
-			return nil, fmt.Errorf("%v has no %s: it is for --auth instance_principal", p, missing)
+			return nil, fmt.Errorf("%v has no %s: its authentication_type needs --auth instance_principal", p, missing)
 		case p.text("security_token_file") != "":
-			return nil, fmt.Errorf("%v has no %s: it is for --auth security_token", p, missing)
+			return nil, fmt.Errorf("%v has no %s: its security_token_file needs --auth security_token", p, missing)
 		}
 		return nil, fmt.Errorf("%v has no %s: add the missing entries, or choose another profile", p, missing)
 	}
@@ -65,9 +65,10 @@ type apiKey struct {
 	pem, passphrase            secret
 }
 
-// keyNames holds texts for error messages that depend on the origin of an apiKey.
+// keyNames holds the texts of error messages about an apiKey, which depend on its
+// origin.
 type keyNames struct {
-	// The names of the profile's entries or the vault's secrets.
+	// The names of the profile's entries or of the vault's secrets.
 	tenancy, user, fingerprint, pem string
 	// encrypted is the error for an encrypted key without a passphrase.
 	encrypted error
@@ -76,8 +77,8 @@ type keyNames struct {
 // fingerprintForm matches an MD5 as pairs of hexadecimal digits.
 var fingerprintForm = regexp.MustCompile(`^(?i)[0-9a-f]{2}(:[0-9a-f]{2}){15}$`)
 
-// newAPIKey returns the credentials of k, or one error with everything that is
-// wrong with it. The caller sets kind, origin and region.
+// newAPIKey returns the credentials of k, or one error with all its problems. The
+// caller sets kind, origin and region.
 func newAPIKey(k apiKey, n keyNames) (*Credentials, error) {
 	var problems []error
 	if address.CheckOCID(k.tenancy, "tenancy") != nil {
@@ -116,15 +117,15 @@ func newAPIKey(k apiKey, n keyNames) (*Credentials, error) {
 
 // Errors of parseKey for an encrypted key.
 var (
-	errNoPassphrase    = errors.New("the private key is encrypted, and there is no pass_phrase for it")
+	errNoPassphrase    = errors.New("the private key is encrypted, and there is no pass_phrase: add it to the profile")
 	errWrongPassphrase = errors.New("the private key cannot be decrypted: check pass_phrase")
 )
 
-// parseKey parses a private RSA key and decrypts it if necessary. Its errors
-// hold no part of the key.
+// parseKey parses a private RSA key in PEM form, and decrypts it if necessary. Its
+// errors hold no part of the key.
 //
-// The SDK's own providers would parse and decrypt the key again for each
-// request
+// The credentials keep the result, while the SDK's own providers parse and decrypt
+// the key again for each request
 // (https://github.com/oracle/oci-go-sdk/blob/v65.129.0/common/configuration.go).
 func parseKey(text, passphrase secret) (*rsa.PrivateKey, error) {
 	block, _ := pem.Decode([]byte(text.reveal()))
@@ -138,7 +139,7 @@ func parseKey(text, passphrase secret) (*rsa.PrivateKey, error) {
 	if encrypted && passphrase.reveal() == "" {
 		return nil, errNoPassphrase
 	}
-	var password []byte // nil for a key that is not encrypted: the SDK takes an empty one for a passphrase
+	var password []byte // stays nil for a key that is not encrypted: the SDK tries to decrypt with an empty one
 	if encrypted {
 		password = []byte(passphrase.reveal())
 	}
@@ -152,7 +153,8 @@ func parseKey(text, passphrase secret) (*rsa.PrivateKey, error) {
 	return key, nil
 }
 
-// fingerprint returns the MD5 of a public key as the OCI console shows it
+// fingerprint returns the fingerprint of a public key, an MD5, as the OCI console
+// shows it
 // (https://docs.oracle.com/iaas/Content/API/Concepts/apisigningkey.htm).
 func fingerprint(key *rsa.PublicKey) string {
 	der, err := x509.MarshalPKIXPublicKey(key)

@@ -13,7 +13,7 @@ import (
 // callTimeout bounds one attempt of a call. All responses are small.
 const callTimeout = 10 * time.Second
 
-// call calls op, and again after a transient failure. Its errors begin with the
+// call calls op and repeats it after transient failures. Its errors begin with the
 // operation.
 func call[T any](ctx context.Context, o Options, operation string, op func(context.Context) (T, error)) (T, error) {
 	v, err := retry.Do(ctx, o.Retry,

@@ -28,15 +28,16 @@ const (
 	metadataEnv = "OCI_METADATA_BASE_URL"
 	regionPath  = "/instance/region"
 
-	// probeTimeout bounds the first request to the metadata service, which runs
-	// on the same machine. Outside OCI, usually nothing responds at its address.
+	// probeTimeout bounds the first request to the metadata service. On an
+	// instance the service is local and fast; elsewhere, usually nothing responds
+	// at its address.
 	probeTimeout = 2 * time.Second
 	maxMetadata  = 1 << 20 // bytes of a response that are read
 )
 
-// fromInstance returns the credentials of the compute instance. It exchanges the
-// certificate that the metadata service holds for a token of the federation
-// service
+// fromInstance returns the credentials of the compute instance. It gets the
+// instance's certificate from the metadata service, and for it a token from the
+// federation service
 // (https://docs.oracle.com/iaas/Content/Identity/Tasks/callingservicesfrominstances.htm).
 func fromInstance(ctx context.Context, o Options) (*Credentials, error) {
 	direct := ociclient.NewTransport()
@@ -45,8 +46,8 @@ func fromInstance(ctx context.Context, o Options) (*Credentials, error) {
 		ctx:        ctx,
 		o:          o,
 		base:       cmp.Or(os.Getenv(metadataEnv), metadataURL),
-		metadata:   ociclient.NewDispatcher(direct, nil),
-		federation: ociclient.NewDispatcher(ociclient.NewTransport(), nil),
+		metadata:   ociclient.NewDispatcher(direct),
+		federation: ociclient.NewDispatcher(ociclient.NewTransport()),
 	}
 	if err := c.probe(); err != nil {
 		return nil, err
@@ -66,7 +67,7 @@ func fromInstance(ctx context.Context, o Options) (*Credentials, error) {
 }
 
 // instanceClient sends the SDK's requests to the metadata service and the
-// federation service. By itself the SDK would send them without a context, and
+// federation service. The SDK's own client would send them without a context, and
 // repeat them for two minutes if nothing responds
 // (https://github.com/oracle/oci-go-sdk/blob/v65.129.0/common/auth/instance_principal_key_provider.go).
 type instanceClient struct {
@@ -78,8 +79,9 @@ type instanceClient struct {
 	failure              atomic.Pointer[error] // of the last request; nil if it succeeded
 }
 
-// explain returns the error of the last request, if it failed, instead of err:
-// the SDK's error is about the response that Do made up for it.
+// explain returns the error of the last request if that failed, since err, the
+// SDK's error, is then about the response that Do made up. Otherwise it returns
+// the first line of err.
 func (c *instanceClient) explain(err error) error {
 	if cause := c.failure.Load(); cause != nil {
 		return *cause
@@ -87,8 +89,8 @@ func (c *instanceClient) explain(err error) error {
 	return firstLine(err)
 }
 
-// probe reads the instance's region. If there is no response, it does not try
-// again.
+// probe reads the instance's region. It repeats the request only after a response
+// that is transient: without a response, this is probably not an instance.
 func (c *instanceClient) probe() error {
 	var err error
 	c.region, err = retry.Do(c.ctx, c.o.Retry,
@@ -112,9 +114,9 @@ func (c *instanceClient) probe() error {
 	return nil
 }
 
-// Do sends a request of the SDK and repeats it after transient failures. After a
-// final failure it returns a made-up 400, for which the SDK does not sleep and
-// try again; explain then returns the actual error.
+// Do sends a request of the SDK and repeats it after transient failures. If it
+// gives up, it returns a made-up 400, after which the SDK does not sleep and try
+// again; explain then returns the actual error.
 func (c *instanceClient) Do(r *http.Request) (*http.Response, error) {
 	if r.URL.String() == c.base+regionPath {
 		return newResponse(r, http.StatusOK, c.region), nil
@@ -154,6 +156,7 @@ func send(d *ociclient.Dispatcher, r *http.Request, body []byte) ([]byte, error)
 	return io.ReadAll(io.LimitReader(resp.Body, maxMetadata))
 }
 
+// newResponse returns a made-up response to r.
 func newResponse(r *http.Request, status int, body []byte) *http.Response {
 	return &http.Response{
 		Status:        fmt.Sprintf("%d %s", status, http.StatusText(status)),

@@ -1,8 +1,8 @@
-// Package ociauth finds the credentials that sign requests to OCI. It looks
-// where the user's settings say and where OCI's own tools look.
+// Package ociauth finds the credentials that sign requests to OCI: in the places
+// that the settings name, or where OCI's own tools look.
 //
-// It never prints or stores a secret. Its errors name the setting, file or
-// vault to correct.
+// It never prints or stores a secret. Its errors name the setting, file or vault
+// to correct.
 package ociauth
 
 import (
@@ -55,30 +55,31 @@ type Options struct {
 	ConfigFile string
 	// Profile is the profile in ConfigFile; empty means DEFAULT.
 	Profile string
-	// Region is the region of the requests. If it is empty, the region of the
-	// credentials is used, or DefaultRegion if they have none.
+	// Region is the region of the requests. If it is empty, it is the region of
+	// the credentials, or DefaultRegion if they have none.
 	Region, DefaultRegion string
 	// Vault is the vault for FromVault.
 	Vault Vault
-	// Retry says how often a call is tried; the zero value means
-	// [ociclient.DefaultRetry]. Its Clock also decides whether a session has
-	// expired.
+	// Retry sets the number of attempts of a call and the delays between them; the
+	// zero value means [ociclient.DefaultRetry]. Its Clock also decides whether a
+	// session has expired.
 	Retry retry.Policy
-	// OnRetry, if not nil, is called after each failed attempt that is followed
-	// by another, also from several goroutines at once.
+	// OnRetry, if not nil, is called before each delay, with the operation, the
+	// error of the failed attempt and the delay. Several goroutines may call it at
+	// once.
 	OnRetry func(operation string, err error, delay time.Duration)
 }
 
-// region returns the region of requests that are signed with credentials of the
-// region own, which may be empty.
+// region returns the region of the requests for credentials whose own region is
+// own, which may be empty.
 func (o Options) region(own string) string { return cmp.Or(o.Region, own, o.DefaultRegion) }
 
-// Credentials sign requests to OCI. Formatting a Credentials, in any way, shows
-// no secret. The credentials of a principal renew themselves with calls over
-// the network; the others make no calls.
+// Credentials sign requests to OCI. No way of formatting them shows a secret. The
+// credentials of a principal renew themselves with calls over the network; the
+// others make no calls.
 type Credentials struct {
 	kind                               Kind
-	origin                             string // for the user
+	origin                             string // where they were found, for messages
 	tenancy, user, fingerprint, region string
 	keyID                              func() (string, error) // secret if it holds a token
 	key                                func() (*rsa.PrivateKey, error)
@@ -128,9 +129,8 @@ func resolve(ctx context.Context, o Options) (*Credentials, error) {
 	return nil, fmt.Errorf("unknown kind of credentials %q", string(o.Kind))
 }
 
-// checkDebug returns an error if OCI_GO_SDK_DEBUG is set so that the SDK would
-// print a private key: that of a vault or an instance, which it receives in a
-// response
+// checkDebug returns an error if the value of OCI_GO_SDK_DEBUG makes the SDK print
+// the responses that it receives: for these kinds they contain a private key
 // (https://github.com/oracle/oci-go-sdk/blob/v65.129.0/common/log.go).
 func checkDebug(k Kind) error {
 	const name = "OCI_GO_SDK_DEBUG"
@@ -153,22 +153,24 @@ func (c *Credentials) String() string {
 	return fmt.Sprintf("%s from %s", c.kind, c.origin)
 }
 
-// KeyID returns the keyId of signatures.
+// KeyID returns the keyId of signatures. It may hold a token, which is secret. The
+// error wraps ErrCredentials if the credentials cannot be renewed.
 func (c *Credentials) KeyID() (string, error) {
 	id, err := c.keyID()
 	return id, credentialsError(err)
 }
 
-// PrivateRSAKey returns the signing key.
+// PrivateRSAKey returns the signing key. The error wraps ErrCredentials if the
+// credentials cannot be renewed.
 func (c *Credentials) PrivateRSAKey() (*rsa.PrivateKey, error) {
 	key, err := c.key()
 	return key, credentialsError(err)
 }
 
-// TenancyOCID returns the tenancy.
+// TenancyOCID returns the OCID of the tenancy.
 func (c *Credentials) TenancyOCID() (string, error) { return c.tenancy, nil }
 
-// UserOCID returns the user, or "" if the credentials do not belong to a user.
+// UserOCID returns the OCID of the user, or "" for principals and sessions.
 func (c *Credentials) UserOCID() (string, error) { return c.user, nil }
 
 // KeyFingerprint returns the fingerprint of an API key, or "" for other kinds
@@ -178,9 +180,9 @@ func (c *Credentials) KeyFingerprint() (string, error) { return c.fingerprint, n
 // Region returns the region of the requests.
 func (c *Credentials) Region() (string, error) { return c.region, nil }
 
-// AuthType always returns UnknownAuthenticationType. For a profile with
-// authentication_type=instance_principal the SDK would otherwise call the
-// metadata service each time it makes a client
+// AuthType always returns UnknownAuthenticationType. The real type of a profile
+// with authentication_type=instance_principal would make the SDK call the metadata
+// service each time it creates a client
 // (https://github.com/oracle/oci-go-sdk/blob/v65.129.0/common/auth/utils.go).
 func (c *Credentials) AuthType() (common.AuthConfig, error) {
 	return common.AuthConfig{AuthType: common.UnknownAuthenticationType}, nil

@@ -137,7 +137,8 @@ func TestProfiles(t *testing.T) {
 	}
 }
 
-// "oci setup keys" encrypts a key like this one (PKCS#8), made with OpenSSL.
+// The key in testdata was made with OpenSSL. It is encrypted as "oci setup keys"
+// does it (PKCS#8).
 func TestEncryptedPKCS8(t *testing.T) {
 	key, err := os.ReadFile("testdata/encrypted.pem")
 	if err != nil {
@@ -195,7 +196,7 @@ func TestProfileErrors(t *testing.T) {
 		"no session":           {options: ociauth.Options{Kind: ociauth.SecurityToken}, want: []string{"/config does not exist", "oci session authenticate"}},
 		"region's form":        {config: "[DEFAULT]\n" + good + "region=evil.example.org/\n", want: []string{`"evil.example.org/" is not a region's name`}},
 		"no profile":           {config: "[DEFAULT]\n" + good + "[b]\n", options: ociauth.Options{Profile: "B"}, want: []string{"has no profile [B]", "its profiles are [DEFAULT], [b]"}},
-		"empty file":           {config: "\n", want: []string{"has no profile [DEFAULT]", "nor any other"}},
+		"empty file":           {config: "\n", want: []string{"has no profile [DEFAULT]", "and no other one"}},
 		"no entries":           {config: "[DEFAULT]\n", want: []string{"profile [DEFAULT] of ", "no user, tenancy, fingerprint, key_file, region"}},
 		"empty entries":        {config: "[DEFAULT]\n" + good + "user=\nregion= \n", want: []string{"no user, region"}},
 		"line without =":       {config: "[DEFAULT]\n" + good + "canary-passphrase\n", want: []string{"line 7 is neither [profile] nor key=value"}},
@@ -228,17 +229,7 @@ func TestProfileErrors(t *testing.T) {
 			}
 			test.options.ConfigFile = filepath.Join(folder(t, files), "config")
 			_, err := ociauth.Resolve(t.Context(), test.options)
-			if !errors.Is(err, ociauth.ErrCredentials) {
-				t.Fatalf("error is %v", err)
-			}
-			for _, want := range test.want {
-				if !strings.Contains(err.Error(), want) {
-					t.Errorf("error does not contain %q: %v", want, err)
-				}
-			}
-			if strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "\n") {
-				t.Errorf("error contains a secret or a line break: %v", err)
-			}
+			checkCredentialsError(t, err, test.want)
 		})
 	}
 }
@@ -288,5 +279,22 @@ func assertNoKey(t *testing.T, v any, id *ociauthtest.Identity) {
 		if strings.Contains(text, n) {
 			t.Errorf("the output contains %.20s...", n)
 		}
+	}
+}
+
+// checkCredentialsError checks that err is an ErrCredentials of one line that has
+// all of these texts and no secret.
+func checkCredentialsError(t *testing.T, err error, want []string) {
+	t.Helper()
+	if !errors.Is(err, ociauth.ErrCredentials) {
+		t.Fatalf("error is %v", err)
+	}
+	for _, text := range want {
+		if !strings.Contains(err.Error(), text) {
+			t.Errorf("error does not contain %q: %v", text, err)
+		}
+	}
+	if strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("error contains a secret or a line break: %v", err)
 	}
 }

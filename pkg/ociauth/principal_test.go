@@ -264,6 +264,27 @@ func TestVaultByInstancePrincipal(t *testing.T) {
 	assertIdentity(t, creds, vaultUser())
 }
 
+// A cancelled Resolve does not report the time limit, which has not passed.
+func TestResourcePrincipalCancelled(t *testing.T) {
+	id := ociauthtest.Shared()
+	for k, text := range map[string]string{
+		"VERSION": "2.2", "REGION": "eu-frankfurt-1", "PRIVATE_PEM": string(id.PEM()),
+		"RPST": new(ociauthtest.Verifier).Token(&id.Key.PublicKey, time.Now().Add(time.Hour)),
+	} {
+		t.Setenv("OCI_RESOURCE_PRINCIPAL_"+k, text)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cause := errors.New("cancelled by the test")
+	cancel(cause)
+	_, err := ociauth.Resolve(ctx, ociauth.Options{Kind: ociauth.ResourcePrincipal})
+	if err == nil {
+		t.Skip("the credentials were there before Resolve looked at its context")
+	}
+	if !errors.Is(err, cause) || strings.Contains(err.Error(), "no token within") {
+		t.Errorf("error is %v", err)
+	}
+}
+
 func TestResourcePrincipal(t *testing.T) {
 	id := ociauthtest.Shared()
 	v := new(ociauthtest.Verifier)

@@ -18,12 +18,12 @@ const (
 	defaultProfile    = "DEFAULT"
 )
 
-// profile holds the entries of a profile by their names in lower case. Entries
-// that it lacks come from the profile DEFAULT
+// profile holds the entries of a profile by their names in lower case. The profile
+// DEFAULT has the values of entries that it lacks
 // (https://docs.oracle.com/iaas/Content/API/Concepts/sdkconfig.htm).
 //
-// The SDK's parser is not used because it cuts a value off at its first "=",
-// ignores $HOME and reports one missing entry at a time
+// The SDK's parser would not do: it cuts a passphrase off at its first "=", ignores
+// $HOME and reports one missing entry at a time
 // (https://github.com/oracle/oci-go-sdk/blob/v65.129.0/common/configuration.go).
 type profile struct {
 	file, name string
@@ -46,14 +46,14 @@ func readProfile(o Options) (profile, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return p, fmt.Errorf(`configuration file %s does not exist: create it with "oci setup config", or choose another file`, path)
 	case err != nil:
-		return p, fmt.Errorf("configuration file: %w", err)
+		return p, fmt.Errorf("read configuration file: %w", err)
 	}
 	sections, names, err := parseSections(text)
 	switch {
 	case err != nil:
 		return p, fmt.Errorf("configuration file %s: %w", path, err)
 	case len(names) == 0:
-		return p, fmt.Errorf("configuration file %s has no profile [%s], nor any other", path, p.name)
+		return p, fmt.Errorf(`configuration file %s has no profile [%s] and no other one: create it with "oci setup config"`, path, p.name)
 	case !slices.Contains(names, p.name):
 		return p, fmt.Errorf("configuration file %s has no profile [%s]: its profiles are [%s]", path, p.name, strings.Join(names, "], ["))
 	}
@@ -65,9 +65,9 @@ func readProfile(o Options) (profile, error) {
 	return p, nil
 }
 
-// parseSections parses a configuration file of OCI's tools: lines with [name],
-// each followed by lines with key=value. Lines that begin with # or ; are
-// comments. It returns the sections, and their names in the order of the file.
+// parseSections parses a configuration file of OCI's tools: sections that begin
+// with a line [name] and consist of lines key=value. Lines that begin with # or ;
+// are comments. It returns the sections, and their names in the order of the file.
 func parseSections(text []byte) (sections map[string]map[string]secret, names []string, err error) {
 	sections = map[string]map[string]secret{}
 	var current map[string]secret
@@ -92,7 +92,7 @@ func parseSections(text []byte) (sections map[string]map[string]secret, names []
 		}
 		key, value, ok := strings.Cut(line, "=")
 		switch {
-		case !ok: // the error does not show the line: it may be a part of a secret
+		case !ok: // the error does not show the line, which may be part of a secret
 			return nil, nil, fmt.Errorf("line %d is neither [profile] nor key=value", n)
 		case current == nil:
 			return nil, nil, fmt.Errorf("line %d comes before the first [profile]", n)
@@ -113,12 +113,13 @@ func (p profile) passphrase() secret {
 	return p.entries["passphrase"]
 }
 
-// missing returns those of the keys that have no value.
+// missing returns the keys that have no value in the profile.
 func (p profile) missing(keys ...string) []string {
 	return slices.DeleteFunc(keys, func(k string) bool { return p.text(k) != "" })
 }
 
-// readFile reads the file that an entry names. It also returns the path.
+// readFile reads the file whose path is the value of an entry. It also returns the
+// path.
 func (p profile) readFile(key string) (path string, content secret, err error) {
 	if path, err = expandHome(p.text(key)); err == nil {
 		var text []byte

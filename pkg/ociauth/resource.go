@@ -13,8 +13,8 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/common/auth"
 )
 
-// resourceTimeout bounds the calls that some resource principals need. The SDK
-// makes them without a context.
+// resourceTimeout bounds the calls over the network that some resource principals
+// need, which the SDK makes without a context.
 const resourceTimeout = 30 * time.Second
 
 // fromResource returns the credentials that OCI puts into the environment of a
@@ -38,7 +38,7 @@ func fromResource(ctx context.Context, o Options) (*Credentials, error) {
 		creds, err := fromProvider(provider, firstLine, o)
 		done <- result{creds, err}
 	}()
-	ctx, cancel := context.WithTimeout(ctx, resourceTimeout)
+	limited, cancel := context.WithTimeout(ctx, resourceTimeout)
 	defer cancel()
 	select {
 	case r := <-done:
@@ -47,16 +47,19 @@ func fromResource(ctx context.Context, o Options) (*Credentials, error) {
 		}
 		r.creds.kind, r.creds.origin = ResourcePrincipal, "the environment"
 		return r.creds, nil
-	case <-ctx.Done():
+	case <-limited.Done():
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("resource principal: %w", context.Cause(ctx))
+		}
 		return nil, fmt.Errorf("resource principal: no token within %v", resourceTimeout)
 	}
 }
 
 // fromProvider returns the credentials of a principal, whose provider p renews the
-// token and the key. It calls explain to make one line of the SDK's errors.
+// token and the key. explain turns the SDK's errors into one line.
 //
-// The credentials do not have the provider's method Refreshable, with which the
-// SDK would sleep for three seconds after a 401
+// The credentials lack the provider's method Refreshable, because of which the SDK
+// would sleep for three seconds after a 401
 // (https://github.com/oracle/oci-go-sdk/blob/v65.129.0/common/client.go).
 func fromProvider(p common.ConfigurationProvider, explain func(error) error, o Options) (*Credentials, error) {
 	c := &Credentials{keyID: guarded(p.KeyID, explain), key: guarded(p.PrivateRSAKey, explain)}
@@ -80,8 +83,8 @@ func fromProvider(p common.ConfigurationProvider, explain func(error) error, o O
 	return c, nil
 }
 
-// guarded returns f with its errors explained and its panics turned into an
-// error: the SDK panics if a token has no expiry time.
+// guarded returns a function that calls f, passes its errors to explain, and
+// returns an error if f panics: the SDK does so if a token has no expiry time.
 func guarded[T any](f func() (T, error), explain func(error) error) func() (T, error) {
 	return func() (v T, err error) {
 		defer func() {
@@ -96,7 +99,7 @@ func guarded[T any](f func() (T, error), explain func(error) error) func() (T, e
 	}
 }
 
-// quoted matches what the SDK quotes in its errors, which may be a whole token.
+// quoted matches a quoted text in an error of the SDK. It may be a whole token.
 var quoted = regexp.MustCompile(`"[^"]*("|$)`)
 
 // firstLine returns the first line of an SDK error without the quoted texts. The

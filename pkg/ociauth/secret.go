@@ -1,7 +1,7 @@
 package ociauth
 
-// secret is a text that is not printed by accident. It is a function: all
-// formatting verbs and encoders show a function as an address at most.
+// secret is a text that cannot be printed by accident. It is a function, since no
+// formatting verb or encoder shows more of a function than its address.
 type secret func() string
 
 func newSecret(text string) secret { return func() string { return text } }

@@ -15,8 +15,8 @@ import (
 	"polisen-events-collector/pkg/ociclient"
 )
 
-// findVault returns the OCID of the active vault with the name and compartment
-// in o. More than one such vault is an error.
+// findVault returns the OCID of the active vault that has the name and is in the
+// compartment of o.Vault. It is an error if there are several.
 func findVault(ctx context.Context, o Options, creds *Credentials) (string, error) {
 	client, err := keymanagement.NewKmsVaultClientWithConfigurationProvider(creds)
 	if err != nil {
@@ -65,7 +65,7 @@ func findVault(ctx context.Context, o Options, creds *Credentials) (string, erro
 	return "", fmt.Errorf("no vault in %s of region %s has the name %q", o.Vault.Compartment, creds.region, o.Vault.Name)
 }
 
-// readSecrets reads the secrets with these names, without the prefix, in
+// readSecrets reads the secrets with these names, which lack the prefix, in
 // parallel. Only the secret of the region may be missing.
 func readSecrets(ctx context.Context, o Options, creds *Credentials, vault string, names []string) (map[string]secret, error) {
 	client, err := secrets.NewSecretsClientWithConfigurationProvider(creds)
@@ -102,12 +102,13 @@ func readSecrets(ctx context.Context, o Options, creds *Credentials, vault strin
 	case otherErr != nil:
 		return nil, otherErr
 	case missingErr != nil:
-		return nil, fmt.Errorf("vault %s: no secret %s: %w: check the names, and that a policy lets %s read secret-bundles of that vault",
+		return nil, fmt.Errorf("vault %s has no secret %s: %w: check the names, and that a policy lets %s read secret-bundles of that vault",
 			vault, strings.Join(missing, ", "), missingErr, creds)
 	}
 	return found, nil
 }
 
+// readSecret reads the current version of one secret.
 func readSecret(ctx context.Context, o Options, client secrets.SecretsClient, vault, name string) (secret, error) {
 	name = o.Vault.SecretPrefix + name
 	operation := "read secret " + name
@@ -132,8 +133,8 @@ func readSecret(ctx context.Context, o Options, client secrets.SecretsClient, va
 	return newSecret(string(text)), nil
 }
 
-// isDenied reports whether a service refused a call because of its caller. For
-// some calls without permission a service responds with 404
+// isDenied reports whether a service may have refused a call because its caller
+// has no permission. Some calls without permission get a 404
 // (https://docs.oracle.com/iaas/Content/API/References/apierrors.htm).
 func isDenied(err error) bool {
 	e, ok := errors.AsType[*ociclient.Error](err)

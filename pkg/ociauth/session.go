@@ -10,8 +10,8 @@ import (
 	"polisen-events-collector/pkg/retry"
 )
 
-// fromSession returns the session that "oci session authenticate" has saved in a
-// profile. It does not renew the session.
+// fromSession returns the credentials of the session that "oci session
+// authenticate" has saved in a profile. It does not renew the session.
 func fromSession(o Options) (*Credentials, error) {
 	p, err := readProfile(o)
 	if err != nil {
@@ -60,7 +60,7 @@ func fromSession(o Options) (*Credentials, error) {
 	}, nil
 }
 
-// expiry returns the time at which a token (a JWT) expires, and false if it is
+// expiry returns the time at which a token (a JWT) expires, and false if text is
 // not a token. It does not check the token's signature; the service does.
 func expiry(token string) (time.Time, bool) {
 	parts := strings.Split(token, ".")

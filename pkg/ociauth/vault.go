@@ -19,9 +19,9 @@ type Vault struct {
 	Region string
 	// SecretPrefix is the beginning of the secrets' names.
 	SecretPrefix string
-	// SecretsEndpoint and KMSEndpoint are used instead of the region's addresses
-	// of the secret retrieval service and of the key management service, which
-	// finds vaults by name. Plain http is accepted only for loopback hosts.
+	// SecretsEndpoint and KMSEndpoint replace the region's addresses of the secret
+	// retrieval service and of the key management service, which lists vaults.
+	// Plain http works for loopback hosts only.
 	SecretsEndpoint, KMSEndpoint string
 }
 
@@ -96,8 +96,8 @@ func fromSecrets(o Options, secrets map[string]secret) (*Credentials, error) {
 	}
 }
 
-// isRegionName reports whether text has only the characters of region names. The
-// region becomes a part of host names, so nothing else is safe.
+// isRegionName reports whether text has only the characters of region names. Other
+// characters would be dangerous, since the region becomes part of host names.
 func isRegionName(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool {
 		return r != '-' && (r < 'a' || r > 'z') && (r < '0' || r > '9')

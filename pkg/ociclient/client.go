@@ -1,7 +1,7 @@
-// Package ociclient changes how clients of the OCI SDK make calls: a call is
-// one HTTP request, ends with its context or its time limit, and is signed with
-// a key and the token that names this key. Errors say in one line how the
-// service responded.
+// Package ociclient changes how clients of the OCI SDK make calls: a call is one
+// HTTP request, it ends with its context or its time limit, and its key always
+// matches its token. Errors are one line with the service's response. SDK.md
+// lists the traps of the SDK that this avoids.
 //
 // The package knows no operations of a service. Callers decide which calls to
 // repeat.
@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"sync/atomic"
 	"time"
 
 	"github.com/oracle/oci-go-sdk/v65/common"
@@ -28,14 +27,12 @@ var DefaultRetry = retry.Policy{Attempts: 5, Base: 500 * time.Millisecond, Max: 
 
 // Options configures a client.
 type Options struct {
-	// Endpoint is used instead of the region's address, such as
-	// http://127.0.0.1:8080. If it is empty, the address stays. Plain http is
-	// accepted only for loopback hosts.
+	// Endpoint replaces the region's address, for example by
+	// http://127.0.0.1:8080. Plain http works for loopback hosts only. If it is
+	// empty, the address stays.
 	Endpoint string
 	// Transport sends the requests; nil means a new [NewTransport].
 	Transport http.RoundTripper
-	// Requests, if not nil, counts the requests that were sent.
-	Requests *atomic.Int64
 }
 
 // NewTransport returns a transport for many parallel calls to one service. It
@@ -48,8 +45,9 @@ func NewTransport() *http.Transport {
 	return t
 }
 
-// Configure makes client send one request per call, signed with keys. All calls
-// must then be made through [Try].
+// Configure makes client send one request per call, signed with keys. After it,
+// make all calls through [Try]; other calls fail. The error says that the endpoint
+// is not valid.
 //
 // It turns off the SDK's retries, which ignore Retry-After, and its circuit
 // breaker, which fails calls without sending them
@@ -74,14 +72,14 @@ func Configure(client *common.BaseClient, keys common.KeyProvider, o Options) er
 	if transport == nil {
 		transport = NewTransport()
 	}
-	d := NewDispatcher(transport, o.Requests)
+	d := NewDispatcher(transport)
 	d.keys = keys
 	client.HTTPClient, client.Signer = d, noSigner{}
 	return nil
 }
 
-// checkEndpoint returns an error unless endpoint is a web URL with only a scheme
-// and a host.
+// checkEndpoint returns an error unless endpoint is a web URL without path and
+// query.
 func checkEndpoint(endpoint string) error {
 	u, err := address.ParseHTTP(endpoint)
 	if err != nil {
@@ -93,18 +91,19 @@ func checkEndpoint(endpoint string) error {
 	return nil
 }
 
-// attemptKey is the key of a context value: the context under which the
-// Dispatcher sends a request. The SDK gets a context that never ends. If its
-// own context ended during a request, there would be a data race: a goroutine
-// of common.Retry writes the response while the function returns it
+// attemptKey is the key of a context value: the context with which the Dispatcher
+// sends a request. The SDK gets a context that never ends. If the SDK's context
+// ended during a request, there would be a data race: a goroutine of common.Retry
+// writes the response while common.Retry returns it
 // (https://github.com/oracle/oci-go-sdk/blob/v65.129.0/common/retry.go).
 type attemptKey struct{}
 
 var errTimeout = errors.New("no complete response within the time limit")
 
-// Try calls op, which makes SDK calls with the context it gets and reads their
-// bodies, and cancels it after timeout. The error is an [*Error], or wraps
-// context.Cause(ctx) if ctx is done.
+// Try makes one attempt: it calls op, and cancels the requests of op after
+// timeout. op makes its SDK calls with the context that it gets, and reads their
+// bodies before it returns. The error is an [*Error], or context.Cause(ctx) if
+// ctx is done.
 func Try[T any](ctx context.Context, timeout time.Duration, op func(context.Context) (T, error)) (T, error) {
 	attempt, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -124,21 +123,20 @@ func Try[T any](ctx context.Context, timeout time.Duration, op func(context.Cont
 	return v, &Error{cause: err}
 }
 
-// Dispatcher is the HTTP client of an SDK client. It sends each request under
-// the context of its [Try], and returns an [*Error] for any response that is
-// not a success.
+// Dispatcher is the HTTP client of an SDK client. It sends each request with the
+// context of its [Try], and returns an [*Error] for any response that is not a
+// success.
 type Dispatcher struct {
-	client   http.Client
-	requests *atomic.Int64
-	keys     common.KeyProvider // nil if it does not sign requests
+	client http.Client
+	keys   common.KeyProvider // nil if it does not sign requests
 }
 
-// NewDispatcher returns a dispatcher that sends requests through transport
-// without signing them. It counts them in requests, unless that is nil.
-func NewDispatcher(transport http.RoundTripper, requests *atomic.Int64) *Dispatcher {
+// NewDispatcher returns a dispatcher that sends requests through transport without
+// signing them.
+func NewDispatcher(transport http.RoundTripper) *Dispatcher {
 	// A redirected request would still have the signature for the first host.
 	noRedirects := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Dispatcher{client: http.Client{Transport: transport, CheckRedirect: noRedirects}, requests: requests}
+	return &Dispatcher{client: http.Client{Transport: transport, CheckRedirect: noRedirects}}
 }
 
 // Do sends r, whose context must come from [Try].
@@ -152,9 +150,6 @@ func (d *Dispatcher) Do(r *http.Request) (*http.Response, error) {
 		if err := sign(r, d.keys); err != nil {
 			return nil, err
 		}
-	}
-	if d.requests != nil {
-		d.requests.Add(1)
 	}
 	resp, err := d.client.Do(r)
 	if err != nil {

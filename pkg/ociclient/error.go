@@ -21,20 +21,20 @@ type Error struct {
 	Status int
 	// Code and Message are the service's error
 	// (https://docs.oracle.com/iaas/Content/API/References/apierrors.htm).
-	// They are empty if the response had no body, as to HEAD, or came from
-	// something else, such as a proxy.
+	// They are empty if the response had no body, as the response to HEAD, or came
+	// from something else, such as a proxy.
 	Code, Message string
 	// RequestID is the opc-request-id, by which Oracle's support finds the call.
 	RequestID string
 
 	after    time.Duration // of the Retry-After header
 	skew     time.Duration // the service's clock minus this machine's
-	cause    error         // why there is no response
+	cause    error         // the reason why there is no response
 	unsigned bool          // cause is a failure to sign the request
 }
 
-// maxErrorBody bounds how much of an error response is read. Those of the
-// services are shorter than 1 KiB.
+// maxErrorBody is the number of bytes that are read of an error response. The
+// services' own are shorter than 1 KiB.
 const maxErrorBody = 64 << 10
 
 // readError returns the Error for a response that is not a success.
@@ -59,12 +59,13 @@ func readError(resp *http.Response) *Error {
 	return e
 }
 
-// minSkew is the clock difference that an error mentions. The services reject
-// requests whose date is more than five minutes off
+// minSkew is the clock difference from which an error mentions it. The services
+// reject requests whose date is more than five minutes off
 // (https://docs.oracle.com/iaas/Content/API/Concepts/signingrequests.htm).
 const minSkew = 4 * time.Minute
 
-// Error describes the failure in one line.
+// Error returns one line: the status, the code, the message and the request id,
+// or the reason why there was no response.
 func (e *Error) Error() string {
 	if e.cause != nil {
 		return shorten(e.cause.Error())
@@ -94,14 +95,14 @@ func (e *Error) Error() string {
 // Unwrap returns the reason why there was no response, or nil.
 func (e *Error) Unwrap() error { return e.cause }
 
-// RetryAfter returns the least delay before the next attempt that the service
-// asked for, or 0.
+// RetryAfter returns the delay before the next attempt that the service asked
+// for, or 0.
 func (e *Error) RetryAfter() time.Duration { return e.after }
 
-// Transient reports whether the same call may succeed later: there was no
-// response, or it was 429 or 5xx except 501. The failed call may still have
-// taken effect. A failure to sign is not transient, since the key provider
-// makes its own attempts.
+// Transient reports whether the same call may succeed later: there was no complete
+// response, or it was 429 or 5xx except 501. The failed call may have taken effect
+// nevertheless. A failure to sign is not transient, since the key provider makes
+// its own attempts, nor is a certificate that this machine does not trust.
 func (e *Error) Transient() bool {
 	if e.unsigned {
 		return false
@@ -117,8 +118,8 @@ func (e *Error) Transient() bool {
 // maxText is the length in bytes to which shorten cuts a text.
 const maxText = 300
 
-// shorten returns s as one line that is safe to log and not much longer than
-// maxText.
+// shorten returns s as one line that is safe to log, of at most maxText bytes and
+// an ellipsis.
 func shorten(s string) string {
 	s = text.OneLine(s)
 	if len(s) > maxText {

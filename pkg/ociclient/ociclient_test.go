@@ -77,8 +77,8 @@ func TestErrorResponses(t *testing.T) {
 				fmt.Fprint(w, test.body)
 			}))
 			defer server.Close()
-			var requests atomic.Int64
-			_, err := namespace(t.Context(), client(t, server.URL, ociclient.Options{Requests: &requests}))
+			requests := new(counter)
+			_, err := namespace(t.Context(), client(t, server.URL, ociclient.Options{Transport: requests}))
 			e, ok := errors.AsType[*ociclient.Error](err)
 			if !ok {
 				t.Fatalf("error is %#v", err)
@@ -91,6 +91,14 @@ func TestErrorResponses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// counter is a transport that counts the requests.
+type counter struct{ atomic.Int64 }
+
+func (c *counter) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.Add(1)
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 func TestNoResponse(t *testing.T) {

@@ -9,12 +9,12 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/common"
 )
 
-// noSigner replaces the SDK's signer; the Dispatcher signs instead.
+// noSigner replaces the SDK's signer, since the Dispatcher signs.
 //
 // The SDK's signer gets the key ID and the key with two calls. If a principal
 // renews both in between, the service rejects the request
 // (https://github.com/oracle/oci-go-sdk/blob/v65.129.0/common/http_signer.go).
-// Nor does it have a context to end a renewal that takes too long.
+// The SDK's signer also has no context that would end a slow renewal.
 type noSigner struct{}
 
 // Sign does nothing.
@@ -34,8 +34,8 @@ func (p keyPair) KeyID() (string, error) { return p.id, nil }
 // PrivateRSAKey returns the key.
 func (p keyPair) PrivateRSAKey() (*rsa.PrivateKey, error) { return p.key, nil }
 
-// sign signs r with the provider's key. It waits for the provider no longer
-// than r's context.
+// sign signs r with the provider's key. It waits for the provider until r's
+// context ends. The error is an [*Error] or wraps the context's error.
 func sign(r *http.Request, keys common.KeyProvider) error {
 	p, err := getKeyPair(r.Context(), keys)
 	if err != nil {
@@ -51,8 +51,8 @@ func sign(r *http.Request, keys common.KeyProvider) error {
 	return nil
 }
 
-// getKeyPair returns a key with its key ID. If ctx ends first, it returns at
-// once; the provider finishes its renewal in the background.
+// getKeyPair returns a key with its key ID. If ctx ends, it returns at once, and
+// the provider finishes its renewal in the background.
 func getKeyPair(ctx context.Context, keys common.KeyProvider) (keyPair, error) {
 	type result struct {
 		keyPair
@@ -74,8 +74,8 @@ func getKeyPair(ctx context.Context, keys common.KeyProvider) (keyPair, error) {
 	}
 }
 
-// readKeyPair reads the key ID before and after the key until both are the
-// same, so that the key was not renewed in between.
+// readKeyPair reads the key ID before and after the key, and again until both are
+// the same: then no renewal came in between.
 func readKeyPair(keys common.KeyProvider) (keyPair, error) {
 	id, err := keys.KeyID()
 	for err == nil {

@@ -81,10 +81,10 @@ func (p principal) PrivateRSAKey() (*rsa.PrivateKey, error) { return nil, errRen
 
 func TestRenewalFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var requests atomic.Int64
+		requests := new(counter)
 		c := client(t, "http://127.0.0.1:1", ociclient.Options{})
 		call := func(ctx context.Context, timeout time.Duration, keys principal) error {
-			if err := ociclient.Configure(&c.BaseClient, keys, ociclient.Options{Endpoint: "http://127.0.0.1:1", Requests: &requests}); err != nil {
+			if err := ociclient.Configure(&c.BaseClient, keys, ociclient.Options{Endpoint: "http://127.0.0.1:1", Transport: requests}); err != nil {
 				t.Fatal(err)
 			}
 			_, err := ociclient.Try(ctx, timeout, func(ctx context.Context) (any, error) {

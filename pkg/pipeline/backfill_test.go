@@ -55,45 +55,34 @@ func testBackfillReplay(t *testing.T, polls []replaytest.Poll) {
 	for i, poll := range polls {
 		bodies[i] = poll.Body
 	}
-	truth := replaytest.NewTruth(polls...)
+	model := replaytest.NewModel(polls...)
 	s, clock := memstore.New(), newClock()
 	for range 2 { // the second one adds nothing
 		_, err := pipeline.BackfillSaved(t.Context(), options(s, clock), read(t, bodies...), nil)
-		if _, partial := errors.AsType[*pipeline.PartialError](err); partial != (len(truth.Rejected) > 0) || err != nil && !partial {
+		if _, partial := errors.AsType[*pipeline.PartialError](err); partial != (len(model.Rejected) > 0) || err != nil && !partial {
 			t.Fatal(err)
 		}
 	}
-	c := archivetest.Read(t, s)
-	events := map[int64]string{}
-	for id, lines := range c.Events {
-		events[id] = lines[0]
-	}
-	if !maps.Equal(events, truth.First) || len(c.Problems) > 0 {
-		t.Errorf("%d events, want %d; problems %q", len(events), len(truth.First), c.Problems)
-	}
-	if diff := cmp.Diff(truth.Later, c.Revisions); diff != "" {
-		t.Errorf("revisions (-want +got):\n%s", diff)
-	}
-	checkRejected(t, truth, c)
+	model.Check(t, s)
 }
 
-// notices returns n notices with ids from id on, ten for each day.
-func notices(id int64, n int) [][]byte {
+// events returns n events with ids from id on, ten for each day.
+func events(id int64, n int) [][]byte {
 	items := make([][]byte, n)
 	for i := range items {
-		items[i] = polisentest.Notice(id+int64(i), polisentest.Newest.AddDate(0, 0, -i/10%300))
+		items[i] = polisentest.Event(id+int64(i), polisentest.Newest.AddDate(0, 0, -i/10%300))
 	}
 	return items
 }
 
 func TestBackfillDamage(t *testing.T) {
 	s, clock := memstore.New(), newClock()
-	items := notices(1, 3)
+	items := events(1, 3)
 	text := slices.Concat([]byte("["), items[0], []byte(`,{"id":"x"},`), items[1], []byte(`,{"id":7,"datetime":`), []byte("\xff\n["), items[2], []byte("]"))
 	for range 2 {
 		o := options(s, clock)
 		r, err := pipeline.BackfillSaved(t.Context(), o, read(t, text), nil)
-		if _, partial := errors.AsType[*pipeline.PartialError](err); !partial || !strings.Contains(err.Error(), "- at byte ") {
+		if _, partial := errors.AsType[*pipeline.PartialError](err); !partial || !strings.Contains(err.Error(), "standard input at byte ") {
 			t.Fatalf("error %v", err)
 		}
 		if warnings := texts(r.Warnings, slog.LevelWarn); !strings.Contains(warnings, "id is not an integer") || len(r.Warnings) != 2 {
@@ -116,7 +105,7 @@ func TestBackfillCopy(t *testing.T) {
 		t.Fatal(err)
 	}
 	clock := newClock()
-	items := append(notices(1, 30), []byte(`{"id":null,"n":[1.0," a"]}`), polisentest.Notice(7, polisentest.Newest, polisentest.Summary("other")))
+	items := append(events(1, 30), []byte(`{"id":null,"n":[1.0," a"]}`), polisentest.Event(7, polisentest.Newest, polisentest.Summary("other")))
 	if _, err := pipeline.Collect(t.Context(), options(from, clock), respondWith(clock, polisentest.Response(items...))); err == nil {
 		t.Fatal("nothing was rejected")
 	}
@@ -161,7 +150,7 @@ func indentLines(t *testing.T, dir string) {
 // there is no item to reject.
 func TestBackfillBrackets(t *testing.T) {
 	s, clock := memstore.New(), newClock()
-	items := notices(1, 4)
+	items := events(1, 4)
 	text := slices.Concat([]byte("["), items[0], []byte(" "), items[1], []byte("]\n["), items[2], []byte(" "), items[3], []byte("]"))
 	r, err := pipeline.BackfillSaved(t.Context(), options(s, clock), read(t, text), nil)
 	if _, partial := errors.AsType[*pipeline.PartialError](err); !partial || len(r.Warnings) != 2 || r.Counts.Rejected != 0 || r.Counts.New != 4 {
@@ -172,50 +161,41 @@ func TestBackfillBrackets(t *testing.T) {
 // TestBackfillFaults breaks each store call of a backfill with several commits,
 // repeats the backfill without faults, and checks that each event is stored once.
 func TestBackfillFaults(t *testing.T) {
-	items := notices(1, 2100)
-	for i := range items { // three days only, to keep the calls few
-		items[i] = polisentest.Notice(int64(i+1), polisentest.Newest.AddDate(0, 0, -i%3))
+	t.Parallel()
+	var items [][]byte
+	for i := range 2100 { // three days only, to keep the calls few
+		items = append(items, archivetest.Item(int64(i+1), i%3, "first"))
 	}
 	body := polisentest.Response(items...)
 	backfill := func(s store.Store) error {
-		clock := newClock()
-		_, err := pipeline.BackfillSaved(t.Context(), options(s, clock), read(t, body), nil)
+		_, err := pipeline.BackfillSaved(t.Context(), options(s, newClock()), read(t, body), nil)
+		if err != nil && !errors.Is(err, pipeline.ErrStore) {
+			t.Errorf("%v, want an error of the store", err)
+		}
 		return err
 	}
 	counted := storetest.NewFaults(memstore.New(), nil)
 	if err := backfill(counted); err != nil {
 		t.Fatal(err)
 	}
-	calls := len(counted.Calls())
-	if calls < 8 {
+	if calls := len(counted.Calls()); calls < 8 {
 		t.Fatalf("only %d calls: no two commits", calls)
 	}
-	for k := 1; k <= calls; k++ {
-		for name, fault := range map[string]storetest.Fault{
-			"fail before": storetest.FailBefore(), "fail after": storetest.FailAfter(), "late": storetest.Late(2),
-			"crash before": storetest.CrashBefore(), "crash after": storetest.CrashAfter(),
-		} {
-			s := memstore.New()
-			f := storetest.NewFaults(s, storetest.At(k, fault))
-			if err := backfill(f); err != nil && !errors.Is(err, pipeline.ErrStore) {
-				t.Fatalf("call %d, %s: %v", k, name, err)
-			}
-			if err := backfill(s); err != nil {
-				t.Fatalf("call %d, %s: %v", k, name, err)
-			}
-			f.Release()
-			if c := archivetest.Read(t, s); len(c.Events) != 2100 || len(c.Problems) > 0 {
-				t.Fatalf("call %d, %s: %d events, problems %q", k, name, len(c.Events), c.Problems)
-			}
+	model := archivetest.NewModel(items...)
+	storetest.FaultAtEveryCall(t, memstore.New(), backfill, func(s store.Store, f *storetest.Faults) {
+		if err := backfill(s); err != nil {
+			t.Fatal(err)
 		}
-	}
+		f.Release()
+		model.Check(t, s)
+	})
 }
 
 // TestBackfillBesideCollects runs a backfill beside four series of collects of
 // the same days.
 func TestBackfillBesideCollects(t *testing.T) {
 	s := memstore.New()
-	items := notices(1, 3000)
+	items := events(1, 3000)
 	var wg sync.WaitGroup
 	for i := range 4 {
 		o, clock := options(s, newClock()), newClock()
@@ -283,7 +263,7 @@ func TestBackfillDays(t *testing.T) {
 		when, _ := time.Parse("2006-01-02 15", hours.hour)
 		for range hours.n {
 			id++
-			api.items[hours.hour] = append(api.items[hours.hour], polisentest.Notice(id, when))
+			api.items[hours.hour] = append(api.items[hours.hour], polisentest.Event(id, when))
 		}
 	}
 	dir := t.TempDir()
@@ -335,7 +315,7 @@ func TestBackfillMismatchedDay(t *testing.T) {
 				when, _ := time.Parse("2006-01-02 15", hour)
 				for range n {
 					id++
-					api.items[hour] = append(api.items[hour], polisentest.Notice(id, when))
+					api.items[hour] = append(api.items[hour], polisentest.Event(id, when))
 				}
 			}
 			dir := t.TempDir()
@@ -429,7 +409,7 @@ func TestBackfillMismatchedHour(t *testing.T) {
 			when, _ := time.Parse("2006-01-02 15", hour)
 			for range n {
 				id++
-				api.items[hour] = append(api.items[hour], polisentest.Notice(id, when))
+				api.items[hour] = append(api.items[hour], polisentest.Event(id, when))
 			}
 		}
 		done, err := pipeline.OpenDoneDays(t.TempDir(), "test", false)
@@ -461,7 +441,7 @@ func (a mismatching) Fetch(ctx context.Context, q polisen.Query) (*polisen.Respo
 func TestBackfillCancelled(t *testing.T) {
 	s, clock := memstore.New(), newClock()
 	ctx, cancel := context.WithCancel(t.Context())
-	body := polisentest.Response(notices(1, 5000)...)
+	body := polisentest.Response(events(1, 5000)...)
 	r, err := pipeline.BackfillSaved(ctx, options(s, clock), read(t, body), func(pipeline.Progress) { cancel() })
 	if !errors.Is(err, context.Canceled) || r.Counts.New == 0 || r.Counts.New == 5000 {
 		t.Errorf("%d new, error %v", r.Counts.New, err)

@@ -25,7 +25,7 @@ import (
 	"polisen-events-collector/pkg/store/storetest"
 )
 
-// newClock returns a clock at one hour after the newest synthetic notice.
+// newClock returns a clock at one hour after the newest synthetic event.
 func newClock() *retrytest.Clock { return retrytest.NewClock(polisentest.Newest.Add(time.Hour)) }
 
 func lastRun(t *testing.T, s store.Reader) report.Report {
@@ -211,11 +211,11 @@ func TestCancelled(t *testing.T) {
 // TestCheck collects a second response, and checks which warning or error it
 // causes.
 func TestCheck(t *testing.T) {
-	at := func(id int64, days int) []byte { return polisentest.Notice(id, polisentest.Newest.AddDate(0, 0, days)) }
+	at := func(id int64, days int) []byte { return polisentest.Event(id, polisentest.Newest.AddDate(0, 0, days)) }
 	later := func() [][]byte { // a full response that shares nothing with Body
 		var items [][]byte
 		for i := range 500 {
-			items = append(items, polisentest.Notice(int64(700_000+i), polisentest.Newest.Add(time.Duration(i+24)*time.Hour)))
+			items = append(items, polisentest.Event(int64(700_000+i), polisentest.Newest.Add(time.Duration(i+24)*time.Hour)))
 		}
 		return items
 	}
@@ -268,7 +268,7 @@ func TestOldResponse(t *testing.T) {
 	full := func(first int64) []byte {
 		var items [][]byte
 		for i := range polisen.FullResponse {
-			items = append(items, polisentest.Notice(first+int64(i), polisentest.Newest.Add(time.Duration(first/1000)*time.Hour)))
+			items = append(items, polisentest.Event(first+int64(i), polisentest.Newest.Add(time.Duration(first/1000)*time.Hour)))
 		}
 		return polisentest.Response(items...)
 	}
@@ -348,7 +348,7 @@ func TestParallel(t *testing.T) {
 		if err := m.fetch.come(ctx, 1); err != nil {
 			return nil, err
 		}
-		return respondWith(clock, polisentest.Response(polisentest.Notice(1, polisentest.Newest)))(ctx)
+		return respondWith(clock, polisentest.Response(polisentest.Event(1, polisentest.Newest)))(ctx)
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()

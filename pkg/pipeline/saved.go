@@ -123,7 +123,7 @@ func (b *savedBackfill) addItem(ctx context.Context, item saved.Item) error {
 	b.progress.Bytes += int64(len(item.Raw))
 	b.report.Counts.Fetched++
 	if len(item.Raw) == 0 { // such as a missing bracket
-		b.warn(fmt.Sprintf("%s at byte %d: %s", item.File, item.Offset, item.Damage))
+		b.warn(item.Place() + ": " + item.Damage)
 		return nil
 	}
 	hash := itemHash{maphash.Bytes(b.seeds[0], item.Raw), maphash.Bytes(b.seeds[1], item.Raw)}
@@ -192,7 +192,7 @@ func (b *savedBackfill) parse(item saved.Item) {
 
 func (b *savedBackfill) reject(item saved.Item, r polisen.Rejected) {
 	b.batch.Rejected = append(b.batch.Rejected, r)
-	b.warn(fmt.Sprintf("%s at byte %d: %s", item.File, item.Offset, r.Reason))
+	b.warn(item.Place() + ": " + r.Reason)
 }
 
 // quote returns raw as a JSON string. Text that is not UTF-8 becomes an object

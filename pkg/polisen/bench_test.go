@@ -20,7 +20,7 @@ func BenchmarkParse(b *testing.B) {
 }
 
 func BenchmarkParseItem(b *testing.B) {
-	item := polisentest.Notice(polisentest.FirstID, polisentest.Newest)
+	item := polisentest.Event(polisentest.FirstID, polisentest.Newest)
 	b.SetBytes(int64(len(item)))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -31,7 +31,7 @@ func BenchmarkParseItem(b *testing.B) {
 }
 
 func BenchmarkParser(b *testing.B) {
-	item := polisentest.Notice(polisentest.FirstID, polisentest.Newest)
+	item := polisentest.Event(polisentest.FirstID, polisentest.Newest)
 	b.SetBytes(int64(len(item)))
 	b.ReportAllocs()
 	var p polisen.Parser

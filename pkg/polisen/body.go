@@ -9,26 +9,27 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// BodyError is the error of a body that is not an array of events. Its message
-// is one line.
+// BodyError is the error of a damaged body: one that is not an array of items. Its
+// message is one line.
 type BodyError struct {
 	Kind BodyKind
-	// Offset is the byte at which the damage is, not counting a byte order mark;
-	// zero if it is the whole body.
+	// Offset is the position in bytes at which the damage begins, not counting a
+	// byte order mark; zero if the whole body is damaged.
 	Offset int64
-	// Excerpt shows up to 80 characters of the body, quoted; it may be empty.
+	// Excerpt is the beginning of the damaged text, up to 80 bytes and quoted, or
+	// the title of an HTML page; it may be empty.
 	Excerpt string
-	// Err is the cause, such as the error from the network; it may be nil.
+	// Err is the cause, such as a decompression error; it may be nil.
 	Err error
 }
 
-// BodyKind describes a body that is not an array of events.
+// BodyKind is a kind of damage. It completes the sentence "the response is ...".
 type BodyKind string
 
-// The kinds of bodies that are not an array of events.
+// The kinds of damage.
 const (
 	BodyEmpty      BodyKind = "empty"
-	BodyNoEvents   BodyKind = "an array without events" // the newest events were asked for, and there always are some
+	BodyNoEvents   BodyKind = "an array without events" // and the query was for the newest events, which always exist
 	BodyHTML       BodyKind = "HTML, not JSON"
 	BodyNotArray   BodyKind = "JSON, but not an array"
 	BodyTruncated  BodyKind = "truncated JSON"
@@ -56,8 +57,8 @@ func (e *BodyError) Error() string {
 
 func (e *BodyError) Unwrap() error { return e.Err }
 
-// checkStart returns a *BodyError if text is not UTF-8 or does not begin with
-// an array.
+// checkStart returns a [*BodyError] if text does not begin with an array, or is not
+// UTF-8.
 func checkStart(text []byte) error {
 	trimmed := bytes.TrimLeft(text, whiteSpace)
 	switch {
@@ -78,8 +79,8 @@ func checkStart(text []byte) error {
 
 var titleElement = regexp.MustCompile(`(?is)<title[^>]*>\s*(.*?)\s*</title`)
 
-// describe returns one line about text: the title of an HTML page, or the
-// beginning of any other text.
+// describe returns one line about text: the title of an HTML page, or the beginning
+// of any other text, quoted.
 func describe(text []byte) string {
 	text = bytes.TrimSpace(text)
 	if len(text) == 0 {

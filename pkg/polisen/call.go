@@ -12,31 +12,34 @@ import (
 	"polisen-events-collector/pkg/retry"
 )
 
-const (
-	// callTimeout bounds one call, from connecting to the last byte of the body.
-	callTimeout  = time.Minute
-	maxRedirects = 3
-)
+// callTimeout is the longest time of one call, from connecting to the last byte of
+// the body.
+const callTimeout = time.Minute
+
+// maxRedirects is the largest number of redirects that a try follows.
+const maxRedirects = 3
 
 var (
 	errSlow     = fmt.Errorf("no complete response within %v", callTimeout)
 	errRedirect = errors.New("redirect not followed")
-	errNoRetry  = errors.New("no retry")
+	errNoRetry  = errors.New("no retry") // the limits forbid another call
 )
 
-// fetch is one Fetch of a client. Its tries share one Response.
+// fetch is the state of one [Client.Fetch].
 type fetch struct {
 	*Client
 	query    Query
-	response Response
-	lastErr  error // of the previous try
+	response Response // of all tries
+	lastErr  error    // of the previous try
 }
 
+// beforeRetry is called before the delay d that follows a failed try.
 func (f *fetch) beforeRetry(err error, d time.Duration) {
 	f.lastErr = err
 	f.onWait(d, "before a retry: "+err.Error())
 }
 
+// onWait is called before each wait.
 func (f *fetch) onWait(d time.Duration, reason string) {
 	f.response.Waited += d
 	f.options.OnWait(d, reason)
@@ -49,8 +52,8 @@ func (f *fetch) try(ctx context.Context) (*Response, error) {
 		allowed, err := f.limiter.Wait(ctx, f.resource(), f.onWait)
 		switch {
 		case err != nil && f.lastErr != nil && ctx.Err() == nil:
-			// The message contains err, and the error does not wrap it:
-			// ErrExceeded would mean that no call was made.
+			// The error does not wrap err, but only contains its message, since
+			// ErrExceeded would mean that Fetch made no call.
 			return nil, fmt.Errorf("%w; %w: %v", f.lastErr, errNoRetry, err)
 		case err != nil:
 			return nil, err
@@ -65,15 +68,15 @@ func (f *fetch) try(ctx context.Context) (*Response, error) {
 	return nil, fmt.Errorf("%w: %d redirects in a row", errRedirect, maxRedirects+1)
 }
 
-// resource returns the address that a 404 makes permanently unavailable: the
-// API's URL without a query.
+// resource returns the API's URL without a query. A 404 counts for this address,
+// whatever the query was.
 func (f *fetch) resource() string {
 	u := *f.base
 	u.RawQuery = ""
 	return u.String()
 }
 
-// target returns the address that a fetch of q calls.
+// target returns the API's URL with the query q added.
 func (c *Client) target(q Query) *url.URL {
 	u := *c.base
 	if u.RawQuery != "" && !q.IsZero() {
@@ -83,21 +86,20 @@ func (c *Client) target(q Query) *url.URL {
 	return &u
 }
 
-// call makes one call. It returns the next address if the answer is a redirect.
+// call makes one call. If the answer is a redirect, it returns the next address.
 func (f *fetch) call(ctx context.Context, u *url.URL, allowed *ratelimit.Call) (next *url.URL, err error) {
-	run := ctx
-	ctx, cancel := context.WithTimeoutCause(run, callTimeout, errSlow)
+	callCtx, cancel := context.WithTimeoutCause(ctx, callTimeout, errSlow)
 	defer cancel()
 	defer func() {
-		// The context's cause explains more than the transport's error. But a
-		// status explains more than a timeout while its body was read.
+		// A context's cause explains more than the transport's error. But a
+		// StatusError explains more than the timeout of reading its body.
 		_, hasStatus := errors.AsType[*StatusError](err)
-		if err != nil && (run.Err() != nil || ctx.Err() != nil && !hasStatus) {
-			err = fmt.Errorf("call %s: %w", u.Host, context.Cause(ctx))
+		if err != nil && (ctx.Err() != nil || callCtx.Err() != nil && !hasStatus) {
+			err = fmt.Errorf("call %s: %w", u.Host, context.Cause(callCtx))
 		}
 	}()
 	trace := &callTrace{now: f.options.Clock.Now}
-	answer, err := f.send(trace.withHooks(ctx), u)
+	answer, err := f.send(trace.withHooks(callCtx), u)
 	if err != nil {
 		allowed.Done(0, 0)
 		return nil, err
@@ -116,6 +118,7 @@ func (f *fetch) call(ctx context.Context, u *url.URL, allowed *ratelimit.Call) (
 	return nil, &StatusError{Status: answer.StatusCode, Delay: retryAfter, Snippet: snippet(answer.Body)}
 }
 
+// send sends the request. It returns the answer when its header has arrived.
 func (f *fetch) send(ctx context.Context, u *url.URL) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
@@ -123,18 +126,18 @@ func (f *fetch) send(ctx context.Context, u *url.URL) (*http.Response, error) {
 	}
 	req.Header.Set("User-Agent", f.options.UserAgent)
 	req.Header.Set("Accept", "application/json")
-	// With this header the transport does not decompress the body, so its size
-	// on the wire can be counted.
+	// Because of this header the transport does not decompress the body, so that
+	// WireBytes can be counted.
 	req.Header.Set("Accept-Encoding", "gzip")
 	return f.http.Do(req)
 }
 
-// redirectTarget returns the address of a redirect. It must be on the same host,
-// and not lead from https to http.
+// redirectTarget returns the address that a redirect leads to. The error wraps
+// errRedirect if it is on another host or port, or leads from https to http.
 func redirectTarget(from *url.URL, location string) (*url.URL, error) {
 	to, err := from.Parse(location)
 	if err != nil || location == "" {
-		return nil, fmt.Errorf("%w: its target is %s", errRedirect, excerpt([]byte(location)))
+		return nil, fmt.Errorf("%w: its target %s is not a URL", errRedirect, excerpt([]byte(location)))
 	}
 	if to.Host != from.Host || to.Scheme != from.Scheme && to.Scheme != "https" {
 		return nil, fmt.Errorf("%w: %s is not https on %s; check the API's URL", errRedirect, excerpt([]byte(to.Redacted())), from.Host)

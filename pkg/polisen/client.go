@@ -1,9 +1,9 @@
-// Package polisen is the Swedish police's events API
-// (https://polisen.se/om-polisen/om-webbplatsen/oppna-data/api-over-polisens-handelser/):
-// events, responses, queries, and a client that keeps the API's call limits.
+// Package polisen fetches and parses responses of the Swedish police's events API
+// (https://polisen.se/om-polisen/om-webbplatsen/oppna-data/api-over-polisens-handelser/).
+// Its [Client] keeps the API's call limits.
 //
-// It keeps every item of a response, in order. It does not know which events
-// are new or where they are stored.
+// It keeps every item of a response, in order. It does not know which events are
+// new, or where they are stored.
 package polisen
 
 import (
@@ -24,7 +24,7 @@ import (
 // FullResponse is the largest number of events in one response of the API.
 const FullResponse = 500
 
-// attempts is the largest number of calls of one Fetch, redirects not counted.
+// attempts is the largest number of calls of one Fetch, not counting redirects.
 const attempts = 4
 
 // ErrSettings is wrapped by the errors of invalid options and queries.
@@ -32,35 +32,35 @@ var ErrSettings = errors.New("cannot fetch events with these settings")
 
 // Options are the settings of a [Client].
 type Options struct {
-	// URL is the address of the API, in the form that [address.ParseHTTP]
+	// URL is the address of the API. It must be one that [address.ParseHTTP]
 	// accepts.
 	URL string
-	// UserAgent names the program and whom to contact, as the API's rules ask
+	// UserAgent names the program and a contact, as the API's rules ask
 	// (https://polisen.se/om-polisen/om-webbplatsen/oppna-data/regler-for-oppna-data/).
 	UserAgent string
 	// StateDir is the folder of the rate limiter's file. All processes on this
-	// host must use the same one. The client creates it if it is missing.
+	// host must use the same folder. The client creates it if it is missing.
 	StateDir string
 	// MinInterval is the shortest time between two calls, and the delay before
-	// the first retry; each later delay is twice the one before. Zero means
-	// ratelimit.MinInterval. A shorter one is allowed for a loopback host only,
-	// and lifts the hourly and daily limits.
+	// the first retry. Zero means [ratelimit.MinInterval]. A shorter interval is
+	// for a fake API in tests: it is allowed for a loopback host only, and lifts
+	// the hourly and daily limits.
 	MinInterval time.Duration
-	// LeaveRoom lets other runs on this host call first; see
-	// [ratelimit.Options]. It is for runs of many calls.
+	// LeaveRoom is for runs that make many calls. It lets other runs on this
+	// host call first; see [ratelimit.Options].
 	LeaveRoom bool
-	// RetryNotFound calls the API even if it answered 404 before.
+	// RetryNotFound allows calls even if the API answered 404 before.
 	RetryNotFound bool
-	// OnWait gets the length and the reason of each wait before it begins. It
-	// may be nil.
-	OnWait func(d time.Duration, reason string)
-	// OnWarning gets each kind of trouble with the state folder once. It may be
+	// OnWait is called before each wait with its length and its reason. It may be
 	// nil.
+	OnWait func(d time.Duration, reason string)
+	// OnWarning is called once for each kind of problem with the state folder. It
+	// may be nil.
 	OnWarning func(text string)
 	// Clock is the clock to use; nil means the machine's.
 	Clock retry.Clock
-	// Transport makes the requests; nil means one that speaks TLS 1.2 or later
-	// and repeats no request.
+	// Transport sends the requests. Nil means a transport that uses TLS 1.2 or
+	// later and sends each request once.
 	Transport http.RoundTripper
 }
 
@@ -73,7 +73,7 @@ type Client struct {
 	limiter *ratelimit.Limiter
 }
 
-// NewClient returns a client, and makes no call. The error wraps [ErrSettings].
+// NewClient returns a client. It makes no call. The error wraps [ErrSettings].
 func NewClient(o Options) (*Client, error) {
 	u, err := address.ParseHTTP(o.URL)
 	if err != nil {
@@ -100,16 +100,16 @@ func NewClient(o Options) (*Client, error) {
 	if o.Transport == nil {
 		o.Transport = newTransport()
 	}
-	host := strings.TrimSuffix(u.Hostname(), ".") // a final dot names the same host
+	host := strings.TrimSuffix(u.Hostname(), ".") // a name with a final dot is the same host
 	if loopback {
-		host = u.Host // one machine may run several fake APIs
+		host = u.Host // with the port, since one machine may run several fake APIs
 	}
 	return &Client{
 		options: o,
 		base:    u,
 		http: http.Client{
 			Transport: o.Transport,
-			// A redirect is a call of its own for the rate limiter.
+			// Fetch follows redirects itself, since each is a call for the rate limiter.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		limiter: ratelimit.New(ratelimit.Options{
@@ -119,9 +119,9 @@ func NewClient(o Options) (*Client, error) {
 	}, nil
 }
 
-// newTransport returns a transport that sends each request once. Go's transport
-// repeats a request by itself on a reused connection and over HTTP/2
-// (REFUSED_STREAM, GOAWAY). The rate limiter would not know of those calls.
+// newTransport returns a transport that sends each request once. By default Go's
+// transport repeats a request on a reused connection and over HTTP/2
+// (REFUSED_STREAM, GOAWAY), and the rate limiter would not count those calls.
 func newTransport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DisableKeepAlives = true
@@ -132,25 +132,27 @@ func newTransport() *http.Transport {
 	return t
 }
 
-// URL returns the address that a Fetch of q calls.
+// URL returns the address that Fetch calls for q.
 func (c *Client) URL(q Query) string { return c.target(q).String() }
 
 // Delay returns the shortest time until the last of n calls is allowed; see
 // [ratelimit.Limiter.Delay].
 func (c *Client) Delay(n int) time.Duration { return c.limiter.Delay(n) }
 
-// Fetch gets one response. It waits for the rate limiter before each call. After
-// a connection error, 429, 5xx or a damaged body it calls again, up to four times
-// in all. The delay is MinInterval, then twice and four times that, or longer if
-// the API asks for it. An array without events is a damaged body if q is zero.
+// Fetch fetches the response to q. It waits for the rate limiter before each call.
+// After a connection error, a status of 429 or 5xx, or a damaged body it calls
+// again, at most four times in all. The delays are MinInterval, then twice and four
+// times as long, or longer if the API asks for it. A response without items counts
+// as damaged if the call had no query, since there are always newest events.
 //
 // The Response is never nil. With an error it has no items, but Calls and Waited
 // are set. The error wraps
 //   - [ErrSettings], if q is invalid;
 //   - [ratelimit.ErrExceeded], if the limits forbid the first call;
-//   - the error of the last call: [*StatusError], [*BodyError] or the
-//     transport's, and [retry.ErrNoTime] if the deadline forbids another one;
-//   - ctx's cause.
+//   - the error of the last call, which is a [*StatusError], a [*BodyError] or an
+//     error of the transport; also [retry.ErrNoTime], if another call would come
+//     after ctx's deadline;
+//   - ctx's cause, if ctx ends.
 func (c *Client) Fetch(ctx context.Context, q Query) (*Response, error) {
 	if err := q.check(); err != nil {
 		return new(Response), err
@@ -161,8 +163,8 @@ func (c *Client) Fetch(ctx context.Context, q Query) (*Response, error) {
 	return &f.response, err
 }
 
-// retryable reports whether the API may be called again after err: the failure
-// may be temporary, and the API's rules allow another call.
+// retryable reports whether Fetch may call again after err: the failure may be
+// temporary, and the API's rules allow another call.
 func retryable(err error) bool {
 	if errors.Is(err, ratelimit.ErrExceeded) || errors.Is(err, errNoRetry) || errors.Is(err, errRedirect) {
 		return false
@@ -170,7 +172,7 @@ func retryable(err error) bool {
 	if s, ok := errors.AsType[*StatusError](err); ok {
 		return s.Status == http.StatusTooManyRequests || s.Status >= 500
 	}
-	// A wrong certificate is a wrong address or an attack, and so not temporary.
-	_, wrongCert := errors.AsType[*tls.CertificateVerificationError](err)
-	return !wrongCert
+	// A wrong certificate means a wrong address or an attack, which is not temporary.
+	_, wrongCertificate := errors.AsType[*tls.CertificateVerificationError](err)
+	return !wrongCertificate
 }

@@ -33,13 +33,13 @@ type world struct {
 	clock    *retrytest.Clock
 	options  polisen.Options
 	client   *polisen.Client
-	waits    []string // lengths and reasons that OnWait got
+	waits    []string // the length and reason of each wait, from OnWait
 	warnings []string
 }
 
 func newWorld(t *testing.T, change func(*polisen.Options)) *world {
 	t.Helper()
-	// A day ahead, so that no deadline by this clock passes while the test runs.
+	// The clock is a day ahead, so that no deadline set by it passes during the test.
 	clock := retrytest.NewClock(time.Now().Add(24 * time.Hour))
 	w := &world{api: &polisentest.API{Now: clock.Now}, clock: clock}
 	server := httptest.NewServer(w.api)
@@ -109,8 +109,8 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// TestOneRequestPerCall has servers that make Go's transport repeat a request by
-// itself: one closes a connection that was used before, the other offers HTTP/2.
+// TestOneRequestPerCall uses servers with which Go's default transport may repeat a
+// request: one closes a reused connection, the other offers HTTP/2.
 func TestOneRequestPerCall(t *testing.T) {
 	client := func(t *testing.T, server *httptest.Server) *polisen.Client {
 		o := polisen.Options{URL: server.URL, UserAgent: agent, StateDir: t.TempDir(), MinInterval: time.Millisecond}
@@ -218,13 +218,13 @@ func TestNewClient(t *testing.T) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 		if err != nil && (!strings.Contains(err.Error(), tt.error) || strings.Contains(err.Error(), "hunter2")) {
-			t.Errorf("%s: %v, want %q in it", tt.name, err, tt.error)
+			t.Errorf("%s: %v, want an error with %q", tt.name, err, tt.error)
 		}
 	}
 }
 
-// TestOneLimitForAHost: calls to one host count together, in whichever form its
-// name is written.
+// TestOneLimitForAHost checks that calls to one host count together, even if the
+// URLs write its name differently.
 func TestOneLimitForAHost(t *testing.T) {
 	state := t.TempDir()
 	ok := roundTrip(func(*http.Request) (*http.Response, error) {

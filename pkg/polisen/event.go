@@ -2,26 +2,25 @@ package polisen
 
 import "time"
 
-// Event is one event of the API, in one version.
+// Event is one version of an event.
 type Event struct {
-	// ID is the API's number of the event. All versions of an event have the
-	// same one.
+	// ID is the API's id of the event. All versions of an event have the same ID.
 	ID int64
-	// Time is the event's local time, from the API's datetime and its UTC
-	// offset. Its Year, Month and Day are the event's own local date.
+	// Time is the event's datetime, with the UTC offset that the API gave it. Its
+	// Year, Month and Day are therefore the local date of the event.
 	Time time.Time
-	// Raw is the event's JSON on one line: verbatim except for the white space
-	// between tokens. It is valid UTF-8. It is shared, so it must not be
-	// changed.
+	// Raw is the event's JSON on one line: verbatim, but without white space
+	// between tokens. It is valid UTF-8. Do not modify it: the events of one
+	// response share a buffer.
 	Raw []byte
 	// Fingerprint is [Fingerprint] of Raw.
 	Fingerprint string
 }
 
-// Rejected is an item of a response that is not an event: it has no integer id
-// or no valid datetime.
+// Rejected is an item of a response that is not an event, since it is not an object
+// with an integer id and a valid datetime.
 type Rejected struct {
 	Reason string // one line, for messages
-	// Raw is the item's JSON, in the form of [Event].Raw.
+	// Raw is the item's JSON, in the form of Event.Raw.
 	Raw []byte
 }

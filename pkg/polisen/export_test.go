@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// TransportTrusting returns the client's default transport, which also trusts the
+// TransportTrusting returns the client's default transport, changed to trust the
 // certificate of a test server.
 func TransportTrusting(c *x509.Certificate) http.RoundTripper {
 	t := newTransport()

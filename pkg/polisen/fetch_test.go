@@ -58,8 +58,8 @@ func TestFetch(t *testing.T) {
 	}
 }
 
-// TestFetchQuery has responses without events. They are valid except for the
-// newest events.
+// TestFetchQuery checks the query that Fetch sends, and that the response to a query
+// may be empty.
 func TestFetchQuery(t *testing.T) {
 	query := polisen.Query{DateTime: "2018-03-05 21", Locations: []string{"Järfälla", "Luleå"}}
 	const encoded = "DateTime=2018-03-05%2021&locationname=J%C3%A4rf%C3%A4lla;Lule%C3%A5"
@@ -99,8 +99,8 @@ func TestFetchFaults(t *testing.T) {
 	repeat := func(a polisentest.Answer) []polisentest.Answer { return []polisentest.Answer{a, a, a, a} }
 	for _, tt := range []struct {
 		name    string
-		script  []polisentest.Answer // then a valid response
-		within  time.Duration        // deadline; zero means none
+		script  []polisentest.Answer // before a valid response
+		within  time.Duration        // until the deadline; zero means none
 		sleeps  []time.Duration
 		want    string // status, kind of body, or "other"; empty: success
 		wantIs  error
@@ -114,8 +114,8 @@ func TestFetchFaults(t *testing.T) {
 		{name: "503 each time", script: repeat(polisentest.Status(503)), sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: "503", message: "the API answered 503 Service Unavailable: a page titled `503 Service Unavailable`"},
 		{name: "a reset each time", script: repeat(polisentest.Answer{Reset: true}), sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: "other", message: "EOF"},
 		{name: "429 with seconds", script: []polisentest.Answer{polisentest.RetryAfter(429, "35")}, sleeps: []time.Duration{35 * s}},
-		{name: "429 with less than our delay", script: []polisentest.Answer{polisentest.RetryAfter(429, "1")}, sleeps: []time.Duration{10 * s}},
-		{name: "429 without a hint", script: []polisentest.Answer{polisentest.Status(429)}, sleeps: []time.Duration{10 * s}},
+		{name: "429 with less than the computed delay", script: []polisentest.Answer{polisentest.RetryAfter(429, "1")}, sleeps: []time.Duration{10 * s}},
+		{name: "429 without Retry-After", script: []polisentest.Answer{polisentest.Status(429)}, sleeps: []time.Duration{10 * s}},
 		{
 			name: "Retry-After past the deadline", script: []polisentest.Answer{polisentest.RetryAfter(503, "3600")}, within: 300 * s,
 			want: "503", wantIs: retry.ErrNoTime,
@@ -173,7 +173,7 @@ func TestFetchFaults(t *testing.T) {
 			case tt.want != "" && !errors.Is(err, tt.wantIs) && tt.wantIs != nil:
 				t.Errorf("%v; want it to wrap %q", err, tt.wantIs)
 			case tt.want != "" && (!strings.Contains(err.Error(), tt.message) || !isOneLine(err.Error())):
-				t.Errorf("message %q, want %q in it, in one line", err, tt.message)
+				t.Errorf("message %q, want one line with %q", err, tt.message)
 			}
 			if diff := cmp.Diff(tt.sleeps, w.clock.Sleeps()); diff != "" {
 				t.Errorf("sleeps (-want +got):\n%s", diff)
@@ -185,7 +185,7 @@ func TestFetchFaults(t *testing.T) {
 				t.Errorf("%d calls, reported as %d; want %d", n, r.Calls, len(tt.sleeps)+1)
 			}
 			if b := w.api.Breaches(); len(b) > 0 {
-				t.Errorf("broken limits: %q", b)
+				t.Errorf("breaches: %q", b)
 			}
 		})
 	}
@@ -208,8 +208,7 @@ func TestOnWait(t *testing.T) {
 	}
 }
 
-// TestRetryAfterDate is not in the table, since the date depends on the test's
-// clock.
+// TestRetryAfterDate checks a Retry-After header with a date.
 func TestRetryAfterDate(t *testing.T) {
 	w := newWorld(t, nil)
 	at := w.clock.Now().Add(90 * time.Second).UTC().Truncate(time.Second)
@@ -238,7 +237,7 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// TestFetchHanging has an API that never answers, and no deadline.
+// TestFetchHanging calls an API that never answers, without a deadline.
 func TestFetchHanging(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClient(t, polisen.Options{
@@ -259,7 +258,7 @@ func TestFetchHanging(t *testing.T) {
 	})
 }
 
-// TestErrorBodyHanging has an API that answers 403 with a body that never ends.
+// TestErrorBodyHanging calls an API that answers 403 with a body that never arrives.
 func TestErrorBodyHanging(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClient(t, polisen.Options{
@@ -276,7 +275,7 @@ func TestErrorBodyHanging(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(time.Second, func() { cancel(stop) })
 		if _, err := c.Fetch(ctx, polisen.Query{}); !errors.Is(err, stop) {
-			t.Errorf("cancelled meanwhile: %v, want the cause", err)
+			t.Errorf("cancelled during the body: %v, want the cause", err)
 		}
 	})
 }
@@ -328,16 +327,17 @@ func TestRedirects(t *testing.T) {
 				t.Errorf("%d calls reported; paths (-want +got):\n%s", r.Calls, diff)
 			}
 			if b := w.api.Breaches(); len(b) > 0 {
-				t.Errorf("broken limits: %q", b)
+				t.Errorf("breaches: %q", b)
 			}
 		})
 	}
 }
 
+// small answers with one event.
 func small(*http.Request) polisentest.Answer { return polisentest.Answer{Body: polisentest.Body(1)} }
 
-// TestRetriesAreCalls has a limit that allows two calls, and an API that needs
-// three.
+// TestRetriesAreCalls checks that Fetch stops at the hourly limit, even if it would
+// otherwise call again, and returns the error of its last call.
 func TestRetriesAreCalls(t *testing.T) {
 	w := newWorld(t, nil)
 	w.api.Default = small
@@ -354,14 +354,14 @@ func TestRetriesAreCalls(t *testing.T) {
 		t.Errorf("%v; want the failure of the last call", err)
 	}
 	if r.Calls != 2 || len(w.api.Calls()) != 60 || !strings.Contains(err.Error(), "at most 60 calls an hour") || strings.Count(err.Error(), "rate limited") != 1 {
-		t.Errorf("%d calls, %v; want no third one, and the reason once", r.Calls, err)
+		t.Errorf("%d calls, %v; want 2 calls, and the reason once", r.Calls, err)
 	}
 	if got, want := w.clock.Sleeps()[slept:], []time.Duration{10 * time.Second, 20 * time.Second}; !slices.Equal(got, want) {
 		t.Errorf("slept %v, want %v", got, want)
 	}
 }
 
-// TestNotFoundIsPermanent: a 404 in answer to a query is for all queries.
+// TestNotFoundIsPermanent checks that after a 404 to one query no query is sent.
 func TestNotFoundIsPermanent(t *testing.T) {
 	w := newWorld(t, nil)
 	w.api.Default = small
@@ -383,7 +383,7 @@ func TestNotFoundIsPermanent(t *testing.T) {
 		t.Errorf("another address: %v", err)
 	}
 	if n, b := len(w.api.Calls()), w.api.Breaches(); n != 2 || len(b) > 0 {
-		t.Errorf("%d calls; broken limits: %q", n, b)
+		t.Errorf("%d calls; breaches: %q", n, b)
 	}
 	retrying := w.options
 	retrying.RetryNotFound = true
@@ -392,8 +392,8 @@ func TestNotFoundIsPermanent(t *testing.T) {
 	}
 }
 
-// TestRetryAfterIsKept: a later run keeps the pause that an earlier one was
-// asked for.
+// TestRetryAfterIsKept checks that a client waits for the end of the pause that the
+// API asked an earlier client for.
 func TestRetryAfterIsKept(t *testing.T) {
 	w := newWorld(t, nil)
 	w.api.Script(polisentest.RetryAfter(429, "7200"))

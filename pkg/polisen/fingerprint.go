@@ -9,10 +9,11 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Fingerprint returns a short hash of a JSON value: 16 hexadecimal digits. Two
-// values have the same one if they differ only in white space, the order of
-// names or escapes, as when another program wrote the same event. The text of
-// numbers counts: 1.0 differs from 1. If raw is not JSON, its bytes are hashed.
+// Fingerprint returns a hash of a JSON value: 16 hexadecimal digits. Two values that
+// differ only in white space, escapes or the order of the members of objects have
+// the same fingerprint. That happens if another program rewrites an event. Numbers
+// are compared as text: 1.0 differs from 1. If raw is not JSON, Fingerprint hashes
+// its bytes.
 func Fingerprint(raw []byte) string {
 	r := newReader(raw)
 	if err := r.value(&r.dec, nil); err != nil || len(r.rest()) > 0 {
@@ -21,6 +22,7 @@ func Fingerprint(raw []byte) string {
 	return hash(r.canonical)
 }
 
+// hash returns the fingerprint of a value in canonical form.
 func hash(canonical []byte) string {
 	sum := sha256.Sum256(canonical)
 	return hex.EncodeToString(sum[:8])
@@ -29,25 +31,26 @@ func hash(canonical []byte) string {
 // encoder copies JSON values from a decoder. It appends each value to compact
 // and to canonical.
 type encoder struct {
-	// compact is the text of the values without the white space between tokens.
+	// compact is the text of the values without white space between tokens.
 	compact []byte
-	// canonical is the same for values with the same content. It is the form of
-	// RFC 8785, with these differences: numbers, and strings with half a
-	// surrogate pair, are copied verbatim; names are sorted by their bytes and
-	// may be repeated.
+	// canonical is the values in a form that is the same for all values with the
+	// same fingerprint: that of RFC 8785, except that numbers, and strings with
+	// half a surrogate pair, are copied verbatim, and that names are sorted by
+	// their bytes and may occur more than once.
 	canonical []byte
 
 	members []member // of the objects that are not closed yet, the innermost last
-	scratch []byte
+	scratch []byte   // a buffer for scalar and sort
 }
 
-// member is the position in canonical of one member of an object: the name is
-// [name:colon], the value [colon+1:end].
+// member is the position of a member of an object in canonical: its name is
+// canonical[name:colon], and its value canonical[colon+1:end].
 type member struct{ name, colon, end int }
 
-// value copies the next value. If it is an object and onMember is not nil, it
-// calls onMember for each member, with the canonical name and the value in both
-// forms. They are valid until onMember returns. The error is dec's.
+// value copies the next value. If the value is an object, value calls onMember for
+// each member, unless onMember is nil, with the canonical name and the member's
+// value in both forms. The arguments are valid until onMember returns. The error is
+// dec's.
 func (e *encoder) value(dec *jsontext.Decoder, onMember func(name, compact, canonical []byte)) error {
 	switch dec.PeekKind() {
 	case jsontext.KindBeginObject:
@@ -58,15 +61,15 @@ func (e *encoder) value(dec *jsontext.Decoder, onMember func(name, compact, cano
 	return e.scalar(dec)
 }
 
-// scalar copies the next value, which is not an object or array, or the next
-// name of an object.
+// scalar copies the next string, number or literal, which may be the name of a
+// member.
 func (e *encoder) scalar(dec *jsontext.Decoder) error {
 	scalar, err := dec.ReadValue()
 	if err != nil {
 		return err
 	}
 	e.compact = append(e.compact, scalar...)
-	if bytes.IndexByte(scalar, '\\') >= 0 { // a string without escapes is canonical
+	if bytes.IndexByte(scalar, '\\') >= 0 { // other scalars are canonical already
 		if e.scratch, err = jsontext.AppendUnquote(e.scratch[:0], scalar); err == nil {
 			e.canonical, err = jsontext.AppendQuote(e.canonical, e.scratch)
 			return err
@@ -127,7 +130,7 @@ func (e *encoder) object(dec *jsontext.Decoder, onMember func(name, compact, can
 	return err
 }
 
-// sort sorts the members of the object at the end of canonical by name.
+// sort sorts the members of the last object in canonical by name.
 func (e *encoder) sort(members []member) {
 	byName := func(a, b member) int {
 		return bytes.Compare(e.canonical[a.name:a.colon], e.canonical[b.name:b.colon])

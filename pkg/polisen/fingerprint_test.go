@@ -12,8 +12,8 @@ import (
 	"polisen-events-collector/pkg/polisen/polisentest"
 )
 
-// TestFingerprintAlgorithm: archives contain fingerprints, so with another
-// algorithm each known event would count as a revision.
+// TestFingerprintAlgorithm checks that the algorithm stays the same. Archives contain
+// fingerprints, so with another algorithm each known event would count as a revision.
 func TestFingerprintAlgorithm(t *testing.T) {
 	for raw, want := range map[string]string{
 		`{"id":7,"datetime":"2026-01-02 9:38:09 +01:00","name":"J\u00e4rf\/\"\u00C4 \\ å","n":[1.0,{"b":1,"a":{}}]}`: "c6350d8ccafd0d2c",
@@ -39,7 +39,7 @@ func TestFingerprint(t *testing.T) {
 			t.Errorf("%s: %s has a different fingerprint", name, same)
 		}
 	}
-	// The order of values with the same name counts, however many there are.
+	// The order of values with the same name counts, even if there are many.
 	many := ""
 	for i := range 40 {
 		many += fmt.Sprintf(`,"a":%d`, i)
@@ -58,14 +58,14 @@ func TestFingerprint(t *testing.T) {
 		`{"id":7,"name":"Å \"x\"","location":{"name":"Y","gps":"1,2"},"list":[1,{"a":1,"b":2}],"n":1}`,
 		`{"id":7,"name":"Å \"x\"","location":{"name":"Y","gps":"1,2"},"list":[1,{"a":1,"b":2}]}`,
 		`{"id":7,"name":"Å \"x\"","location":{"name":"Y","gps":"1,2","list":[1,{"a":1,"b":2}],"n":1.0}}`,
-		`{"a":1,"a":2}`, `{"a":2,"a":1}`, `{"a":1}`, `{"a":2}`, // both values count
+		`{"a":1,"a":2}`, `{"a":2,"a":1}`, `{"a":1}`, `{"a":2}`, // all values of a name count
 		`{}`, `[]`, `[{}]`, `""`, `null`, `"null"`, `1`, `"1"`, `[1]`, `[1,1]`, `[[1],1]`, `["1,1"]`, `1 1`, `{"a":"1,b"}`, `{"a":"\",b\":\""}`,
 		`"\ud83d"`, `"\ud83c"`, `"\ufffd"`, `"\\ud83d"`, // halves of surrogate pairs differ
 		`{`, `{"id":7`, `x`, ``,
 	} {
 		f := polisen.Fingerprint([]byte(raw))
-		if twin, taken := other[f]; taken {
-			t.Errorf("%s and %s have the same fingerprint", raw, twin)
+		if earlier, ok := other[f]; ok {
+			t.Errorf("%s and %s have the same fingerprint", raw, earlier)
 		}
 		if len(f) != 16 {
 			t.Errorf("fingerprint %q of %s", f, raw)
@@ -74,10 +74,10 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-// FuzzFingerprint checks that a text has the same fingerprint after encoding/json
-// parsed and wrote it, which changes the order of names, escapes and white space.
+// FuzzFingerprint checks that a value keeps its fingerprint when encoding/json reads
+// and rewrites it, which changes the order of names, escapes and white space.
 func FuzzFingerprint(f *testing.F) {
-	f.Add([]byte(polisentest.Notice(1, polisentest.Newest)))
+	f.Add([]byte(polisentest.Event(1, polisentest.Newest)))
 	for _, s := range []string{`{"b":[{"y":"\u00e5<","x":1e3}],"a":{"":null}}`, `["\ud83d\ude00",{"é":1,"e":2,"😀":3,"\uffee":4}]`, `{"a":{"b":{"d":1,"c":2}},"A":0}`} {
 		f.Add([]byte(s))
 	}

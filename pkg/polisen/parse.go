@@ -12,12 +12,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Parse parses the body of one response: a JSON array of events, with or without
-// a byte order mark. Each item becomes an Event or a Rejected, in the order of
-// the response.
+// Parse parses the body of one response: a JSON array of items, with or without a
+// byte order mark. Each item becomes an Event or a Rejected, in the order of the
+// response.
 //
-// The error is a [*BodyError] if the body is not an array; there are no events
-// then. Parse keeps no reference to body.
+// If the body is damaged, Parse returns a [*BodyError] and no items. Parse keeps no
+// reference to body.
 func Parse(body []byte) (events []Event, rejected []Rejected, err error) {
 	text := bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
 	if err := checkStart(text); err != nil {
@@ -48,14 +48,14 @@ func Parse(body []byte) (events []Event, rejected []Rejected, err error) {
 	return events, rejected, nil
 }
 
-// ParseItem parses one item of a response, with or without white space around
-// it. It returns the event, or the rejected item. An item that is not JSON in
-// UTF-8 is rejected too, and its Raw is a JSON string that contains the text.
-// ParseItem keeps no reference to raw.
+// ParseItem parses one item of a response, with or without white space around it.
+// It returns an event, or a rejected item. It also rejects text that is not one JSON
+// value in UTF-8; the Raw of that Rejected is the text as a JSON string. ParseItem
+// keeps no reference to raw.
 func ParseItem(raw []byte) (Event, *Rejected) { return new(Parser).Item(raw) }
 
 // Parser parses items one by one. It reuses its buffers, so it is faster than
-// [ParseItem]. The zero value is ready for use, by one goroutine at a time.
+// [ParseItem]. The zero value is ready for use. It is not safe for concurrent use.
 type Parser struct{ r reader }
 
 // Item is [ParseItem] with the buffers of p.
@@ -79,7 +79,7 @@ func (p *Parser) Item(raw []byte) (Event, *Rejected) {
 	return Event{}, &Rejected{Reason: reason, Raw: quoted}
 }
 
-// reader reads items from text.
+// reader reads items from a text.
 type reader struct {
 	text []byte
 	buf  bytes.Buffer // contains text; the decoder does not copy a bytes.Buffer
@@ -87,9 +87,9 @@ type reader struct {
 	encoder
 }
 
-// lenient also allows the escape of half a surrogate pair, such as "\ud83d": the
-// API may cut a summary in the middle of a pair. The callers check that the text
-// is valid UTF-8.
+// lenient makes the decoder accept the escape of half a surrogate pair, such as
+// "\ud83d", since the API may cut a summary in the middle of a pair. The decoder then
+// accepts invalid UTF-8 too, so the callers check for that.
 var lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 
 func newReader(text []byte) *reader {
@@ -98,7 +98,7 @@ func newReader(text []byte) *reader {
 	return r
 }
 
-// reset makes r read text. Events that r returned before stay valid.
+// reset makes r read text. Events that r has returned stay valid.
 func (r *reader) reset(text []byte) {
 	r.text, r.buf = text, *bytes.NewBuffer(text)
 	r.dec.Reset(&r.buf, lenient...)
@@ -106,8 +106,8 @@ func (r *reader) reset(text []byte) {
 	r.canonical, r.members = r.canonical[:0], r.members[:0]
 }
 
-// item reads the next item. If it is not an event, reason is not empty and only
-// the event's Raw is set. The error is the decoder's.
+// item reads the next item. If it is not an event, reason says why, and only the
+// event's Raw is set. The error is the decoder's.
 func (r *reader) item() (event Event, reason string, err error) {
 	kind := r.dec.PeekKind()
 	idReason, timeReason := "no id", "no datetime"
@@ -124,7 +124,7 @@ func (r *reader) item() (event Event, reason string, err error) {
 	if err != nil {
 		return Event{}, "", err
 	}
-	// The limited capacity keeps an append from overwriting the next event.
+	// The capacity is limited so that an append does not overwrite the next event.
 	event.Raw = r.compact[from:len(r.compact):len(r.compact)]
 	switch {
 	case kind != jsontext.KindBeginObject:
@@ -141,12 +141,12 @@ func (r *reader) item() (event Event, reason string, err error) {
 	return event, "", nil
 }
 
-// rest returns the text that was not read yet, without leading white space.
+// rest returns the text that r has not read yet, without leading white space.
 func (r *reader) rest() []byte {
 	return bytes.TrimLeft(r.text[r.dec.InputOffset():], whiteSpace)
 }
 
-// bodyError turns an error of the decoder into a BodyError.
+// bodyError returns an error of the decoder as a BodyError.
 func (r *reader) bodyError(err error) *BodyError {
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return &BodyError{Kind: BodyTruncated, Offset: int64(len(r.text))}
@@ -158,8 +158,8 @@ func (r *reader) bodyError(err error) *BodyError {
 	return &BodyError{Kind: BodyMalformed, Offset: at, Excerpt: excerpt(r.text[min(at, int64(len(r.text))):])}
 }
 
-// parseID parses an id: a JSON integer without fraction or exponent. The reason
-// is empty if it is valid.
+// parseID parses an id, which must be a JSON integer without fraction or exponent.
+// If it is invalid, reason says why.
 func parseID(value []byte) (id int64, reason string) {
 	id, err := strconv.ParseInt(string(value), 10, 64)
 	if err != nil {
@@ -172,14 +172,14 @@ func parseID(value []byte) (id int64, reason string) {
 // of one digit, which the API writes before ten o'clock.
 const timeLayout = time.DateOnly + " 15:04:05 Z07:00"
 
-// parseTime parses a datetime from the two forms of the JSON value. The time is
-// in UTC or in a zone without a name, whatever the machine's time zone is. The
-// reason is empty if it is valid.
+// parseTime parses a datetime from the two forms of its JSON value. The result does
+// not depend on the machine's time zone: the time is in UTC or in a zone without a
+// name. If the datetime is invalid, reason says why.
 func parseTime(compact, canonical []byte) (t time.Time, reason string) {
 	if canonical[0] != '"' {
 		return time.Time{}, "datetime is not a string: " + excerpt(compact)
 	}
-	// If the canonical form still has escapes it is not a valid datetime either.
+	// A canonical form with escapes is not a valid datetime, so it needs no unquoting.
 	t, err := time.ParseInLocation(timeLayout, string(canonical[1:len(canonical)-1]), time.UTC)
 	// RFC 3339 needs a year of four digits, in UTC too.
 	if err != nil || t.Year() < 1 || t.UTC().Year() < 1 || t.UTC().Year() > 9999 {
@@ -190,7 +190,7 @@ func parseTime(compact, canonical []byte) (t time.Time, reason string) {
 
 const whiteSpace = " \t\r\n" // RFC 8259, section 2
 
-// excerpt returns the beginning of text on one line, quoted.
+// excerpt returns the beginning of text, up to 80 bytes, quoted on one line.
 func excerpt(text []byte) string {
 	const maxBytes = 80
 	ellipsis := ""

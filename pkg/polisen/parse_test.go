@@ -18,8 +18,8 @@ import (
 )
 
 func TestParse(t *testing.T) {
-	first := polisentest.Notice(600_000, polisentest.Newest)
-	second := polisentest.Notice(12, polisentest.Newest.Add(-11*time.Hour), polisentest.Summary("två\nrader"))
+	first := polisentest.Event(600_000, polisentest.Newest)
+	second := polisentest.Event(12, polisentest.Newest.Add(-11*time.Hour), polisentest.Summary("två\nrader"))
 	body := polisentest.Response(first, []byte(`null`), second, []byte(`{"id":1.5}`))
 
 	for _, bom := range []string{"", "\xef\xbb\xbf"} {
@@ -77,7 +77,7 @@ func TestParseItem(t *testing.T) {
 		{"number text", `{"id":7,` + at + `,"n":[1.0,1e3,-0,0.10,123456789012345678901234567890]}`, 7, "", ""},
 		{"names inside other values", `{"location":{"id":1,"datetime":"x"},"id":7,"list":[{"id":2}],` + at + `}`, 7, "", ""},
 		{"other key cases", `{"ID":1,"Id":2,"id":7,` + at + `,"DateTime":5}`, 7, "", ""},
-		{"last of a name", `{"id":"x","id":6,"id":7,"datetime":null,` + at + `}`, 7, "", ""},
+		{"the last of two equal names counts", `{"id":"x","id":6,"id":7,"datetime":null,` + at + `}`, 7, "", ""},
 		{"negative id", `{"id":-7,` + at + `}`, -7, "", ""},
 		{"largest id", `{"id":9223372036854775807,` + at + `}`, 9223372036854775807, "", ""},
 		{"white space", "\r\n{\t\"id\" : 7 ,\n " + at + " , \"n\" : [ 1 , { } ] , \"s\":\" a  b \" } \n", 7, "", `{"id":7,` + at + `,"n":[1,{}],"s":" a  b "}`},
@@ -135,7 +135,7 @@ func TestParseItemRejects(t *testing.T) {
 		{"five-digit year", datetime("12026-02-28 9:38:09 +01:00"), "datetime is not a date and time"},
 		{"no offset", datetime("2026-02-28 9:38:09"), "datetime is not a date and time"},
 		{"RFC 3339", datetime("2026-02-28T09:38:09+01:00"), "datetime is not a date and time"},
-		{"something after", datetime("2026-02-28 9:38:09 +01:00 CET"), "datetime is not a date and time"},
+		{"text after it", datetime("2026-02-28 9:38:09 +01:00 CET"), "datetime is not a date and time"},
 		{"control characters", datetime(`2026\n\u001b[31m`), "datetime is not a date and time: `\"2026\\n\\u001b[31m\"`"},
 		{"empty", ``, "not JSON: ``"},
 		{"cut", `{"id":7,` + at, "not JSON"},
@@ -154,13 +154,14 @@ func TestParseItemRejects(t *testing.T) {
 				t.Errorf("raw is not JSON: %s", rejected.Raw)
 			}
 			if event.ID != 0 || !event.Time.IsZero() || event.Raw != nil {
-				t.Errorf("an event beside the rejection: %+v", event)
+				t.Errorf("rejected, but also returned as the event %+v", event)
 			}
 		})
 	}
 }
 
-// TestParser: earlier items do not change the result.
+// TestParser checks that a Parser returns the same as ParseItem, whatever it has
+// parsed before.
 func TestParser(t *testing.T) {
 	var p polisen.Parser
 	var kept []polisen.Event
@@ -241,7 +242,7 @@ func TestParseDamaged(t *testing.T) {
 }
 
 // FuzzParse checks that each item of an array becomes an event or a rejected item,
-// in order; that its Raw is the item's own JSON, compact; and that parsing Raw
+// in order, that its Raw is the item's JSON in compact form, and that parsing Raw
 // gives the same result.
 func FuzzParse(f *testing.F) {
 	f.Add(polisentest.Body(2))

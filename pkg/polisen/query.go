@@ -7,18 +7,21 @@ import (
 	"time"
 )
 
-// Query selects events. The zero Query asks for the newest events. An event
-// matches if it matches every field that is set.
+// Query selects events. The zero Query selects the newest events. Another Query
+// selects the events that match all its fields that are set.
 type Query struct {
-	// DateTime is a month, day or hour, in local time: 2018-03, 2018-03-05 or
-	// "2018-03-05 21".
+	// DateTime is a month, day or hour in local time, such as 2018-03, 2018-03-05
+	// or "2018-03-05 21".
 	DateTime string
-	// Locations are municipalities or counties, and Types are event types, by
-	// the API's names. An event matches if any of them matches.
-	Locations, Types []string
+	// Locations are names of municipalities or counties, as the API writes them.
+	// An event matches if its location is one of them.
+	Locations []string
+	// Types are names of event types, as the API writes them. An event matches if
+	// its type is one of them.
+	Types []string
 }
 
-// IsZero reports whether q asks for the newest events.
+// IsZero reports whether q selects the newest events.
 func (q Query) IsZero() bool {
 	return q.DateTime == "" && len(q.Locations) == 0 && len(q.Types) == 0
 }
@@ -46,8 +49,8 @@ func (q Query) Encode() string {
 	return strings.Join(parts, "&")
 }
 
-// check returns an error that wraps ErrSettings unless DateTime is valid. The
-// API may answer an invalid one with 404, which is permanent by its rules.
+// check returns an error that wraps [ErrSettings] if DateTime is invalid. The API may
+// answer an invalid DateTime with 404, which is permanent by its rules.
 func (q Query) check() error {
 	if q.DateTime == "" {
 		return nil

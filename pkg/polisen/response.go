@@ -10,30 +10,33 @@ import (
 	"time"
 )
 
-// maxBody is the largest body without compression: 150 times the largest
-// response ever recorded.
+// maxBody is the size in bytes of the largest decompressed body that is read. It is
+// 150 times the size of the largest response ever recorded.
 const maxBody = 32 << 20
 
-// Response is one response of the API, with the calls and the time it took.
+// Response is one response of the API, with the number of calls and the time that
+// it took.
 type Response struct {
 	// Events and Rejected are the items, in the order of the response.
 	Events   []Event
 	Rejected []Rejected
-	// WireBytes is the size of the body as received, Bytes its size without
-	// compression.
+	// WireBytes is the size of the body as received, Bytes its size after
+	// decompression.
 	WireBytes, Bytes int64
 	// FetchedAt is the time at which the body was complete.
 	FetchedAt time.Time
 
-	// Calls is the number of calls made, with retries and redirects.
+	// Calls is the number of calls, including retries and redirects.
 	Calls int
-	// Waited is the time spent waiting for the rate limiter and before retries.
+	// Waited is the time that Fetch waited for the rate limiter and before
+	// retries.
 	Waited time.Duration
-	// Timings are those of the call that succeeded.
+	// Timings are the timings of the call that succeeded.
 	Timings Timings
 }
 
-// Timings are the parts of one call. A part that the call did not need is zero.
+// Timings are the durations of the phases of one call. A phase that the call did
+// not need is zero.
 type Timings struct {
 	DNS, Connect, TLS time.Duration
 	// Wait is the time from the last byte of the request to the first byte of
@@ -41,9 +44,9 @@ type Timings struct {
 	Wait, Transfer time.Duration
 }
 
-// ReadResponse reads one whole body, compressed with gzip or not, and parses it.
-// The Response is never nil. The error is a [*BodyError] if the body is damaged,
-// or body's own.
+// ReadResponse reads body to its end and parses it. It decompresses gzip. It calls
+// now for FetchedAt when it has read the body. The Response is never nil. The error
+// is a [*BodyError] if the body is damaged, or wraps the error of reading it.
 func ReadResponse(body io.Reader, now func() time.Time) (*Response, error) {
 	r := new(Response)
 	return r, r.read(body, now)
@@ -59,7 +62,7 @@ func (r *Response) read(body io.Reader, now func() time.Time) error {
 	return err
 }
 
-// receive reads the body of a successful call.
+// receive reads the body of an answer whose status is 200.
 func (f *fetch) receive(body io.Reader, trace *callTrace) error {
 	r := &f.response
 	if err := r.read(body, f.options.Clock.Now); err != nil {
@@ -72,8 +75,9 @@ func (f *fetch) receive(body io.Reader, trace *callTrace) error {
 	return nil
 }
 
-// readBody reads a body to its end and decompresses it. It recognises gzip by
-// the content, since a header may be wrong.
+// readBody reads a body to its end and decompresses it. It recognises gzip by the
+// first bytes, since the Content-Encoding header may be wrong. With an error it
+// returns the part that it has read.
 func readBody(from io.Reader) ([]byte, error) {
 	buffered := bufio.NewReader(from)
 	r := io.Reader(buffered)
@@ -94,6 +98,7 @@ func readBody(from io.Reader) ([]byte, error) {
 	return body, nil
 }
 
+// readError returns a [*BodyError] if err means that the body is damaged.
 func readError(err error) error {
 	_, corrupt := errors.AsType[flate.CorruptInputError](err)
 	switch {
@@ -105,6 +110,7 @@ func readError(err error) error {
 	return fmt.Errorf("read the response: %w", err)
 }
 
+// countingReader counts the bytes that it reads from r.
 type countingReader struct {
 	r io.Reader
 	n int64

@@ -9,22 +9,24 @@ import (
 	"polisen-events-collector/pkg/retry"
 )
 
-// maxErrorBody bounds how much of the body is read if the status is not 200.
+// maxErrorBody is the number of bytes that are read of the body of an answer whose
+// status is not 200.
 const maxErrorBody = 4 << 10
 
 // StatusError is the error of an answer whose status is not 200.
 type StatusError struct {
 	Status int
-	// Delay is the value of the Retry-After header; zero if there is none.
+	// Delay is the delay that the Retry-After header asks for; zero if there is
+	// none.
 	Delay time.Duration
-	// Snippet is the title of an HTML body or the beginning of any other,
+	// Snippet is the title of an HTML page, or the beginning of any other body,
 	// quoted; it may be empty.
 	Snippet string
 }
 
 var _ retry.Delayer = (*StatusError)(nil)
 
-// RetryAfter returns e.Delay.
+// RetryAfter implements [retry.Delayer].
 func (e *StatusError) RetryAfter() time.Duration { return e.Delay }
 
 func (e *StatusError) Error() string {
@@ -33,7 +35,7 @@ func (e *StatusError) Error() string {
 	case http.StatusForbidden:
 		text += " (blocked: check the User-Agent and its contact, and do not call more often)"
 	case http.StatusNotFound:
-		text += " (permanent by the API's rules: check the URL)"
+		text += " (permanent by the API's rules: check the API's URL)"
 	case http.StatusTooManyRequests:
 		text += " (too many calls: does something else on this network call the API?)"
 	}
@@ -45,6 +47,6 @@ func (e *StatusError) Error() string {
 
 // snippet describes the body of an answer whose status is not 200.
 func snippet(body io.Reader) string {
-	text, _ := readBody(io.LimitReader(body, maxErrorBody)) // a body cut off still has a beginning
+	text, _ := readBody(io.LimitReader(body, maxErrorBody)) // after an error the part that was read is enough
 	return describe(text)
 }

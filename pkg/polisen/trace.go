@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// callTrace measures the parts of one call. Its hooks run on several goroutines.
+// callTrace measures the phases of one call. It is safe for concurrent use, since
+// the transport calls its hooks on several goroutines.
 type callTrace struct {
 	now func() time.Time
 
@@ -28,7 +29,7 @@ func (s span) duration() time.Duration {
 	return s.end.Sub(s.start)
 }
 
-// withHooks returns a context that makes the transport call the hooks.
+// withHooks returns a context with which the transport calls the hooks of t.
 func (t *callTrace) withHooks(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		DNSStart:             func(httptrace.DNSStartInfo) { t.first(&t.dns.start) },
@@ -42,7 +43,7 @@ func (t *callTrace) withHooks(ctx context.Context) context.Context {
 	})
 }
 
-// first sets at unless it is set.
+// first sets at to the current time, unless it is set.
 func (t *callTrace) first(at *time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -51,14 +52,14 @@ func (t *callTrace) first(at *time.Time) {
 	}
 }
 
-// last sets at, again on each call.
+// last sets at to the current time, even if it is set.
 func (t *callTrace) last(at *time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	*at = t.now()
 }
 
-// timings returns the parts of a call whose body was complete at end.
+// timings returns the timings of a call whose body was complete at end.
 func (t *callTrace) timings(end time.Time) Timings {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -66,7 +67,7 @@ func (t *callTrace) timings(end time.Time) Timings {
 		DNS:     t.dns.duration(),
 		Connect: t.connect.duration(),
 		TLS:     t.tls.duration(),
-		// An answer may arrive before the request is written to its end.
+		// The answer may begin before the request has been written to its end.
 		Wait:     max(span{t.requestWritten, t.firstByte}.duration(), 0),
 		Transfer: span{t.firstByte, end}.duration(),
 	}

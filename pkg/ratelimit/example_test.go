@@ -27,7 +27,7 @@ func ExampleLimiter() {
 	// Here the caller sends the request.
 	call.Done(http.StatusOK, 0)
 
-	// The next call is allowed in ten seconds, also for another process.
+	// No process may call again before ten seconds have passed.
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_, err = limiter.Wait(ctx, url, nil)

@@ -14,18 +14,19 @@ import (
 	"polisen-events-collector/pkg/statefile"
 )
 
-// lockedState is the state that no other goroutine and no other process uses
-// until close.
+// lockedState is the state of a Limiter while no other goroutine and no other
+// process can use it. close ends that.
 type lockedState struct {
 	state
 	limiter *Limiter
 	flock   *flock.Flock // nil if the file cannot be locked
 }
 
-// lock waits until it has the lock, and reads the file. The error is ctx's
-// cause, and ErrExceeded if that is the deadline. If the file cannot be used it
-// warns, and the state is that of this process only.
-func (l *Limiter) lock(ctx context.Context) (*lockedState, error) {
+// lockState waits for the lock and reads the file. It fails only if ctx ends: the
+// error wraps ctx's cause, and also [ErrExceeded] if ctx's deadline has passed. If
+// it cannot lock or read the file it warns, and the state has only the calls that
+// it knows.
+func (l *Limiter) lockState(ctx context.Context) (*lockedState, error) {
 	select {
 	case l.mutex <- struct{}{}:
 	case <-ctx.Done():
@@ -40,17 +41,17 @@ func (l *Limiter) lock(ctx context.Context) (*lockedState, error) {
 		return nil, lockError(ctx)
 	}
 	if err != nil {
-		l.warnAlone(err)
+		l.warnUnshared(err)
 	}
 	now := l.now()
 	s := &lockedState{limiter: l, flock: fileLock}
 	s.state, err = readState(l.path)
 	if err != nil && fileLock != nil && !l.assumedFull {
-		l.assumedFull = true // once, since the file may stay unreadable
+		l.assumedFull = true // only once, since the file may stay unreadable
 		l.memory.assume(CallsPerHour, now)
-		l.options.OnWarning(fmt.Sprintf("cannot read the list of recent API calls, so %d calls count as just made: %v", CallsPerHour, err))
+		l.options.OnWarning(fmt.Sprintf("cannot read the list of recent API calls, so %d calls count as just made, and the next call may have to wait an hour: %v", CallsPerHour, err))
 	}
-	if !s.UnderWay.IsZero() { // the API may have got it at any time until now
+	if !s.UnderWay.IsZero() { // its process died; the API may have received it at any time until now
 		s.remove(s.UnderWay)
 		s.add(now)
 		s.UnderWay = time.Time{}
@@ -61,6 +62,8 @@ func (l *Limiter) lock(ctx context.Context) (*lockedState, error) {
 	return s, nil
 }
 
+// lockFile waits for the lock that all processes share. It uses a file beside the
+// file of calls, which each write replaces.
 func (l *Limiter) lockFile(ctx context.Context) (*flock.Flock, error) {
 	if err := os.MkdirAll(filepath.Dir(l.path), 0o750); err != nil {
 		return nil, err
@@ -74,7 +77,7 @@ func (l *Limiter) lockFile(ctx context.Context) (*flock.Flock, error) {
 	return lock, nil
 }
 
-// lockError is the error of a wait for the lock that ctx ended.
+// lockError returns the error of a wait for the lock that ended with ctx.
 func lockError(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Errorf("%w: another call did not end before this run's deadline: %w", ErrExceeded, context.Cause(ctx))
@@ -82,7 +85,7 @@ func lockError(ctx context.Context) error {
 	return fmt.Errorf("wait for another call to end: %w", context.Cause(ctx))
 }
 
-// save writes the file, if the state is locked for other processes.
+// save writes the file, unless its lock could not be taken.
 func (s *lockedState) save() {
 	if s.flock == nil {
 		return
@@ -91,7 +94,7 @@ func (s *lockedState) save() {
 		s.Calls = []time.Time{} // readState wants a list, not null
 	}
 	if err := statefile.Write(s.limiter.path, s.state); err != nil {
-		s.limiter.warnAlone(err)
+		s.limiter.warnUnshared(err)
 	}
 }
 
@@ -104,9 +107,9 @@ func (s *lockedState) close() {
 	<-s.limiter.mutex
 }
 
-// warnAlone warns once that other processes do not know of this one's calls.
-// The caller holds the lock.
-func (l *Limiter) warnAlone(err error) {
+// warnUnshared warns once that other processes do not know of this one's calls.
+// The caller holds the mutex.
+func (l *Limiter) warnUnshared(err error) {
 	if !l.warned {
 		l.warned = true
 		l.options.OnWarning(fmt.Sprintf("the API's call limits hold within this run only: %v; make the state folder writable, or free space on its disk", err))

@@ -14,36 +14,37 @@ import (
 // Options are the settings of a [Limiter].
 type Options struct {
 	// Dir is the folder of the file that lists the recent calls. All processes
-	// that call the API from this host must use the same one. The limiter
+	// that call the API from this host must use the same folder. The limiter
 	// creates it if it is missing.
 	Dir string
 	// Host is the host that is called, with a port if the limits hold for each
 	// port. It is part of the file's name: api-calls-<host>.json.
 	Host string
-	// Interval is the shortest time between two calls; zero means MinInterval.
-	// A shorter one is for a fake API in tests: it lifts the hourly and daily
-	// limits.
+	// Interval is the shortest time between two calls; zero means [MinInterval].
+	// A shorter interval is for a fake API in tests: it also lifts the hourly
+	// and daily limits.
 	Interval time.Duration
-	// LeaveRoom is for runs of many calls. Such a limiter waits a tenth of the
-	// interval longer, so that another limiter that waits calls first, and
-	// stays below the hourly and daily limits (50 and 1200 calls).
+	// LeaveRoom is for runs that make many calls. It adds a tenth to Interval,
+	// so that a limiter without LeaveRoom that waits at the same time calls
+	// first, and it lowers the hourly limit to 50 and the daily one to 1200.
 	LeaveRoom bool
 	// RetryNotFound allows calls to an address that answered 404 before.
 	RetryNotFound bool
-	// OnWarning gets each kind of trouble with the file once. It may be nil.
+	// OnWarning is called once for each kind of problem with the file. It may be
+	// nil.
 	OnWarning func(text string)
 	// Clock is the clock to use; nil means the machine's.
 	Clock retry.Clock
 }
 
-// Limiter decides when a call may be made. A file lists the calls of the last
-// day for all processes.
+// Limiter decides when a call may be made. All processes share a file that lists
+// the calls of the last day.
 //
-// [Limiter.Wait] locks the file and [Call.Done] unlocks it, so the limits hold
-// for the times at which the API gets the calls, however long a call takes. A
-// waiting limiter reserves nothing. It sleeps without the lock and then reads
-// the file again. If it cannot use the file it warns, and the limits hold
-// within the process only.
+// [Limiter.Wait] locks the file and [Call.Done] unlocks it, so calls do not
+// overlap, and the limits hold for the times at which the API receives them.
+// Wait reserves nothing: it sleeps without the lock, and then locks the file and
+// checks the limits again. If it cannot use the file it warns, and the limits
+// then hold for this Limiter only.
 //
 // A Limiter is safe for concurrent use.
 type Limiter struct {
@@ -52,9 +53,9 @@ type Limiter struct {
 	path    string
 
 	mutex       chan struct{} // holds a value while locked: a mutex that a context can interrupt
-	memory      state         // the calls of this process, in case the file is lost or unusable
-	assumedFull bool          // memory contains an assumed hour of calls, for an unreadable file
-	warned      bool          // that the limits hold within this process only
+	memory      state         // the calls of this Limiter, in case the file is lost or unusable
+	assumedFull bool          // the file was unreadable, so memory holds an assumed hour of calls
+	warned      bool          // warnUnshared has warned
 }
 
 // New returns a limiter. It reads no file yet.
@@ -77,31 +78,34 @@ func New(o Options) *Limiter {
 	}
 }
 
-// Call is a call that a limiter allowed. No process may make another one until
-// Done.
+// Call is a call that [Limiter.Wait] allowed. Wait allows no other call, in any
+// process, until Done.
 type Call struct {
 	state *lockedState
 	url   string
-	at    time.Time
+	at    time.Time // when Wait allowed it
 }
 
-// Wait waits until the limits allow a call to url. The caller then makes the
-// call at once, and calls [Call.Done]. Before each wait it calls onWait, unless
-// that is nil, with the time and the reason.
+// Wait waits until the limits allow a call to url. The caller then makes the call
+// without delay and calls [Call.Done] when it has the answer. Before each sleep
+// Wait calls onWait, unless it is nil, with the length of the sleep and its
+// reason.
 //
-// The error wraps [ErrExceeded] if the call would come after ctx's deadline (it
-// is a [*LimitError] if the next time is known), [ErrNotFound] if url answered
-// 404 before, and ctx's cause if ctx ends first.
+// The error wraps
+//   - [ErrNotFound], if url answered 404 before;
+//   - [ErrExceeded], if ctx's deadline comes before the next call is allowed; the
+//     error is a [*LimitError] if that time is known;
+//   - ctx's cause, if ctx ends first.
 func (l *Limiter) Wait(ctx context.Context, url string, onWait func(d time.Duration, reason string)) (*Call, error) {
 	for {
-		s, err := l.lock(ctx)
+		s, err := l.lockState(ctx)
 		if err != nil {
 			return nil, err
 		}
 		now := l.now()
 		if since, ok := s.NotFound[url]; ok && !l.options.RetryNotFound {
 			s.close()
-			return nil, fmt.Errorf("%w: %s at %s; the API's rules make a 404 permanent, and --retry-not-found calls again",
+			return nil, fmt.Errorf("%w: %s at %s; the API's rules make a 404 permanent; use --retry-not-found to call it again",
 				ErrNotFound, url, since.Local().Format(time.RFC3339))
 		}
 		at, rule := s.next(l.limits, now)
@@ -124,34 +128,36 @@ func (l *Limiter) Wait(ctx context.Context, url string, onWait func(d time.Durat
 	}
 }
 
-// Done ends the call. The status is that of the answer, zero if none came, and
-// retryAfter the value of its Retry-After header, of which a day counts at most
-// and nothing after a 200. The interval to the next call starts now, since the
-// API may have got the call this late.
+// Done ends the call and allows the next one. The status is the HTTP status of the
+// answer; zero if there was none. The retryAfter is the delay from the answer's
+// Retry-After header. Done ignores it if the status is 200, and caps it at a day.
+//
+// The interval to the next call starts at Done, since the API may have received
+// this call just before.
 func (c *Call) Done(status int, retryAfter time.Duration) {
 	s, now := c.state, c.state.limiter.now()
 	s.UnderWay = time.Time{}
 	s.remove(c.at)
-	for _, known := range []*state{&s.state, &s.limiter.memory} {
-		known.add(now)
+	for _, to := range []*state{&s.state, &s.limiter.memory} {
+		to.add(now)
 		if retryAfter > 0 && status != http.StatusOK {
-			known.NotBefore = now.Add(min(retryAfter, maxPause))
+			to.NotBefore = now.Add(min(retryAfter, maxPause))
 		}
 		switch status {
 		case http.StatusNotFound:
-			known.addNotFound(c.url, now)
+			to.addNotFound(c.url, now)
 		case http.StatusOK:
-			delete(known.NotFound, c.url)
+			delete(to.NotFound, c.url)
 		}
 	}
 	s.close()
 }
 
-// Delay returns the shortest time until the last of n calls is allowed, given
-// the calls in the file so far.
+// Delay returns the shortest time until the last of n calls is allowed, if no other
+// process makes calls meanwhile. It does not wait for the file's lock.
 func (l *Limiter) Delay(n int) time.Duration {
 	now := l.now()
-	s, _ := readState(l.path) // Wait warns of an unreadable file
+	s, _ := readState(l.path) // Wait warns about an unreadable file
 	s.expire(now)
 	at := now
 	for range n {
@@ -161,4 +167,5 @@ func (l *Limiter) Delay(n int) time.Duration {
 	return at.Sub(now)
 }
 
+// now returns the time in UTC, without the monotonic clock, as in the file.
 func (l *Limiter) now() time.Time { return l.options.Clock.Now().Round(0).UTC() }

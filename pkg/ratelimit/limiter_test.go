@@ -24,8 +24,8 @@ import (
 	"polisen-events-collector/pkg/retry/retrytest"
 )
 
-// world is a limiter, a fake API that reports broken limits, and the clock of
-// both.
+// world is a limiter, a fake API that reports calls beyond the limits, and the
+// clock of both.
 type world struct {
 	api      *polisentest.API
 	url      string
@@ -38,7 +38,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	// A day ahead, so that no deadline by this clock passes while the test runs.
+	// The clock is a day ahead, so that no deadline set by it passes during the test.
 	clock := retrytest.NewClock(time.Now().Add(24 * time.Hour))
 	w := &world{api: &polisentest.API{Now: clock.Now, Default: empty}, clock: clock}
 	server := httptest.NewServer(w.api)
@@ -54,7 +54,7 @@ func newWorld(t *testing.T) *world {
 
 func empty(*http.Request) polisentest.Answer { return polisentest.Answer{Body: []byte("[]")} }
 
-// get waits for l, calls url and reports the answer's status to l.
+// get waits for l, calls url, and passes the answer's status to Done.
 func get(ctx context.Context, l *ratelimit.Limiter, url string, onWait func(time.Duration, string)) (waited time.Duration, err error) {
 	call, err := l.Wait(ctx, url, func(d time.Duration, reason string) {
 		waited += d
@@ -79,7 +79,7 @@ func get(ctx context.Context, l *ratelimit.Limiter, url string, onWait func(time
 	return waited, answer.Body.Close()
 }
 
-// call makes a call by the limiter l.
+// call calls the API as soon as l allows it.
 func (w *world) call(ctx context.Context, l *ratelimit.Limiter) (waited time.Duration, err error) {
 	return get(ctx, l, w.url, func(_ time.Duration, reason string) { w.waits = append(w.waits, reason) })
 }
@@ -94,7 +94,7 @@ func (w *world) mustCall(t *testing.T) {
 func (w *world) checkCalls(t *testing.T, want int) {
 	t.Helper()
 	if n, b := len(w.api.Calls()), w.api.Breaches(); n != want || len(b) > 0 {
-		t.Errorf("%d calls, want %d; broken limits: %q", n, want, b)
+		t.Errorf("%d calls, want %d; breaches: %q", n, want, b)
 	}
 }
 
@@ -114,7 +114,7 @@ type file struct {
 	NotFound map[string]time.Time `json:"not_found,omitempty"`
 }
 
-// seed writes a file with calls that long ago.
+// seed writes a file with calls of the given ages.
 func (w *world) seed(t *testing.T, ago ...time.Duration) {
 	t.Helper()
 	calls := []time.Time{}
@@ -147,7 +147,7 @@ func (w *world) read(t *testing.T) (f file) {
 	return f
 }
 
-// recorded returns how long ago the calls in the file are.
+// recorded returns the ages of the calls in the file.
 func (w *world) recorded(t *testing.T) []time.Duration {
 	t.Helper()
 	var ago []time.Duration
@@ -157,7 +157,7 @@ func (w *world) recorded(t *testing.T) []time.Duration {
 	return ago
 }
 
-// spaced returns n ages, each step less than the one before, down to last.
+// spaced returns n ages that end with last. Each is step less than the one before.
 func spaced(n int, last, step time.Duration) []time.Duration {
 	ago := make([]time.Duration, n)
 	for i := range ago {
@@ -170,10 +170,10 @@ func TestLimits(t *testing.T) {
 	const s, m, h = time.Second, time.Minute, time.Hour
 	for _, tt := range []struct {
 		name   string
-		calls  []time.Duration // made so long ago
-		within time.Duration
-		wait   time.Duration // -1: ErrExceeded
-		rule   string        // the limit that forbids or delays the call
+		calls  []time.Duration // ages of the calls in the file
+		within time.Duration   // until the deadline
+		wait   time.Duration   // -1: ErrExceeded
+		rule   string          // the limit that forbids or delays the call
 	}{
 		{"no call yet", nil, 5 * m, 0, ""},
 		{"a call ten seconds ago", []time.Duration{10 * s}, 5 * m, 0, ""},
@@ -223,14 +223,15 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestClockSetBackAfterManyCalls has a file full of calls in the future.
+// TestClockSetBackAfterManyCalls checks that 60 calls with times in the future
+// delay the next call by an hour, and not by more.
 func TestClockSetBackAfterManyCalls(t *testing.T) {
 	w := newWorld(t)
 	for range 60 {
 		w.mustCall(t)
 	}
 	w.clock.Advance(-24 * time.Hour)
-	// The first call is that of a process that died, so it counts as made now.
+	// A process died during the first call, so that call counts as made now.
 	f := w.read(t)
 	f.Calls[0] = f.Calls[0].Add(-time.Minute)
 	f.UnderWay = f.Calls[0]
@@ -264,13 +265,13 @@ func TestLimitsOverManyCalls(t *testing.T) {
 	calls := w.api.Calls()
 	for i, want := range map[int]time.Duration{1: 10 * time.Second, 59: 590 * time.Second, 60: time.Hour, 120: 2 * time.Hour} {
 		if got := calls[i].Time.Sub(start); got != want {
-			t.Errorf("call %d after %v, want %v: as early as the limits allow, and no earlier", i+1, got, want)
+			t.Errorf("call %d after %v, want %v, the earliest time that the limits allow", i+1, got, want)
 		}
 	}
 }
 
-// TestGoroutinesShareTheLimits has limiters of their own, as processes have, and
-// some that several goroutines use. The clock is the machine's.
+// TestGoroutinesShareTheLimits runs several limiters with one file, as processes
+// do, and uses each from several goroutines. The clock is the machine's.
 func TestGoroutinesShareTheLimits(t *testing.T) {
 	const interval = 20 * time.Millisecond
 	w := newWorld(t)
@@ -291,7 +292,7 @@ func TestGoroutinesShareTheLimits(t *testing.T) {
 	w.checkCalls(t, 18)
 }
 
-// TestSimultaneousWaiters has limiters that wait for the same time. They call
+// TestSimultaneousWaiters checks that limiters which wait for the same time call
 // one after another, an interval apart.
 func TestSimultaneousWaiters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -321,8 +322,8 @@ func TestSimultaneousWaiters(t *testing.T) {
 	})
 }
 
-// TestCollectGoesBeforeBackfill has a backfill, which leaves room, and a collect.
-// Both wait for the next call, and the backfill began to wait first.
+// TestCollectGoesBeforeBackfill checks that a collect calls before a backfill, which
+// leaves room, even if the backfill began to wait first.
 func TestCollectGoesBeforeBackfill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
@@ -339,7 +340,7 @@ func TestCollectGoesBeforeBackfill(t *testing.T) {
 			call.Done(200, 0)
 			return at
 		}
-		for round := range 15 { // the first of two that wait for the same time would be a matter of luck
+		for round := range 15 { // several, since without LeaveRoom chance would decide the order
 			wait(backfill)
 			ended := time.Now()
 			var backfillAt, collectAt time.Time
@@ -349,7 +350,7 @@ func TestCollectGoesBeforeBackfill(t *testing.T) {
 			both.Go(func() { collectAt = wait(collect) })
 			both.Wait()
 			if got := collectAt.Sub(ended); got.Round(100*time.Millisecond) != 10*time.Second {
-				t.Errorf("round %d: the collect called after %v, want 10s: as if there were no backfill", round, got)
+				t.Errorf("round %d: the collect called after %v, want 10s, the same as without a backfill", round, got)
 			}
 			if got := backfillAt.Sub(collectAt); got.Round(100*time.Millisecond) != 11300*time.Millisecond {
 				t.Errorf("round %d: the backfill called %v after the collect, want 11.3s", round, got)
@@ -359,7 +360,8 @@ func TestCollectGoesBeforeBackfill(t *testing.T) {
 	})
 }
 
-// TestLeaveRoom has a run of many calls beside which short runs start.
+// TestLeaveRoom checks that short runs hardly wait while a run with LeaveRoom makes
+// many calls.
 func TestLeaveRoom(t *testing.T) {
 	w := newWorld(t)
 	start := w.clock.Now()
@@ -396,16 +398,17 @@ func TestLeaveRoom(t *testing.T) {
 		}
 	}
 	if perHour > 51 {
-		t.Errorf("%d calls in the first hour, one of them by another run; want at most 50 others", perHour)
+		t.Errorf("%d calls in the first hour; want at most 50 by the long run, and one by another", perHour)
 	}
 }
 
+// TestOversleptWait checks that a limiter checks the limits again after its sleep.
 func TestOversleptWait(t *testing.T) {
 	w := newWorld(t)
 	w.seed(t, 4*time.Second)
 	other := ratelimit.New(w.options)
-	// While one limiter waits the machine sleeps for a minute, and then another
-	// one makes a call.
+	// While the limiter waits, the machine is suspended for a minute, and then
+	// another limiter makes a call.
 	w.clock.OnSleep(func(time.Duration) {
 		w.clock.OnSleep(nil)
 		w.clock.Advance(time.Minute)
@@ -427,23 +430,24 @@ func TestSlowCallDelaysTheNext(t *testing.T) {
 	w := newWorld(t)
 	w.api.Default = func(r *http.Request) polisentest.Answer {
 		if at := w.read(t).UnderWay; !at.Equal(w.clock.Now()) {
-			t.Errorf("the file has the call of %v under way; it began at %v", at, w.clock.Now())
+			t.Errorf("under_way is %v during a call that began at %v", at, w.clock.Now())
 		}
-		w.clock.Advance(4 * time.Second) // on its way to the API, for example
+		w.clock.Advance(4 * time.Second) // perhaps the request took this long to reach the API
 		return empty(r)
 	}
 	w.mustCall(t)
 	w.mustCall(t)
 	if at := w.read(t).UnderWay; !at.IsZero() {
-		t.Errorf("after the call the file has that of %v under way", at)
+		t.Errorf("under_way is still %v after the call", at)
 	}
 	if got := w.clock.Sleeps(); len(got) != 1 || got[0] != 10*time.Second {
 		t.Errorf("slept %v; want 10s from the end of the first call, not from its start", got)
 	}
 }
 
-// TestCallOfADeadProcess has a process that died while its call was under way.
-// Nobody knows when the API got that call.
+// TestCallOfADeadProcess checks that the call of a process that died during it
+// counts as made when the next process takes the lock, since nobody knows when the
+// API received it.
 func TestCallOfADeadProcess(t *testing.T) {
 	w := newWorld(t)
 	at := w.clock.Now().Add(-9 * time.Second).UTC().Format(time.RFC3339Nano)
@@ -458,7 +462,8 @@ func TestCallOfADeadProcess(t *testing.T) {
 	}
 }
 
-// TestCancelledWait: a wait reserves nothing, so a cancelled one delays nobody.
+// TestCancelledWait checks that a wait reserves nothing, so that a cancelled one
+// delays nobody.
 func TestCancelledWait(t *testing.T) {
 	w := newWorld(t)
 	w.seed(t, 0)
@@ -517,7 +522,8 @@ func TestNotFoundIsPermanent(t *testing.T) {
 	}
 }
 
-// TestRetryAfterIsKept has runs that start before the API's pause ends.
+// TestRetryAfterIsKept checks that runs which start during a pause that the API asked
+// for make no call before its end.
 func TestRetryAfterIsKept(t *testing.T) {
 	const h = time.Hour
 	for _, tt := range []struct {
@@ -554,7 +560,8 @@ func TestRetryAfterIsKept(t *testing.T) {
 	}
 }
 
-// TestPauseAndClock: a pause lasts a day at most, even if the clock is set back.
+// TestPauseAndClock checks that a pause lasts a day at most, even if the clock is
+// set back.
 func TestPauseAndClock(t *testing.T) {
 	w := newWorld(t)
 	w.api.Script(polisentest.RetryAfter(429, "7200"))
@@ -565,7 +572,8 @@ func TestPauseAndClock(t *testing.T) {
 	}
 }
 
-// TestRetryAfterOfSuccess: after a 200 there is nothing to retry.
+// TestRetryAfterOfSuccess checks that the Retry-After header of a 200 causes no
+// pause.
 func TestRetryAfterOfSuccess(t *testing.T) {
 	w := newWorld(t)
 	w.api.Script(polisentest.Answer{Header: http.Header{"Retry-After": {"3600"}}})
@@ -586,9 +594,9 @@ func TestDelay(t *testing.T) {
 		{1, 0},
 		{7, time.Minute},
 		{60, 590 * time.Second},
-		{61, time.Hour},        // the first of them is an hour old then
-		{121, 2 * time.Hour},   // and so on
-		{1441, 24 * time.Hour}, // 60 an hour is 1440 a day
+		{61, time.Hour}, // when the first of them is an hour old
+		{121, 2 * time.Hour},
+		{1441, 24 * time.Hour}, // 60 calls an hour are 1440 a day
 	} {
 		if got := w.limiter.Delay(tt.calls); got != tt.want {
 			t.Errorf("%d calls take %v, want %v", tt.calls, got, tt.want)
@@ -606,8 +614,8 @@ func TestDelay(t *testing.T) {
 	}
 }
 
-// TestDamagedFile has a file with an unknown number of calls: at most as many as
-// the hourly limit allows.
+// TestDamagedFile checks that a damaged file counts as an hour of calls, the most
+// that the last hour can have had.
 func TestDamagedFile(t *testing.T) {
 	for _, text := range []string{
 		"", "{", "[]", "null", "{}", "null and void", `{"calls":null}`, `{"calls":["yesterday"]}`, `{"calls":"none"}`, `{"calls":[]} {}`,
@@ -655,19 +663,19 @@ func TestUnusableFolder(t *testing.T) {
 			w.api.Script(polisentest.Status(404))
 			w.mustCall(t)
 			if _, err := w.call(t.Context(), w.limiter); !errors.Is(err, ratelimit.ErrNotFound) {
-				t.Errorf("%v; want the 404 remembered", err)
+				t.Errorf("after a 404: %v, want ErrNotFound", err)
 			}
 			w.checkCalls(t, 4)
-			alone := slices.DeleteFunc(w.warnings, func(s string) bool { return !strings.Contains(s, "within this run only") })
-			if len(alone) != 1 || !strings.Contains(alone[0], w.options.Dir) {
+			unshared := slices.DeleteFunc(w.warnings, func(s string) bool { return !strings.Contains(s, "within this run only") })
+			if len(unshared) != 1 || !strings.Contains(unshared[0], w.options.Dir) {
 				t.Errorf("warnings %q; want one that names the folder", w.warnings)
 			}
 		})
 	}
 }
 
-// TestReadOnlyFile has a file that can be read but not locked, as another user's
-// may be. Its calls count.
+// TestReadOnlyFile checks that the calls of a file count if it can be read but not
+// locked, like the file of another user.
 func TestReadOnlyFile(t *testing.T) {
 	w := newWorld(t)
 	w.seed(t, 4*time.Second)

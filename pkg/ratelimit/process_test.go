@@ -16,13 +16,15 @@ import (
 	"polisen-events-collector/pkg/ratelimit"
 )
 
-// These tests start the test binary again, as processes that call a fake API.
+// The tests in this file start the test binary again, as a process that calls a
+// fake API. These environment variables are its settings.
 const (
 	envURL   = "RATELIMIT_TEST_URL"
 	envDir   = "RATELIMIT_TEST_DIR"
 	envTimes = "RATELIMIT_TEST_TIMES"
-	interval = 300 * time.Millisecond
 )
+
+const interval = 300 * time.Millisecond
 
 func TestMain(m *testing.M) {
 	if os.Getenv(envURL) == "" {
@@ -34,7 +36,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// callInProcess makes a number of calls that are answered.
+// callInProcess calls until it has had envTimes answers.
 func callInProcess() error {
 	times, err := strconv.Atoi(os.Getenv(envTimes))
 	if err != nil {
@@ -55,7 +57,7 @@ func processLimiter(dir string) *ratelimit.Limiter {
 	return ratelimit.New(ratelimit.Options{Dir: dir, Host: "api", Interval: interval})
 }
 
-// start begins a process that makes calls. Its output explains why it failed.
+// start starts a process that calls url this many times. The buffer gets its output.
 func start(t *testing.T, url, dir string, times int) (*exec.Cmd, *bytes.Buffer) {
 	t.Helper()
 	exe, err := os.Executable()
@@ -83,7 +85,7 @@ func TestProcessesShareTheLimits(t *testing.T) {
 		t.Errorf("%v\n%s%s", err, firstOutput, secondOutput)
 	}
 	if n, b := len(api.Calls()), api.Breaches(); n != 7 || len(b) > 0 {
-		t.Errorf("%d calls, want 7; broken limits: %q", n, b)
+		t.Errorf("%d calls, want 7; breaches: %q", n, b)
 	}
 }
 
@@ -93,7 +95,7 @@ func TestKilledProcessFreesTheLock(t *testing.T) {
 	server := httptest.NewServer(api)
 	defer server.Close()
 	dir := t.TempDir()
-	hanging, _ := start(t, server.URL, dir, 1)
+	waiting, _ := start(t, server.URL, dir, 1)
 	for len(api.Calls()) == 0 {
 		time.Sleep(time.Millisecond)
 	}
@@ -105,14 +107,14 @@ func TestKilledProcessFreesTheLock(t *testing.T) {
 		t.Errorf("during another process's call: %d calls, %v; want ErrExceeded", len(api.Calls()), err)
 	}
 
-	if err := hanging.Process.Kill(); err != nil {
+	if err := waiting.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = hanging.Wait() // its error says that it was killed
+	_ = waiting.Wait() // its error says that it was killed
 	if _, err := get(t.Context(), l, server.URL, nil); err != nil {
 		t.Error(err)
 	}
 	if n, b := len(api.Calls()), api.Breaches(); n != 2 || len(b) > 0 {
-		t.Errorf("%d calls, want 2; broken limits: %q", n, b)
+		t.Errorf("%d calls, want 2; breaches: %q", n, b)
 	}
 }

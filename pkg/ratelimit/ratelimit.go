@@ -1,10 +1,10 @@
-// Package ratelimit keeps the call limits of the Swedish police's open data
-// across all processes of a host: 10 seconds between two calls, 60 calls an
-// hour, 1440 calls a day, no second call to an address that answered 404, and
-// the pause that a Retry-After header asks for
+// Package ratelimit keeps the call limits of the Swedish police's API across all
+// processes of a host: 10 seconds between two calls, 60 calls an hour, 1440 calls
+// a day, no second call to an address that answered 404, and the pause that a
+// Retry-After header asks for
 // (https://polisen.se/om-polisen/om-webbplatsen/oppna-data/regler-for-oppna-data/).
 //
-// It makes no calls itself and knows nothing of their content.
+// It makes no calls itself and does not look at responses.
 package ratelimit
 
 import (
@@ -21,8 +21,8 @@ const (
 	CallsPerDay  = 1440
 )
 
-// The lower limits of [Options.LeaveRoom]. The difference is enough for two
-// runs an hour with all their retries.
+// The limits with [Options.LeaveRoom]. The calls left in an hour are enough for
+// two other runs with all their retries.
 const (
 	roomyCallsPerHour = 50
 	roomyCallsPerDay  = 1200
@@ -33,19 +33,19 @@ const day = 24 * time.Hour
 // maxPause is the longest pause that a Retry-After header can cause.
 const maxPause = day
 
-// ErrExceeded is wrapped by the errors of calls that the limits forbid. Such a
-// call was not made.
+// ErrExceeded is wrapped by the error of a call that the limits forbid. The call
+// was not made.
 var ErrExceeded = errors.New("rate limited")
 
 // ErrNotFound is wrapped by the error of a call to an address that answered 404
 // before. It wraps [ErrExceeded].
 var ErrNotFound = fmt.Errorf("%w: the address answered 404 before", ErrExceeded)
 
-// LimitError is the error of a call that the limits allow only after the
+// LimitError is the error of a call that is allowed only after the context's
 // deadline. It wraps [ErrExceeded].
 type LimitError struct {
-	Next time.Time // earliest time of the next call
-	Rule string    // the limit, for messages
+	Next time.Time // earliest time of the next call, in UTC
+	Rule string    // the limit or pause that forbids an earlier call, for messages
 }
 
 func (e *LimitError) Error() string {
@@ -56,43 +56,42 @@ func (e *LimitError) Error() string {
 // Unwrap returns [ErrExceeded].
 func (e *LimitError) Unwrap() error { return ErrExceeded }
 
-// limit allows at most calls calls in any sliding window of length span.
+// limit allows at most `calls` calls in any sliding window of length span.
 type limit struct {
 	calls int
 	span  time.Duration
-	text  string // for messages
+	rule  string // the limit in words, for messages
 }
 
-// newLimits returns the limits for calls at least interval apart. An interval
-// below [MinInterval] is for a fake API in tests; it lifts the hourly and daily
-// limits.
+// newLimits returns the limits for calls at least interval apart. If interval is
+// below [MinInterval], there is no hourly and no daily limit.
 func newLimits(interval time.Duration, leaveRoom bool) []limit {
-	perHour, perDay, reason := CallsPerHour, CallsPerDay, ""
+	perHour, perDay, why := CallsPerHour, CallsPerDay, ""
 	fast := interval < MinInterval
 	if leaveRoom {
 		interval += interval / 10
-		perHour, perDay, reason = roomyCallsPerHour, roomyCallsPerDay, ", to leave room for other runs"
+		perHour, perDay, why = roomyCallsPerHour, roomyCallsPerDay, ", to leave room for other runs"
 	}
-	limits := []limit{{1, interval, fmt.Sprintf("at least %v between calls%s", interval, reason)}}
+	limits := []limit{{1, interval, fmt.Sprintf("at least %v between calls%s", interval, why)}}
 	if fast {
 		return limits
 	}
 	return append(limits,
-		limit{perHour, time.Hour, fmt.Sprintf("at most %d calls an hour%s", perHour, reason)},
-		limit{perDay, day, fmt.Sprintf("at most %d calls a day%s", perDay, reason)})
+		limit{perHour, time.Hour, fmt.Sprintf("at most %d calls an hour%s", perHour, why)},
+		limit{perDay, day, fmt.Sprintf("at most %d calls a day%s", perDay, why)})
 }
 
-// nextCall returns the earliest time, from now on, at which all limits allow a
-// call after the earlier calls, and the limit that decided it; rule is empty if
-// none did. The calls are in order of time.
-func nextCall(limits []limit, calls []time.Time, now time.Time) (at time.Time, rule string) {
-	at = now
+// nextCall returns the earliest time, not before from, at which all limits allow
+// another call after calls, which are in order of time. It also returns the rule
+// that forbids an earlier call; it is empty if at equals from.
+func nextCall(limits []limit, calls []time.Time, from time.Time) (at time.Time, rule string) {
+	at = from
 	for _, l := range limits {
 		if len(calls) < l.calls {
 			continue
 		}
 		if free := calls[len(calls)-l.calls].Add(l.span); free.After(at) {
-			at, rule = free, l.text
+			at, rule = free, l.rule
 		}
 	}
 	return at, rule

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Recorder collects the stage timings, store retries and warnings of a run. It
-// is safe for concurrent use.
+// Recorder collects the stages, store retries and warnings of a run. It is safe for
+// concurrent use.
 type Recorder struct {
 	now     func() time.Time
 	started time.Time
@@ -21,12 +21,13 @@ type Recorder struct {
 	warnings []Warning
 }
 
-// NewRecorder returns a Recorder for a run that starts now.
+// NewRecorder returns a Recorder for a run that starts now. It calls now for each
+// time that it records.
 func NewRecorder(now func() time.Time) *Recorder {
 	return &Recorder{now: now, started: now()}
 }
 
-// Stage records the start of a stage. The function it returns records the end.
+// Stage starts a stage. The function that it returns ends the stage and records it.
 func (r *Recorder) Stage(name string) (done func()) {
 	start := r.now()
 	return func() {
@@ -44,9 +45,8 @@ func (r *Recorder) StoreRetry() {
 	r.retries++
 }
 
-// Warn records a warning, unless the same text was recorded before. Use
-// [slog.LevelWarn] for a problem that the user should see even if the run
-// succeeds, and [slog.LevelInfo] for one that needs no action.
+// Warn records a warning, unless it has recorded the same text before. For the
+// level see [Warning].
 func (r *Recorder) Warn(level slog.Level, format string, args ...any) {
 	w := Warning{Level: level, Text: fmt.Sprintf(format, args...)}
 	r.mu.Lock()
@@ -63,8 +63,9 @@ func (r *Recorder) Warnings() []Warning {
 	return append([]Warning{}, r.warnings...) // [] rather than null in JSON
 }
 
-// Finish copies to the report what was recorded: times, retries, warnings, and
-// the stages in the order of their start. It may be called more than once.
+// Finish sets the fields of the report that r has recorded: the times of the run,
+// the stages that have ended, the store retries and the warnings. The run ends now.
+// A later Finish may set them again.
 func (r *Recorder) Finish(to *Report) {
 	end := r.now()
 	to.Warnings = r.Warnings()
@@ -73,7 +74,7 @@ func (r *Recorder) Finish(to *Report) {
 	to.Started, to.Finished = r.started.UTC(), end.UTC()
 	to.Duration = Seconds(end.Sub(r.started))
 	to.StoreRetries = r.retries
-	to.Stages = slices.Clone(r.stages)
+	to.Stages = append([]Stage{}, r.stages...) // [] rather than null in JSON
 	slices.SortStableFunc(to.Stages, func(a, b Stage) int { return cmp.Compare(a.Start, b.Start) })
 	if to.Objects == nil {
 		to.Objects = []Object{} // [] rather than null in JSON

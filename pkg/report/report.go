@@ -1,8 +1,8 @@
-// Package report holds the report of a run: counts, stored objects, stage
-// timings and warnings. A [Report] renders as one line of text or as JSON.
+// Package report defines the report of a run: counts, stored objects, timings and
+// warnings. A [Report] has a text form of one line and a JSON form.
 //
-// A [Recorder] collects what happens during a run. The pipeline fills in the
-// rest; this package makes no decisions.
+// A [Recorder] collects timings, store retries and warnings during the run. The
+// caller sets all other fields; this package makes no decisions.
 package report
 
 import (
@@ -16,14 +16,14 @@ import (
 	"polisen-events-collector/pkg/text"
 )
 
-// Report says what one run did. In its JSON form, times are RFC 3339 in UTC and
-// durations are in seconds. Readers should ignore fields they do not know,
-// since later versions may add some.
+// Report describes one run. In the JSON form times are RFC 3339 in UTC, and
+// durations are in seconds. Readers should ignore fields that they do not know,
+// since later versions of the program may add some.
 type Report struct {
-	// RunID is a random text, unique to this run. The metadata document names
-	// the run that wrote it by this ID.
+	// RunID is a random text, unique to this run. The metadata document has the
+	// RunID of the run that wrote it.
 	RunID string `json:"run_id"`
-	// Command is the subcommand: "collect" or "backfill".
+	// Command is the command: "collect" or "backfill".
 	Command string `json:"command"`
 	// Program is the version of the program.
 	Program string `json:"program"`
@@ -31,8 +31,8 @@ type Report struct {
 	Host string `json:"host,omitempty"`
 	// Store is the address of the archive, such as "oci://namespace/bucket".
 	Store string `json:"store"`
-	// Source is where the events came from: the API's URL, for a backfill
-	// with the range of days, or the paths of saved responses.
+	// Source is where the events came from: the API's URL, with the range of
+	// days if it is a backfill, or the paths of saved responses.
 	Source string `json:"source"`
 	// Started and Finished are the times of the run's start and end.
 	Started  time.Time `json:"started"`
@@ -40,48 +40,48 @@ type Report struct {
 	// Duration is the time from Started to Finished.
 	Duration Seconds `json:"duration_s"`
 
-	// OK is true if the run did everything and found no problem. It is false
-	// for a partial run too.
+	// OK is true if the run stored everything and found no problem. It is also
+	// false for a partial success.
 	OK bool `json:"ok"`
 	// ExitCode is the exit code of the process.
 	ExitCode int `json:"exit_code"`
-	// Error is the message of the error that the run ended with.
+	// Error is the message of the error that ended the run; empty if OK.
 	Error string `json:"error,omitempty"`
 	// DryRun is true if nothing was written. Counts and Objects then say what
 	// a run would have stored.
 	DryRun bool `json:"dry_run,omitempty"`
 
 	Counts Counts `json:"counts"`
-	// Objects are the data objects that the run stored, in no set order.
+	// Objects are the data objects that the run stored, in any order.
 	Objects []Object `json:"objects"`
-	// Window is the time span of the events in a collect's response. It is nil
-	// if there was no event, and for a backfill.
+	// Window is the window of a collect's response. It is nil if the response
+	// has no event, and for a backfill.
 	Window *Window `json:"window,omitempty"`
 	API    API     `json:"api"`
-	// StoreRetries is the number of requests to the store that were repeated.
+	// StoreRetries is the number of requests to the store that the run repeated.
 	StoreRetries int `json:"store_retries"`
 	// Stages are in the order of their start.
 	Stages []Stage `json:"stages"`
-	// Warnings are in the order in which they arose, each text once.
+	// Warnings are in the order in which the run recorded them. No text occurs
+	// twice.
 	Warnings []Warning `json:"warnings"`
 }
 
-// Counts are numbers of items. An item is an element of a response; most items
-// are events.
+// Counts are the numbers of items in the run's responses. Most items are events.
 type Counts struct {
 	// Fetched is the number of items in all responses.
 	Fetched int `json:"fetched"`
 	// New is the number of events stored for the first time.
 	New int `json:"new"`
-	// Revised is the number of changed versions stored under revisions/.
+	// Revised is the number of later versions stored under revisions/.
 	Revised int `json:"revised"`
-	// Rejected is the number of items stored under rejected/, because they
-	// could not be read as events.
+	// Rejected is the number of items stored under rejected/, because they are
+	// not valid events.
 	Rejected int `json:"rejected"`
-	// AlreadySeen is the number of items that the archive held already.
+	// AlreadySeen is the number of items that were already in the archive.
 	AlreadySeen int `json:"already_seen"`
-	// Repeated is the number of items that were the same as an earlier item of
-	// this run.
+	// Repeated is the number of items that are the same as an earlier item in
+	// the run.
 	Repeated int `json:"repeated"`
 	// LookedUp is the number of events that the run looked for in the
 	// partitions, because the metadata document did not say whether they are
@@ -94,7 +94,7 @@ type Counts struct {
 	// had committed first.
 	CommitConflicts int `json:"commit_conflicts"`
 	// CommitUnknownOutcomes is the number of commits that ended with an error
-	// which does not say whether the commit went in. The run then read the
+	// which leaves open whether the commit went in. The run then read the
 	// metadata document again to find out.
 	CommitUnknownOutcomes int `json:"commit_unknown_outcomes"`
 }
@@ -103,20 +103,21 @@ type Counts struct {
 type Object struct {
 	// Name is the object's name below the store's prefix.
 	Name string `json:"name"`
-	// Lines is the number of lines, which are one item each.
+	// Lines is the number of lines. Each line is one item.
 	Lines int `json:"lines"`
 	// Bytes is the size of the object.
 	Bytes int `json:"bytes"`
 }
 
-// Window is the time span of the events of one response.
+// Window is the time span of the events in one response.
 type Window struct {
 	// Oldest and Newest are the times of the oldest and the newest event.
 	Oldest time.Time `json:"oldest"`
 	Newest time.Time `json:"newest"`
 	// Hours is the time from Oldest to Newest in hours, to two decimals.
 	Hours float64 `json:"hours"`
-	// EventsPerHour is the number of events divided by Hours, to two decimals.
+	// EventsPerHour is the number of events divided by Hours, to two decimals;
+	// zero if Hours is zero.
 	EventsPerHour float64 `json:"events_per_hour"`
 }
 
@@ -129,7 +130,7 @@ func NewWindow(oldest, newest time.Time, n int) *Window {
 	return w
 }
 
-// API says what the calls to the API cost.
+// API describes the run's calls to the API.
 type API struct {
 	// Calls is the number of calls, including retries and redirects.
 	Calls int `json:"calls"`
@@ -141,9 +142,10 @@ type API struct {
 	// retries.
 	Waited Seconds `json:"waited_s"`
 
-	// The remaining fields are the phases of the last successful call: name
-	// lookup, TCP connect, TLS handshake, from the end of the request to the
-	// first byte of the response, and from there to its last byte.
+	// The remaining fields are the phases of the last call that succeeded: DNS
+	// lookup, TCP connect, TLS handshake, the wait between the end of the
+	// request and the first byte of the response, and the transfer of the
+	// response.
 	DNS      Seconds `json:"dns_s"`
 	Connect  Seconds `json:"connect_s"`
 	TLS      Seconds `json:"tls_s"`
@@ -151,11 +153,11 @@ type API struct {
 	Transfer Seconds `json:"transfer_s"`
 }
 
-// Stage is a part of the run. Stages may overlap, and the same name may occur
-// more than once.
+// Stage is a part of the run, such as "fetch". Stages may overlap, and a name may
+// occur more than once.
 type Stage struct {
 	Name string `json:"name"`
-	// Start is the time from the start of the run to the start of the stage.
+	// Start is the time since the start of the run.
 	Start    Seconds `json:"start_s"`
 	Duration Seconds `json:"duration_s"`
 }
@@ -184,13 +186,13 @@ func (s *Seconds) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &f); err != nil {
 		return err
 	}
-	*s = Seconds(f * float64(time.Second))
+	*s = Seconds(math.Round(f * float64(time.Second)))
 	return nil
 }
 
-// round returns f rounded to this many decimals.
-func round(f float64, digits int) float64 {
-	scale := math.Pow10(digits)
+// round returns f with a number of decimals.
+func round(f float64, decimals int) float64 {
+	scale := math.Pow10(decimals)
 	return math.Round(f*scale) / scale
 }
 

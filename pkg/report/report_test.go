@@ -28,6 +28,11 @@ func example() report.Report {
 // TestForm checks the names and units of the JSON form, and that empty lists are
 // not null.
 func TestForm(t *testing.T) {
+	var empty report.Report
+	report.NewRecorder(time.Now).Finish(&empty)
+	if body, err := empty.JSON(); err != nil || strings.Contains(string(body), "null") {
+		t.Errorf("a report without stages, objects and warnings is %s, %v; want [] for each", body, err)
+	}
 	now := start
 	rec := report.NewRecorder(func() time.Time { return now })
 	now = now.Add(10 * time.Millisecond)
@@ -63,10 +68,11 @@ func TestForm(t *testing.T) {
 	}
 }
 
-// TestRoundTrip checks that health checks can read a report that a run wrote.
+// TestRoundTrip checks that a report is the same after it is written and read.
 func TestRoundTrip(t *testing.T) {
 	r := example()
 	r.Duration = report.Seconds(1234 * time.Millisecond)
+	r.API.DNS = report.Seconds(15700 * time.Microsecond) // 0.0157 * 1e9 is 15699999.999999998
 	r.API.Waited = report.Seconds(10 * time.Second)
 	r.Warnings = []report.Warning{{Level: slog.LevelWarn, Text: "beware"}}
 	body, err := r.JSON()
@@ -81,7 +87,7 @@ func TestRoundTrip(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if err := json.Unmarshal([]byte(`{"duration_s": "long"}`), &got); err == nil {
-		t.Error("a duration that is not a number is accepted")
+		t.Error("accepted a duration that is not a number")
 	}
 }
 

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// ParseAfter returns the delay that the Retry-After header asks for (RFC 9110,
-// section 10.2.3: seconds or an HTTP date). It is zero if the header is missing,
-// invalid, negative or in the past.
+// ParseAfter returns the delay from now that the Retry-After header asks for, in
+// seconds or as a date (RFC 9110, section 10.2.3). It is zero if the header is
+// missing, invalid, negative or in the past, and at most 146 years.
 func ParseAfter(h http.Header, now time.Time) time.Duration {
 	text := h.Get("Retry-After")
 	if text == "" {

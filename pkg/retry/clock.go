@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Clock returns the time and waits. Tests use a fake one.
+// Clock is a source of time. Tests use a fake one.
 type Clock interface {
 	Now() time.Time
-	// Sleep waits for d. If ctx ends first it returns ctx's cause.
+	// Sleep waits for d. If ctx ends first, Sleep returns ctx's cause.
 	Sleep(ctx context.Context, d time.Duration) error
 }
 

@@ -1,8 +1,8 @@
-// Package retry repeats operations that fail temporarily. It adds a predicate,
-// the server's Retry-After, the context's deadline and an injected clock to
-// github.com/cenkalti/backoff/v4.
+// Package retry repeats operations that fail temporarily. It uses
+// github.com/cenkalti/backoff/v4, and adds a server's Retry-After, the context's
+// deadline and a [Clock] that tests can replace.
 //
-// The caller decides which errors are temporary, and logs the failures.
+// The caller decides which errors are temporary, and logs them.
 package retry
 
 import (
@@ -16,26 +16,26 @@ import (
 
 // Policy is the number of tries of an operation, and the delays between them.
 type Policy struct {
-	// Attempts is the largest number of tries, the first one included. A number
+	// Attempts is the largest number of tries, including the first. A number
 	// below one counts as one.
 	Attempts int
 	// Base is the delay before the second try. Each later delay is twice the
 	// previous one.
 	Base time.Duration
-	// Max is the longest computed delay; zero means no limit. A server's
-	// Retry-After may be longer.
+	// Max is the longest delay; zero means no limit. The delay of a [Delayer] may
+	// be longer.
 	Max time.Duration
-	// Jitter is the random part of a delay: with 0.5 it takes 50 % to 150 % of
-	// the computed time. Zero makes the delays exact.
+	// Jitter is the random part of a delay: 0.5 makes each delay 50 % to 150 % as
+	// long, but not longer than Max. Zero makes the delays exact.
 	Jitter float64
 	// Clock is the clock to use; nil means [System].
 	Clock Clock
 }
 
-// Delayer is an error with the delay that the server asks for before the next
-// try, such as the one in a Retry-After header. Zero means that it asks for none.
+// Delayer is an error of a server that may ask for a delay before the next try.
 type Delayer interface {
 	error
+	// RetryAfter returns the delay; zero if the server asks for none.
 	RetryAfter() time.Duration
 }
 
@@ -43,14 +43,16 @@ type Delayer interface {
 // context's deadline.
 var ErrNoTime = errors.New("no time left for another try")
 
-// Do calls op until it succeeds, and returns op's last result. It gives up if
-// retryable returns false, after the last of the policy's attempts, or if the
-// next try would come after ctx's deadline; the error then wraps [ErrNoTime] too.
-// The delay before a try is the policy's or the error's own (see [Delayer]),
-// whichever is longer. If ctx ends during a delay, the error wraps ctx's cause
-// too.
+// Do calls op until it succeeds, and returns its last result. The delay before a
+// try is the one of the policy, or the one of the error if that is longer (see
+// [Delayer]). Before each delay Do calls notify, unless it is nil.
 //
-// Before each delay Do calls notify, unless it is nil.
+// Do gives up after the last attempt of the policy, or if retryable returns false.
+// The error is then op's. Do also gives up
+//   - if the next try would come after ctx's deadline: the error then wraps
+//     [ErrNoTime] too;
+//   - if ctx ends during a delay: the error then wraps ctx's cause too;
+//   - if ctx has ended before the first try: the error is ctx's cause.
 func Do[T any](ctx context.Context, p Policy, retryable func(error) bool,
 	op func(context.Context) (T, error), notify func(err error, delay time.Duration),
 ) (T, error) {
@@ -66,12 +68,12 @@ func Do[T any](ctx context.Context, p Policy, retryable func(error) bool,
 		backoff.WithMaxInterval(maxInterval(p)),
 	)
 	next := &delays{computed: exp, max: exp.MaxInterval, ctx: ctx, clock: clock}
-	sleeps := &timer{ctx: ctx, clock: clock}
+	sleeper := &timer{ctx: ctx, clock: clock}
 	attempts := uint64(max(p.Attempts, 1))
 
 	var last error
 	v, err := backoff.RetryNotifyWithTimerAndData(func() (T, error) {
-		if err := ctx.Err(); err != nil { // backoff runs the operation even if ctx has ended
+		if ctx.Err() != nil { // backoff calls the operation even then
 			var zero T
 			return zero, backoff.Permanent(errors.Join(last, context.Cause(ctx)))
 		}
@@ -83,20 +85,21 @@ func Do[T any](ctx context.Context, p Policy, retryable func(error) bool,
 		if ctx.Err() != nil || !retryable(err) {
 			return v, backoff.Permanent(err)
 		}
-		next.setHint(err)
+		next.setRequested(err)
 		return v, err
-	}, backoff.WithContext(backoff.WithMaxRetries(next, attempts-1), ctx), notify, sleeps)
+	}, backoff.WithContext(backoff.WithMaxRetries(next, attempts-1), ctx), notify, sleeper)
 	switch {
 	case err == nil:
 		return v, nil
 	case next.tooLong > 0:
 		return v, fmt.Errorf("%w (next try in %v): %w", ErrNoTime, next.tooLong.Round(time.Millisecond), err)
-	case last != nil && !errors.Is(err, last): // backoff returns only ctx's error if ctx ends during a delay
+	case last != nil && !errors.Is(err, last): // ctx ended during a delay, and backoff returns only its error
 		return v, errors.Join(last, err)
 	}
 	return v, err
 }
 
+// maxInterval returns the longest delay of the policy.
 func maxInterval(p Policy) time.Duration {
 	if p.Max > 0 {
 		return p.Max
@@ -104,28 +107,32 @@ func maxInterval(p Policy) time.Duration {
 	return 1 << 62 // no limit: 146 years; twice as long would overflow
 }
 
-// delays is a [backoff.BackOff]. It returns the computed delays, or longer ones if
-// the last error asked for them, and stops if a delay ends after the deadline.
+// delays is a [backoff.BackOff]. It returns the computed delay, or the one that the
+// last error asks for if that is longer. It stops before a delay that would end
+// after the deadline.
 type delays struct {
-	computed backoff.BackOff
-	max      time.Duration // backoff does not apply its limit to the first delay and the jitter
-	ctx      context.Context
-	clock    Clock
-	hint     time.Duration // from the last error
-	tooLong  time.Duration // the delay that ends after the deadline, if that was the reason to stop
+	computed  backoff.BackOff
+	max       time.Duration // backoff does not apply its limit to the first delay and the jitter
+	ctx       context.Context
+	clock     Clock
+	requested time.Duration // by the last error
+	tooLong   time.Duration // the delay that would end after the deadline; zero if none did
 }
 
-func (d *delays) setHint(err error) {
-	d.hint = 0
+// setRequested notes the delay that err asks for.
+func (d *delays) setRequested(err error) {
+	d.requested = 0
 	if delayer, ok := errors.AsType[Delayer](err); ok {
-		d.hint = delayer.RetryAfter()
+		d.requested = delayer.RetryAfter()
 	}
 }
 
+// Reset implements [backoff.BackOff].
 func (d *delays) Reset() { d.computed.Reset() }
 
+// NextBackOff implements [backoff.BackOff].
 func (d *delays) NextBackOff() time.Duration {
-	delay := max(min(d.computed.NextBackOff(), d.max), d.hint)
+	delay := max(min(d.computed.NextBackOff(), d.max), d.requested)
 	if deadline, ok := d.ctx.Deadline(); ok && d.clock.Now().Add(delay).After(deadline) {
 		d.tooLong = delay
 		return backoff.Stop
@@ -133,7 +140,7 @@ func (d *delays) NextBackOff() time.Duration {
 	return delay
 }
 
-// timer is a [backoff.Timer] that uses a Clock.
+// timer is a [backoff.Timer] that sleeps by a Clock.
 type timer struct {
 	ctx   context.Context
 	clock Clock

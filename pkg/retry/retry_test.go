@@ -20,11 +20,11 @@ var (
 	errGone = errors.New("gone")
 )
 
-// hint is an error with a delay from the server.
-type hint time.Duration
+// later is an error with the delay that a server asks for.
+type later time.Duration
 
-func (h hint) Error() string             { return "later" }
-func (h hint) RetryAfter() time.Duration { return time.Duration(h) }
+func (l later) Error() string             { return "later" }
+func (l later) RetryAfter() time.Duration { return time.Duration(l) }
 
 func TestDo(t *testing.T) {
 	const s = time.Second
@@ -60,28 +60,28 @@ func TestDo(t *testing.T) {
 			errs: []error{errBusy, errGone}, sleeps: []time.Duration{s}, tries: 2, wantErr: errGone,
 		},
 		{
-			name: "a longer hint, above max too", policy: retry.Policy{Attempts: 4, Base: s, Max: 2 * s},
-			errs: []error{hint(7 * s), errBusy}, sleeps: []time.Duration{7 * s, 2 * s}, tries: 3,
+			name: "a longer requested delay, even above max", policy: retry.Policy{Attempts: 4, Base: s, Max: 2 * s},
+			errs: []error{later(7 * s), errBusy}, sleeps: []time.Duration{7 * s, 2 * s}, tries: 3,
 		},
 		{
-			name: "a wrapped hint", policy: retry.Policy{Attempts: 4, Base: s},
-			errs: []error{fmt.Errorf("get list: %w", hint(7*s))}, sleeps: []time.Duration{7 * s}, tries: 2,
+			name: "a requested delay in a wrapped error", policy: retry.Policy{Attempts: 4, Base: s},
+			errs: []error{fmt.Errorf("get list: %w", later(7*s))}, sleeps: []time.Duration{7 * s}, tries: 2,
 		},
 		{
-			name: "a shorter hint does not shorten", policy: retry.Policy{Attempts: 4, Base: 10 * s},
-			errs: []error{hint(s)}, sleeps: []time.Duration{10 * s}, tries: 2,
+			name: "a shorter requested delay changes nothing", policy: retry.Policy{Attempts: 4, Base: 10 * s},
+			errs: []error{later(s)}, sleeps: []time.Duration{10 * s}, tries: 2,
 		},
 		{
-			name: "the deadline ends it early", policy: retry.Policy{Attempts: 4, Base: 10 * s}, within: 25 * s,
+			name: "no time for the third try", policy: retry.Policy{Attempts: 4, Base: 10 * s}, within: 25 * s,
 			errs: []error{errBusy, errBusy, errBusy}, sleeps: []time.Duration{10 * s}, tries: 2, wantErr: retry.ErrNoTime,
 		},
 		{
-			name: "a hint past the deadline ends it at once", policy: retry.Policy{Attempts: 4, Base: s}, within: 60 * s,
-			errs: []error{hint(61 * s)}, tries: 1, wantErr: retry.ErrNoTime,
+			name: "a requested delay past the deadline", policy: retry.Policy{Attempts: 4, Base: s}, within: 60 * s,
+			errs: []error{later(61 * s)}, tries: 1, wantErr: retry.ErrNoTime,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			// A day ahead, so that no deadline by this clock passes while the test runs.
+			// The clock is a day ahead, so that no deadline set by it passes during the test.
 			clock := retrytest.NewClock(time.Now().Add(24 * time.Hour))
 			tt.policy.Clock = clock
 			ctx := t.Context()

@@ -17,7 +17,7 @@ import (
 	"polisen-events-collector/pkg/saved"
 )
 
-// BenchmarkRead reads saved responses in several forms. MB/s counts the decompressed
+// BenchmarkRead reads saved responses in several forms. Its MB/s are decompressed
 // text.
 func BenchmarkRead(b *testing.B) {
 	const responses = 256
@@ -25,7 +25,7 @@ func BenchmarkRead(b *testing.B) {
 	var lines []byte
 	for range responses {
 		for i := range int64(polisen.FullResponse) {
-			lines = append(append(lines, polisentest.Notice(polisentest.FirstID-i, polisentest.Newest)...), '\n')
+			lines = append(append(lines, polisentest.Event(polisentest.FirstID-i, polisentest.Newest)...), '\n')
 		}
 	}
 	for _, bb := range []struct {
@@ -60,7 +60,8 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// BenchmarkMemory reads 2 GB from standard input and reports the highest memory use.
+// BenchmarkMemory reads 2 GB from standard input, and reports the highest memory use in
+// MiB.
 func BenchmarkMemory(b *testing.B) {
 	body := append(polisentest.Body(polisen.FullResponse), '\n')
 	const responses = 10_000
@@ -85,7 +86,7 @@ func BenchmarkMemory(b *testing.B) {
 	}
 }
 
-// repeat is a reader that returns its text a number of times.
+// repeat is an io.Reader of a text that is repeated a number of times.
 type repeat struct {
 	text  []byte
 	at    int

@@ -11,11 +11,12 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// maxZstdWindow bounds the memory for a zstd stream. The zstd tool needs more
-// only with --long or --ultra.
+// maxZstdWindow is the largest window of a zstd stream, in bytes. It bounds the
+// memory for decompression. Only the options --long and --ultra of the zstd tool
+// make a larger window.
 const maxZstdWindow = 32 << 20
 
-// reader reads one file after another with the same buffers.
+// reader reads files one after another, with the same buffers.
 type reader struct {
 	scanner
 	stdin io.Reader
@@ -29,8 +30,7 @@ func newReader(ctx context.Context, stdin io.Reader, yield func(Item, error) boo
 	return r
 }
 
-// read yields the items of a file. It returns an error if it cannot read the file
-// to its end.
+// read yields the items of a file. It fails if it cannot read the file to its end.
 func (r *reader) read(file string) error {
 	source, closeSource, err := r.open(file)
 	if err != nil {
@@ -46,6 +46,7 @@ func (r *reader) read(file string) error {
 	return r.scan(file, content)
 }
 
+// open opens a file. It makes the reading of a file that may block interruptible.
 func (r *reader) open(file string) (source io.Reader, closeSource func(), err error) {
 	if file == Stdin {
 		source, closeSource = interruptible(r.ctx, func() (io.ReadCloser, error) { return io.NopCloser(r.stdin), nil })
@@ -62,15 +63,16 @@ func (r *reader) open(file string) (source io.Reader, closeSource func(), err er
 	return f, func() { _ = f.Close() }, nil // closing a file that was only read loses nothing
 }
 
-// interruptible reads from the result of open until ctx ends, even while open or
-// a read blocks, as on a terminal or a pipe. It may read more than is needed.
+// interruptible returns a reader that reads from the result of open, and that fails
+// with ctx's cause when ctx ends, even while open or a read blocks, as on a terminal
+// or a pipe. It may read ahead.
 func interruptible(ctx context.Context, open func() (io.ReadCloser, error)) (source io.Reader, closeSource func()) {
 	const chunk = 256 << 10
 	pr, pw := io.Pipe()
 	go func() {
 		r, err := open()
 		if err == nil {
-			// The struct hides WriteTo, which would use a smaller buffer.
+			// The struct hides r's WriteTo, which would use a smaller buffer.
 			_, err = io.CopyBuffer(pw, struct{ io.Reader }{r}, make([]byte, chunk))
 			_ = r.Close() // closing a file that was only read loses nothing
 		}
@@ -83,8 +85,8 @@ func interruptible(ctx context.Context, open func() (io.ReadCloser, error)) (sou
 	}
 }
 
-// decompress returns the content of raw. If raw is gzip or zstd, with any number
-// of members or frames, it decompresses it.
+// decompress returns the content of raw, decompressed if raw is gzip or zstd with
+// any number of members or frames.
 func decompress(raw *bufio.Reader) (content io.Reader, closeContent func(), err error) {
 	magic, err := raw.Peek(4)
 	switch {

@@ -7,12 +7,13 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxRescan bounds the bytes that resync parses without finding an item, as a
-// multiple of the bytes read. Without it the time for adversarial content would
-// grow with the square of its length.
+// maxRescan caps the bytes that resync parses without finding an item, as a multiple
+// of the bytes read. Without it the time for adversarial content would grow with the
+// square of its length.
 const maxRescan = 4
 
-// skipDamage yields the text from here to the next item as damage.
+// skipDamage yields the text from here to the next item as damage. It reports whether
+// to go on.
 func (s *scanner) skipDamage(damage string) bool {
 	s.place, s.last = afterDamage, item
 	b := before{first: 1} // no item begins at the first byte
@@ -40,13 +41,13 @@ func (s *scanner) skipDamage(damage string) bool {
 
 // before describes the text before a position.
 type before struct {
-	first    int  // number of bytes at the start at which no item can begin
+	first    int  // the number of bytes at the start at which no item can begin
 	last     byte // the last byte
 	nonSpace byte // the last byte that is not white space
-	indent   bool // only white space since the last line end
+	indent   bool // there is only white space after the last line end
 }
 
-// add returns the description of b's text and the given text after it.
+// add returns the description after more text.
 func (b before) add(text []byte) before {
 	b.first = 0
 	for _, c := range text {
@@ -55,6 +56,7 @@ func (b before) add(text []byte) before {
 	return b
 }
 
+// addByte returns the description after one more byte.
 func (b before) addByte(c byte) before {
 	b.last = c
 	if isSpace(c) {
@@ -65,13 +67,13 @@ func (b before) addByte(c byte) before {
 	return b
 }
 
-// startsLine reports whether the next byte may be the first one of a response or
-// item on a line of its own. Indented text after a colon is the value of a member.
+// startsLine reports whether a response or item on a line of its own may begin here.
+// Indented text after a colon is the value of a member instead.
 func (b before) startsLine() bool { return b.last == '\n' || b.indent && b.nonSpace != ':' }
 
-// resync looks for the next item or array in text and returns its offset. If it
-// finds none, cut is the end of the damaged text: the offset of a possible item
-// that needs more text to decide, or else the end of text.
+// resync looks for the next item or array in text. If it finds one, cut is its
+// offset. Otherwise cut is the end of the damaged text: the offset of an item that
+// may begin there, if more text is needed to decide that, or else the end of text.
 func (s *scanner) resync(text []byte, b before) (cut int, found bool) {
 	start := b.first
 	b = b.add(text[:start])

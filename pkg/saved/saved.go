@@ -1,8 +1,8 @@
-// Package saved reads saved responses of the API: [Source] reads one response in
-// place of a call to the API, and [Read] reads any number of them as a stream of
-// items.
+// Package saved reads saved responses of the API. [Read] reads the items of any
+// number of responses one by one. [Source] reads one response in place of a call to
+// the API.
 //
-// It does not decide which items are events. The caller parses them.
+// Read does not decide which items are events; the caller parses them.
 package saved
 
 import (
@@ -17,40 +17,43 @@ import (
 	"strings"
 )
 
-// MaxItem is the size in bytes of the longest item; a longer one counts as damaged.
+// MaxItem is the size in bytes of the longest item. A longer item counts as damaged.
 // The longest item in 29,357 recorded responses has 504 bytes.
 const MaxItem = 1 << 20
 
-// Stdin is the path of standard input.
+// Stdin is the path that stands for standard input.
 const Stdin = "-"
 
 // Item is one item of a saved response, or damaged text between items.
 type Item struct {
-	// File is the path of the file, as given or found in a folder; Stdin for
-	// standard input.
+	// File is the path of the file, or Stdin.
 	File string
 	// Offset is the position of the first byte in the decompressed content.
 	Offset int64
-	// Raw is the text, verbatim. It is valid until the next item. Without
-	// Damage it is one JSON value in UTF-8.
+	// Raw is the text, verbatim. It is valid until Read yields the next item. If
+	// Damage is empty, Raw is one JSON value in UTF-8.
 	Raw []byte
-	// Damage is the reason why Raw is not an item; empty if it is one. Raw may
-	// be empty if something is missing, such as a closing bracket. Damaged text
-	// longer than MaxItem is split into several items.
+	// Damage says why Raw is not an item; it is empty if Raw is one. Raw is empty
+	// if something is missing in the file, such as a closing bracket. Damaged
+	// text longer than MaxItem is split into several Items.
 	Damage string
 }
 
+// Place returns the position of the item for messages, such as "a.json at byte 7".
+func (i Item) Place() string { return fmt.Sprintf("%s at byte %d", displayName(i.File), i.Offset) }
+
 // Read yields the items of the files, in the order of paths. A file may contain
-// JSON arrays, indented or not, one after another, JSON values on lines of their
-// own, and any mixture. It may be compressed with gzip or zstd. A folder stands
-// for all files in it and in its subfolders, sorted by name, except those whose
-// names begin with a dot.
+// JSON arrays one after another, indented or not, and JSON values on lines of their
+// own, in any mixture. It may be compressed with gzip or zstd. A folder stands for
+// all files in it and in its subfolders, sorted by path, except files and folders
+// whose names begin with a dot.
 //
-// After damaged text Read goes on with the next item. If a file cannot be read to
-// its end, Read yields an error that names the file, after the items before; the
-// caller may go on to the next file. If ctx ends, its cause is the last error.
+// After damaged text Read goes on with the next item. If Read cannot read a file to
+// its end, it yields the items before the failure and then an error that names the
+// file; after that it goes on with the next file. If ctx ends, the last error wraps
+// its cause.
 //
-// The memory needed does not depend on the size of the files.
+// The memory that Read needs does not depend on the size of the files.
 func Read(ctx context.Context, paths []string, stdin io.Reader) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		r := newReader(ctx, stdin, yield)
@@ -62,11 +65,11 @@ func Read(ctx context.Context, paths []string, stdin io.Reader) iter.Seq2[Item, 
 				if r.stopped {
 					return
 				}
-				ended := ctx.Err() != nil
-				if ended {
-					err = context.Cause(ctx)
+				if ctx.Err() != nil {
+					yield(Item{File: file}, fileError(file, context.Cause(ctx)))
+					return
 				}
-				if err != nil && !yield(Item{File: file}, fileError(file, err)) || ended {
+				if err != nil && !yield(Item{File: file}, fileError(file, err)) {
 					return
 				}
 			}
@@ -74,7 +77,7 @@ func Read(ctx context.Context, paths []string, stdin io.Reader) iter.Seq2[Item, 
 	}
 }
 
-// files yields path, or the paths of the files in it if it is a folder.
+// files yields path, or the paths of the files in it if path is a folder.
 func files(path string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		if path == Stdin {
@@ -86,8 +89,7 @@ func files(path string) iter.Seq2[string, error] {
 			yield(path, err)
 			return
 		}
-		// WalkDir returns no error, since the function returns only nil, SkipDir
-		// and SkipAll.
+		// WalkDir returns no error: the function returns only nil, SkipDir or SkipAll.
 		_ = fs.WalkDir(os.DirFS(path), ".", func(name string, entry fs.DirEntry, err error) error {
 			full := filepath.Join(path, filepath.FromSlash(name))
 			switch {
@@ -109,10 +111,18 @@ func files(path string) iter.Seq2[string, error] {
 	}
 }
 
-// fileError returns an error that names the file once.
+// fileError returns err with the name of the file, once.
 func fileError(file string, err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		err = e.Err
 	}
-	return fmt.Errorf("read saved responses in %s: %w", file, err)
+	return fmt.Errorf("read saved responses in %s: %w", displayName(file), err)
+}
+
+// displayName returns the name of a file for messages.
+func displayName(file string) string {
+	if file == Stdin {
+		return "standard input"
+	}
+	return file
 }

@@ -107,11 +107,11 @@ func TestCompressed(t *testing.T) {
 		"zstd":                     {zs, []string{one, two}},
 		"zstd frames":              {slices.Concat([]byte(skippable), zs, pack(t, second, zstandard)), []string{one, two, three}},
 		"no items":                 {pack(t, nil, gzipped), nil},
-		"truncated gzip":           {gz[:len(gz)-12], []string{one, "-: truncated: {\"id\":2", "-: error: read saved responses in -: unexpected EOF"}},
-		"bad checksum":             {broken, []string{one, two, "-: error: read saved responses in -: gzip: invalid checksum"}},
-		"bad header":               {[]byte("\x1f\x8b\x09"), []string{"-: error: read saved responses in -: unexpected EOF"}},
-		"truncated zstd":           {zs[:len(zs)-6], []string{"-: error: read saved responses in -: unexpected EOF"}},
-		"zstd with a large window": {[]byte(wide), []string{"-: error: read saved responses in -: window size exceeded"}},
+		"truncated gzip":           {gz[:len(gz)-12], []string{one, "-: truncated: {\"id\":2", "-: error: read saved responses in standard input: unexpected EOF"}},
+		"bad checksum":             {broken, []string{one, two, "-: error: read saved responses in standard input: gzip: invalid checksum"}},
+		"bad header":               {[]byte("\x1f\x8b\x09"), []string{"-: error: read saved responses in standard input: unexpected EOF"}},
+		"truncated zstd":           {zs[:len(zs)-6], []string{"-: error: read saved responses in standard input: unexpected EOF"}},
+		"zstd with a large window": {[]byte(wide), []string{"-: error: read saved responses in standard input: window size exceeded"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := readAll(t, t.TempDir(), []string{"-"}, bytes.NewReader(tt.content))
@@ -122,13 +122,13 @@ func TestCompressed(t *testing.T) {
 	}
 }
 
-// TestReadError: Read yields the items before the error, and goes on to the next
-// file.
+// TestReadError checks that Read yields the items before an error, and goes on with
+// the next file.
 func TestReadError(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"next": `[3]`})
 	stdin := io.MultiReader(strings.NewReader(`[1,{"id":2`), iotest.ErrReader(errors.New("connection lost")))
-	want := []string{"-: 1", `-: truncated: {"id":2`, "-: error: read saved responses in -: connection lost", "next: 3"}
+	want := []string{"-: 1", `-: truncated: {"id":2`, "-: error: read saved responses in standard input: connection lost", "next: 3"}
 	if diff := cmp.Diff(want, readAll(t, dir, []string{"-", "next"}, stdin)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -145,8 +145,8 @@ func TestConsumerStops(t *testing.T) {
 	}
 }
 
-// TestCancel: Read ends with the context, even while it waits for standard input,
-// and unread text does not count as damaged.
+// TestCancel checks that Read ends with the context, even while it waits for standard
+// input, and that unread text does not count as damaged.
 func TestCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reason := errors.New("stopped")
@@ -171,15 +171,15 @@ func TestCancel(t *testing.T) {
 				}
 			}
 		}
-		want := []string{`{"id":1}`, "", "read saved responses in -: stopped"}
+		want := []string{`{"id":1}`, "", "read saved responses in standard input: stopped"}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}
 	})
 }
 
-// TestCancelPipe: Read also ends with the context while it waits for a named pipe,
-// with or without a writer.
+// TestCancelPipe checks that Read ends with the context while it waits for a named
+// pipe, with or without a writer.
 func TestCancelPipe(t *testing.T) {
 	for name, text := range map[string]string{"no writer": "", "an idle writer": `[{"id":1},`} {
 		t.Run(name, func(t *testing.T) {
@@ -224,7 +224,8 @@ func TestCancelPipe(t *testing.T) {
 	}
 }
 
-// TestCancelBetweenItems: Read ends at once, even with more items in memory.
+// TestCancelBetweenItems checks that Read ends with the context, even if there are
+// more items in memory.
 func TestCancelBetweenItems(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -237,8 +238,8 @@ func TestCancelBetweenItems(t *testing.T) {
 	}
 }
 
-// TestSameAsParse: Read finds the same events in saved responses, one after
-// another, as polisen.Parse finds in each.
+// TestSameAsParse checks that Read finds the same events in a file of many responses
+// as polisen.Parse finds in each response.
 func TestSameAsParse(t *testing.T) {
 	var bodies [][]byte
 	for n := range 25 {

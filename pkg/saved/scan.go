@@ -11,12 +11,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// scanner finds the items in a content. It reads the brackets and commas between
-// items itself and leaves only the items to jsontext, so it can go on after
+// scanner finds the items in the content of a file. It reads the brackets and commas
+// between items itself, and only the items with jsontext. So it can go on after
 // damage.
 type scanner struct {
 	window
-	limit   int // the longest item in bytes: MaxItem, or less in tests
+	limit   int // the size in bytes of the longest item: MaxItem, or less in tests
 	yield   func(Item, error) bool
 	stopped bool // yield returned false
 	file    string
@@ -25,17 +25,17 @@ type scanner struct {
 	last      token // the previous token; item if place is outside
 	rescanned int64 // bytes parsed without finding an item; see maxRescan
 	dec       jsontext.Decoder
-	text      bytes.Buffer // the decoder's input; it does not copy a bytes.Buffer
+	text      bytes.Buffer // the input of dec, which does not copy a bytes.Buffer
 }
 
-// place is the scanner's position in the structure of the content.
+// place is the position of the scanner in the structure of the content.
 type place int
 
 const (
 	outside place = iota // between arrays or lines
 	inArray
-	// afterDamage is the place after damaged text, which may have contained
-	// brackets and commas. So no missing or misplaced token is reported here.
+	// afterDamage is the place after damaged text. Since that text may have
+	// contained brackets and commas, no token counts as missing or misplaced here.
 	afterDamage
 )
 
@@ -50,8 +50,8 @@ const (
 
 var (
 	strict = []jsontext.Options{jsontext.AllowDuplicateNames(true)}
-	// lenient also allows the escape of half a surrogate pair, such as "\ud83d",
-	// which is valid JSON by RFC 8259.
+	// lenient also accepts the escape of half a surrogate pair, such as "\ud83d",
+	// which is valid JSON by RFC 8259, and with it invalid UTF-8.
 	lenient = append(strict, jsontext.AllowInvalidUTF8(true))
 )
 
@@ -66,7 +66,7 @@ func (s *scanner) init(ctx context.Context, limit int, yield func(Item, error) b
 	s.ctx, s.limit, s.yield = ctx, limit, yield
 }
 
-// scan yields the items of a content. It returns an error if it cannot read the
+// scan yields the items of the content of a file. It fails if it cannot read the
 // content to its end.
 func (s *scanner) scan(file string, content io.Reader) error {
 	s.reset(content)
@@ -79,7 +79,7 @@ func (s *scanner) scan(file string, content io.Reader) error {
 	return s.err
 }
 
-// step reads the next token or item. It reports false at the end.
+// step reads the next token. It reports false at the end, and if yield stops it.
 func (s *scanner) step() bool {
 	c, ok := s.next()
 	switch {
@@ -89,7 +89,7 @@ func (s *scanner) step() bool {
 		}
 		return false
 	case c == '[' && s.opensArray():
-		if s.place == inArray && !s.missing("the array before it is not closed") {
+		if s.place == inArray && !s.missing("the previous array is not closed") {
 			return false
 		}
 		s.place = inArray
@@ -101,9 +101,9 @@ func (s *scanner) step() bool {
 		return s.accept(comma)
 	case c == ']':
 		if s.place == outside {
-			return s.misplaced("a closing bracket without an array", outside, item)
+			return s.misplaced("a closing bracket without an opening one", outside, item)
 		}
-		if s.place == inArray && s.last == comma && !s.missing("an item is missing between comma and bracket") {
+		if s.place == inArray && s.last == comma && !s.missing("no item between the comma and the closing bracket") {
 			return false
 		}
 		s.place = outside
@@ -112,10 +112,10 @@ func (s *scanner) step() bool {
 		s.pos += len(bom)
 		return true
 	case c != '{' && !s.expectsItem():
-		return s.skipDamage("text that belongs to no item")
+		return s.skipDamage("text outside of items")
 	case s.place == inArray && s.last == item:
 		s.place = afterDamage
-		return s.missing("a comma is missing before it") && s.item()
+		return s.missing("no comma before this item") && s.item()
 	}
 	return s.item()
 }
@@ -136,15 +136,15 @@ func (s *scanner) next() (byte, bool) {
 	}
 }
 
-// expectsItem reports whether any JSON value may be an item here, and not only an
-// object.
+// expectsItem reports whether any JSON value here is an item. Elsewhere only an
+// object is.
 func (s *scanner) expectsItem() bool {
 	return s.place != outside && s.last == comma || s.place == inArray && s.last == bracket
 }
 
-// opensArray reports whether the bracket here opens a response, and not an item
-// that is an array. If both are possible, a bracket at the start of a line or
-// before an object opens a response: the end of the previous one was cut off.
+// opensArray reports whether the bracket here begins a response, rather than an item
+// that is an array. If both are possible, a bracket at the start of a line or before
+// an object begins a response, and the end of the previous response was cut off.
 func (s *scanner) opensArray() bool {
 	if !s.expectsItem() || s.startsLine() {
 		return true
@@ -157,6 +157,8 @@ func (s *scanner) opensArray() bool {
 	}
 }
 
+// firstNonSpace returns the first byte of text that is not white space, if there is
+// one.
 func firstNonSpace(text []byte) (c byte, ok bool) {
 	if text = bytes.TrimLeft(text, spaces); len(text) > 0 {
 		return text[0], true
@@ -164,39 +166,41 @@ func firstNonSpace(text []byte) (c byte, ok bool) {
 	return 0, false
 }
 
+// hasBOM reports whether the next bytes are a byte order mark.
 func (s *scanner) hasBOM() bool {
 	s.fill(len(bom))
 	return bytes.HasPrefix(s.unread(), []byte(bom))
 }
 
-// accept moves past the byte here, which is the token t.
+// accept moves past the next byte, which is the token t. It reports true.
 func (s *scanner) accept(t token) bool {
 	s.pos++
 	s.last = t
 	return true
 }
 
-// misplaced yields the byte here as damage. The scanner then goes on as if it were
-// at p after the token t.
+// misplaced yields the next byte as damage. The scanner then goes on as if it were at
+// p after the token t.
 func (s *scanner) misplaced(damage string, p place, t token) bool {
 	ok := s.emit(s.unread()[:1], damage)
 	s.place = p
 	return s.accept(t) && ok
 }
 
-// missing yields damage without text.
+// missing yields damage without text. It reports whether to go on.
 func (s *scanner) missing(damage string) bool { return s.emit(nil, damage) }
 
-// emit yields the text here. It reports whether to go on.
+// emit yields text, which begins here. It reports whether to go on.
 func (s *scanner) emit(text []byte, damage string) bool {
 	if s.ctx.Err() != nil {
-		return false // the rest is not damaged: it was not read
+		return false // what follows was not read, and so is not damaged
 	}
 	s.stopped = !s.yield(Item{File: s.file, Offset: s.offset(), Raw: text, Damage: damage}, nil)
 	return !s.stopped
 }
 
-// item yields the item that begins here.
+// item yields the item that begins here, or the damaged text. It reports whether to
+// go on.
 func (s *scanner) item() bool {
 	for {
 		text := s.head()
@@ -218,21 +222,21 @@ func (s *scanner) item() bool {
 	}
 }
 
-// head returns the unread text, up to the length of the longest item.
+// head returns the unread text in memory, up to the size of the longest item.
 func (s *scanner) head() []byte {
 	text := s.unread()
 	return text[:min(len(text), s.limit)]
 }
 
-// grow doubles the head, up to the length of the longest item. It reports whether
-// the head is longer than before.
+// grow reads more text, so that head returns up to twice as much. It reports whether
+// head returns more than before.
 func (s *scanner) grow() bool {
 	before := len(s.head())
 	return before < s.limit && s.fill(min(2*before, s.limit))
 }
 
-// value returns the length of the JSON value at the start of text. The value is
-// damaged if its end was found although it is not valid UTF-8.
+// value returns the length of the JSON value at the start of text. If the value is
+// not valid UTF-8 but has an end, damage says so. The error is the decoder's.
 func (s *scanner) value(text []byte) (n int, damage string, err error) {
 	n, err = s.parse(text, strict)
 	if err == nil || isTruncated(err) {
@@ -245,6 +249,7 @@ func (s *scanner) value(text []byte) (n int, damage string, err error) {
 	return n, damage, err
 }
 
+// parse returns the length of the JSON value at the start of text, by these options.
 func (s *scanner) parse(text []byte, options []jsontext.Options) (int, error) {
 	s.text = *bytes.NewBuffer(text)
 	s.dec.Reset(&s.text, options...)
@@ -252,10 +257,10 @@ func (s *scanner) parse(text []byte, options []jsontext.Options) (int, error) {
 	return int(s.dec.InputOffset()), err
 }
 
-// isTruncated reports whether the text ended before the value did.
+// isTruncated reports whether err means that the text ended before the value.
 func isTruncated(err error) bool { return err != nil && errors.Is(err, io.ErrUnexpectedEOF) }
 
-// reason returns the reason why text is not an item. The error is the decoder's.
+// reason says why text is not an item. The error is the decoder's.
 func (s *scanner) reason(text []byte, err error) string {
 	switch e, ok := errors.AsType[*jsontext.SyntacticError](err); {
 	case isTruncated(err) && len(text) == s.limit:

@@ -23,7 +23,7 @@ type got struct {
 	offset int64
 }
 
-// tester is implemented by *testing.T and *rapid.T.
+// tester has the methods of *testing.T and *rapid.T that the tests need.
 type tester interface {
 	Helper()
 	Context() context.Context
@@ -32,8 +32,8 @@ type tester interface {
 }
 
 // scanAll scans content with items of at most limit bytes. It checks that the items
-// are verbatim and in order, that each one without damage is a JSON value, and that
-// there are only delimiters between them.
+// are verbatim and in order, that each item without damage is a JSON value, and that
+// there are only delimiters between items.
 func scanAll(t tester, content string, limit int, wrap func(io.Reader) io.Reader) []got {
 	t.Helper()
 	var all []got
@@ -72,10 +72,10 @@ func whole(r io.Reader) io.Reader { return r }
 
 func TestScan(t *testing.T) {
 	const (
-		notClosed = "the array before it is not closed"
+		notClosed = "the previous array is not closed"
 		atEnd     = "the array is not closed at the end"
-		noComma   = "a comma is missing before it"
-		noItem    = "text that belongs to no item"
+		noComma   = "no comma before this item"
+		noItem    = "text outside of items"
 	)
 	good := func(raws ...string) (all []got) {
 		for _, raw := range raws {
@@ -133,10 +133,10 @@ func TestScan(t *testing.T) {
 		"brace too many":                {`[{"id":1}},{"id":2}]`, [][]got{good(`{"id":1}`), damaged("}", noItem), good(`{"id":2}`)}},
 		"opening bracket missing":       {`{"id":1},{"id":2}]`, [][]got{good(`{"id":1}`), damaged(",", "a comma without an item before it"), good(`{"id":2}`)}},
 		"opening bracket too many":      {`[[{"id":1}]`, [][]got{damaged("", notClosed), good(`{"id":1}`)}},
-		"closing bracket too many":      {`[{"id":1}]][{"id":2}]`, [][]got{good(`{"id":1}`), damaged("]", "a closing bracket without an array"), good(`{"id":2}`)}},
+		"closing bracket too many":      {`[{"id":1}]][{"id":2}]`, [][]got{good(`{"id":1}`), damaged("]", "a closing bracket without an opening one"), good(`{"id":2}`)}},
 		"comma too many":                {`[{"id":1},,{"id":2}]`, [][]got{good(`{"id":1}`), damaged(",", "a comma without an item before it"), good(`{"id":2}`)}},
 		"comma first":                   {`[,{"id":2}]`, [][]got{damaged(",", "a comma without an item before it"), good(`{"id":2}`)}},
-		"comma last":                    {`[{"id":1},]`, [][]got{good(`{"id":1}`), damaged("", "an item is missing between comma and bracket")}},
+		"comma last":                    {`[{"id":1},]`, [][]got{good(`{"id":1}`), damaged("", "no item between the comma and the closing bracket")}},
 		"nested object is no candidate": {"[{\"a\" 1,\"l\":{\"b\":2},\"m\":\n {\"b\":3}},{\"id\":2}]", [][]got{damaged("{\"a\" 1,\"l\":{\"b\":2},\"m\":\n {\"b\":3}}", `not JSON at byte 6: invalid character '1' after object name (expecting ':')`), good(`{"id":2}`)}},
 		"word in an array":              {`[{"id":1},undefined,{"id":2}]`, [][]got{good(`{"id":1}`), damaged("undefined", "not JSON at byte 10: invalid character 'u' at start of value"), good(`{"id":2}`)}},
 		"comma at the start of the line after a cut-off item": {"{\"id\":1}\n[{\"id\":7,\"name\":\"a\n,{\"id\":2,\"l\":{\"a\":[\"\",{\"b\":[]}]}}]",
@@ -158,8 +158,8 @@ func TestScan(t *testing.T) {
 // same compares text and damage. scanAll checks the offsets.
 func same(a, b got) bool { return a.Raw == b.Raw && a.Damage == b.Damage }
 
-// sameText does not compare the damage texts: if a letter has several bytes, the
-// decoder's message shows those that it has read.
+// sameText compares everything except the text of the damage: if a character has
+// several bytes, the decoder's message contains only those that it has read.
 func sameText(a, b got) bool {
 	return a.offset == b.offset && a.Raw == b.Raw && (a.Damage == "") == (b.Damage == "")
 }
@@ -174,20 +174,20 @@ func TestLimit(t *testing.T) {
 	}{
 		"fits":     {"[" + fits + "]", []got{{Raw: fits}}},
 		"too long": {"[" + long + `,{"id":2}]`, []got{{Raw: long[:limit], Damage: "longer than 64 bytes"}, {Raw: long[limit:], Damage: "longer than 64 bytes"}, {Raw: `{"id":2}`}}},
-		"a number": {"[" + strings.Repeat("1", limit+1) + `,{"id":2}]`, []got{{Raw: strings.Repeat("1", limit)}, {Raw: "1", Damage: "text that belongs to no item"}, {Raw: `{"id":2}`}}},
+		"a number": {"[" + strings.Repeat("1", limit+1) + `,{"id":2}]`, []got{{Raw: strings.Repeat("1", limit)}, {Raw: "1", Damage: "text outside of items"}, {Raw: `{"id":2}`}}},
 		"text without items": {strings.Repeat("<p>", limit) + `[{"id":2}]`, []got{
-			{Raw: strings.Repeat("<p>", limit)[:limit], Damage: "text that belongs to no item"},
-			{Raw: strings.Repeat("<p>", limit)[limit : 2*limit], Damage: "text that belongs to no item"},
-			{Raw: strings.Repeat("<p>", limit)[2*limit:], Damage: "text that belongs to no item"},
-			{Raw: "[", Damage: "text that belongs to no item"},
+			{Raw: strings.Repeat("<p>", limit)[:limit], Damage: "text outside of items"},
+			{Raw: strings.Repeat("<p>", limit)[limit : 2*limit], Damage: "text outside of items"},
+			{Raw: strings.Repeat("<p>", limit)[2*limit:], Damage: "text outside of items"},
+			{Raw: "[", Damage: "text outside of items"},
 			{Raw: `{"id":2}`},
 		}},
-		"comma and brace in different pieces":          {strings.Repeat("x", limit-1) + `,{"id":2}`, []got{{Raw: strings.Repeat("x", limit-1) + ",", Damage: "text that belongs to no item"}, {Raw: `{"id":2}`}}},
-		"line end and brace in different pieces":       {strings.Repeat("x", limit-1) + "\n" + `{"id":2}`, []got{{Raw: strings.Repeat("x", limit-1) + "\n", Damage: "text that belongs to no item"}, {Raw: `{"id":2}`}}},
-		"colon and brace in different pieces":          {strings.Repeat("x", limit-1) + ":\n" + `{"id":2}`, []got{{Raw: strings.Repeat("x", limit-1) + ":", Damage: "text that belongs to no item"}, {Raw: `{"id":2}`}}},
-		"colon and indented brace in different pieces": {strings.Repeat("x", limit-1) + ":\n " + `{"id":2}`, []got{{Raw: strings.Repeat("x", limit-1) + ":", Damage: "text that belongs to no item"}, {Raw: "\n " + `{"id":2}`, Damage: "text that belongs to no item"}}},
-		"item across pieces":                           {strings.Repeat("x", limit-5) + "\n" + `{"id":2}`, []got{{Raw: strings.Repeat("x", limit-5) + "\n", Damage: "text that belongs to no item"}, {Raw: `{"id":2}`}}},
-		"array across pieces":                          {strings.Repeat("x", limit-3) + "\n[ " + `{"id":2}]`, []got{{Raw: strings.Repeat("x", limit-3) + "\n", Damage: "text that belongs to no item"}, {Raw: `{"id":2}`}}},
+		"comma and brace in different pieces":          {strings.Repeat("x", limit-1) + `,{"id":2}`, []got{{Raw: strings.Repeat("x", limit-1) + ",", Damage: "text outside of items"}, {Raw: `{"id":2}`}}},
+		"line end and brace in different pieces":       {strings.Repeat("x", limit-1) + "\n" + `{"id":2}`, []got{{Raw: strings.Repeat("x", limit-1) + "\n", Damage: "text outside of items"}, {Raw: `{"id":2}`}}},
+		"colon and brace in different pieces":          {strings.Repeat("x", limit-1) + ":\n" + `{"id":2}`, []got{{Raw: strings.Repeat("x", limit-1) + ":", Damage: "text outside of items"}, {Raw: `{"id":2}`}}},
+		"colon and indented brace in different pieces": {strings.Repeat("x", limit-1) + ":\n " + `{"id":2}`, []got{{Raw: strings.Repeat("x", limit-1) + ":", Damage: "text outside of items"}, {Raw: "\n " + `{"id":2}`, Damage: "text outside of items"}}},
+		"item across pieces":                           {strings.Repeat("x", limit-5) + "\n" + `{"id":2}`, []got{{Raw: strings.Repeat("x", limit-5) + "\n", Damage: "text outside of items"}, {Raw: `{"id":2}`}}},
+		"array across pieces":                          {strings.Repeat("x", limit-3) + "\n[ " + `{"id":2}]`, []got{{Raw: strings.Repeat("x", limit-3) + "\n", Damage: "text outside of items"}, {Raw: `{"id":2}`}}},
 		"white space without end": {"[{\"id\":1}," + strings.Repeat(" ", 3*limit) + `[` + strings.Repeat(" ", 3*limit) + `{"id":2}]`, []got{
 			{Raw: `{"id":1}`},
 			{Raw: "[" + strings.Repeat(" ", limit-1), Damage: "longer than 64 bytes"},
@@ -206,8 +206,9 @@ func TestLimit(t *testing.T) {
 	}
 }
 
-// TestWindowsEdge: the position of the window's end does not change the items.
-func TestWindowsEdge(t *testing.T) {
+// TestWindowEdge checks that the items do not depend on the position of the window's
+// end.
+func TestWindowEdge(t *testing.T) {
 	const n = firstWindow / 4
 	for shift := range 4 {
 		content := strings.Repeat(" ", shift) + "[" + strings.Repeat("[2],", n) + "3]"
@@ -219,8 +220,8 @@ func TestWindowsEdge(t *testing.T) {
 	}
 }
 
-// TestAdversarialContent has content in which an item seems to begin at many bytes.
-// The time to scan it is proportional to its length.
+// TestAdversarialContent scans contents in which an item seems to begin at many bytes.
+// It ends soon only if the time is proportional to the length.
 func TestAdversarialContent(t *testing.T) {
 	for _, text := range []string{`{"":[`, `[`, `{"a":1,`, "\n[", "\n{", "[{}", "\n{\"a\":" + strings.Repeat(" ", 100), `{"a":[` + strings.Repeat(" ", 100) + "{},"} {
 		content := strings.Repeat(text, 2*MaxItem/len(text))
@@ -228,10 +229,10 @@ func TestAdversarialContent(t *testing.T) {
 	}
 }
 
-// TestGoodItemsSurvive has items in arrays and on lines, with damaged text between
-// them. A scan yields all items, in order.
+// TestGoodItemsSurvive checks that a scan yields all items in arrays and on lines, in
+// order, if there is damaged text between them.
 func TestGoodItemsSurvive(t *testing.T) {
-	// None of these contains an item, or swallows the next line.
+	// None of these contains an item, or makes the next line a part of the damage.
 	damages := []string{
 		`{"id":7,"name":"a`, `{"id":7,`, `{"id":7,"l":{"a":`, `{"id" 7}`, `{"id":7,"l":{"a":1}`, `"id":7}`, "<html>{}[", "\x00\x00",
 		"{\"a\":\"\xff\"}", "404 not found", `{"id":7}}`, "]", ",", "[", `[{"id`, `"`, `{`, `}`, `\`, "=======", "[]]", `{"a":[[[`,
@@ -288,7 +289,8 @@ func TestGoodItemsSurvive(t *testing.T) {
 	})
 }
 
-// FuzzScan checks any content, and that the sizes of the reads make no difference.
+// FuzzScan scans any content, and checks that the sizes of the reads make no
+// difference.
 func FuzzScan(f *testing.F) {
 	f.Add(`[{"id":1},{"id":2}]`+"\n"+`{"id":3}`, uint8(20))
 	f.Add("[[{\"a\":[1,{\"b\":\"\xff\"}]},\n{\"\n[{", uint8(7))

@@ -9,19 +9,20 @@ import (
 	"polisen-events-collector/pkg/polisen"
 )
 
-// Source reads one saved response in place of a call to the API.
+// Source reads a saved response in place of a call to the API.
 type Source struct {
-	Path string           // of the file, compressed with gzip or not
-	Now  func() time.Time // the clock for FetchedAt
+	Path string           // of the file, which may be compressed with gzip
+	Now  func() time.Time // returns the time for FetchedAt
 }
 
-// Fetch reads the file. The Response is never nil. The error wraps
-// [polisen.ErrSettings] if q is not zero, since a file cannot be queried,
-// [*polisen.BodyError] if the file is not a whole response with events, or the
-// error from the file system. A file is read to its end even if ctx ends.
+// Fetch reads the file to its end, even if the context ends. The Response is never
+// nil. The error wraps
+//   - [polisen.ErrSettings], if q is not the zero Query;
+//   - a [*polisen.BodyError], if the file is damaged or has no items;
+//   - the error of the file system.
 func (s Source) Fetch(_ context.Context, q polisen.Query) (*polisen.Response, error) {
 	if !q.IsZero() {
-		return new(polisen.Response), fmt.Errorf("%w: a saved response cannot be queried", polisen.ErrSettings)
+		return new(polisen.Response), fmt.Errorf("%w: a saved response cannot answer a query", polisen.ErrSettings)
 	}
 	file, err := os.Open(s.Path)
 	if err != nil {

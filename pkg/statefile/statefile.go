@@ -1,8 +1,8 @@
-// Package statefile keeps a value as JSON in a file of the state folder, which
-// several processes may read and replace at once.
+// Package statefile keeps a value as JSON in a file. Several processes may read and
+// replace the file at the same time: a reader gets a whole value, never a part.
 //
-// It gives each write whole or not at all. Locking, and what the values mean,
-// is the caller's business.
+// It does not lock the file. A process that reads a value, changes it and writes
+// it back needs a lock of its own.
 package statefile
 
 import (
@@ -14,12 +14,13 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// Read parses the file at path into v. If there is no such file, the error
-// wraps [io/fs.ErrNotExist] and v is unchanged.
+// Read parses the file at path into v. If there is no such file, the error wraps
+// [io/fs.ErrNotExist] and v is unchanged. After another error v may hold a part of
+// the value. The errors name the file.
 func Read(path string, v any) error {
 	body, err := os.ReadFile(path)
 	if err != nil {
-		return err // names the path
+		return err // names the file
 	}
 	if err := json.Unmarshal(body, v); err != nil {
 		return fmt.Errorf("parse %s: %w", path, err)
@@ -27,9 +28,10 @@ func Read(path string, v any) error {
 	return nil
 }
 
-// Write replaces the file at path with v, atomically and durably: after a crash
-// the file holds the old or the new value. It creates the folder, readable by
-// the user and the group, if it is missing.
+// Write replaces the file at path with v atomically: after a crash the file holds
+// the old or the new value. It creates the file's folder if it is missing. The user
+// may write both, and the group may read them. The errors name the file or the
+// folder.
 func Write(path string, v any) error {
 	body, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {

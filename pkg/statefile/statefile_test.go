@@ -25,7 +25,7 @@ func TestReadReturnsWhatWriteWrote(t *testing.T) {
 	}
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil || len(entries) != 1 {
-		t.Errorf("the folder holds %v (%v), want the file alone", entries, err)
+		t.Errorf("the folder holds %v (%v), want only the file", entries, err)
 	}
 }
 

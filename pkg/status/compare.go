@@ -19,8 +19,8 @@ import (
 type Comparison struct {
 	Events   int `json:"events"`
 	Rejected int `json:"rejected"`
-	// New are the ids that are not in the archive, Revised those whose version
-	// is not.
+	// New are the ids that are not in the archive, Revised those that are stored
+	// only in other versions, AlreadySeen all others.
 	New         []int64 `json:"new"`
 	Revised     []int64 `json:"revised"`
 	AlreadySeen []int64 `json:"already_seen"`
@@ -28,8 +28,9 @@ type Comparison struct {
 	LookedUp int `json:"looked_up"`
 }
 
-// Compare returns what a run would store of a response. It decides as a run
-// does, and writes nothing. The error is the archive package's.
+// Compare finds out which events of a response a run would store. It decides by
+// the same code as a run, and writes nothing. The error is that of
+// [archive.Writer.Add].
 func Compare(ctx context.Context, s store.Store, r *polisen.Response) (*Comparison, error) {
 	w := archive.NewWriter(s, archive.Options{
 		RunID: "compare", Now: func() time.Time { return r.FetchedAt }, Revisions: true, DryRun: true,
@@ -44,7 +45,7 @@ func Compare(ctx context.Context, s store.Store, r *polisen.Response) (*Comparis
 			set[r.Events[i].ID] = true
 		}
 	}
-	// The response may hold several versions of an id.
+	// An id that the response contains in several versions may be in several sets.
 	unseen, revised, seen := sets[archive.New], sets[archive.Revised], sets[archive.Seen]
 	maps.DeleteFunc(revised, func(id int64, _ bool) bool { return unseen[id] })
 	maps.DeleteFunc(seen, func(id int64, _ bool) bool { return unseen[id] || revised[id] })
@@ -54,7 +55,7 @@ func Compare(ctx context.Context, s store.Store, r *polisen.Response) (*Comparis
 	}, nil
 }
 
-// descending returns the ids of a set; never nil.
+// descending returns the ids of a set in descending order. It never returns nil.
 func descending(set map[int64]bool) []int64 {
 	ids := slices.AppendSeq([]int64{}, maps.Keys(set))
 	slices.Sort(ids)
@@ -62,7 +63,7 @@ func descending(set map[int64]bool) []int64 {
 	return ids
 }
 
-// Text writes the counts, and the ids that a run would store.
+// Text writes a line of counts, and one line each for the new and revised ids.
 func (c *Comparison) Text(w io.Writer) error {
 	_, err := fmt.Fprintf(w, "%d events, %d rejected: %d new, %d revised, %d already seen\n",
 		c.Events, c.Rejected, len(c.New), len(c.Revised), len(c.AlreadySeen))

@@ -24,17 +24,19 @@ const (
 // Document is the metadata document of an archive as it was read.
 type Document struct {
 	State State
-	// Damage says why a damaged document cannot be parsed.
+	// Damage says why a damaged document cannot be parsed. It names the document,
+	// and is empty in the other states.
 	Damage string
-	// Body is the stored text; nil if the document is missing.
+	// Body is the stored text, also of a damaged document; nil if the document is
+	// missing.
 	Body []byte
 
 	store  Archive
 	parsed archive.Document // empty unless State is Readable
 }
 
-// ReadDocument reads the metadata document. It reports a missing or damaged
-// document as a State. The error is the store's, or wraps
+// ReadDocument reads the metadata document. For a missing or damaged document it
+// returns no error, but sets Document.State. The error is the store's, or wraps
 // [archive.ErrNewerFormat].
 func ReadDocument(ctx context.Context, s Archive) (*Document, error) {
 	d := &Document{State: Readable, store: s}
@@ -64,14 +66,14 @@ func ReadDocument(ctx context.Context, s Archive) (*Document, error) {
 func (d *Document) Err() error {
 	switch d.State {
 	case Missing:
-		return fmt.Errorf("%w: there is no %s in %s yet; the first collect creates it", ErrNotFound, archive.DocumentName, d.store)
+		return fmt.Errorf("%w: there is no %s in %s yet; the next collect creates it", ErrNotFound, archive.DocumentName, d.store)
 	case Damaged:
 		return fmt.Errorf("%w: the document is damaged: %s; the next collect saves a copy and rebuilds it", ErrNotFound, d.Damage)
 	}
 	return nil
 }
 
-// IDs returns the listed ids in descending order; never nil.
+// IDs returns the listed ids in descending order. It never returns nil.
 func (d *Document) IDs() []int64 { return append([]int64{}, d.parsed.SeenIDs...) }
 
 // lists reports whether the document lists the id.
@@ -80,7 +82,8 @@ func (d *Document) lists(id int64) bool {
 	return ok
 }
 
-// completeFor reports whether the document lists id if it is stored at all.
-func (d *Document) completeFor(id int64) bool {
+// provesMissing reports whether the document shows that an id which it does not
+// list is not stored: its list is complete above a lower id.
+func (d *Document) provesMissing(id int64) bool {
 	return d.parsed.CompleteAbove != nil && id > *d.parsed.CompleteAbove
 }

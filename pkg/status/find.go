@@ -12,10 +12,11 @@ import (
 	"strings"
 
 	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/text"
 )
 
-// chunkSize is the number of objects that a search reads before it checks
-// whether it has found all ids.
+// chunkSize is the number of objects that a search reads between two checks
+// whether all ids are found.
 const chunkSize = 4 * concurrency
 
 // IDStatus says whether an id is in the archive.
@@ -32,20 +33,21 @@ const (
 type Found struct {
 	ID     int64    `json:"id"`
 	Status IDStatus `json:"status"`
-	// Object and Line are the position of a stored id; lines count from one.
+	// Object and Line are the position of an id that was found in an object. Lines
+	// count from one.
 	Object string `json:"object,omitempty"`
 	Line   int    `json:"line,omitempty"`
 	// Searched says where Find looked for the id.
 	Searched string `json:"searched"`
 }
 
-// FindResult holds the results in the order of the ids.
+// FindResult is the result of [Document.Find], in the order of its ids.
 type FindResult []Found
 
-// Find looks for ids in the document's list. It searches the objects under
-// events/, newest first, for the others, except those that the list proves not
-// to be stored. A date other than nil limits the search to one day. The error
-// is the store's.
+// Find looks for ids: first in the document's list, and then, newest first, in
+// the objects under events/. It does not search the objects for an id that is
+// missing from a list which would have it. If date is not nil, it searches only
+// the objects of that day. The error is the store's.
 func (d *Document) Find(ctx context.Context, ids []int64, date *archive.Date) (FindResult, error) {
 	result := make(FindResult, len(ids))
 	wanted := make(map[int64]*Found)
@@ -55,10 +57,10 @@ func (d *Document) Find(ctx context.Context, ids []int64, date *archive.Date) (F
 		switch {
 		case d.lists(id):
 			f.Status = Listed
-		case d.completeFor(id):
+		case d.provesMissing(id):
 			f.Searched = fmt.Sprintf("seen_ids, which lists every stored id above %d", *d.parsed.CompleteAbove)
 		default:
-			wanted[id] = f // if ids repeats an id, the last one
+			wanted[id] = f // the last one, if ids contains an id several times
 		}
 	}
 	if len(wanted) == 0 {
@@ -78,9 +80,9 @@ func (d *Document) Find(ctx context.Context, ids []int64, date *archive.Date) (F
 			continue
 		}
 		result[i] = *f
-		result[i].Searched = fmt.Sprintf("seen_ids and %d objects of %s", read, prefix)
+		result[i].Searched = fmt.Sprintf("seen_ids and %s of %s", text.Count(read, "object"), prefix)
 		if d.State != Readable {
-			result[i].Searched = fmt.Sprintf("%d objects of %s; the document is %s", read, prefix, d.State)
+			result[i].Searched = fmt.Sprintf("%s of %s; the document is %s", text.Count(read, "object"), prefix, d.State)
 		}
 	}
 	return result, nil
@@ -90,7 +92,7 @@ func (d *Document) Find(ctx context.Context, ids []int64, date *archive.Date) (F
 // objects that it read.
 func (d *Document) search(ctx context.Context, prefix string, wanted map[int64]*Found) (int, error) {
 	left := maps.Clone(wanted)
-	for _, p := range d.parsed.Pending { // these may not be in the store yet
+	for _, p := range d.parsed.Pending { // a pending object may not be stored yet
 		if n, _ := archive.ParseName(p.Name); n.Kind == archive.Events && strings.HasPrefix(p.Name, prefix) {
 			locate(p.Name, p.Content, left)
 		}
@@ -130,11 +132,11 @@ func (d *Document) list(ctx context.Context, prefix string) ([]string, error) {
 	slices.SortFunc(names, func(a, b archive.Name) int {
 		return cmp.Or(b.Date.Compare(a.Date), cmp.Compare(b.Timestamp, a.Timestamp))
 	})
-	text := make([]string, len(names))
+	sorted := make([]string, len(names))
 	for i, n := range names {
-		text[i] = n.String()
+		sorted[i] = n.String()
 	}
-	return text, nil
+	return sorted, nil
 }
 
 // locate looks for the ids of left in an object, fills in their positions and
@@ -144,17 +146,17 @@ func locate(name string, content []byte, left map[int64]*Found) {
 	for id := range left {
 		digits = append(digits, strconv.AppendInt(nil, id, 10))
 	}
-	mayHold := func(text []byte) bool { // much cheaper than parsing
-		return slices.ContainsFunc(digits, func(d []byte) bool { return bytes.Contains(text, d) })
+	mayHold := func(b []byte) bool { // much cheaper than parsing
+		return slices.ContainsFunc(digits, func(d []byte) bool { return bytes.Contains(b, d) })
 	}
 	if !mayHold(content) {
 		return
 	}
-	for number, text := range archive.Lines(content) {
-		if !mayHold(text) {
+	for number, raw := range archive.Lines(content) {
+		if !mayHold(raw) {
 			continue
 		}
-		line, reason := archive.ParseLine(archive.Events, text)
+		line, reason := archive.ParseLine(archive.Events, raw)
 		if f := left[line.ID]; f != nil && reason == "" {
 			f.Status, f.Object, f.Line = Stored, name, number
 			delete(left, line.ID)

@@ -19,15 +19,19 @@ type HealthOptions struct {
 	MaxAge time.Duration
 	// Concurrency is the maximum number of concurrent store calls.
 	Concurrency int
-	Now         time.Time
+	// Now is the time of the check.
+	Now time.Time
 }
 
-// Health is the result of a health check. Durations are in seconds.
+// Health is the result of a health check. Its JSON fields are stable: new ones
+// may be added.
 type Health struct {
+	// OK says that there are no problems.
 	OK bool `json:"ok"`
 	// Problems say why the archive is not healthy, the most serious first.
 	Problems []string `json:"problems"`
-	// Age is the time since the last run finished, MaxAge its limit.
+	// Age is the time since the last run finished, MaxAge its limit. Age is nil if
+	// there is no report of a run, and negative if the run finished in the future.
 	Age    *report.Seconds `json:"age_s,omitempty"`
 	MaxAge report.Seconds  `json:"max_age_s"`
 	// New is the number of new events that the last run stored.
@@ -39,9 +43,9 @@ type Health struct {
 	Pending   int `json:"pending"`
 	Missing   int `json:"missing"`
 	Different int `json:"different"`
-	// Headroom is the time until the next response may no longer reach back to
-	// the last one, so that events are missed. It is nil if the last response
-	// was not full: then it held every event that the API shows.
+	// Headroom is the time until the API's response no longer reaches back to the
+	// last run, so that the next run may miss events. It is nil if the last
+	// response was not full, because then it held every event that the API shows.
 	Headroom *report.Seconds `json:"headroom_s,omitempty"`
 }
 
@@ -49,13 +53,15 @@ type Health struct {
 // the last commit are stored, and that the next run will be in time to miss no
 // events. It reads no events.
 //
-// The error is the store's; everything else is a problem in Health.
+// The error is the store's. All other trouble is in Health.Problems, a document
+// of a newer format too.
 func CheckHealth(ctx context.Context, s Archive, o HealthOptions) (*Health, error) {
-	doc, err := ReadDocument(ctx, s)
-	if errors.Is(err, archive.ErrNewerFormat) {
-		doc = &Document{State: Damaged, Damage: err.Error(), store: s}
-	} else if err != nil {
-		return nil, err
+	doc, docErr := ReadDocument(ctx, s)
+	newer := errors.Is(docErr, archive.ErrNewerFormat)
+	if newer {
+		doc = &Document{store: s}
+	} else if docErr != nil {
+		return nil, docErr
 	}
 	run, pending, err := doc.readRest(ctx, o.Concurrency)
 	if err != nil {
@@ -63,7 +69,11 @@ func CheckHealth(ctx context.Context, s Archive, o HealthOptions) (*Health, erro
 	}
 	h := &Health{MaxAge: report.Seconds(o.MaxAge), Problems: []string{}} // in JSON an empty list, not null
 	h.checkRun(run, o)
-	h.checkDocument(doc, pending, o.Now)
+	if newer {
+		h.problem("%v", docErr)
+	} else {
+		h.checkDocument(doc, pending, o.Now)
+	}
 	h.OK = len(h.Problems) == 0
 	return h, nil
 }
@@ -75,10 +85,10 @@ func (h *Health) problem(format string, args ...any) {
 func (h *Health) checkRun(run lastRun, o HealthOptions) {
 	switch run.state {
 	case Missing:
-		h.problem("no run has ever finished: there is no %s", archive.LastRunName)
+		h.problem("no collect has finished yet: there is no %s", archive.LastRunName)
 		return
 	case Damaged:
-		h.problem("%s is damaged", archive.LastRunName)
+		h.problem("%s is damaged; the next collect replaces it", archive.LastRunName)
 		return
 	}
 	r := run.report
@@ -88,7 +98,7 @@ func (h *Health) checkRun(run lastRun, o HealthOptions) {
 	h.New = r.Counts.New
 	switch {
 	case age > o.MaxAge:
-		h.problem("the last run finished %s, more than %v", text.Ago(age), o.MaxAge)
+		h.problem("the last run finished %s, more than %v: check the scheduler", text.Ago(age), o.MaxAge)
 	case age < -MaxSkew:
 		h.problem("the last run finished %s: check the clocks", text.Ago(age))
 	}
@@ -109,10 +119,10 @@ func (h *Health) checkRun(run lastRun, o HealthOptions) {
 func (h *Health) checkDocument(d *Document, pending []Object, now time.Time) {
 	switch d.State {
 	case Missing:
-		h.problem("there is no %s", archive.DocumentName)
+		h.problem("there is no %s; the next collect creates it", archive.DocumentName)
 		return
 	case Damaged:
-		h.problem("%s", d.Damage)
+		h.problem("%s; the next collect saves a copy and rebuilds it", d.Damage)
 		return
 	}
 	h.Listed, h.Pending = len(d.parsed.SeenIDs), len(pending)
@@ -129,11 +139,11 @@ func (h *Health) checkDocument(d *Document, pending []Object, now time.Time) {
 			h.problem("objects of the last commit are missing: %d of %d; the next run stores them", h.Missing, h.Pending)
 		}
 		if h.Different > 0 {
-			h.problem("objects of the last commit are different from what it wrote: %d of %d; the next run stores their lines again", h.Different, h.Pending)
+			h.problem("objects of the last commit have different content: %d of %d; the next run stores their lines again", h.Different, h.Pending)
 		}
 	}
 	if d.parsed.LastUpdated.Sub(now) > MaxSkew {
-		h.problem("last_updated %s is in the future: check the clocks", d.parsed.LastUpdated.Format(time.RFC3339))
+		h.problem("last_updated of the document is %s, in the future: check the clocks", d.parsed.LastUpdated.Format(time.RFC3339))
 	}
 }
 
@@ -146,7 +156,7 @@ func (h *Health) Err() error {
 }
 
 // String returns one line in the format of monitoring plugins: the status, a
-// text, and after "|" the measured values with their thresholds
+// text, and after "|" the measured values and their thresholds
 // (https://www.monitoring-plugins.org/doc/guidelines.html).
 func (h *Health) String() string {
 	var b strings.Builder

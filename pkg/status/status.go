@@ -4,8 +4,8 @@
 // verify --quick. It also finds single ids in the archive and compares a
 // response with it.
 //
-// It only reads, and takes the time from its caller. The verify package checks
-// the data objects.
+// It only reads, and takes the time from its caller. Package verify checks the
+// data objects.
 package status
 
 import (
@@ -33,15 +33,15 @@ var (
 const (
 	// MaxSkew is how much the clocks of two hosts may differ.
 	MaxSkew = 2 * time.Minute
-	// PutGrace is how long after its commit a run may take to store the
-	// objects. Until then a missing object is no problem.
+	// PutGrace is the time that a run has after its commit to store the objects.
+	// Until it is over, a missing object is no problem.
 	PutGrace = time.Minute
 
-	// concurrency is the maximum number of concurrent store calls.
+	// concurrency is the maximum number of concurrent store calls of a summary.
 	concurrency = 16
 )
 
-// Archive is the store that holds the archive.
+// Archive is the store that holds an archive.
 type Archive interface {
 	store.Reader
 	// String names the store, without secrets.
@@ -50,19 +50,20 @@ type Archive interface {
 
 // Object is an object of the last commit.
 type Object struct {
-	Name  string              `json:"name"`
+	Name string `json:"name"`
+	// Lines is the number of lines that the commit gave it.
 	Lines int                 `json:"lines"`
 	State archive.ObjectState `json:"state"`
 }
 
-// lastRun is the report of the newest finished collect of any host.
+// lastRun is the report of the last collect on any host, as it was read.
 type lastRun struct {
 	state  State
 	report *report.Report // nil unless state is Readable
 }
 
-// readRest reads the metadata besides the document: the last run, and the
-// states of the document's pending objects in their order.
+// readRest reads the report of the last run, and finds the states of the
+// document's pending objects. It returns the objects in the document's order.
 func (d *Document) readRest(ctx context.Context, concurrency int) (lastRun, []Object, error) {
 	var run lastRun
 	pending := make([]Object, len(d.parsed.Pending))
@@ -94,5 +95,5 @@ func readLastRun(ctx context.Context, s store.Reader) (lastRun, error) {
 	if json.Unmarshal(object.Body, &r) != nil || r.Finished.IsZero() {
 		return lastRun{state: Damaged}, nil
 	}
-	return lastRun{Readable, &r}, nil
+	return lastRun{state: Readable, report: &r}, nil
 }

@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/archive/archivetest"
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/polisen/polisentest"
 	"polisen-events-collector/pkg/status"
-	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/memstore"
 	"polisen-events-collector/pkg/store/storetest"
 )
@@ -40,9 +40,7 @@ func newWorld(t *testing.T) world {
 
 func (w world) put(name, body string) {
 	w.t.Helper()
-	if _, err := w.Put(w.t.Context(), name, []byte(body), store.Always()); err != nil {
-		w.t.Fatal(err)
-	}
+	storetest.MustPut(w.t, w, name, body)
 }
 
 func (w world) putDocument(d archive.Document) {
@@ -84,21 +82,12 @@ func (w world) document() *status.Document {
 }
 
 func line(id int64, at time.Time, fields ...polisentest.Field) string {
-	return string(polisentest.Notice(id, at, fields...)) + "\n"
+	return string(polisentest.Event(id, at, fields...)) + "\n"
 }
 
-func event(t *testing.T, text string) polisen.Event {
-	t.Helper()
-	e, rejected := polisen.ParseItem([]byte(text))
-	if rejected != nil {
-		t.Fatal(rejected.Reason)
-	}
-	return e
-}
-
-func versions(t *testing.T, lines ...string) (v archive.Versions) {
+func versions(lines ...string) (v archive.Versions) {
 	for _, l := range lines {
-		v = append(v, event(t, l).Fingerprint)
+		v = append(v, archivetest.Parse([]byte(l))[0].Fingerprint)
 	}
 	return v
 }
@@ -163,7 +152,7 @@ highest id      2
 lowest id       1
 complete above  unknown: unlisted ids may be stored too, so runs look them up in the archive
 last updated    2026-01-03T01:00:00Z, 1h0m in the future
-commit          none: the document has only the three published fields
+commit          none: another program wrote the document
 pending         none
 last run        2025-12-31T00:00:00Z, 3.0 days ago: failed with exit code 4: bad [2J; answer
                 0 fetched: 0 new, 0 revised, 0 rejected, 0 already seen
@@ -171,7 +160,7 @@ last run        2025-12-31T00:00:00Z, 3.0 days ago: failed with exit code 4: bad
 		},
 		"empty store": {
 			want: `store     mem:
-document  missing; the first collect creates it
+document  missing; the next collect creates it
 last run  none: there is no metadata/last_run.json
 `,
 			missing: true,
@@ -180,7 +169,7 @@ last run  none: there is no metadata/last_run.json
 			objects: map[string]string{archive.DocumentName: `{"seen_ids":null}`, archive.LastRunName: "x"},
 			want: `store     mem:
 document  damaged: read metadata/last_seen.json: it has no seen_ids; the next collect saves a copy and rebuilds it
-last run  metadata/last_run.json is damaged
+last run  metadata/last_run.json is damaged; the next collect replaces it
 `,
 			missing: true,
 		},
@@ -203,12 +192,13 @@ last run  metadata/last_run.json is damaged
 				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
 			}
 			if err := d.Err(); errors.Is(err, status.ErrNotFound) != tt.missing {
-				t.Errorf("error %v", err)
+				t.Errorf("got the error %v; want ErrNotFound: %v", err, tt.missing)
 			}
 		})
 	}
 }
 
+// TestNearTheCap: the summary has a note from nine tenths of the maximum on.
 func TestNearTheCap(t *testing.T) {
 	for _, tt := range []struct {
 		n    int
@@ -226,7 +216,7 @@ func TestNearTheCap(t *testing.T) {
 		}
 		got := text(t, func(b *strings.Builder) error { return s.Text(b) })
 		if strings.Contains(got, "a full list drops") != tt.want {
-			t.Errorf("%d ids:\n%s", tt.n, got)
+			t.Errorf("%d ids: the note about a full list is there: %v, want %v\n%s", tt.n, !tt.want, tt.want, got)
 		}
 	}
 }
@@ -267,7 +257,7 @@ func TestFind(t *testing.T) {
 		},
 		"on the wrong date": {
 			doc: &listed, ids: []int64{2}, date: &jan2,
-			want: "2 not found: searched seen_ids and 1 objects of events/2026/01/02/\n", absent: true, lists: 1,
+			want: "2 not found: searched seen_ids and 1 object of events/2026/01/02/\n", absent: true, lists: 1,
 		},
 		"complete_above is unknown": {
 			doc: &archive.Document{SeenIDs: []int64{}}, ids: []int64{14},
@@ -302,7 +292,7 @@ func TestFind(t *testing.T) {
 				t.Errorf("got\n%swant\n%s", got, tt.want)
 			}
 			if err := found.Err(); errors.Is(err, status.ErrNotFound) != tt.absent {
-				t.Errorf("error %v, absent %v", err, tt.absent)
+				t.Errorf("got the error %v; want ErrNotFound: %v", err, tt.absent)
 			}
 			lists := 0
 			for _, c := range w.Calls() {
@@ -311,13 +301,13 @@ func TestFind(t *testing.T) {
 				}
 			}
 			if lists != tt.lists {
-				t.Errorf("%d lists, want %d", lists, tt.lists)
+				t.Errorf("Find listed the store %d times, want %d", lists, tt.lists)
 			}
 		})
 	}
 }
 
-// TestFindStopsEarly: Find reads the newest days first, and no more once it has
+// TestFindStopsEarly: Find reads the newest days first, and stops when it has
 // found all ids.
 func TestFindStopsEarly(t *testing.T) {
 	w := newWorld(t)
@@ -348,7 +338,7 @@ func TestCompare(t *testing.T) {
 	w.put(object1, line(5, day1)+line(6, day1)+line(29, day1))
 	w.putDocument(archive.Document{
 		SeenIDs: []int64{31, 30, 29, 28}, CompleteAbove: &above, LastUpdated: day2,
-		Fingerprints: map[int64]archive.Versions{31: versions(t, line(31, day2)), 30: versions(t, old)},
+		Fingerprints: map[int64]archive.Versions{31: versions(line(31, day2)), 30: versions(old)},
 	})
 	r := &polisen.Response{Rejected: make([]polisen.Rejected, 1)}
 	for _, l := range []string{
@@ -358,7 +348,7 @@ func TestCompare(t *testing.T) {
 		line(5, day2),                                                      // stored under another date, which runs do not look up
 		line(5, day1), line(6, day1, polisentest.Type("x")), line(7, day1), // not listed: already seen, revised, new
 	} {
-		r.Events = append(r.Events, event(t, l))
+		r.Events = append(r.Events, archivetest.Parse([]byte(l))[0])
 	}
 	w.allowReadsOnly()
 	c, err := status.Compare(t.Context(), w, r)

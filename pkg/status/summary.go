@@ -12,26 +12,36 @@ import (
 	"polisen-events-collector/pkg/text"
 )
 
-// Summary is the archive's metadata in short. Times are in UTC. Its JSON fields
+// Summary shows the metadata of an archive. Times are in UTC. Its JSON fields
 // are stable: new ones may be added.
 type Summary struct {
-	Store  string `json:"store"`
-	State  State  `json:"document"`
+	// Store is the address of the archive, without secrets.
+	Store string `json:"store"`
+	// State is the state of the document. Unless it is Readable, the fields from
+	// Tracked to Pending are zero or empty, except Cap.
+	State State `json:"document"`
+	// Damage says why a damaged document cannot be parsed.
 	Damage string `json:"damage,omitempty"`
-	// Tracked is the number of listed ids, Cap the most that are listed.
-	Tracked int    `json:"tracked"`
-	Cap     int    `json:"cap"`
+	// Tracked is the number of listed ids, Cap the maximum number.
+	Tracked int `json:"tracked"`
+	Cap     int `json:"cap"`
+	// Highest and Lowest are listed ids; nil if none is listed.
 	Highest *int64 `json:"highest_id"`
 	Lowest  *int64 `json:"lowest_id"`
-	// CompleteAbove is nil if it is unknown.
-	CompleteAbove *int64     `json:"complete_above"`
-	LastUpdated   *time.Time `json:"last_updated"`
+	// CompleteAbove is the id above which every stored id is listed; nil if it is
+	// unknown.
+	CompleteAbove *int64 `json:"complete_above"`
+	// LastUpdated is the time of the last commit.
+	LastUpdated *time.Time `json:"last_updated"`
 	// Age is the time since LastUpdated; negative if that is in the future.
-	Age     *report.Seconds `json:"age_s"`
+	Age *report.Seconds `json:"age_s"`
+	// Version is the version of the document's format, and Commit the commit that
+	// wrote it; 0 and nil if another program did.
 	Version int             `json:"version"`
 	Commit  *archive.Commit `json:"commit"`
-	Pending []Object        `json:"pending"`
-	// LastRun is the report of the newest finished run; nil unless
+	// Pending are the objects of the last commit.
+	Pending []Object `json:"pending"`
+	// LastRun is the report of the last collect on any host; nil unless
 	// LastRunState is Readable.
 	LastRun      *report.Report `json:"last_run"`
 	LastRunState State          `json:"last_run_state"`
@@ -71,7 +81,7 @@ func (s *Summary) Text(w io.Writer) error {
 	row("store", "%s", s.Store)
 	switch s.State {
 	case Missing:
-		row("document", "missing; the first collect creates it")
+		row("document", "missing; the next collect creates it")
 	case Damaged:
 		row("document", "damaged: %s; the next collect saves a copy and rebuilds it", s.Damage)
 	default:
@@ -98,7 +108,7 @@ func (s *Summary) writeDocument(row func(string, string, ...any)) {
 	if s.Commit != nil {
 		row("commit", "%d by run %s, format version %d", s.Commit.Sequence, s.Commit.ID, s.Version)
 	} else {
-		row("commit", "none: the document has only the three published fields")
+		row("commit", "none: another program wrote the document")
 	}
 	if len(s.Pending) == 0 {
 		row("pending", "none")
@@ -114,7 +124,7 @@ func (s *Summary) writeLastRun(row func(string, string, ...any)) {
 		row("last run", "none: there is no %s", archive.LastRunName)
 		return
 	case Damaged:
-		row("last run", "%s is damaged", archive.LastRunName)
+		row("last run", "%s is damaged; the next collect replaces it", archive.LastRunName)
 		return
 	}
 	r := s.LastRun
@@ -126,6 +136,7 @@ func (s *Summary) writeLastRun(row func(string, string, ...any)) {
 	}
 }
 
+// outcome returns how the run ended.
 func outcome(r *report.Report) string {
 	if r.OK {
 		return "ok"
@@ -133,9 +144,10 @@ func outcome(r *report.Report) string {
 	return fmt.Sprintf("failed with exit code %d: %s", r.ExitCode, r.Error)
 }
 
-// nearCap explains a list that is almost full.
-func nearCap(n, most int) string {
-	if n*10 < most*9 {
+// nearCap returns a note about a list that is at least nine tenths full, and ""
+// for any other.
+func nearCap(tracked, most int) string {
+	if tracked*10 < most*9 {
 		return ""
 	}
 	return "; a full list drops its lowest ids, and runs look those up in the archive"

@@ -13,9 +13,10 @@ const maxName = 1024
 // CheckName returns an error that wraps ErrInvalid unless every store accepts
 // name as the name of an object.
 //
-// A name is a relative path with slashes, in valid UTF-8 and without control
-// characters and backslashes. None of its parts is empty or begins with a dot:
-// so there is no "..", and a store can keep files of its own under such names.
+// A name is a relative path with slashes, of at most 1024 bytes, in valid UTF-8
+// and without control characters and backslashes. None of its parts is empty or
+// begins with a dot: this excludes "..", and leaves names with a dot to the
+// stores' own files.
 func CheckName(name string) error {
 	problem := ""
 	switch {

@@ -1,9 +1,10 @@
-// Package store defines how the archive reads and writes objects: whole reads,
-// attributes, listings, and writes that happen only under a condition.
+// Package store defines how the archive reads and writes objects: it reads whole
+// objects and their attributes, lists names, and writes under a condition.
 //
 // It holds the [Store] interface, its errors and the checks that all stores
-// share. The stores are the packages below it; package storetest has the tests
-// that each of them passes. Stores know nothing about the content of objects.
+// share. The stores are in the packages below it; package storetest has the
+// tests that each of them passes. Stores know nothing about the content of
+// objects.
 package store
 
 import (
@@ -19,19 +20,19 @@ import (
 // timeout, a connection reset, a 5xx response) its outcome is unknown: the
 // write may have happened, or may still happen.
 var (
-	// ErrNotExist means that there is no object of that name. A missing bucket
-	// is ErrAccess instead.
+	// ErrNotExist means that there is no object of that name. For a missing
+	// bucket the error is ErrAccess.
 	ErrNotExist = errors.New("object does not exist")
 	// ErrPrecondition means that a write had no effect because its condition
 	// did not hold or another write to the object was in progress.
 	//
-	// A store that repeats requests may also return it when an earlier attempt
-	// of the same write took effect and its response was lost. A caller that
-	// needs to know reads the object.
+	// A store that repeats requests may also return it if an earlier attempt of
+	// the same write took effect and its response was lost. To tell the two
+	// cases apart, read the object.
 	ErrPrecondition = errors.New("precondition failed")
 	// ErrAccess means that the store cannot be used with these settings: the
-	// credentials, a permission or the bucket is wrong. The call had no effect
-	// and repeating it does not help.
+	// credentials, a permission, the bucket or the folder is wrong. The call had
+	// no effect, and repeating it does not help.
 	ErrAccess = errors.New("no access to the store")
 	// ErrDamaged means that an object's content does not match its checksum,
 	// even when read again.
@@ -40,8 +41,9 @@ var (
 	ErrInvalid = errors.New("invalid request")
 )
 
-// ETag identifies one state of an object. It is opaque. Only the attributes
-// that a listing yields may have an empty one.
+// ETag identifies one state of an object. It is opaque. It is empty only in
+// attributes from [Reader.List], in stores that would have to read the content
+// for it.
 type ETag string
 
 // Attrs holds the attributes of an object.
@@ -62,7 +64,9 @@ type Object struct {
 
 // Reader reads objects.
 //
-// Once ctx is done, all methods return an error that wraps context.Cause(ctx).
+// All methods return an error that wraps context.Cause(ctx) once ctx is done, and
+// one that wraps ErrAccess if the store cannot be used. Methods with a name
+// return one that wraps ErrInvalid if [CheckName] does not accept it.
 type Reader interface {
 	// Get returns the object, after checking its content against the length
 	// and the MD5 that the store has for it. The error wraps ErrNotExist if
@@ -74,20 +78,22 @@ type Reader interface {
 	Stat(ctx context.Context, name string) (Attrs, error)
 	// List yields the objects whose names begin with prefix, each once, in
 	// ascending byte order of their names. It yields every object that was
-	// written before the iteration began and not deleted since. An error ends
-	// the sequence. ETag and MD5 are empty in stores that would have to read
-	// the content for them.
+	// written before the iteration began and has not been deleted since. The
+	// sequence ends after an error. ETag and MD5 are empty in stores that would
+	// have to read the content for them.
 	List(ctx context.Context, prefix string) iter.Seq2[Attrs, error]
 }
 
-// Writer writes and deletes objects.
+// Writer writes and deletes objects. The errors that [Reader] lists for all
+// methods apply here, too.
 type Writer interface {
 	// Put writes the whole object and returns its new ETag. Readers see the
 	// old content or the new, never a part of it. Once Put has returned nil,
 	// the object survives a crash of the machine.
 	//
-	// The error wraps ErrPrecondition if cond does not hold. Of concurrent
-	// Puts with the same IfAbsent or IfMatch condition, exactly one succeeds.
+	// The error wraps ErrPrecondition if cond does not hold, and ErrInvalid if
+	// cond is not valid. Of concurrent Puts with the same IfAbsent or IfMatch
+	// condition, exactly one succeeds.
 	Put(ctx context.Context, name string, body []byte, cond Cond) (ETag, error)
 	// Delete removes the object if it has this ETag. The error wraps
 	// ErrNotExist if there is no such object, ErrPrecondition if it has
@@ -105,7 +111,7 @@ type Store interface {
 }
 
 // Cond is the condition of a Put: [Always], [IfAbsent] or [IfMatch]. The zero
-// Cond is invalid, so a caller who wants an unconditional write has to say so.
+// Cond is invalid, so that nobody writes unconditionally by mistake.
 type Cond struct {
 	kind condKind
 	etag ETag
@@ -129,8 +135,8 @@ func IfAbsent() Cond { return Cond{kind: condAbsent} }
 // IfMatch lets the Put happen only if the object exists and has this ETag.
 func IfMatch(etag ETag) Cond { return Cond{kind: condMatch, etag: etag} }
 
-// Valid reports whether c was made by Always, IfAbsent or IfMatch, and for
-// IfMatch with an ETag that is not empty.
+// Valid reports whether c was made by Always or IfAbsent, or by IfMatch with an
+// ETag that is not empty.
 func (c Cond) Valid() bool {
 	return c.kind == condAlways || c.kind == condAbsent || c.kind == condMatch && c.etag != ""
 }
@@ -162,10 +168,10 @@ func MD5(body []byte) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// CheckCall makes the checks with which a store begins each call about one
-// object. The verb is the call's name in errors, such as "get". The error wraps
-// ErrInvalid if no store accepts the name (see [CheckName]), and
-// context.Cause(ctx) if ctx is done.
+// CheckCall checks the arguments of a call about one object; every store begins
+// with it. The verb is the call's name in errors, such as "get". The error wraps
+// ErrInvalid if [CheckName] does not accept the name, and context.Cause(ctx) if
+// ctx is done.
 func CheckCall(ctx context.Context, verb, name string) error {
 	if err := CheckName(name); err != nil {
 		return fmt.Errorf("%s: %w", verb, err)
@@ -200,9 +206,9 @@ func CheckDelete(ctx context.Context, name string, etag ETag) error {
 	return nil
 }
 
-// ConditionFailed returns the error, which wraps ErrPrecondition, of a write
-// whose condition does not hold for an object with the ETag current, which is
-// empty if there is no object.
+// ConditionFailed returns the error of a write whose condition does not hold,
+// which wraps ErrPrecondition. current is the object's ETag, or empty if there is
+// no object.
 func ConditionFailed(current ETag) error {
 	if current == "" {
 		return fmt.Errorf("%w: the object does not exist", ErrPrecondition)

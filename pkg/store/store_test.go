@@ -64,7 +64,7 @@ func TestCheckName(t *testing.T) {
 	}
 }
 
-// A valid name is a path that stays inside any folder.
+// Every valid name is a path that stays inside the folder to which it is relative.
 func TestValidNamesAreLocalPaths(t *testing.T) {
 	part := rapid.OneOf(rapid.SampledFrom([]string{"", ".", "..", "a", ".a", "a.", `\`, "å", "\xff", "\x00", " ", "~", "C:"}), rapid.String())
 	valid := 0

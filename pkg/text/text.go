@@ -1,7 +1,7 @@
-// Package text turns values into short texts for people: counts, durations and
-// foreign text on one line.
+// Package text formats values for messages: counts, durations, and text from
+// outside on one line.
 //
-// It knows nothing of events or archives, and prints nothing.
+// It knows nothing about events or archives, and prints nothing.
 package text
 
 import (
@@ -34,20 +34,21 @@ func Count(n int, noun string) string {
 	return strconv.Itoa(n) + " " + noun + "s"
 }
 
-// Duration returns d rounded to what people care about: "3.5 days" from two
-// days on, "1h5m" from a minute on, "12s" below.
+// Duration returns d rounded to seconds below a minute ("12s"), to minutes below
+// two days ("1h5m"), and else to tenths of a day ("3.5 days").
 func Duration(d time.Duration) string {
+	seconds, minutes := d.Round(time.Second), d.Round(time.Minute)
 	switch {
-	case d.Abs() >= 48*time.Hour:
-		return fmt.Sprintf("%.1f days", d.Hours()/24)
-	case d.Abs() >= time.Minute:
-		return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
+	case seconds.Abs() < time.Minute:
+		return seconds.String()
+	case minutes.Abs() < 48*time.Hour:
+		return strings.TrimSuffix(minutes.String(), "0s")
 	}
-	return d.Round(time.Second).String()
+	return fmt.Sprintf("%.1f days", d.Hours()/24)
 }
 
-// Ago returns how long ago something happened, d being its age: "12s ago", or
-// "1h5m in the future" if d is negative.
+// Ago returns the age d of an event in the past, such as "12s ago", or "1h5m in
+// the future" if d is negative.
 func Ago(d time.Duration) string {
 	if d < 0 {
 		return Duration(-d) + " in the future"

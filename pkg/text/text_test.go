@@ -33,6 +33,8 @@ func TestAgo(t *testing.T) {
 		11600 * time.Millisecond: "12s ago",
 		65 * time.Minute:         "1h5m ago",
 		47 * time.Hour:           "47h0m ago",
+		59700 * time.Millisecond: "1m ago",
+		48*time.Hour - 1:         "2.0 days ago",
 		84 * time.Hour:           "3.5 days ago",
 		-90 * time.Second:        "2m in the future",
 	} {

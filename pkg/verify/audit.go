@@ -10,8 +10,8 @@ import (
 	"polisen-events-collector/pkg/archive"
 )
 
-// audit is the check of a snapshot. It collects the findings, and what a repair
-// needs to fix them.
+// audit is the check of a snapshot. It collects the findings, and the data that
+// a repair needs to fix them.
 type audit struct {
 	snapshot *snapshot
 	options  Options
@@ -169,7 +169,7 @@ func (a *audit) checkDays() {
 	tomorrow := archive.DateOf(a.now.UTC()).Next() // Sweden is ahead of UTC
 	for i, next := range sorted[1:] {
 		if next.Compare(tomorrow) > 0 {
-			break // after a wrong date in the future, days are not missing yet
+			break // the event's date is wrong: days in the future are not missing
 		}
 		from, to := sorted[i].Next(), previous(next)
 		if from.Compare(to) > 0 {

@@ -30,7 +30,7 @@ func large(b *testing.B, s store.Store) {
 			stamp += 43_200
 		}
 		name := archive.Name{Partition: archive.Partition{Kind: kind, Date: archive.DateOf(at)}, Timestamp: stamp}.String()
-		contents[name] = append(append(contents[name], polisentest.Notice(int64(id), at, fields...)...), '\n')
+		contents[name] = append(append(contents[name], polisentest.Event(int64(id), at, fields...)...), '\n')
 	}
 	for id := range events {
 		add(archive.Events, id)

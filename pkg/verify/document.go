@@ -20,7 +20,7 @@ func (a *audit) findDocument(c Check, id int64, expected, actual string) {
 	})
 }
 
-// checkFields checks the fields of the document by themselves.
+// checkFields checks those rules of the document that need no data objects.
 func (a *audit) checkFields() {
 	d := a.snapshot.document
 	if d.damage != "" {
@@ -197,8 +197,8 @@ func (v versions) hashes() archive.Versions {
 // hashText returns a fingerprint in the document's form.
 func hashText(fingerprint uint64) string { return fmt.Sprintf("%016x", fingerprint) }
 
-// agree reports whether the stored versions are the listed ones, or, if not all
-// lines were read, some of them.
+// agree reports whether the listed and the stored versions are the same. If not
+// all lines were read, it is enough that all stored versions are listed.
 func (a *audit) agree(listed, stored archive.Versions) bool {
 	unlisted := slices.ContainsFunc(stored, func(v string) bool { return !slices.Contains(listed, v) })
 	return !unlisted && (a.partial() || len(stored) == len(listed))

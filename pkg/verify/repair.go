@@ -18,8 +18,9 @@ const (
 	// maxConflicts is how often a repair tries again because another run has
 	// committed first.
 	maxConflicts = 20
-	// maxCommits ends a repair that would otherwise never end, because the
-	// audit finds problems in a document that the repair has just written.
+	// maxCommits is the maximum number of commits of a repair. A repair reaches
+	// it only by a bug: the audit finds problems in the document that the repair
+	// has just written.
 	maxCommits = 10_000
 	// maxSuperseded is the number of objects that one commit rewrites, so that
 	// the document stays small.
@@ -96,7 +97,7 @@ func (r *repair) run(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 	}
-	return nil, fmt.Errorf("repair: gave up after %d commits: there are still problems", maxCommits)
+	return nil, fmt.Errorf("repair: gave up after %d commits, because there are still problems; please report this as a bug", maxCommits)
 }
 
 // waitAfterConflict returns nil when the repair may try again.
@@ -111,7 +112,7 @@ func (r *repair) waitAfterConflict(ctx context.Context, err error) error {
 	return r.options.Writer.Pause(ctx, r.conflicts)
 }
 
-// finishEarlier does what earlier commits left undone: it stores their missing
+// finishEarlier finishes the work of earlier commits: it stores their missing
 // objects and deletes the objects that they replaced.
 func (r *repair) finishEarlier(ctx context.Context) error {
 	err := r.writer.Open(ctx)

@@ -23,12 +23,12 @@ func TestReplay(t *testing.T) {
 }
 
 func testReplay(t *testing.T, polls []replaytest.Poll) {
-	s, truth := memstore.New(), replaytest.NewTruth()
+	s, model := memstore.New(), replaytest.NewModel()
 	for i, poll := range polls {
 		if i%(1+len(polls)/400) > 0 {
 			continue
 		}
-		truth.Add(poll)
+		model.AddPoll(poll)
 		events, rejected, err := polisen.Parse(poll.Body)
 		if err != nil {
 			continue
@@ -44,8 +44,8 @@ func testReplay(t *testing.T, polls []replaytest.Poll) {
 		}
 	}
 	r, err := verify.Audit(t.Context(), s, options())
-	if err != nil || !r.OK || r.Checked.Events != len(truth.First) {
-		t.Fatalf("%v, want %d events: %v", err, len(truth.First), r)
+	if err != nil || !r.OK || r.Checked.Events != len(model.Events) {
+		t.Fatalf("%v, want %d events: %v", err, len(model.Events), r)
 	}
 	t.Log(r.Summary())
 }
@@ -59,7 +59,7 @@ func TestReplayWithoutLookups(t *testing.T) {
 }
 
 func testReplayWithoutLookups(t *testing.T, polls []replaytest.Poll) {
-	s, truth := memstore.New(), replaytest.NewTruth(polls...)
+	s, model := memstore.New(), replaytest.NewModel(polls...)
 	seen := make(map[int64]bool)
 	for _, poll := range polls {
 		events, _, err := polisen.Parse(poll.Body)
@@ -90,18 +90,18 @@ func testReplayWithoutLookups(t *testing.T, polls []replaytest.Poll) {
 	t.Log(found.ByCheck)
 	r := mustRepair(t, s, true)
 	t.Log(r.Summary())
-	if !r.OK || r.Checked.Events != len(truth.First) {
+	if !r.OK || r.Checked.Events != len(model.Events) {
 		t.Errorf("findings after the repair: %v", r.ByCheck)
 	}
 	c := archivetest.Read(t, s)
-	for id, want := range truth.First {
+	for id, want := range model.Events {
 		if got := c.Events[id]; len(got) != 1 || got[0] != want {
 			t.Fatalf("event %d: stored %q, first version %s", id, got, want)
 		}
 	}
 	for id, later := range c.Revisions {
 		for _, line := range later {
-			if !slices.Contains(truth.Later[id], line) {
+			if !slices.Contains(model.Revisions[id], line) {
 				t.Errorf("event %d: %s is not a later version", id, line)
 			}
 		}

@@ -62,7 +62,7 @@ type Result struct {
 	Notices  int           `json:"notices"`
 	ByCheck  map[Check]int `json:"by_check"`
 	Findings []Finding     `json:"findings"`
-	// Actions are what a repair did, or would do if DryRun is true.
+	// Actions are the steps that a repair took, or would take if DryRun is true.
 	DryRun  bool     `json:"dry_run,omitempty"`
 	Actions []Action `json:"actions,omitempty"`
 }

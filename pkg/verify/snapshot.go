@@ -88,8 +88,8 @@ func newSnapshot(s status.Archive, o Options) *snapshot {
 	return &snapshot{store: s, options: o, objects: make(map[string]*object)}
 }
 
-// read reads the document and all objects, until the document has not changed
-// meanwhile. It may be called again to read only what has changed since.
+// read reads the document and all objects. If the document has changed meanwhile,
+// it reads both again. A second call reads only the objects that are new since.
 func (s *snapshot) read(ctx context.Context) error {
 	for range maxRounds {
 		if err := s.readDocument(ctx); err != nil {

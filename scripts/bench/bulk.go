@@ -65,7 +65,7 @@ func writeNew(path string, part, step, days int) error {
 	_, err := write(path, func(w *bufio.Writer) {
 		for id := part; id < archiveEvents; id += step {
 			at := first.AddDate(0, 0, id/perDay).Add(time.Duration(id%perDay) * 10 * time.Minute)
-			w.Write(polisentest.Notice(int64(id), at, summary))
+			w.Write(polisentest.Event(int64(id), at, summary))
 			w.WriteByte('\n')
 		}
 	})

@@ -102,7 +102,7 @@ func TestResponsesInOrder(t *testing.T) {
 	var args []string
 	for _, name := range []string{"first", "second"} {
 		file := filepath.Join(t.TempDir(), name)
-		body := polisentest.Response(polisentest.Notice(1, polisentest.Newest, polisentest.Summary(name)))
+		body := polisentest.Response(polisentest.Event(1, polisentest.Newest, polisentest.Summary(name)))
 		if err := os.WriteFile(file, body, 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -19,9 +19,9 @@ const (
 	firstID      = 600_000 // every id below it is one of a bulk arrival
 )
 
-// zone is Swedish time: +02:00 in summer, +01:00 otherwise. It is written out
-// so that the generator does not depend on the machine's time zone data.
-func zone(t time.Time) time.Time {
+// swedish returns t in Swedish time: +02:00 in summer, +01:00 otherwise. It does
+// not use the time zone data of the machine, which may be missing.
+func swedish(t time.Time) time.Time {
 	summerEnds := time.Date(2025, 10, 26, 1, 0, 0, 0, time.UTC)
 	summerBegins := time.Date(2026, 3, 29, 1, 0, 0, 0, time.UTC)
 	if t.Before(summerEnds) || !t.Before(summerBegins) {
@@ -53,7 +53,7 @@ func day(year int, month time.Month, day int) time.Time {
 	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
 }
 
-// version is one text of an event, published from a time on.
+// version is one version of an event. Responses have it from a time on.
 type version struct {
 	from time.Time
 	raw  []byte
@@ -64,20 +64,20 @@ type event struct {
 	id                  int64
 	happened, published time.Time
 	versions            []version
-	// Responses leave the event out in between. Zero times mean never.
+	// Responses leave the event out between these times. Zero means never.
 	absentFrom, absentTo time.Time
-	// returns is when an event that has left the responses is in them again,
-	// for two days. The zero time means never.
+	// From returns on, an event that has left the responses is in them again for
+	// two days. The zero time means never.
 	returns time.Time
 }
 
-// shown reports whether responses may hold the event.
+// shown reports whether responses may have the event.
 func (e *event) shown(now time.Time) bool {
 	absent := !now.Before(e.absentFrom) && now.Before(e.absentTo)
 	return !now.Before(e.published) && !absent
 }
 
-// rank is the time by which responses choose their newest events.
+// rank returns the time by which a response chooses the newest events.
 func (e *event) rank(now time.Time) time.Time {
 	if !e.returns.IsZero() && !now.Before(e.returns) && now.Before(e.returns.Add(48*time.Hour)) {
 		return e.returns
@@ -85,8 +85,8 @@ func (e *event) rank(now time.Time) time.Time {
 	return e.published
 }
 
-// text is the event's text at a time.
-func (e *event) text(now time.Time) []byte {
+// current returns the version of the event at a time.
+func (e *event) current(now time.Time) []byte {
 	raw := e.versions[0].raw
 	for _, v := range e.versions {
 		if !now.Before(v.from) {
@@ -143,11 +143,11 @@ func newest(events []*event, now time.Time) [][]byte {
 		}
 	}
 	slices.SortStableFunc(shown, func(a, b *event) int { return b.rank(now).Compare(a.rank(now)) })
-	return texts(shown[:fullResponse], now)
+	return versionsOf(shown[:fullResponse], now)
 }
 
-// damagedItems are what some polls, by their numbers, hold in place of an
-// event. One of them comes twice.
+// damagedItems are items of some polls, by the number of the poll, that are not
+// events. One of them comes twice.
 var damagedItems = map[int]string{
 	30:  `{"id":null,"datetime":"2025-10-25 8:00:00 +02:00","name":"Utan nummer"}`,
 	31:  `{"id":null,"datetime":"2025-10-25 8:00:00 +02:00","name":"Utan nummer"}`,
@@ -155,16 +155,17 @@ var damagedItems = map[int]string{
 	150: `"Ett meddelande i stället för en händelse"`,
 }
 
-func texts(events []*event, now time.Time) (items [][]byte) {
+// versionsOf returns the versions of the events at a time.
+func versionsOf(events []*event, now time.Time) (items [][]byte) {
 	for _, e := range events {
-		items = append(items, e.text(now))
+		items = append(items, e.current(now))
 	}
 	return items
 }
 
-// mismatched returns the answer to another query, for events of one type in one
-// place over the last six months: 40 to 79 of them, most of which no response
-// shows any more.
+// mismatched returns the response to another query: 40 to 79 events of one type
+// in one place over the last six months. Most of them have left the other
+// responses long ago. It returns nil if there is no such type and place.
 func mismatched(events []*event, now time.Time, n int) [][]byte {
 	groups := make(map[string][]*event)
 	var keys []string
@@ -188,10 +189,10 @@ func mismatched(events []*event, now time.Time, n int) [][]byte {
 	if len(keys) == 0 {
 		return nil
 	}
-	return texts(groups[keys[n%len(keys)]], now)
+	return versionsOf(groups[keys[n%len(keys)]], now)
 }
 
-// bulk is a number of events that are published all at once.
+// bulk is a number of events that are published at once.
 type bulk struct {
 	at     time.Time
 	events int
@@ -204,11 +205,11 @@ var bulks = []bulk{
 	{time.Date(2026, 4, 2, 9, 0, 0, 0, time.UTC), 430, 120},
 }
 
-// invent returns all events. They begin six months before the first poll, for
-// the mismatched responses.
+// invent returns all events. They begin six months before the first mismatched
+// response.
 func invent(random *rand.Rand) (events []*event) {
 	id := int64(firstID)
-	begin, end := day(2025, 3, 20), spans[len(spans)-1].to
+	begin, end := day(2025, 4, 1), spans[len(spans)-1].to
 	between := func() time.Duration { return time.Duration(random.ExpFloat64() * float64(24*time.Hour) / perDay) }
 	coming := bulks
 	for t := begin; t.Before(end); t = t.Add(between()) {
@@ -218,7 +219,8 @@ func invent(random *rand.Rand) (events []*event) {
 		events = append(events, e)
 		if len(coming) > 0 && t.After(coming[0].at) {
 			for i := range coming[0].events {
-				happened := t.Add(-time.Duration(random.IntN(coming[0].days*24*60)) * time.Minute)
+				// Evenly, so that no day without polls stays without events.
+				happened := t.Add(-time.Duration(i*coming[0].days*24*60/coming[0].events) * time.Minute)
 				id++
 				bulkID := id
 				if i%2 == 0 { // below all ids that were seen before
@@ -233,11 +235,11 @@ func invent(random *rand.Rand) (events []*event) {
 }
 
 func newEvent(random *rand.Rand, id int64, published, happened time.Time) *event {
-	raw := polisentest.Notice(id, zone(happened), polisentest.Summary(summary(random)))
+	raw := polisentest.Event(id, swedish(happened), polisentest.Summary(summary(random)))
 	return &event{id: id, happened: happened, published: published, versions: []version{{published, raw}}}
 }
 
-// vary makes one event in seven an unusual one.
+// vary makes one event in seven unusual.
 func vary(random *rand.Rand, e *event) {
 	hours := func(most int) time.Duration { return time.Duration(1+random.IntN(most)) * time.Hour }
 	switch n := random.IntN(100); {
@@ -275,13 +277,13 @@ func revise(random *rand.Rand, e *event, at time.Time) {
 	case n < 8:
 		raw = bytes.Replace(first, []byte("/handelse-"), []byte("/uppdaterad-handelse-"), 1)
 	case n < 14:
-		raw = polisentest.Notice(e.id, zone(e.happened), polisentest.Summary(summary(random)+" Uppdaterad."))
+		raw = polisentest.Event(e.id, swedish(e.happened), polisentest.Summary(summary(random)+" Uppdaterad."))
 	case n < 17:
-		raw = polisentest.Notice(e.id, zone(e.happened), text, polisentest.Type("Övrigt"))
+		raw = polisentest.Event(e.id, swedish(e.happened), text, polisentest.Type("Övrigt"))
 	case n < 19:
-		raw = polisentest.Notice(e.id, zone(e.happened), text, polisentest.Location("Norrköping"))
+		raw = polisentest.Event(e.id, swedish(e.happened), text, polisentest.Location("Norrköping"))
 	default:
-		raw = polisentest.Notice(e.id, zone(e.happened).Truncate(time.Hour), text)
+		raw = polisentest.Event(e.id, swedish(e.happened).Truncate(time.Hour), text)
 	}
 	if bytes.Equal(raw, first) {
 		panic(fmt.Sprintf("the revision of event %d changes nothing", e.id))

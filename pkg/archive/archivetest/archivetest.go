@@ -1,13 +1,14 @@
 // Package archivetest reads an archive by its published layout and reports what
-// is wrong with it. It shares no code with package archive, so that a mistake
-// there does not hide itself.
+// is wrong with it. It also makes events for tests, computes the content that an
+// archive of them must have, and lists scenarios that every part of the program
+// must pass. It shares no code with package archive, so that a mistake there does
+// not hide itself.
 package archivetest
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"testing"
 
 	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/store/storetest"
 )
 
 // Contents holds the content of an archive.
@@ -39,15 +41,9 @@ var (
 func Read(t testing.TB, s store.Reader) Contents {
 	t.Helper()
 	c := Contents{Events: map[int64][]string{}, Revisions: map[int64][]string{}, Rejected: map[string]int{}}
-	for attrs, err := range s.List(context.Background(), "") {
-		if err != nil {
-			t.Fatal(err)
-		}
-		object, err := s.Get(context.Background(), attrs.Name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.object(attrs.Name, object.Body)
+	objects := storetest.Objects(t, s)
+	for _, name := range slices.Sorted(maps.Keys(objects)) {
+		c.object(name, objects[name])
 	}
 	for id, lines := range c.Events {
 		if len(lines) > 1 {
@@ -174,14 +170,4 @@ func Size(short, long int) int {
 		return long
 	}
 	return short
-}
-
-// Compact returns a JSON text without white space between its tokens.
-func Compact(t testing.TB, text string) string {
-	t.Helper()
-	var b bytes.Buffer
-	if err := json.Compact(&b, []byte(text)); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
 }

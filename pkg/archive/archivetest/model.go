@@ -51,8 +51,8 @@ func (m *Model) Add(items ...[]byte) {
 
 var datetime = regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d?:\d\d:\d\d [+-]\d\d:\d\d$`)
 
-// AddItem adds an item and returns its id, or 0 if it is not an event.
-func (m *Model) AddItem(item []byte) (id int64, change Change) {
+// AddItem adds an item. If it is an event, AddItem also returns its id.
+func (m *Model) AddItem(item []byte) (id int64, event bool, change Change) {
 	raw := string(item)
 	var e struct {
 		ID       *int64
@@ -63,19 +63,19 @@ func (m *Model) AddItem(item []byte) (id int64, change Change) {
 			change = NewRejected
 		}
 		m.Rejected[raw] = true
-		return 0, change
+		return 0, false, change
 	}
 	id = *e.ID
 	first, known := m.Events[id]
 	switch {
 	case !known:
 		m.Events[id] = raw
-		return id, NewEvent
+		return id, true, NewEvent
 	case raw == first || slices.Contains(m.Revisions[id], raw) || meaning(raw) == meaning(first):
-		return id, Nothing
+		return id, true, Nothing
 	}
 	m.Revisions[id] = append(m.Revisions[id], raw)
-	return id, NewRevision
+	return id, true, NewRevision
 }
 
 // meaning returns the same text for all JSON texts with the same meaning.

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Cloud fakes the services that credentials come from, at the paths of the real
+// Cloud fakes the services that provide credentials, at the paths of the real
 // ones: the key management service, which lists vaults, the secret retrieval
 // service, an instance's metadata service, and the federation service, which
 // returns a token for an instance's certificate.
@@ -31,8 +31,9 @@ type Vault struct {
 	Secrets map[string]string
 }
 
-// NewCloud returns a cloud without vaults, for callers that v trusts. The
-// federation service makes v trust the keys of its tokens.
+// NewCloud returns a cloud without vaults and without an instance. It accepts
+// requests that v accepts. The federation service makes v trust the keys of its
+// tokens.
 func NewCloud(v *Verifier) *Cloud {
 	c := &Cloud{Handler: &Handler{Verifier: v}}
 	c.Serve = c.serve
@@ -56,7 +57,7 @@ func (c *Cloud) serve(r *http.Request, body []byte) Response {
 		}
 		return c.listVaults(r)
 	case route == "POST /20190301/secretbundles/actions/getByName":
-		if err := c.Check(r, body, SignedBody); err != nil {
+		if err := c.Check(r, body, signedBody); err != nil {
 			return NotAuthenticated(err)
 		}
 		return c.secretByName(r)

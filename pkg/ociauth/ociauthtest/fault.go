@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// Fault is a scripted failure of a fake service. With neither Status nor Reset
-// the service responds as usual, but late or incompletely.
+// Fault is a scripted failure of a fake service. Without Status and Reset the
+// service responds as usual, but late or incompletely.
 type Fault struct {
 	// On selects the requests that the fault applies to; nil selects all.
 	On func(*http.Request) bool
 	// Times is the number of requests that the fault applies to; zero means one.
 	Times int
-	// Delay is the time before the request is served. A request that the client
-	// cancels during the delay has no effect, unless Late is set.
+	// Delay is the time before the service handles the request. A request that the
+	// client cancels during the delay has no effect, unless Late is set.
 	Delay time.Duration
 	Late  bool
-	// Status and Code, unless Status is zero, are those of the response.
-	// RetryAfter is the text of its Retry-After header.
+	// Status, unless it is zero, and Code are the status and the error code of the
+	// response. RetryAfter is the text of its Retry-After header.
 	Status           int
 	Code, RetryAfter string
 	// Reset closes the connection without a response.

@@ -17,10 +17,8 @@ import (
 type Handler struct {
 	// Verifier checks signatures and has the service's clock.
 	*Verifier
-	// Serve returns the response to a request whose body has been read.
+	// Serve returns the response to a request, given its body.
 	Serve func(r *http.Request, body []byte) Response
-	// Latency, if not nil, returns a delay for each request.
-	Latency func(*http.Request) time.Duration
 
 	mu     sync.Mutex
 	faults []*Fault
@@ -32,7 +30,7 @@ type Request struct {
 	Method string
 	Path   string // as sent, with the query
 	Header http.Header
-	// Status is that of the response; 0 if there was none.
+	// Status is the status of the response; 0 if there was none.
 	Status int
 	// Denied is the reason why the signature was rejected, or nil.
 	Denied error
@@ -81,8 +79,8 @@ func (h *Handler) Requests() []Request {
 	return slices.Clone(h.log)
 }
 
-// Await waits until the log holds n requests. It returns false if that takes
-// longer than within.
+// Await waits until the log holds n requests, and returns false if it does not
+// within this time.
 func (h *Handler) Await(n int, within time.Duration) bool {
 	for end := time.Now().Add(within); len(h.Requests()) < n; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
@@ -99,7 +97,7 @@ func (h *Handler) ResetLog() {
 	h.log = nil
 }
 
-// maxBody bounds the body of a request. Objects are smaller.
+// maxBody bounds the body of a request, in bytes. Objects are smaller.
 const maxBody = 128 << 20
 
 // ServeHTTP responds to a request.
@@ -110,11 +108,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	entry := Request{Method: r.Method, Path: r.RequestURI, Header: r.Header.Clone()}
 	fault := h.faultFor(r)
-	delay := fault.Delay
-	if h.Latency != nil {
-		delay += h.Latency(r)
-	}
-	time.Sleep(delay) // also if the client gives up, so that a late effect is late
+	time.Sleep(fault.Delay) // also if the client gives up, so that a late effect is late
 	if r.Context().Err() != nil && !fault.Late {
 		h.record(entry)
 		return

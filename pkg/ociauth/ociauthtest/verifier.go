@@ -21,8 +21,8 @@ type Signed []string
 var (
 	// SignedHead is for requests without a body and for the PUT of an object.
 	SignedHead = Signed{"date", "(request-target)", "host"}
-	// SignedBody is for all other requests.
-	SignedBody = append(slices.Clone(SignedHead), "content-length", "content-type", "x-content-sha256")
+	// signedBody is for all other requests.
+	signedBody = append(slices.Clone(SignedHead), "content-length", "content-type", "x-content-sha256")
 )
 
 // Verifier checks the signatures of requests as OCI services do
@@ -59,8 +59,8 @@ const maxSkew = 5 * time.Minute
 
 var signature = regexp.MustCompile(`^Signature version="1",headers="([^"]+)",keyId="([^"]+)",algorithm="rsa-sha256",signature="([^"]+)"$`)
 
-// Check returns an error unless r, whose body has been read, has a valid signature
-// that covers want.
+// Check returns an error unless the request has a valid signature that covers
+// want. body is the request's body, which the caller has read from r.
 func (v *Verifier) Check(r *http.Request, body []byte, want Signed) error {
 	m := signature.FindStringSubmatch(r.Header.Get("Authorization"))
 	if m == nil {
@@ -108,7 +108,7 @@ func (v *Verifier) Check(r *http.Request, body []byte, want Signed) error {
 	return nil
 }
 
-// signingText returns the text that is signed.
+// signingText returns the text whose signature the request has.
 func signingText(r *http.Request, signed []string) string {
 	lines := make([]string, len(signed))
 	for i, name := range signed {

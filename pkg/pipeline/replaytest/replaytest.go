@@ -17,10 +17,11 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"testing"
 	"time"
+
+	"polisen-events-collector/pkg/archive/archivetest"
 )
 
 // Env names the environment variable with the folder of another recording,
@@ -37,19 +38,11 @@ type Poll struct {
 	Failed bool
 }
 
-// Truth is the content that an archive of some polls must have.
-type Truth struct {
-	// First are the first versions by id, verbatim, and Later the other
-	// versions in the order in which they first appear.
-	First map[int64]string
-	Later map[int64][]string
-	// Day is each event's own date as YYYY/MM/DD.
-	Day map[int64]string
-	// Rejected are the items that are not events.
-	Rejected map[string]bool
-
-	highest int64          // id so far
-	last    map[int64]bool // ids of the last response with anything new
+// Model is the content that an archive of some polls must have.
+type Model struct {
+	*archivetest.Model
+	highest int64          // the highest id so far
+	last    map[int64]bool // the ids of the last response with anything new
 }
 
 // Run runs a test on each recording: the synthetic one and, if Env is set, the
@@ -144,13 +137,13 @@ func loadFile(t testing.TB, file string) (polls []Poll) {
 	return polls
 }
 
-// NewTruth returns the truth of some polls. [Truth.Add] adds others.
-func NewTruth(polls ...Poll) *Truth {
-	truth := &Truth{First: map[int64]string{}, Later: map[int64][]string{}, Day: map[int64]string{}, Rejected: map[string]bool{}}
+// NewModel returns the model of some polls. [Model.AddPoll] adds others.
+func NewModel(polls ...Poll) *Model {
+	m := &Model{Model: archivetest.NewModel()}
 	for _, poll := range polls {
-		truth.Add(poll)
+		m.AddPoll(poll)
 	}
-	return truth
+	return m
 }
 
 // Facts compare one poll with all polls before it.
@@ -167,48 +160,29 @@ type Facts struct {
 	NewRejected int
 }
 
-var datetime = regexp.MustCompile(`^(\d{4})-(\d\d)-(\d\d) \d\d?:\d\d:\d\d [+-]\d\d:\d\d$`)
-
-// Add adds a poll and compares it with those before it.
-func (truth *Truth) Add(poll Poll) (facts Facts) {
-	if poll.Failed {
-		return facts
-	}
-	highest, ids, later := truth.highest, make(map[int64]bool), 0
+// AddPoll adds the items of a poll and compares it with those before it.
+func (m *Model) AddPoll(poll Poll) (facts Facts) {
+	highest, ids, changed := m.highest, make(map[int64]bool), false
 	for _, item := range poll.Items {
-		raw := string(item)
-		var e struct {
-			ID       *int64
-			Datetime string
+		id, event, change := m.AddItem(item)
+		changed = changed || change != archivetest.Nothing
+		switch change {
+		case archivetest.NewEvent:
+			facts.New++
+		case archivetest.NewRejected:
+			facts.NewRejected++
 		}
-		err := json.Unmarshal(item, &e)
-		date := datetime.FindStringSubmatch(e.Datetime)
-		if err != nil || e.ID == nil || date == nil {
-			if !truth.Rejected[raw] {
-				facts.NewRejected++
-			}
-			truth.Rejected[raw] = true
+		if !event {
 			continue
 		}
-		id := *e.ID
 		facts.Events++
-		if !truth.last[id] && id < highest {
+		if !m.last[id] && id < highest {
 			facts.Late++
 		}
-		first, seen := truth.First[id]
-		switch {
-		case !seen:
-			facts.New++
-			truth.First[id] = raw
-			truth.Day[id] = date[1] + "/" + date[2] + "/" + date[3]
-		case raw != first && !slices.Contains(truth.Later[id], raw):
-			later++
-			truth.Later[id] = append(truth.Later[id], raw)
-		}
-		truth.highest, ids[id] = max(truth.highest, id), true
+		m.highest, ids[id] = max(m.highest, id), true
 	}
-	if facts.New+facts.NewRejected+later > 0 {
-		truth.last = ids
+	if changed {
+		m.last = ids
 	}
 	return facts
 }

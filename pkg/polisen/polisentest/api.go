@@ -13,24 +13,25 @@ import (
 	"time"
 )
 
-// Answer is an answer or a fault of the fake API. The zero Answer is 200 without
-// a body.
+// Answer is an answer or a fault of the fake API. The zero Answer has the status 200
+// and an empty body.
 type Answer struct {
 	Status int // zero means 200
 	Header http.Header
 	Body   []byte
-	// Plain sends the body without compression even if the client accepts gzip.
+	// Plain is true if the body is sent as it is. Otherwise the API compresses it
+	// for a client that accepts gzip.
 	Plain bool
 	// Delay is the time between the request and the first byte of the answer.
 	Delay time.Duration
-	// Truncate closes the connection that many bytes before the end of the body.
-	// Content-Length still counts them.
+	// Truncate is the number of bytes that are missing at the end of the body,
+	// because the API closes the connection. Content-Length still counts them.
 	Truncate int
-	// Reset closes the connection without an answer.
+	// Reset is true if the API closes the connection without an answer.
 	Reset bool
 }
 
-// OK returns a 200 with a response of the items.
+// OK returns an answer with the status 200 and a response of the items.
 func OK(items ...[]byte) Answer { return Answer{Body: Response(items...)} }
 
 // Status returns an answer with a status and a short HTML page.
@@ -57,13 +58,14 @@ type Call struct {
 // API is a fake of the events API: an [http.Handler] that answers from a script
 // and records all calls. It is safe for concurrent use.
 type API struct {
-	// Default answers once the script is used up; nil means 200 with Body(500).
+	// Default returns the answer to a call after the end of the script; nil means
+	// 200 with Body(500).
 	Default func(*http.Request) Answer
-	// Now is the clock for the times of the calls; nil means time.Now.
+	// Now returns the time of a call; nil means time.Now.
 	Now func() time.Time
-	// MinInterval is the shortest time between two calls, for Breaches; zero
-	// means the API's ten seconds. A shorter one lifts the hourly and daily
-	// limits.
+	// MinInterval is the shortest time between two calls that is not a breach;
+	// zero means the API's ten seconds. A shorter interval also lifts the hourly
+	// and daily limits.
 	MinInterval time.Duration
 
 	mu       sync.Mutex
@@ -73,7 +75,7 @@ type API struct {
 	breaches []string
 }
 
-// Script adds answers for the next calls, one each.
+// Script adds answers to the end of the script. Each answers one call.
 func (a *API) Script(answers ...Answer) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -87,13 +89,14 @@ func (a *API) Calls() []Call {
 	return slices.Clone(a.calls)
 }
 
-// Breaches returns one line for each of the API's rules that a call so far broke.
+// Breaches returns one line for each breach of the API's rules by the calls so far.
 func (a *API) Breaches() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clone(a.breaches)
 }
 
+// ServeHTTP implements [http.Handler].
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer := a.take(r)
 	if answer.Delay > 0 {
@@ -156,7 +159,7 @@ func (a *API) take(r *http.Request) Answer {
 	return answer
 }
 
-// check records the rules that call breaks.
+// check records the breaches of a call that is not yet in a.calls.
 func (a *API) check(call Call) {
 	breach := func(format string, args ...any) {
 		a.breaches = append(a.breaches, fmt.Sprintf("call %d: ", len(a.calls)+1)+fmt.Sprintf(format, args...))
@@ -184,7 +187,7 @@ func (a *API) check(call Call) {
 	}
 }
 
-// Gzip returns body compressed.
+// Gzip returns body compressed with gzip.
 func Gzip(body []byte) []byte {
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)

@@ -41,13 +41,13 @@ func TestBody(t *testing.T) {
 	}
 }
 
-func TestNotice(t *testing.T) {
+func TestEvent(t *testing.T) {
 	at := time.Date(2026, 7, 2, 9, 8, 7, 0, time.FixedZone("", 7200))
-	plain := string(polisentest.Notice(7, at))
+	plain := string(polisentest.Event(7, at))
 	if !strings.HasPrefix(plain, `{"id":7,"datetime":"2026-07-02 9:08:07 +02:00","name":"02 juli 09:08, `) {
 		t.Error(plain)
 	}
-	set := string(polisentest.Notice(7, at, polisentest.Summary("text"), polisentest.Type("Rån"), polisentest.Location("Umeå")))
+	set := string(polisentest.Event(7, at, polisentest.Summary("text"), polisentest.Type("Rån"), polisentest.Location("Umeå")))
 	for _, want := range []string{`"summary":"text"`, `"type":"Rån"`, `"location":{"name":"Umeå",`} {
 		if !strings.Contains(set, want) {
 			t.Errorf("%s lacks %s", set, want)
@@ -55,7 +55,7 @@ func TestNotice(t *testing.T) {
 	}
 }
 
-// TestBreaches checks that the fake reports each broken rule, and nothing else.
+// TestBreaches checks that the fake reports each breach of a rule, and nothing else.
 func TestBreaches(t *testing.T) {
 	const s = time.Second
 	ok := polisentest.OK
@@ -67,7 +67,7 @@ func TestBreaches(t *testing.T) {
 		interval time.Duration
 		want     []string
 	}{
-		{name: "well-behaved", agent: "me", pauses: []time.Duration{0, 10 * s, 10 * s}},
+		{name: "no breach", agent: "me", pauses: []time.Duration{0, 10 * s, 10 * s}},
 		{name: "too soon", agent: "me", pauses: []time.Duration{0, 10 * s, 9 * s}, want: []string{"call 3: 2 calls in 9s, less than 10s"}},
 		{name: "another interval", agent: "me", pauses: []time.Duration{0, s, s - 1}, interval: s, want: []string{"call 3: 2 calls in 999.999999ms, less than 1s"}},
 		{name: "61 in an hour", agent: "me", pauses: slices.Repeat([]time.Duration{10 * s}, 61), want: []string{"call 61: 61 calls in 10m0s, less than 1h0m0s"}},
@@ -130,7 +130,7 @@ func TestAnswers(t *testing.T) {
 	}
 	api.Script(polisentest.RetryAfter(429, "7"))
 	if status, header, _, _ := get(""); status != 429 || header.Get("Retry-After") != "7" {
-		t.Errorf("%d after %q", status, header.Get("Retry-After"))
+		t.Errorf("status %d with Retry-After %q, want 429 with 7", status, header.Get("Retry-After"))
 	}
 	api.Script(polisentest.Answer{Body: body, Truncate: 5})
 	if _, _, got, err := get(""); err != io.ErrUnexpectedEOF || !bytes.Equal(got, body[:len(body)-5]) {

@@ -1,6 +1,6 @@
-// Package polisentest is a fake of the events API for tests: synthetic events
-// ([Notice], [Response], [Body]) and an HTTP server with scripted answers and
-// faults ([API]), which reports the calls that break the API's rules.
+// Package polisentest has a fake of the events API for tests: synthetic events
+// ([Event], [Response], [Body]), and an HTTP handler with scripted answers and faults
+// that reports calls which break the API's rules ([API]).
 //
-// It knows the API, and nothing about this program or the archive.
+// It knows nothing about this program and its archive.
 package polisentest

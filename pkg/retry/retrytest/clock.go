@@ -1,5 +1,4 @@
-// Package retrytest is a fake clock for tests of code that waits. Its time passes
-// only by [Clock.Sleep], which returns at once, and [Clock.Advance].
+// Package retrytest has a fake clock for tests of code that waits.
 package retrytest
 
 import (
@@ -11,9 +10,9 @@ import (
 	"polisen-events-collector/pkg/retry"
 )
 
-// Clock is a [retry.Clock] whose Sleep advances the time and returns at once. It
-// is safe for concurrent use. Each of several goroutines that sleep at the same
-// time advances the time.
+// Clock is a [retry.Clock] whose time changes only by [Clock.Sleep], which returns
+// at once, and [Clock.Advance]. It is safe for concurrent use. If several
+// goroutines sleep at the same time, the time advances by the sum of their sleeps.
 type Clock struct {
 	mu      sync.Mutex
 	now     time.Time
@@ -26,15 +25,15 @@ var _ retry.Clock = (*Clock)(nil)
 // NewClock returns a clock whose time is now.
 func NewClock(now time.Time) *Clock { return &Clock{now: now} }
 
-// Now returns the start time plus all sleeps and advances since.
+// Now returns the time of the clock.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// Sleep records d and advances the time by it. If ctx has ended, before or in the
-// function of OnSleep, it does neither and returns ctx's cause.
+// Sleep calls the function of OnSleep. It then records d and advances the time by d,
+// or returns ctx's cause if ctx has ended.
 func (c *Clock) Sleep(ctx context.Context, d time.Duration) error {
 	c.mu.Lock()
 	onSleep := c.onSleep
@@ -75,8 +74,8 @@ func (c *Clock) Slept() time.Duration {
 	return sum
 }
 
-// OnSleep makes each later Sleep call f first. A test uses it to cancel a wait, or
-// to let another process act during it.
+// OnSleep makes each later Sleep call f first; nil ends that. With it a test can
+// cancel a wait, or simulate another process during it.
 func (c *Clock) OnSleep(f func(d time.Duration)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -36,15 +36,15 @@ type Store struct {
 	sync func(*os.File) error // makes a file or folder durable; tests replace it
 
 	mu      sync.Mutex
-	root    *os.Root            // nil until the folder exists and is first used
-	folders map[string]struct{} // folders of the store known to be durable; nil before the first write
+	root    *os.Root            // nil until the folder exists and a call uses it
+	folders map[string]struct{} // folders below path known to be durable; nil before the first write
 
-	// The lock is held between processes. A file lock does not exclude the
-	// goroutines of one process, so they take the semaphore first.
+	// The lock excludes other processes, but not the other goroutines of this
+	// one. They take the semaphore first.
 	semaphore chan struct{}
 	lock      *flock.Flock
 
-	last etagCache // the last file that Put replaced an object with; guarded by lock
+	last etagCache // the last file that Put renamed to an object's name; guarded by lock
 }
 
 var _ store.Store = (*Store)(nil)
@@ -111,21 +111,7 @@ func (s *Store) Stat(ctx context.Context, name string) (store.Attrs, error) {
 	return o.Attrs, nil
 }
 
-// syncParent makes the entries of an object's folder durable.
-func (s *Store) syncParent(name string) error {
-	root, err := s.openRoot()
-	if err != nil {
-		return err
-	}
-	folder, err := root.Open(path.Dir(name))
-	if err != nil {
-		return asNotExist(err)
-	}
-	defer folder.Close()
-	return s.syncFolder(folder)
-}
-
-// read returns an object. The verb names the call in errors.
+// read returns an object. The verb is the call's name in errors.
 func (s *Store) read(ctx context.Context, verb, name string) (store.Object, error) {
 	if err := store.CheckCall(ctx, verb, name); err != nil {
 		return store.Object{}, err
@@ -143,20 +129,21 @@ func (s *Store) read(ctx context.Context, verb, name string) (store.Object, erro
 	}}, nil
 }
 
-// openFile opens the file of an object. A file that is open keeps its content,
-// since a Put renames a new file over it instead of writing to it.
-func openFile(root *os.Root, name string) (*os.File, error) {
-	if info, err := root.Lstat(name); err != nil {
-		return nil, asNotExist(err)
-	} else if info.IsDir() {
-		return nil, store.ErrNotExist
-	} else if !info.Mode().IsRegular() {
-		return nil, errNotRegular // to open a named pipe would block
+// syncParent makes the entries of an object's folder durable.
+func (s *Store) syncParent(name string) error {
+	root, err := s.openRoot()
+	if err != nil {
+		return err
 	}
-	f, err := root.Open(name)
-	return f, asNotExist(err)
+	folder, err := root.Open(path.Dir(name))
+	if err != nil {
+		return asNotExist(err)
+	}
+	defer folder.Close()
+	return s.syncFolder(folder)
 }
 
+// readFile returns the content of an object's file.
 func readFile(root *os.Root, name string) ([]byte, error) {
 	f, err := openFile(root, name)
 	if err != nil {
@@ -174,16 +161,32 @@ func readFile(root *os.Root, name string) ([]byte, error) {
 	return body, nil
 }
 
-// etagOf returns the ETag of an object with this content: a hash of it, so the
-// same content has the same ETag. An IfMatch can therefore succeed although the
-// object had other content in between. That does no harm, since it replaces the
-// content that the writer has read.
+// openFile opens the file of an object. The content of an open file stays the
+// same, since Put renames a new file over the old one and never writes into it.
+func openFile(root *os.Root, name string) (*os.File, error) {
+	if info, err := root.Lstat(name); err != nil {
+		return nil, asNotExist(err)
+	} else if info.IsDir() {
+		return nil, store.ErrNotExist
+	} else if !info.Mode().IsRegular() {
+		return nil, errNotRegular // opening a named pipe would block
+	}
+	f, err := root.Open(name)
+	return f, asNotExist(err)
+}
+
+// etagOf returns the ETag of an object with this content: a hash, so the same
+// content always has the same ETag. A Put with IfMatch can therefore succeed
+// although the object had other content in between. That does no harm, since the
+// Put replaces the content that its caller has read.
 func etagOf(body []byte) store.ETag {
 	sum := sha256.Sum256(body)
 	return etagFromSum(sum[:])
 }
 
-func etagFromSum(sha256 []byte) store.ETag { return store.ETag(hex.EncodeToString(sha256[:16])) }
+// etagFromSum returns the ETag for the SHA-256 of the content. Half of it is
+// enough to tell any two contents apart.
+func etagFromSum(sum []byte) store.ETag { return store.ETag(hex.EncodeToString(sum[:16])) }
 
 // hashFile returns the ETag of the object of that name.
 func hashFile(root *os.Root, name string) (store.ETag, error) {

@@ -76,7 +76,7 @@ func TestUnusableFolder(t *testing.T) {
 		_, err := dirstore.Open(root)
 		wantError(t, err, store.ErrAccess, root, "not a directory", "choose another folder")
 	}
-	// Not even root can create a folder here.
+	// Nobody can create a folder in /proc, not even root.
 	s := open(t, "/proc/archive")
 	if _, err := s.Get(t.Context(), "a"); !errors.Is(err, store.ErrNotExist) {
 		t.Errorf("Get: %v", err)

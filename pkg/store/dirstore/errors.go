@@ -11,7 +11,8 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-var errNotRegular = errors.New("not a regular file or folder: replace it with the file itself or remove it (to use a folder on another disk, mount it there)")
+// errNotRegular is the error for a symbolic link, a pipe or a device.
+var errNotRegular = errors.New("not a regular file or folder: remove it or replace it with the file itself (use a mount, not a link, for a folder on another disk)")
 
 // asNotExist returns store.ErrNotExist if err means that there is no such file:
 // it is missing, a part of its path is a file, or the file system does not
@@ -40,11 +41,11 @@ func asInvalid(err error) error {
 // path, and wraps store.ErrAccess if the cause is a missing permission.
 func (s *Store) callError(verb, name string, err error) error {
 	call := fmt.Sprintf("%s %s", verb, filepath.Join(s.path, filepath.FromSlash(name)))
-	const advice = "check its owner, mode and mount, or choose another folder"
+	const advice = "check the folder's owner, mode and mount, or choose another folder"
 	if errors.Is(err, store.ErrAccess) {
 		return fmt.Errorf("%s: %w: %s", call, err, advice)
 	}
-	err = withoutPath(err) // which is relative, and part of call
+	err = withoutPath(err) // call has the absolute path
 	switch {
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("%s: %w: %w: %s", call, store.ErrAccess, err, advice)

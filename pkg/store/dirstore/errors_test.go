@@ -23,11 +23,11 @@ func TestCallError(t *testing.T) {
 		{&os.LinkError{Op: "linkat", Old: ".tmp/X", New: "a/b", Err: syscall.EIO}, "put /data/a/b: input/output error", false},
 		{
 			&fs.PathError{Op: "mkdirat", Path: "a", Err: syscall.EROFS},
-			"put /data/a/b: no access to the store: read-only file system: check its owner, mode and mount, or choose another folder", true,
+			"put /data/a/b: no access to the store: read-only file system: check the folder's owner, mode and mount, or choose another folder", true,
 		},
 		{
 			&os.LinkError{Op: "linkat", Old: ".tmp/X", New: "a/b", Err: syscall.EPERM},
-			"put /data/a/b: no access to the store: operation not permitted: check its owner, mode and mount, or choose another folder", true,
+			"put /data/a/b: no access to the store: operation not permitted: check the folder's owner, mode and mount, or choose another folder", true,
 		},
 	}
 	for _, tt := range tests {

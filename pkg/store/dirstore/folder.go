@@ -14,8 +14,8 @@ import (
 )
 
 // prepare returns the store's folder for writing. The first call creates the
-// folder durably if it is missing, and removes the temporary files that killed
-// writers have left.
+// folder durably if it is missing, and removes the old temporary files of killed
+// writers.
 func (s *Store) prepare() (*os.Root, error) {
 	s.mu.Lock()
 	ready, root := s.folders != nil, s.root
@@ -64,10 +64,9 @@ func (s *Store) createRoot(dir string) error {
 	return s.syncFolder(folder)
 }
 
-// createFolder opens a folder of the store. It first creates the folder and
-// its missing parents. A process syncs the parent of each folder that it writes
-// to once, even if the folder exists: another process may have created it and
-// been killed before its own sync.
+// createFolder opens a folder of the store, and first creates it and its missing
+// parents. It syncs the parent of each folder once per Store, even if the folder
+// exists: a process that was killed before its own sync may have created it.
 func (s *Store) createFolder(root *os.Root, dir string) (*os.Root, error) {
 	s.mu.Lock()
 	_, durable := s.folders[dir]
@@ -118,10 +117,10 @@ func removeOldTemps(root *os.Root) {
 	}
 }
 
-// syncFolder makes a folder's entries durable. It ignores EINVAL, with which
-// some file systems say that they cannot sync folders (see fsync(2)). It hides
-// the cause of other errors from errors.Is: after a failed sync the outcome of
-// the write is unknown, whatever the cause.
+// syncFolder makes a folder's entries durable. It ignores EINVAL, which some file
+// systems return because they cannot sync folders (see fsync(2)). Its errors do
+// not wrap their cause: after a failed sync the outcome of the write is unknown,
+// even if the cause is a missing permission.
 func (s *Store) syncFolder(folder *os.File) error {
 	if err := s.sync(folder); err != nil && !errors.Is(err, syscall.EINVAL) {
 		return fmt.Errorf("sync the folder: %v", err)

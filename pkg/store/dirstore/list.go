@@ -16,9 +16,8 @@ import (
 )
 
 // List implements [store.Reader]. It reads only the folders that can hold names
-// with the prefix, and no files, so ETag and MD5 are empty. A link or device
-// among the files ends the sequence with an error, since it may stand for
-// objects.
+// with the prefix, and no files, so ETag and MD5 are empty. At a symbolic link, a
+// pipe or a device it yields an error and ends, since objects may be behind it.
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, error] {
 	return func(yield func(store.Attrs, error) bool) {
 		if ctx.Err() != nil {
@@ -46,7 +45,8 @@ type walk struct {
 	yield func(store.Attrs, error) bool
 }
 
-// prefix yields the objects whose names begin with prefix.
+// prefix yields the objects whose names begin with prefix. It finds their folder
+// and leaves the rest to folder.
 func (w *walk) prefix(prefix string) {
 	folder, start := "", prefix
 	if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
@@ -108,8 +108,8 @@ func (w *walk) folder(name, start string) bool {
 	return true
 }
 
-// entries returns a folder's entries in the byte order of the objects' names.
-// In them a folder is followed by a slash, which sorts after some other bytes:
+// entries returns a folder's entries in the byte order of the objects' names. In
+// these names a slash follows a folder, and some bytes sort before the slash:
 // "a-b" comes before "a/b".
 func (w *walk) entries(name string) ([]fs.DirEntry, error) {
 	f, err := w.root.Open(path.Join(".", name))

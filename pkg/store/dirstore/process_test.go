@@ -111,8 +111,8 @@ var parts = map[string]func(context.Context, *dirstore.Store) error{
 	},
 }
 
-// wholeBody returns content of up to 300 kB that begins with its own checksum,
-// for isWhole.
+// wholeBody returns up to 300 kB of content that begins with its own checksum,
+// which isWhole checks.
 func wholeBody(i int) []byte {
 	rest := bytes.Repeat([]byte{byte(i)}, i*7919%300_000)
 	return append([]byte(store.MD5(rest)+"\n"), rest...)
@@ -251,7 +251,7 @@ func TestNoPermission(t *testing.T) {
 	}
 	cmd := partCommand(t, "put", root)
 	if os.Geteuid() == 0 {
-		// The other user needs a binary and access to the folder.
+		// The other user must be able to read the binary and the folder.
 		binary, err := os.ReadFile(os.Args[0])
 		if err != nil {
 			t.Fatal(err)
@@ -263,7 +263,7 @@ func TestNoPermission(t *testing.T) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	}
 	out, err := cmd.CombinedOutput()
-	want := "expected: put " + root + "/a/b: no access to the store: permission denied: check its owner, mode and mount, or choose another folder\n"
+	want := "expected: put " + root + "/a/b: no access to the store: permission denied: check the folder's owner, mode and mount, or choose another folder\n"
 	if err == nil || !strings.HasPrefix(string(out), want) { // with -cover the process prints a warning after it
 		t.Errorf("got  %s(%v)\nwant %s", out, err, want)
 	}

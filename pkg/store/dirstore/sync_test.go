@@ -12,7 +12,8 @@ import (
 )
 
 // syncs records the files and folders that a store syncs, and their content at
-// that time. Killing a process cannot show what survives a power failure.
+// that time. It stands in for a power failure: killing a process does not show
+// which writes are lost with the machine's memory.
 type syncs struct {
 	t    *testing.T
 	root string

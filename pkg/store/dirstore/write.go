@@ -21,18 +21,17 @@ const (
 	fileMode   fs.FileMode = 0o640
 	folderMode fs.FileMode = 0o750
 
-	// tempAge is the age from which a temporary file is removed: no writer is
-	// still using it.
+	// tempAge is the age from which no writer can still be using a temporary
+	// file, so that it may be removed.
 	tempAge = 24 * time.Hour
-	// lockPoll is the time between two attempts to take the lock while another
-	// process holds it, which it does for one rename and one sync.
+	// lockPoll is the time between two attempts to take the lock. Another process
+	// holds it only while it renames and syncs one file.
 	lockPoll = 2 * time.Millisecond
 )
 
-// Put implements [store.Writer]. It writes and syncs the body as a temporary
-// file and then gives that file the object's name. For IfAbsent it does so with
-// a hard link, which never replaces a file; otherwise it renames the file while
-// it holds the lock.
+// Put implements [store.Writer]. It writes and syncs a temporary file and then
+// gives it the object's name: for IfAbsent with a hard link, which never replaces
+// a file, otherwise by renaming it while it holds the lock.
 func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.ETag, error) {
 	if err := store.CheckPut(ctx, name, cond); err != nil {
 		return "", err
@@ -44,7 +43,8 @@ func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Co
 	return etag, nil
 }
 
-// put does the work of Put. The etag is that of body.
+// put is Put without its checks and the context of its errors. etag is the ETag of
+// body.
 func (s *Store) put(ctx context.Context, name string, body []byte, etag store.ETag, cond store.Cond) error {
 	root, err := s.prepare()
 	if err != nil {
@@ -55,8 +55,8 @@ func (s *Store) put(ctx context.Context, name string, body []byte, etag store.ET
 		return asInvalid(err)
 	}
 	defer parent.Close()
-	// Open the folder before writing anything: if it cannot be read, it could
-	// not be synced after the write.
+	// Open the folder before writing anything, since it must be synced after the
+	// write, and this fails early if it cannot be read.
 	folder, err := parent.Open(".")
 	if err != nil {
 		return err
@@ -109,7 +109,7 @@ func (s *Store) Delete(ctx context.Context, name string, etag store.ETag) error 
 	return nil
 }
 
-// remove does the work of Delete.
+// remove is Delete without its checks and the context of its errors.
 func (s *Store) remove(ctx context.Context, name string, etag store.ETag) error {
 	root, err := s.openRoot()
 	if err != nil {
@@ -151,9 +151,9 @@ func (s *Store) checkMatch(root *os.Root, name string, cond store.Cond) error {
 	return nil
 }
 
-// existsError returns an error that wraps ErrPrecondition, for an IfAbsent
-// whose object exists. It first makes the object durable: the caller relies on
-// it, and its writer may have been killed before its own sync.
+// existsError returns the error, which wraps ErrPrecondition, of a Put with
+// IfAbsent whose object exists. It first makes the object durable: the caller
+// relies on it, and its writer may have been killed before its own sync.
 func (s *Store) existsError(folder *os.File) error {
 	if err := s.syncFolder(folder); err != nil {
 		return err
@@ -161,8 +161,9 @@ func (s *Store) existsError(folder *os.File) error {
 	return fmt.Errorf("%w: the object exists", store.ErrPrecondition)
 }
 
-// withLock calls f while no other call of withLock runs, in this process or any
-// other.
+// withLock calls f while it holds the store's lock, so that no two such calls run
+// at the same time, in this process or in another. The error wraps
+// context.Cause(ctx) if ctx ends while it waits.
 func (s *Store) withLock(ctx context.Context, f func() error) error {
 	select {
 	case s.semaphore <- struct{}{}:
@@ -180,7 +181,7 @@ func (s *Store) withLock(ctx context.Context, f func() error) error {
 	return f()
 }
 
-// writeTemp writes and syncs a new file.
+// writeTemp creates the temporary file, writes it and syncs it.
 func (s *Store) writeTemp(root *os.Root, temp string, body []byte) error {
 	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 	if err != nil {

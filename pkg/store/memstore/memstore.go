@@ -1,8 +1,8 @@
 // Package memstore keeps objects in memory, for tests.
 //
-// Where [store.Store] leaves a choice, it makes the one that most easily
-// exposes a wrong assumption: for example, every Put gives the object a new
-// ETag, even if the content stays the same. To make calls fail, wrap it with
+// Where [store.Store] leaves a choice, memstore takes the one that best exposes a
+// wrong assumption of a caller. For example, every Put gives the object a new
+// ETag, even if the content stays the same. To make calls fail, wrap a Store in
 // storetest.Faults.
 package memstore
 
@@ -49,8 +49,8 @@ func (s *Store) Stat(ctx context.Context, name string) (store.Attrs, error) {
 	return o.Attrs, err
 }
 
-// find returns the stored object; its Body must not be changed. The verb names
-// the call in errors.
+// find returns the stored object, whose Body callers must not change. The verb is
+// the call's name in errors.
 func (s *Store) find(ctx context.Context, verb, name string) (store.Object, error) {
 	if err := store.CheckCall(ctx, verb, name); err != nil {
 		return store.Object{}, err

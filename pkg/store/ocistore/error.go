@@ -14,19 +14,22 @@ import (
 	"polisen-events-collector/pkg/text"
 )
 
-// Error is a failed operation. It wraps Kind and the cause: the
-// [*ociclient.Error] of the last attempt, or the cause of a context that ended.
+// Error is the error of a failed call. It wraps Kind and the cause: the
+// [*ociclient.Error] of the last attempt, or context.Cause if the context ended.
 type Error struct {
+	// Operation is the call, such as "get", and Object is its object, or the
+	// prefix of a list.
 	Operation, Object string
 	Store, Region     string
-	Tries             int // attempts, including the first
-	// Kind is the error of package store that fits, or nil if the outcome is
-	// unknown.
+	Attempts          int // including the first
+	// Kind is the error of package store that describes the cause; nil if none
+	// does, so that the outcome of a write is unknown.
 	Kind error
 	err  error
 }
 
-// Error says in one line what failed, why, and what to check.
+// Error returns one line with the call, the store, the cause, and advice if
+// access was denied.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Operation)
@@ -39,10 +42,10 @@ func (e *Error) Error() string {
 	}
 	b.WriteString(text.OneLine(e.err.Error()))
 	switch {
-	case e.Tries > 1 && errors.Is(e.Kind, store.ErrPrecondition):
-		fmt.Fprintf(&b, "; tried %d times, and an earlier attempt may have succeeded", e.Tries)
-	case e.Tries > 1:
-		fmt.Fprintf(&b, "; tried %d times", e.Tries)
+	case e.Attempts > 1 && errors.Is(e.Kind, store.ErrPrecondition):
+		fmt.Fprintf(&b, "; tried %d times, and an earlier attempt may have succeeded", e.Attempts)
+	case e.Attempts > 1:
+		fmt.Fprintf(&b, "; tried %d times", e.Attempts)
 	}
 	if advice := e.advice(); advice != "" {
 		fmt.Fprintf(&b, ": %s", advice)
@@ -58,7 +61,7 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Kind, e.err}
 }
 
-// advice says what to check after a call was denied, else "".
+// advice returns what to check after access was denied, or "" for other causes.
 func (e *Error) advice() string {
 	response, ok := errors.AsType[*ociclient.Error](e.err)
 	if !ok || !errors.Is(e.Kind, store.ErrAccess) {
@@ -73,8 +76,8 @@ func (e *Error) advice() string {
 	return "check that a policy lets these credentials manage the bucket's objects"
 }
 
-// kindOf returns the error of package store that fits the last error of an
-// operation, or nil. For the status codes see
+// kindOf returns the error of package store that describes err, the last error of
+// an operation, or nil if none does. For the status codes see
 // https://docs.oracle.com/iaas/Content/API/References/apierrors.htm and
 // https://docs.oracle.com/en-us/iaas/api/#/en/objectstorage/20160918/Object/PutObject.
 func kindOf(operation string, err error) error {
@@ -104,12 +107,13 @@ func kindOf(operation string, err error) error {
 	return nil
 }
 
-// maxMissing is how often a call is repeated after a 404 that is not
-// ObjectNotFound. In one tenancy, 3 to 16 % of the calls for an existing bucket
-// failed with BucketNotFound (see SDK.md of package ociclient).
+// maxMissing bounds the repeats of a call after a 404 that is not ObjectNotFound.
+// In one tenancy, 3 to 16 % of the calls for an existing bucket failed with
+// BucketNotFound (see SDK.md of package ociclient).
 const maxMissing = 2
 
-// isMissingBucket reports whether err is a 404 that is not about the object.
+// isMissingBucket reports whether err is a 404 about the bucket or the namespace,
+// and not about the object.
 func isMissingBucket(err error) bool {
 	response, ok := errors.AsType[*ociclient.Error](err)
 	return ok && response.Status == http.StatusNotFound && response.Code != "ObjectNotFound"
@@ -127,9 +131,10 @@ func isTransient(err error) bool {
 	return response.Transient()
 }
 
-// call calls op, and again after errors that may pass. It returns an [*Error].
+// call calls op and repeats it after errors that may pass. Its error is an
+// [*Error].
 func call[T any](ctx context.Context, s *Store, operation, object string, op func(context.Context) (T, error)) (T, error) {
-	tries, missing := 0, 0
+	attempts, missing := 0, 0
 	v, err := retry.Do(ctx, s.o.Retry,
 		func(err error) bool {
 			if isMissingBucket(err) {
@@ -139,11 +144,10 @@ func call[T any](ctx context.Context, s *Store, operation, object string, op fun
 			return isTransient(err)
 		},
 		func(ctx context.Context) (T, error) {
-			tries++
+			attempts++
 			return ociclient.Try(ctx, s.o.Timeout, op)
 		},
 		func(err error, delay time.Duration) {
-			s.retries.Add(1)
 			if s.o.OnRetry != nil {
 				s.o.OnRetry(strings.TrimSpace(operation+" "+object), err, delay)
 			}
@@ -151,15 +155,16 @@ func call[T any](ctx context.Context, s *Store, operation, object string, op fun
 	if err == nil {
 		return v, nil
 	}
-	e := &Error{Operation: operation, Object: object, Store: s.String(), Region: s.region, Tries: tries, err: err}
-	if ctx.Err() == nil { // otherwise a 404 may not have been tried often enough
+	e := &Error{Operation: operation, Object: object, Store: s.String(), Region: s.region, Attempts: attempts, err: err}
+	if ctx.Err() == nil { // if ctx has ended, a 404 may have had no second attempt
 		e.Kind = kindOf(operation, err)
 	}
 	return v, e
 }
 
-// callTarget is call for an operation on an object or, for "list", a prefix. It
-// checks the object's name and looks up the target.
+// callTarget is call for an operation on the target's objects. The object is the
+// prefix if the operation is "list"; otherwise it is a name, which callTarget
+// checks.
 func callTarget[T any](ctx context.Context, s *Store, operation, object string, op func(context.Context, target) (T, error)) (T, error) {
 	var zero T
 	if operation != "list" {

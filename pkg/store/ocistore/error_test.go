@@ -109,7 +109,7 @@ func TestErrorText(t *testing.T) {
 	server.Script(ocitest.Fault{Status: 404, Code: "BucketNotFound", Times: 3})
 	_, err := open(t, server).Get(t.Context(), "metadata/last_seen.json")
 	e, ok := errors.AsType[*ocistore.Error](err)
-	if !ok || e.Operation != "get" || e.Object != "metadata/last_seen.json" || e.Tries != 3 {
+	if !ok || e.Operation != "get" || e.Object != "metadata/last_seen.json" || e.Attempts != 3 {
 		t.Errorf("error is %#v", err)
 	}
 	response, ok := errors.AsType[*ociclient.Error](err)

@@ -17,13 +17,14 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-// maxObject bounds the objects that Get reads, in bytes. The largest document
-// must fit: its pending object may hold a rejected item of 32 MiB, the maximum
-// of a response, which JSON escapes double, and other lines.
+// maxObject is the size in bytes up to which Get reads objects. The largest
+// metadata document must fit: it can hold a rejected item of 32 MiB, the maximum
+// of a response, whose size the escapes of JSON can double.
 const maxObject = 96 << 20
 
-// Get implements [store.Reader]. If the content does not match its length or
-// MD5, it reads the object again. An object larger than 96 MiB is an error.
+// Get implements [store.Reader]. If the content does not match its length or MD5,
+// it reads the object again, as often as Options.Retry allows. An object larger
+// than 96 MiB is an error.
 func (s *Store) Get(ctx context.Context, name string) (store.Object, error) {
 	return callTarget(ctx, s, "get", name, func(ctx context.Context, t target) (store.Object, error) {
 		return s.get(ctx, t, name)
@@ -43,10 +44,10 @@ func (s *Store) get(ctx context.Context, t target, name string) (store.Object, e
 	if size > maxObject {
 		return store.Object{}, errTooLarge
 	}
-	body := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead)) // large enough that it need not grow
+	body := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead)) // so large that it never grows
 	// A body shorter than Content-Length is an error of net/http.
 	if _, err := body.ReadFrom(io.LimitReader(resp.Content, maxObject+1)); err != nil {
-		return store.Object{}, fmt.Errorf("after %d of %d bytes: %w", body.Len(), size, err)
+		return store.Object{}, fmt.Errorf("the response ended after %d of %d bytes: %w", body.Len(), size, err)
 	}
 	o := store.Object{Body: body.Bytes(), Attrs: store.Attrs{
 		Name: name,
@@ -65,8 +66,8 @@ func (s *Store) get(ctx context.Context, t target, name string) (store.Object, e
 	return o, nil
 }
 
-// Stat implements [store.Reader]. After a 404 it also makes a GET: the response
-// to HEAD has no body, and so does not say whether the object or the bucket is
+// Stat implements [store.Reader]. It sends a HEAD, and after a 404 a GET: only the
+// response to GET has a body, which says whether the object or the bucket is
 // missing.
 func (s *Store) Stat(ctx context.Context, name string) (store.Attrs, error) {
 	return callTarget(ctx, s, "stat", name, func(ctx context.Context, t target) (store.Attrs, error) {
@@ -136,9 +137,9 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, 
 }
 
 // Put implements [store.Writer]. It writes the object with one request, which
-// includes the MD5. An attempt whose response was lost may have taken effect.
-// The next attempt of a conditional write then fails with ErrPrecondition, and
-// the error's text says that an earlier attempt may have succeeded.
+// includes the MD5. If the response of an attempt is lost, the attempt may have
+// taken effect. The next attempt of a conditional write then fails with
+// ErrPrecondition, and the error says that an earlier attempt may have succeeded.
 func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.ETag, error) {
 	if err := store.CheckPut(ctx, name, cond); err != nil {
 		return "", err
@@ -168,8 +169,8 @@ func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Co
 	})
 }
 
-// Delete implements [store.Writer]. An attempt whose response was lost may have
-// taken effect; the next attempt then fails with ErrNotExist.
+// Delete implements [store.Writer]. If the response of an attempt is lost, the
+// attempt may have taken effect; the next one then fails with ErrNotExist.
 func (s *Store) Delete(ctx context.Context, name string, etag store.ETag) error {
 	if err := store.CheckDelete(ctx, name, etag); err != nil {
 		return err
@@ -189,6 +190,7 @@ var (
 	errNoETag   = errors.New("the response has no ETag")
 )
 
+// contentTypeOf returns the media type of an object by the end of its name.
 func contentTypeOf(name string) string {
 	switch {
 	case strings.HasSuffix(name, ".json"):

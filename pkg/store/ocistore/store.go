@@ -1,8 +1,8 @@
 // Package ocistore keeps objects in a bucket of OCI Object Storage.
 //
-// It makes the SDK's calls, repeats those that may succeed later, verifies
-// content, and translates the service's responses into the errors of package
-// store.
+// It makes the SDK's calls, repeats those that may succeed later, checks the MD5
+// of what it reads, and translates the service's responses into the errors of
+// package store.
 package ocistore
 
 import (
@@ -20,7 +20,7 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-// defaultTimeout is long enough for the largest object over a slow line.
+// defaultTimeout leaves time for a large object over a slow line.
 const defaultTimeout = time.Minute
 
 // Options names the bucket and configures the calls.
@@ -29,16 +29,17 @@ type Options struct {
 	// first call asks the service for it.
 	Namespace string
 	Bucket    string
-	// Endpoint is used instead of the region's address. Plain http is accepted
-	// only for loopback hosts.
+	// Endpoint replaces the region's address. Plain http works for loopback hosts
+	// only.
 	Endpoint string
 	// Timeout bounds one attempt of a call; zero means one minute.
 	Timeout time.Duration
-	// Retry says how often a call is tried; the zero value means
-	// [ociclient.DefaultRetry].
+	// Retry sets the number of attempts of a call and the delays between them; the
+	// zero value means [ociclient.DefaultRetry].
 	Retry retry.Policy
-	// OnRetry, if not nil, is called after each failed attempt that is followed
-	// by another, also from several goroutines at once.
+	// OnRetry, if not nil, is called before each delay, with the operation, the
+	// error of the failed attempt and the delay. Several goroutines may call it at
+	// once.
 	OnRetry func(operation string, err error, delay time.Duration)
 	// Transport sends the requests; nil means a new [ociclient.NewTransport].
 	Transport http.RoundTripper
@@ -50,14 +51,13 @@ type Store struct {
 	region    string
 	client    objectstorage.ObjectStorageClient
 	namespace atomic.Pointer[string] // nil until it is known
-	requests  atomic.Int64
-	retries   atomic.Int64
 }
 
 var _ store.Store = (*Store)(nil)
 
-// Open returns the store of a bucket. It makes no request, so only the first
-// call reports a wrong bucket or key.
+// Open returns the store of a bucket. It makes no request, so a wrong bucket or
+// key shows only at the first call. The error wraps store.ErrInvalid if the
+// bucket's name is empty.
 func Open(creds common.ConfigurationProvider, o Options) (*Store, error) {
 	if o.Bucket == "" {
 		return nil, fmt.Errorf("open bucket: %w: the bucket's name is empty", store.ErrInvalid)
@@ -78,7 +78,7 @@ func Open(creds common.ConfigurationProvider, o Options) (*Store, error) {
 		s.namespace.Store(&o.Namespace)
 	}
 	err = ociclient.Configure(&s.client.BaseClient, creds, ociclient.Options{
-		Endpoint: o.Endpoint, Transport: o.Transport, Requests: &s.requests,
+		Endpoint: o.Endpoint, Transport: o.Transport,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", o.Bucket, err)
@@ -92,18 +92,7 @@ func (s *Store) String() string {
 	return "oci://" + deref(s.namespace.Load()) + "/" + s.o.Bucket
 }
 
-// Stats counts the requests of a store since it was opened.
-type Stats struct {
-	Requests int // HTTP requests sent
-	Retries  int // attempts after the first one of a call
-}
-
-// Stats returns the counts so far.
-func (s *Store) Stats() Stats {
-	return Stats{Requests: int(s.requests.Load()), Retries: int(s.retries.Load())}
-}
-
-// target holds the namespace and the bucket of each request.
+// target is the bucket that a request is about, as the SDK takes it.
 type target struct{ namespace, bucket *string }
 
 // target returns the target of the store's requests. If the namespace is not

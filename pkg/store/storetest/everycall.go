@@ -7,33 +7,17 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-// maxSteps limits the calls that FaultAtEveryCall and OtherAtEveryCall try. Of an
-// operation with twice as many calls or more they try a sample.
-const maxSteps = 60
-
-// FaultKinds returns every kind of fault by name.
-func FaultKinds() map[string]Fault {
-	return map[string]Fault{
-		"fail before":  FailBefore(),
-		"fail after":   FailAfter(),
-		"late by one":  Late(1),
-		"late by two":  Late(2),
-		"late by four": Late(4),
-		"very late":    Late(0),
-		"crash before": CrashBefore(),
-		"crash after":  CrashAfter(),
-	}
-}
-
-// FaultAtEveryCall runs op without a fault, and then again for each of its calls
-// and each kind of fault, always on a copy of prepared. After each run it calls
-// check with the copy and with the Faults, whose late effects have not been
-// released. An error of op must be that of the fault.
+// FaultAtEveryCall runs op without a fault, and then once for each of its calls
+// and each kind of fault, always on a copy of prepared. If op makes 120 calls or
+// more, it tries only every second call, and so on (see maxSteps). After each run
+// it calls check with the copy and with the Faults, whose late effects have not
+// happened yet unless they were due. op may return the error of the fault, and no
+// other.
 func FaultAtEveryCall(t *testing.T, prepared store.Reader, op func(store.Store) error, check func(s store.Store, f *Faults)) {
 	t.Helper()
 	calls := countCalls(t, prepared, op, check)
 	for k := 1; k <= calls; k += max(1, calls/maxSteps) {
-		for name, fault := range FaultKinds() {
+		for name, fault := range faultKinds() {
 			func() {
 				defer reportStep(t, k, calls, name)
 				s := Clone(t, prepared)
@@ -47,9 +31,10 @@ func FaultAtEveryCall(t *testing.T, prepared store.Reader, op func(store.Store) 
 	}
 }
 
-// OtherAtEveryCall runs op again for each of its calls, always on a copy of
+// OtherAtEveryCall runs op once for each of its calls, always on a copy of
 // prepared, and runs other just before that call. Then it calls check with the
-// copy. Neither op nor other may fail.
+// copy. Neither op nor other may fail. Like FaultAtEveryCall, it tries only a part
+// of the calls of a long operation.
 func OtherAtEveryCall(t *testing.T, prepared store.Reader, op, other func(store.Store) error, check func(s store.Store)) {
 	t.Helper()
 	calls := countCalls(t, prepared, op, func(store.Store, *Faults) {})
@@ -73,7 +58,26 @@ func OtherAtEveryCall(t *testing.T, prepared store.Reader, op, other func(store.
 	}
 }
 
-// countCalls runs op without a fault and returns the number of its calls.
+// maxSteps bounds the calls that FaultAtEveryCall and OtherAtEveryCall try: of n
+// calls they try every (n/maxSteps)-th one.
+const maxSteps = 60
+
+// faultKinds returns faults of every kind by name.
+func faultKinds() map[string]Fault {
+	return map[string]Fault{
+		"fail before":  FailBefore(),
+		"fail after":   FailAfter(),
+		"late by one":  Late(1),
+		"late by two":  Late(2),
+		"late by four": Late(4),
+		"very late":    Late(0),
+		"crash before": CrashBefore(),
+		"crash after":  CrashAfter(),
+	}
+}
+
+// countCalls runs op without a fault, calls check, and returns the number of op's
+// calls, which must be two or more.
 func countCalls(t *testing.T, prepared store.Reader, op func(store.Store) error, check func(store.Store, *Faults)) int {
 	t.Helper()
 	defer reportStep(t, 0, 0, "no fault")
@@ -84,15 +88,16 @@ func countCalls(t *testing.T, prepared store.Reader, op func(store.Store) error,
 	}
 	calls := len(f.Calls())
 	if calls < 2 {
-		t.Fatalf("only %d calls", calls)
+		t.Fatalf("the operation made %d calls, want 2 or more", calls)
 	}
 	check(s, f)
 	return calls
 }
 
-// reportStep says at which call a test has failed.
-func reportStep(t *testing.T, k, calls int, what string) {
+// reportStep logs the step of a test that has failed: its call k and the fault or
+// the other operation there.
+func reportStep(t *testing.T, k, calls int, step string) {
 	if t.Failed() {
-		t.Logf("failed with this at call %d of %d: %s", k, calls, what)
+		t.Logf("failed at call %d of %d with: %s", k, calls, step)
 	}
 }

@@ -71,9 +71,10 @@ func FailBefore() Fault { return Fault{kind: failBefore} }
 func FailAfter() Fault { return Fault{kind: failAfter} }
 
 // Late makes the call fail at once and have its effect later, if its condition
-// then holds. The effect happens when the calls-th call after this one begins:
-// with Late(1) the next call sees it, with Late(2) only the one after. It also
-// happens at [Faults.Release]; with Late(0), only then.
+// holds then. The effect happens when the calls-th call after this one begins:
+// the next call sees the effect of Late(1), and only the one after sees that of
+// Late(2). [Faults.Release] makes it happen earlier. The effect of Late(0) happens
+// only at Release.
 func Late(calls int) Fault { return Fault{kind: late, calls: calls} }
 
 // CrashBefore is a crash of the process before the call has an effect: this call
@@ -94,12 +95,11 @@ func At(n int, f Fault) func(Call) Fault {
 	}
 }
 
-// Faults is a store whose calls fail by a script. It represents the store as one
-// process uses it. After a crash, the inner store or a new Faults around it
-// represents the store as the next process uses it.
+// Faults is a store whose calls fail by a script and are recorded. It stands for
+// the store as one process uses it: after a crash, use the inner store, or a new
+// Faults around it, as the next process.
 //
-// It records the calls. Each iteration of a List is one call, which begins when
-// the iteration begins.
+// Each iteration of a List is one call, which begins when the iteration begins.
 //
 // Calls of several goroutines run concurrently. A call that began before a crash
 // may have its effect after it.
@@ -150,8 +150,8 @@ func (f *Faults) Release() {
 }
 
 // begin records the call, makes the late effects happen that are due, and returns
-// the call with its number and its fault. For a late fault it keeps apply, the
-// call's effect.
+// the call with its number and its fault. For a late fault it keeps the call's
+// effect, apply.
 func (f *Faults) begin(c Call, apply func()) (Call, Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -181,9 +181,10 @@ func (f *Faults) begin(c Call, apply func()) (Call, Fault) {
 	return c, fault
 }
 
-// do makes a call other than List. For a late fault, lateOp is the effect.
-func (f *Faults) do(c Call, op func() error, lateOp func()) error {
-	c, fault := f.begin(c, lateOp)
+// do makes a call other than List: op is the call, and apply its effect if it has
+// a late fault.
+func (f *Faults) do(c Call, op func() error, apply func()) error {
+	c, fault := f.begin(c, apply)
 	if fault.kind == pass {
 		return op()
 	}

@@ -69,8 +69,8 @@ func testOneReplacerWins(t *testing.T, s store.Store) {
 	}
 }
 
-// wantOneWinner checks that exactly one racer has no error, and that the others
-// failed with loss. It returns the winner, or -1.
+// wantOneWinner checks that exactly one racer has no error, and that the errors of
+// the others wrap loss. It returns the winner, or -1.
 func wantOneWinner(t *testing.T, errs [racers]error, loss error) int {
 	t.Helper()
 	winner, wins := -1, 0
@@ -161,7 +161,7 @@ func testNoPartialReads(t *testing.T, s store.Store) {
 				}
 				a, err := s.Stat(ctx, "state")
 				if err != nil || a.MD5 != store.MD5(state(int(a.Size-1)/7919)) {
-					t.Errorf("Stat gave the attributes of no state: %+v, %v", a, err)
+					t.Errorf("Stat gave attributes that fit no state: %+v, %v", a, err)
 				}
 			}
 		})

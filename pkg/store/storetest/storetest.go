@@ -107,7 +107,7 @@ func testDeleteConditions(t *testing.T, s store.Store) {
 			}
 			wantNone(t, s, name)
 			if _, err := s.Put(t.Context(), name, []byte("again"), store.IfAbsent()); err != nil {
-				t.Errorf("put after delete: %v", err)
+				t.Errorf("Put after Delete: %v", err)
 			}
 		})
 	}
@@ -208,7 +208,7 @@ func testEndedContext(t *testing.T, s store.Store) {
 	wantState(t, s, "object", "before", etag)
 	wantNone(t, s, "new")
 
-	// A context that ends during a listing ends the listing.
+	// A listing ends with an error if its context ends.
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	put(t, s, "object 2", "", store.IfAbsent())

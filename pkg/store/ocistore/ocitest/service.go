@@ -22,14 +22,11 @@ type Service struct {
 	buckets map[string]bucket
 }
 
-// Fault is a scripted failure for Script.
+// Fault is a scripted failure, see [ociauthtest.Handler.Script].
 type Fault = ociauthtest.Fault
 
-// Forever is a value for Fault.Times that no test reaches.
+// Forever is a number of times for Fault.Times that no test reaches.
 const Forever = ociauthtest.Forever
-
-// On returns a function for Fault.On, see [ociauthtest.On].
-func On(method, part string) func(*http.Request) bool { return ociauthtest.On(method, part) }
 
 // New returns a service for the namespace with these empty buckets. It accepts
 // requests that v accepts.

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// notice has the API's fields in the API's order.
-type notice struct {
+// event has the API's fields, in the API's order.
+type event struct {
 	ID       int64    `json:"id"`
 	DateTime string   `json:"datetime"`
 	Name     string   `json:"name"`
@@ -43,43 +43,44 @@ var (
 	}
 )
 
-// Field changes a field of a notice.
-type Field func(*notice)
+// Field changes a field of an event.
+type Field func(*event)
 
-// Summary sets the text. A different text with the same id is a revision.
-func Summary(text string) Field { return func(n *notice) { n.Summary = text } }
+// Summary sets the summary. A different summary with the same id is a revision.
+func Summary(text string) Field { return func(e *event) { e.Summary = text } }
 
 // Type sets the event type.
-func Type(name string) Field { return func(n *notice) { n.Type = name } }
+func Type(name string) Field { return func(e *event) { e.Type = name } }
 
 // Location sets the municipality or county.
-func Location(name string) Field { return func(n *notice) { n.Location.Name = name } }
+func Location(name string) Field { return func(e *event) { e.Location.Name = name } }
 
-// Notice returns a synthetic event as compact JSON, in the form of Event.Raw. It
-// depends only on its arguments. The datetime is [DateTime] of t.
-func Notice(id int64, t time.Time, fields ...Field) []byte {
+// Event returns a synthetic event as compact JSON, like the Raw of a
+// polisen.Event. The same arguments give the same event. Its datetime is
+// [DateTime] of t.
+func Event(id int64, t time.Time, fields ...Field) []byte {
 	pick := int(uint64(id) * 0x9e3779b97f4a7c15 >> 40) // consecutive ids get different values
-	n := notice{
+	e := event{
 		ID:       id,
 		DateTime: DateTime(t),
 		Type:     types[pick%len(types)],
 		Location: locations[pick%len(locations)],
 	}
-	n.Name = fmt.Sprintf("%02d %s %02d:%02d, %s, %s", t.Day(), months[t.Month()-1], t.Hour(), t.Minute(), n.Type, n.Location.Name)
-	n.Summary = fmt.Sprintf("Polisen är på plats med anledning av \"%s\" i %s.", n.Type, n.Location.Name)
-	n.URL = fmt.Sprintf("/aktuellt/handelser/%d/%s/%d/handelse-%d/", t.Year(), months[t.Month()-1], t.Day(), id)
+	e.Name = fmt.Sprintf("%02d %s %02d:%02d, %s, %s", t.Day(), months[t.Month()-1], t.Hour(), t.Minute(), e.Type, e.Location.Name)
+	e.Summary = fmt.Sprintf("Polisen är på plats med anledning av \"%s\" i %s.", e.Type, e.Location.Name)
+	e.URL = fmt.Sprintf("/aktuellt/handelser/%d/%s/%d/handelse-%d/", t.Year(), months[t.Month()-1], t.Day(), id)
 	for _, set := range fields {
-		set(&n)
+		set(&e)
 	}
-	raw, err := json.Marshal(n)
+	raw, err := json.Marshal(e)
 	if err != nil {
 		panic(err) // strings and numbers always encode
 	}
 	return raw
 }
 
-// DateTime returns t in the form of the API: with its own UTC offset, and an hour
-// of one digit before ten o'clock.
+// DateTime returns t in the API's form: with t's own UTC offset, and an hour of
+// one digit before ten o'clock.
 func DateTime(t time.Time) string {
 	return fmt.Sprintf("%s %d%s", t.Format(time.DateOnly), t.Hour(), t.Format(":04:05 -07:00"))
 }
@@ -95,12 +96,15 @@ func Response(items ...[]byte) []byte {
 	return indented.Bytes()
 }
 
+// FirstID is the highest id in Body.
+const FirstID = 600_000
+
 // Newest is the time of the newest event in Body.
 var Newest = time.Date(2026, 1, 2, 19, 56, 53, 0, time.FixedZone("", 3600))
 
-// Body returns a response of n events. Their ids are FirstID, FirstID-1 and so on,
-// and their times begin at Newest and are about half an hour apart. As in the API,
-// they are sorted neither by time nor by id.
+// Body returns a response body of n events. Their ids are FirstID, FirstID-1 and so
+// on. Their times go back from Newest, about half an hour apart. As in the API's
+// responses, they are sorted neither by time nor by id.
 func Body(n int) []byte {
 	items := make([][]byte, n)
 	for i := range items {
@@ -110,10 +114,7 @@ func Body(n int) []byte {
 		}
 		late := time.Duration(shuffled*37%150) * time.Minute
 		t := Newest.Add(-time.Duration(shuffled)*27*time.Minute - late)
-		items[i] = Notice(FirstID-int64(shuffled), t)
+		items[i] = Event(FirstID-int64(shuffled), t)
 	}
 	return Response(items...)
 }
-
-// FirstID is the highest id in Body.
-const FirstID = 600_000
