@@ -19,7 +19,7 @@ import (
 )
 
 // program is the name of the executable.
-const program = "polisen-events-collector"
+const program = config.Program
 
 // Process is the environment of one run.
 type Process struct {
