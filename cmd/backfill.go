@@ -21,8 +21,8 @@ import (
 	"polisen-events-collector/pkg/text"
 )
 
-// servedMonths is how many months back the API serves events, as far as we
-// have measured. Queries for older days return nothing.
+// servedMonths is the number of months for which the API serves events, by our
+// measurements. Queries for older days return no events.
 const servedMonths = 6
 
 // backfillOptions are the flags of backfill that are not settings.
@@ -100,7 +100,8 @@ func (p Process) runBackfill(ctx context.Context, s config.Settings, opts backfi
 	return p.backfillDays(ctx, s, opts, o, log)
 }
 
-// check checks how the flags are combined, and that the inputs exist.
+// check returns an error if flags contradict each other, one is missing, or an
+// input does not exist.
 func (opts backfillOptions) check() error {
 	forAPI := opts.from != "" || opts.to != "" || opts.locations != "" || opts.types != "" || opts.resume || opts.force
 	switch {
@@ -128,7 +129,7 @@ func (p Process) backfillSaved(ctx context.Context, s config.Settings, opts back
 	})
 	bar.close()
 	if !completed(r) && r.Counts.Fetched > 0 {
-		err = &unfinishedError{err, "what was stored stays; run the same command again to store the rest"}
+		err = &unfinishedError{err, "run the same command again to store the rest"}
 	}
 	return errors.Join(err, p.printReport(r, s.General, log))
 }
@@ -169,8 +170,8 @@ func (p Process) backfillDays(ctx context.Context, s config.Settings, opts backf
 	return errors.Join(err, p.printReport(r, s.General, log))
 }
 
-// days returns the days that the flags ask for. It opens the list of the days
-// that are done.
+// days checks the dates and returns the backfill that the flags ask for. It opens
+// the list of days that earlier runs have finished.
 func (opts backfillOptions) days(s config.Settings, now time.Time) (pipeline.Days, error) {
 	var d pipeline.Days
 	if s.API.URL.Path != "" {
@@ -199,7 +200,7 @@ func (opts backfillOptions) days(s config.Settings, now time.Time) (pipeline.Day
 		return d, usagef("--from %s is too early: the API serves about %d months, since %s; read saved responses of older days with --input, or try with --force",
 			d.From, servedMonths, served)
 	}
-	// One month later than the API serves events, since we know that only roughly.
+	// A month later than servedMonths says, since our measurements are rough.
 	d.ServedFrom = archive.DateOf(now.AddDate(0, 1-servedMonths, 0))
 	d.Query = polisen.Query{Locations: list(opts.locations), Types: list(opts.types)}
 	name := fmt.Sprintf("store %s, API %s, locations %q, types %q", s.Archive.Store, s.API.URL.URL, d.Query.Locations, d.Query.Types)
@@ -207,7 +208,7 @@ func (opts backfillOptions) days(s config.Settings, now time.Time) (pipeline.Day
 	return d, err
 }
 
-// list splits "A;B" into its names.
+// list returns the names in the value of a flag, such as "A;B".
 func list(flag string) []string {
 	var names []string
 	for name := range strings.SplitSeq(flag, ";") {
@@ -218,7 +219,7 @@ func list(flag string) []string {
 	return names
 }
 
-// callPlan is the result of a dry run that would ask the API.
+// callPlan is the result of a dry run with --from.
 type callPlan struct {
 	DryRun   bool           `json:"dry_run"`
 	Calls    []string       `json:"calls"`

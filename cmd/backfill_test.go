@@ -121,7 +121,7 @@ func TestBackfillInputStopped(t *testing.T) {
 		return len(c.Events)
 	}
 	exit, stderr := run(stopping{bytes.NewReader(body), t})
-	if want := program + ": stopped by SIGINT; what was stored stays; run the same command again to store the rest\n"; exit != 130 || stderr != want {
+	if want := program + ": stopped by SIGINT; run the same command again to store the rest\n"; exit != 130 || stderr != want {
 		t.Errorf("exit code %d, %q", exit, stderr)
 	}
 	if n := stored(); n == 0 || n == 2500 {

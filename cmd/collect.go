@@ -14,8 +14,8 @@ import (
 	"polisen-events-collector/pkg/polisen"
 )
 
-// collectTimeout is the default time limit of a collect. Cron starts the next
-// one long after it.
+// collectTimeout is the default time limit of a collect. It is much shorter than
+// the time until cron starts the next one.
 const collectTimeout = 5 * time.Minute
 
 // collectOptions are the flags of collect that are not settings.

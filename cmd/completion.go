@@ -8,13 +8,13 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// newCompletionCmd replaces cobra's completion command by a shorter one.
+// newCompletionCmd returns a command that replaces cobra's, whose help is longer.
 func newCompletionCmd(p Process) *cobra.Command {
 	shells := []cobra.Completion{"bash", "zsh", "fish", "powershell"}
 	return &cobra.Command{
 		Use:   "completion " + strings.Join(shells, "|"),
 		Short: "Print a script for completion in a shell",
-		Long:  `Prints a script that makes a shell complete the commands, flags and values of this program.`,
+		Long:  `Prints a script with which a shell completes the commands, flags and values of this program.`,
 		Example: `  # bash, for this session or for all sessions; needs the package bash-completion
   source <(` + program + ` completion bash)
   ` + program + ` completion bash >/etc/bash_completion.d/` + program + `
@@ -55,9 +55,9 @@ func newCompletionCmd(p Process) *cobra.Command {
 	}
 }
 
-// completeValues makes shells complete the values of flags that have a fixed
-// set of them, in all commands. Arguments are completed only where a command
-// says how: none of them is a file.
+// completeValues makes shells complete the values of all flags that have a fixed
+// set of values. It stops shells from offering files as arguments of commands that
+// define no completion, since no command takes files as arguments.
 func completeValues(root *cobra.Command) {
 	for _, cmd := range append(root.Commands(), root) {
 		register := func(f *pflag.Flag) {

@@ -13,6 +13,8 @@ import (
 	"polisen-events-collector/pkg/text"
 )
 
+// newLogger returns a logger that writes to w with the format and the lowest level
+// of the settings.
 func newLogger(w io.Writer, s config.General) *slog.Logger {
 	options := &slog.HandlerOptions{Level: s.LogLevel}
 	if s.LogFormat == config.JSON {
@@ -27,9 +29,9 @@ type errorLine struct {
 	Exit  code   `json:"exit_code"`
 }
 
-// printError prints the error of a run to stderr: one line, or with
-// --log-format json one JSON object on a line. Invalid settings get a line each.
-// A mistake in usage is followed by a pointer to the help.
+// printError prints the error of a run to stderr as one line; with --log-format
+// json the line is a JSON object. Each invalid setting has a line of its own.
+// After a mistake in usage another line names the help.
 func (p Process) printError(cmd *cobra.Command, err error, exit code) {
 	lines := []error{err}
 	if problems, ok := errors.AsType[config.Problems](err); ok {
@@ -40,7 +42,7 @@ func (p Process) printError(cmd *cobra.Command, err error, exit code) {
 	for _, err := range lines {
 		line := text.OneLine(err.Error())
 		if s.General.LogFormat == config.JSON {
-			object, _ := json.Marshal(errorLine{line, exit}) // a string and a number always encode
+			object, _ := json.Marshal(errorLine{line, exit}) // cannot fail for a string and a number
 			fmt.Fprintf(p.Stderr, "%s\n", object)
 		} else {
 			fmt.Fprintf(p.Stderr, "%s: %s\n", program, line)

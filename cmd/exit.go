@@ -17,8 +17,8 @@ import (
 	"polisen-events-collector/pkg/verify"
 )
 
-// code is an exit code of the program. Scripts rely on the numbers: none ever
-// changes its meaning. 2 is missing because Go ends a panic with it.
+// code is an exit code of the program. Never change the meaning of a number, since
+// scripts rely on it. 2 is not used, since a Go program that panics exits with it.
 type code int
 
 const (
@@ -70,7 +70,7 @@ func exitCode(err error) code {
 	_, badUsage := errors.AsType[usageError](err)
 	_, badSettings := errors.AsType[config.Problems](err)
 	_, partial := errors.AsType[*pipeline.PartialError](err)
-	switch { // causes that a person has to remove come before their effects
+	switch { // the order matters: an error may wrap both a cause and its effect; the cause comes first
 	case err == nil:
 		return exitOK
 	case badUsage, badSettings, errors.Is(err, polisen.ErrSettings):
@@ -91,7 +91,7 @@ func exitCode(err error) code {
 	return exitFailure
 }
 
-// usageError is a mistake on the command line.
+// usageError is an error about a mistake on the command line.
 type usageError struct{ err error }
 
 func (e usageError) Error() string { return e.err.Error() }
@@ -100,12 +100,11 @@ func (e usageError) Unwrap() error { return e.err }
 // usagef formats a usageError.
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// unfinishedError is the error of a run that stopped halfway and that another
-// run can continue. Its text ends with how to continue, also when a signal
-// stopped the run.
+// unfinishedError is the error of a run that stopped halfway, whether by itself or
+// by a signal. Its text ends with the way to continue.
 type unfinishedError struct {
 	err  error
-	next string // how to continue
+	next string // the way to continue, as an instruction
 }
 
 func (e *unfinishedError) Error() string { return e.err.Error() + "; " + e.next }

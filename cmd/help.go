@@ -16,13 +16,13 @@ import (
 // helpWidth is the maximum number of columns in help texts.
 const helpWidth = 100
 
-// printHelp prints the help of a command or a topic. The help of a command fits
-// a screen of 50 lines; it leaves the settings that few people need and the
-// meanings of the exit codes to the topics.
+// printHelp prints the help of a command or a topic. So that the help of a command
+// fits a screen of 50 lines, it leaves the less common settings and the meanings
+// of the exit codes to the topics.
 func printHelp(cmd *cobra.Command, _ []string) {
 	var b strings.Builder
 	b.WriteString(strings.TrimSpace(cmd.Long) + "\n")
-	if cmd.Runnable() { // topics are not
+	if cmd.Runnable() { // a topic is not runnable
 		fmt.Fprintf(&b, "\nUsage: %s\n", cmd.UseLine())
 		if cmd.HasExample() {
 			fmt.Fprintf(&b, "\nExamples:\n%s\n", cmd.Example)
@@ -166,9 +166,9 @@ func newExitCodesTopic() *cobra.Command {
 // newEnvironmentTopic returns the help topic with all settings.
 func newEnvironmentTopic() *cobra.Command {
 	var b strings.Builder
-	b.WriteString(wrap(`The value of a setting comes from the command line, or else from the environment, or else
-from the file that --env-file or POLISEN_ENV_FILE names, or else it is the default. An empty variable
-counts as not set. In a value, ~/ at the beginning stands for the home folder.`, ""))
+	b.WriteString(wrap(`A setting has the value of its flag. Without the flag, it has that of its environment
+variable, then that of the variable in the file that --env-file or POLISEN_ENV_FILE names, and then its default.
+An empty variable counts as not set. At the beginning of a value, ~/ stands for the home folder.`, ""))
 	for _, s := range config.All(config.AllGroups) {
 		var names []string
 		if s.Env != "" {

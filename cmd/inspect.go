@@ -20,6 +20,7 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
+// inspectOptions are the flags of inspect-metadata that are not settings.
 type inspectOptions struct {
 	ids, raw, againstAPI bool
 	has                  []string
@@ -69,14 +70,15 @@ as collect, and lists the ids that collect would store.`,
 	flags := cmd.Flags()
 	flags.BoolVar(&opts.ids, "ids", false, "print the listed ids, one per line, highest first")
 	flags.StringSliceVar(&opts.has, "has", nil, "look for this `ID`, and for those given as arguments")
-	flags.StringVar(&opts.date, "date", "", "with --has, search only the events of this `DATE`, as 2026-01-31")
+	flags.StringVar(&opts.date, "date", "", "with --has, search only the events of this `DATE`, such as 2026-01-31")
 	flags.BoolVar(&opts.raw, "raw", false, "print the document unchanged")
 	flags.BoolVar(&opts.againstAPI, "against-api", false, "call the API once and list the ids that collect would store")
 	config.Bind(flags, config.APIGroup|config.ArchiveGroup)
 	return cmd
 }
 
-// check validates the combination of the flags, and parses the ids and the date.
+// check parses the ids and the date; no date is nil. It returns an error if flags
+// contradict each other.
 func (o inspectOptions) check(output config.Format) (ids []int64, date *archive.Date, err error) {
 	modes := 0
 	for _, on := range []bool{o.ids, o.raw, o.againstAPI, len(o.has) > 0} {
@@ -150,6 +152,7 @@ func (p Process) runInspect(ctx context.Context, s config.Settings, opts inspect
 	return cmp.Or(p.printResult(s.General, summary, summary.Text), doc.Err())
 }
 
+// compareWithAPI fetches one response and prints which of its events are new.
 func (p Process) compareWithAPI(ctx context.Context, st store.Store, s config.Settings, log *slog.Logger, rec *report.Recorder) error {
 	source, err := p.newSource(polisen.Options{}, s, log, rec)
 	if err != nil {

@@ -23,7 +23,7 @@ func openStore(ctx context.Context, s config.Archive, log *slog.Logger, rec *rep
 	}
 	onRetry := func(operation string, err error, delay time.Duration) {
 		rec.StoreRetry()
-		log.Info("call failed, trying again", "operation", operation, "delay", delay, "error", err)
+		log.Info("the call failed and will be repeated", "operation", operation, "delay", delay, "error", err)
 	}
 	creds, err := ociauth.Resolve(ctx, credentials(s, onRetry))
 	if err != nil {
@@ -38,7 +38,7 @@ func openStore(ctx context.Context, s config.Archive, log *slog.Logger, rec *rep
 	})
 }
 
-// retryPolicy returns the policy for calls of OCI services.
+// retryPolicy returns the policy for calls to OCI services.
 func retryPolicy(s config.Archive) retry.Policy {
 	p := ociclient.DefaultRetry
 	p.Base = s.RetryBase
@@ -46,7 +46,7 @@ func retryPolicy(s config.Archive) retry.Policy {
 }
 
 // defaultRegion is the region of requests if neither the settings nor the
-// credentials name one.
+// credentials name one. The help of --oci-region repeats it.
 const defaultRegion = "eu-stockholm-1"
 
 // credentials returns the options with which ociauth finds the credentials for a

@@ -17,15 +17,16 @@ func (p Process) newBar(steps int, s config.General) bar {
 	return bar{progressbar.NewOptions(steps,
 		progressbar.OptionSetWriter(p.Stderr),
 		progressbar.OptionShowCount(),
-		// The library predicts from the speed so far, but the rate limits decide.
+		// The library would predict from the speed so far, but rate limits make later
+		// calls slower.
 		progressbar.OptionSetPredictTime(false),
 		progressbar.OptionClearOnFinish(),
 		progressbar.OptionFullWidth(),
 	)}
 }
 
-// show sets the number of finished steps and the text before the bar. It
-// ignores errors, since the work goes on without a terminal.
+// show sets the number of finished steps and the text before the bar. It ignores
+// errors, since the run goes on even if the terminal is gone.
 func (b bar) show(done int, text string) {
 	if b.ProgressBar != nil {
 		b.Describe(text)

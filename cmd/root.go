@@ -1,6 +1,5 @@
-// Package cmd is the command line of the program: one file per command, the
-// settings, signals and diagnostics, and the one place that maps errors to exit
-// codes.
+// Package cmd is the command line of the program: one file per command, and files
+// for help, settings, signals, diagnostics and exit codes.
 //
 // Commands only connect packages; none of them loops over events.
 package cmd
@@ -19,15 +18,15 @@ import (
 )
 
 // program is the name of the executable.
-const program = "polisen-events-collector"
+const program = config.Program
 
-// Process is the environment of one run.
+// Process holds the arguments, the environment and the streams of one run.
 type Process struct {
 	Args   []string // without the program's name
 	Env    config.Lookup
 	Stdin  io.Reader
-	Stdout io.Writer // only results are written here
-	Stderr io.Writer // only diagnostics are written here
+	Stdout io.Writer // for results only
+	Stderr io.Writer // for diagnostics only
 }
 
 // Main runs the program and returns its exit code; "help exit-codes" explains
@@ -80,7 +79,7 @@ Made for cron: every command does its work and exits.`,
 			}
 			return usagef("unknown command %q%s", args[0], suggestion(args[0], commandNames(cmd)))
 		},
-		RunE:          func(*cobra.Command, []string) error { return nil }, // never runs, since Args returns an error
+		RunE:          func(*cobra.Command, []string) error { return nil }, // never called, since Args always returns an error
 		Annotations:   endsWith(),
 		Version:       build.Version,
 		SilenceErrors: true,

@@ -18,9 +18,11 @@ import (
 	"polisen-events-collector/pkg/retry"
 	"polisen-events-collector/pkg/saved"
 	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/text"
 )
 
-// withTimeout limits the time of a run; zero is no limit.
+// withTimeout returns a context that ends after d; zero means no limit. Its cause
+// then names --timeout and wraps context.DeadlineExceeded.
 func withTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	if d == 0 {
 		return context.WithCancel(ctx)
@@ -73,8 +75,8 @@ func (p Process) newSource(o polisen.Options, s config.Settings, log *slog.Logge
 	return p.newClient(o, s, log, rec)
 }
 
-// newClient returns a client of the API. It sets those options that the
-// settings decide.
+// newClient returns a client of the API with the options o, in which it sets the
+// fields that come from the settings.
 func (p Process) newClient(o polisen.Options, s config.Settings, log *slog.Logger, rec *report.Recorder) (*polisen.Client, error) {
 	o.URL = s.API.URL.URL
 	o.UserAgent = s.API.UserAgent
@@ -87,7 +89,7 @@ func (p Process) newClient(o polisen.Options, s config.Settings, log *slog.Logge
 			log.Info("waiting before a call to the API", "for", d, "reason", why)
 		}
 	}
-	o.OnWarning = func(text string) { rec.Warn(slog.LevelWarn, "%s", text) }
+	o.OnWarning = func(warning string) { rec.Warn(slog.LevelWarn, "%s", warning) }
 	return polisen.NewClient(o)
 }
 
@@ -98,7 +100,7 @@ func (p Process) printReport(r report.Report, s config.General, log *slog.Logger
 	return p.printResult(s, r, func(w io.Writer) error {
 		if r.DryRun {
 			for _, object := range r.Objects {
-				fmt.Fprintf(w, "would store %d lines, %d bytes in %s\n", object.Lines, object.Bytes, object.Name)
+				fmt.Fprintf(w, "would store %s, %d bytes in %s\n", text.Count(object.Lines, "line"), object.Bytes, object.Name)
 			}
 		} else if !completed(r) || s.Quiet || !isTerminal(w) {
 			return nil
@@ -110,7 +112,7 @@ func (p Process) printReport(r report.Report, s config.General, log *slog.Logger
 
 // printWarnings prints the warnings of a run on stderr. On a terminal it prints
 // all of them as plain text. Elsewhere, and with --output json, it logs them, so
-// that the log level decides.
+// that the log level selects the ones to print.
 func (p Process) printWarnings(warnings []report.Warning, s config.General, log *slog.Logger) {
 	for _, w := range warnings {
 		if p.interactive(s) && s.Output != config.JSON {
@@ -121,7 +123,7 @@ func (p Process) printWarnings(warnings []report.Warning, s config.General, log 
 	}
 }
 
-// completed reports whether a run did all its work, perhaps with exit code 3.
+// completed reports whether a run did all its work. It may have exit code 3.
 func completed(r report.Report) bool { return r.OK || r.ExitCode == int(exitPartial) }
 
 // interactive reports whether a person watches the run: stderr is a terminal,

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// caughtSignal is the cause of a context that a signal cancelled.
+// caughtSignal is the cause (context.Cause) of a context that a signal cancelled.
 type caughtSignal struct{ syscall.Signal }
 
 func (s caughtSignal) Error() string {
@@ -18,17 +18,16 @@ func (s caughtSignal) Error() string {
 	return "SIGINT"
 }
 
-// Is makes caughtSignal match [context.Canceled], so that code that checks for
-// a cancelled context recognises it.
+// Is makes errors.Is match [context.Canceled], so that code that checks for a
+// cancelled context recognises the signal.
 func (caughtSignal) Is(target error) bool { return target == context.Canceled }
 
-// code returns the exit code that shells report when the signal kills a
-// process.
+// code returns the exit code that shells report if the signal kills a process.
 func (s caughtSignal) code() code { return 128 + code(s.Signal) }
 
 // withSignals returns a context that the first SIGINT or SIGTERM cancels. After
 // that, signals have their default effect, so a second one kills the process.
-// (signal.NotifyContext does not say which signal came.)
+// (signal.NotifyContext would not tell which signal came.)
 func withSignals(parent context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 1)

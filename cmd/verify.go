@@ -22,6 +22,7 @@ import (
 	"polisen-events-collector/pkg/verify"
 )
 
+// verifyOptions are the flags of verify that are not settings.
 type verifyOptions struct {
 	from, to    string
 	concurrency int
@@ -98,7 +99,7 @@ objects are stored, and that the next run will miss no events.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&opts.from, "from", "", "first `DATE` to read, as 2026-01-31")
+	flags.StringVar(&opts.from, "from", "", "first `DATE` to read, such as 2026-01-31")
 	flags.StringVar(&opts.to, "to", "", "last `DATE` to read")
 	flags.IntVar(&opts.concurrency, "concurrency", 32, "maximum number of concurrent store `CALLS`")
 	flags.BoolVar(&opts.quick, "quick", false, "check the health without reading events; one line for monitoring")
@@ -110,8 +111,8 @@ objects are stored, and that the next run will miss no events.`,
 	return cmd
 }
 
-// check validates the combination of the flags, and parses the days; a day that
-// is not given is the zero Date.
+// check parses the dates; a date that is not given is the zero Date. It returns an
+// error if flags contradict each other or a value is out of range.
 func (o verifyOptions) check() (from, to archive.Date, err error) {
 	limited := o.from != "" || o.to != ""
 	switch {

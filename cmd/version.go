@@ -14,8 +14,8 @@ import (
 	"polisen-events-collector/pkg/config"
 )
 
-// build describes the source of this program, and the Go release and the platform
-// of its build.
+// build describes how this program was built: its source, the Go release and the
+// platform.
 type build struct {
 	Version  string      `json:"version"` // module version, "(devel)" if unknown
 	Source   buildSource `json:"source"`
@@ -80,7 +80,7 @@ func buildOf(info *debug.BuildInfo) build {
 	return b
 }
 
-// text returns the build for people, on three lines.
+// text returns the build on three lines: version, source, Go release and platform.
 func (b build) text() string {
 	source := string(b.Source)
 	if b.Source == sourceUnversioned {
@@ -103,7 +103,7 @@ func newVersionCmd(p Process) *cobra.Command {
 	return &cobra.Command{
 		Use:         "version",
 		Short:       "Print the version of this program",
-		Long:        "Prints the version, whether it is a release, a clone or an unversioned source, the commit,\nand the Go release and platform of the build.",
+		Long:        "Prints the version, the source of the build (a release, a clone or an unversioned source),\nits commit, the Go release and the platform.",
 		Example:     "  " + program + " version --output json",
 		Args:        noArgs,
 		Annotations: endsWith(),

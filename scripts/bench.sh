@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Measures the program and prints the figures next to their budgets. It exits
-# with 1 if something does not run; figures over budget are not errors, since they
+# Measures the program and prints the figures next to their budgets. It exits with 1
+# if a part does not run. A figure over its budget is not an error, since figures
 # depend on the machine.
 set -euo pipefail
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks the source without running tests. The versions of the tools are set here,
-# so they are not part of go.mod.
+# Checks the source without running tests. The version of staticcheck is set here,
+# since it is not part of go.mod.
 set -euo pipefail
 
 usage() {

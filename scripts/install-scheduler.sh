@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes cron or systemd run "polisen-events-collector collect" every 30 minutes,
-# or undoes it. Running it again changes only what differs. See --help.
+# Makes cron or systemd run "polisen-events-collector collect" every 30 minutes, or
+# removes that schedule. A second run changes only what differs. See --help.
 set -euo pipefail
 
 usage() {
@@ -88,9 +88,9 @@ fi
 if ! $uninstall; then
 	[[ -z $env_file || -r $env_file ]] || fail 1 "$env_file cannot be read: create it with the settings first"
 	if [[ -z $settings ]]; then
-		echo 'install-scheduler: note: without --env-file, runs write to the home folder and send no contact address' >&2
+		echo 'install-scheduler: note: without --env-file, runs store events in the home folder and send no contact address' >&2
 	elif [[ ! -r $settings ]]; then
-		printf 'install-scheduler: note: %s cannot be read: until it exists, runs write to the home folder and send no contact address\n' "$settings" >&2
+		printf 'install-scheduler: note: %s cannot be read: until it exists, runs store events in the home folder and send no contact address\n' "$settings" >&2
 	fi
 fi
 
@@ -106,9 +106,8 @@ run() {
 begin="# BEGIN $name"
 end="# END $name"
 
-# current_crontab prints the user's crontab; nothing if there is none. It fails if
-# the crontab cannot be read, which must not count as empty: the script would
-# replace it.
+# current_crontab prints the user's crontab, or nothing if there is none. It fails
+# if the crontab cannot be read: as an empty one, the script would replace it.
 current_crontab() {
 	local out err
 	command -v crontab >/dev/null || return 0 # in a dry run

@@ -1,6 +1,6 @@
 // Package cloudtest runs fakes of the events API and of OCI Object Storage, with
-// one bucket, on one loopback address, and provides the settings for a run that
-// uses them. Requests can be delayed by kind, and intercepted.
+// one bucket, on one loopback address. It provides the settings of a run that uses
+// them, and can delay or intercept requests.
 //
 // For the checks and faults of the fakes, see packages polisentest and ocitest.
 package cloudtest
@@ -35,8 +35,8 @@ const (
 	Bucket    = "fakebucket"
 	namespace = "fakenamespace"
 	apiPath   = "/api/events"
-	// Browse is the path that lists the bucket's objects, and below which they
-	// can be read, without a signature.
+	// Browse is the path of a list of the bucket's objects. Each object can be read
+	// at the path Browse+name. Neither needs a signature.
 	Browse = "/archive/"
 )
 
@@ -55,12 +55,12 @@ type Cloud struct {
 	intercept Intercept
 }
 
-// Intercept is called instead of serve, which passes a request to its fake. The
-// request's body has been read, and its context does not end if the client closes
-// the connection.
+// Intercept handles a request in place of the fake; it may call serve, which
+// passes the request to the fake, now or later. The request's whole body is in
+// memory, and its context does not end if the client closes the connection.
 type Intercept func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc)
 
-// Delays holds the delays of requests before they have an effect.
+// Delays holds the delays before the fakes handle a request.
 type Delays struct {
 	API         time.Duration
 	Read        time.Duration // GET, HEAD and list
@@ -68,8 +68,8 @@ type Delays struct {
 	Put         time.Duration // PUT of any other object
 }
 
-// Start starts a cloud with its files in dir. It listens on a loopback address,
-// such as 127.0.0.1:0.
+// Start starts a cloud with its files in dir. The address listen, such as
+// 127.0.0.1:0, must be a loopback address.
 func Start(dir, listen string) (*Cloud, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -122,7 +122,7 @@ func (c *Cloud) SetIntercept(i Intercept) {
 	c.intercept = i
 }
 
-// Settings returns the environment variables of a run that uses the cloud.
+// Settings returns the environment variables for a run that uses the cloud.
 func (c *Cloud) Settings() map[string]string {
 	return map[string]string{
 		"POLISEN_API_URL":      c.URL + apiPath,
@@ -141,7 +141,7 @@ func (c *Cloud) WriteEnvFile() (path string, err error) {
 	return path, godotenv.Write(c.Settings(), path)
 }
 
-// Store returns the store of the bucket.
+// Store returns a client of the bucket.
 func (c *Cloud) Store(ctx context.Context) (store.Store, error) {
 	creds, err := ociauth.Resolve(ctx, ociauth.Options{ConfigFile: c.config})
 	if err != nil {
@@ -190,7 +190,7 @@ func (d Delays) of(r *http.Request) time.Duration {
 	return d.Put
 }
 
-// browse responds with the content of an object or the names of all objects.
+// browse responds with the content of one object or the names of all objects.
 func (c *Cloud) browse(w http.ResponseWriter, r *http.Request) {
 	objects := c.Objects.Objects(Bucket)
 	name := strings.TrimPrefix(r.URL.Path, Browse)

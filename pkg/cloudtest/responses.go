@@ -17,9 +17,10 @@ const perEvent = 20 * time.Minute
 // since its first response.
 func ResponseAfter(n int) polisentest.Answer { return respond(n, "") }
 
-// Advancing returns a function for the Default of one API: between two responses
+// Advancing returns a value for [polisentest.API.Default]: between two responses
 // the API publishes n events, which replace the oldest ones. A DateTime in the
-// query selects the events of that day or hour.
+// query selects the events of that day or hour. Do not share the function between
+// APIs, since it counts the responses.
 func Advancing(n int) func(*http.Request) polisentest.Answer {
 	published := -n
 	return func(r *http.Request) polisentest.Answer {
@@ -28,7 +29,9 @@ func Advancing(n int) func(*http.Request) polisentest.Answer {
 	}
 }
 
-// respond returns the events whose time begins with dateTime.
+// respond returns the newest events, after this number of events was published
+// since the first response. It leaves out events whose time does not begin with
+// dateTime.
 func respond(published int, dateTime string) polisentest.Answer {
 	items := make([][]byte, 0, polisen.FullResponse)
 	newest := polisentest.FirstID + int64(published)

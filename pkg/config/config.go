@@ -1,9 +1,9 @@
 // Package config reads the settings of the program from flags, environment
-// variables and an env-file, and checks them. One table lists all settings; the
+// variables and an env-file, and checks them. One table lists all settings. The
 // flags, the help texts and the checks are made from it, so they always agree.
 //
-// The package reads the env-file and nothing else. Whether a folder, a vault or
-// a bucket exists is checked where it is used.
+// The only file that the package reads is the env-file. It does not check whether
+// a folder, a vault or a bucket exists; the code that uses them does.
 package config
 
 import (
@@ -44,16 +44,16 @@ type API struct {
 	// MinInterval is the minimum time between two calls: at least
 	// [ratelimit.MinInterval], except for a loopback host or a saved response.
 	MinInterval time.Duration
-	// StateDir is the absolute path of the folder for the state of this host,
-	// such as its last calls to the API. The folder may be missing.
+	// StateDir is the absolute path of the folder for what this host remembers
+	// between runs, such as its last calls to the API. The folder may be missing.
 	StateDir string
 }
 
 // Archive are the settings of the store and of the access to it.
 type Archive struct {
 	Store     StoreURL
-	Timeout   time.Duration // for the whole run, including retries; zero if not set
-	RetryBase time.Duration // delay before the first retry of a call to the store or vault
+	Timeout   time.Duration // time limit of the whole run, including retries; zero if not set
+	RetryBase time.Duration // delay before the first retry of a call to the store or the vault
 	OCI       OCI
 	Vault     Vault
 	// Flags are the flags of the command line that select the archive and the
@@ -62,24 +62,24 @@ type Archive struct {
 	Flags string
 }
 
-// OCI are the settings of Object Storage. Only a store of kind [OCIStore] uses
+// OCI are the settings for Object Storage. Only a store of kind [OCIStore] uses
 // them.
 type OCI struct {
 	Auth       AuthKind
 	ConfigFile string // absolute path; empty if Auth does not need the file
 	Profile    string
-	Region     string // empty for the region of the credentials
+	Region     string // empty means the region of the credentials
 	Endpoint   string // scheme and host that replace the region's endpoint, or empty
 }
 
 // Vault are the settings of the vault that holds the credentials. Only
-// [AuthVault] uses them; then either ID is set, or Name and Compartment are.
+// [AuthVault] uses them. It needs either ID, or Name and Compartment.
 type Vault struct {
 	ID           string   // OCID
 	Name         string   // display name
-	Compartment  string   // OCID of the compartment or tenancy that contains Name
-	Region       string   // of the vault; may differ from the bucket's
-	Auth         AuthKind // for requests to the vault itself; never AuthVault
+	Compartment  string   // OCID of the compartment or tenancy that contains the vault
+	Region       string   // region of the vault; the bucket's may be another
+	Auth         AuthKind // how to sign requests to the vault; never AuthVault
 	SecretPrefix string   // prefix of each secret's name
 
 	// Scheme and host that replace the region's endpoint of the Secret Retrieval
@@ -90,8 +90,8 @@ type Vault struct {
 // AuthKind is a way to sign requests to Oracle Cloud.
 type AuthKind string
 
-// The kinds. AuthVault takes the credentials of an API key from a vault; the
-// others have the names that Oracle's own command line gives them
+// The kinds. AuthVault reads an API key from a vault. The others have the names
+// that Oracle's own command line gives them
 // (https://docs.oracle.com/iaas/Content/API/Concepts/sdk_authentication_methods.htm).
 const (
 	AuthVault             AuthKind = "vault"

@@ -6,10 +6,11 @@ import (
 	"polisen-events-collector/pkg/ratelimit"
 )
 
-const program = "polisen-events-collector"
+// Program is the name of the executable and of the folders that are its defaults.
+const Program = "polisen-events-collector"
 
-// deriveAPI sets what follows from several API settings together, and checks
-// that they agree.
+// deriveAPI sets the fields that depend on several settings of the API, and checks
+// that these settings agree.
 func (l *loader) deriveAPI(product string) {
 	api := &l.settings.API
 	if !l.has(flagUserAgent) {
@@ -30,13 +31,14 @@ func (l *loader) deriveAPI(product string) {
 	}
 }
 
-// deriveArchive does the same for the archive's settings.
+// deriveArchive sets the fields that depend on several settings of the archive,
+// and checks that these settings agree.
 func (l *loader) deriveArchive() {
 	l.deriveStore()
 	l.deriveAuth()
 	inBucket := l.settings.Archive.Store.Kind == OCIStore
-	if inBucket || !l.has(flagStore) {
-		l.checkVault() // with --store FOLDER, settings of a vault are ignored
+	if inBucket || !l.has(flagStore) { // a folder that --store names needs no vault
+		l.checkVault()
 	}
 	oci := &l.settings.Archive.OCI
 	if l.has(flagOCIConfig) || !inBucket {
@@ -64,10 +66,10 @@ func (l *loader) deriveStore() {
 	switch {
 	case namespace != "" && bucket == "":
 		l.missing(envBucket, "%s is set, and the default store needs both", envNamespace)
-	case namespace == "" && bucket != "": // nobody who names a bucket wants a folder
+	case namespace == "" && bucket != "": // a user who names a bucket does not want a folder
 		l.missing(envNamespace, "%s is set, and the default store needs both (or set --%s oci:///%s, which looks up the namespace)", envBucket, flagStore, bucket)
 	case bucket != "":
-		url, err := ParseStore("oci://" + namespace + "/" + bucket)
+		url, err := parseStore("oci://" + namespace + "/" + bucket)
 		if err != nil {
 			l.invalid(envBucket, "together with %s %q it does not name a bucket: %w", envNamespace, namespace, err)
 		}
@@ -81,6 +83,7 @@ func (l *loader) deriveStore() {
 	}
 }
 
+// deriveAuth sets the default of --auth.
 func (l *loader) deriveAuth() {
 	if l.has(flagAuth) {
 		return
@@ -91,6 +94,8 @@ func (l *loader) deriveAuth() {
 	}
 }
 
+// checkVault checks that the settings name one vault, and one only, if --auth
+// needs it.
 func (l *loader) checkVault() {
 	byID, byName := l.has(flagVaultID), l.has(flagVaultName)
 	if byID && byName {
@@ -105,18 +110,18 @@ func (l *loader) checkVault() {
 	}
 }
 
-// userFolder returns the program's folder below the folder that the XDG
-// variable names, or else below fallback in the home folder. It ignores a
-// relative path in the variable, as the XDG Base Directory Specification
-// demands (https://specifications.freedesktop.org/basedir-spec/latest/). It
-// returns false if neither variable is set.
+// userFolder returns the program's folder below the folder that the XDG variable
+// names, or else below fallback in the home folder. It ignores a relative path in
+// the variable, as the XDG Base Directory Specification demands
+// (https://specifications.freedesktop.org/basedir-spec/latest/). It returns false
+// if neither this variable nor HOME is set.
 func (l *loader) userFolder(variable, fallback string) (string, bool) {
 	if base, ok := l.variable(variable); ok && filepath.IsAbs(base) {
-		return filepath.Join(base, program), true
+		return filepath.Join(base, Program), true
 	}
 	home, ok := l.variable("HOME")
 	if !ok {
 		return "", false
 	}
-	return filepath.Join(home, fallback, program), true
+	return filepath.Join(home, fallback, Program), true
 }

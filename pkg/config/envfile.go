@@ -26,15 +26,15 @@ func readEnvFile(path string) (map[string]string, error) {
 	if err == nil {
 		return vars, nil
 	}
-	// The parser's error quotes the file and has no line number. The wrong line
-	// follows the longest beginning of the file that the parser accepts.
+	// The parser's error quotes the file and has no line number. Find the longest
+	// beginning of the file that the parser accepts: the next line is wrong.
 	lines := slices.Collect(strings.Lines(string(text)))
 	for n := len(lines) - 1; n >= 0; n-- {
 		if _, err := parseEnv(strings.Join(lines[:n], "")); err == nil {
 			return nil, fmt.Errorf("line %d is not of the form NAME=value", n+1)
 		}
 	}
-	return nil, errors.New("the file is not made of NAME=value lines")
+	return nil, errors.New("the file does not consist of NAME=value lines")
 }
 
 func parseEnv(text string) (map[string]string, error) {

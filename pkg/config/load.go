@@ -20,10 +20,11 @@ type Lookup func(name string) (string, bool)
 // redacted replaces secrets in error messages.
 const redacted = "[redacted]"
 
-// Problems are all errors of the settings, one line each. They quote the
+// Problems are all errors of the settings, each of one line. They quote the
 // values, except for passwords in URLs and private keys.
 type Problems []error
 
+// Error returns all errors, one per line.
 func (p Problems) Error() string { return errors.Join(p...).Error() }
 
 // Unwrap returns the single errors.
@@ -57,13 +58,13 @@ func Bind(flags *pflag.FlagSet, groups Group) {
 		}
 		f := flags.VarPF(&value{setting: s}, s.Flag, "", usage(s))
 		if s.isSwitch() {
-			f.NoOptDefVal = "true" // what the flag means without a value
+			f.NoOptDefVal = "true" // the value if the flag stands alone
 		}
 	}
 }
 
-// usage returns the help text of a flag on a command. It leaves out a default
-// that takes words to describe.
+// usage returns the help text of a flag in the help of a command. It leaves out
+// Implied, which is too long for it.
 func usage(s Setting) string {
 	var notes []string
 	if s.Env != "" {
@@ -78,17 +79,17 @@ func usage(s Setting) string {
 	return s.Meaning() + " [" + strings.Join(notes, "; ") + "]"
 }
 
-// Load returns the settings of the groups and of [GeneralGroup]. The value of
-// a setting comes from the flag, or else from the environment, or else from
-// the env-file, or else it is the default. product is the program's name and
-// version for the User-Agent.
+// Load returns the settings of the groups and of [GeneralGroup]. A setting has the
+// value of its flag; without the flag, that of its environment variable; without
+// the variable, that of the variable in the env-file; and otherwise its default.
+// product is the program's name and version for the User-Agent.
 //
-// The error, of type [Problems], holds all that is wrong. The settings are
-// usable even then: invalid ones have their defaults.
+// The error, of type [Problems], lists every problem. The settings are usable even
+// then: invalid ones have their defaults.
 func Load(flags *pflag.FlagSet, groups Group, env Lookup, product string) (Settings, error) {
 	l := loader{flags: flags, env: env, given: map[string]given{}}
 	all := All(groups | GeneralGroup)
-	for _, s := range all { // first, since the file may hold the others
+	for _, s := range all { // the env-file first, since it may hold the others
 		if s.Flag == flagEnvFile {
 			l.read(s)
 			l.openEnvFile(s)
@@ -129,7 +130,7 @@ type given struct {
 	from    string
 }
 
-// read finds and parses the value of one setting, or sets its default.
+// read sets one setting to its value, or to its default if it has no valid value.
 func (l *loader) read(s Setting) {
 	if s.Default != "" {
 		if err := s.set(&l.settings, s.Default); err != nil {
@@ -149,7 +150,7 @@ func (l *loader) read(s Setting) {
 		l.invalid(s.key(), "the value looks like a flag")
 		return
 	}
-	if rest, ok := strings.CutPrefix(text, "~/"); ok { // no shell expands it in an env-file or a unit file
+	if rest, ok := strings.CutPrefix(text, "~/"); ok { // env-files and unit files have no shell that expands it
 		if home, ok := l.variable("HOME"); ok {
 			text = filepath.Join(home, rest)
 		}
@@ -163,7 +164,8 @@ func (l *loader) read(s Setting) {
 	}
 }
 
-// find returns the value of s and its origin, which is empty if s has no value.
+// find returns the value of s and the origin of the value. Both are empty if s has
+// no value.
 func (l *loader) find(s Setting) (text, from string) {
 	if f := l.flags.Lookup(s.Flag); f != nil && f.Changed {
 		return f.Value.String(), "the command line"
@@ -186,9 +188,9 @@ func (l *loader) variable(name string) (string, bool) {
 	return text, text != ""
 }
 
-// openEnvFile reads the env-file that s, the setting --env-file, names. A
-// POLISEN_ variable in it that is not a setting is an error: it is probably
-// misspelt. Other variables may be meant for other programs.
+// openEnvFile reads the env-file; s is the setting that names it. A POLISEN_
+// variable in the file that is not a setting is an error, since it is probably
+// misspelt. Other unknown variables may be meant for other programs.
 func (l *loader) openEnvFile(s Setting) {
 	path := l.settings.General.EnvFile
 	if path == "" {
@@ -201,7 +203,7 @@ func (l *loader) openEnvFile(s Setting) {
 	known := table()
 	for _, name := range slices.Sorted(maps.Keys(l.file)) {
 		if strings.HasPrefix(name, "POLISEN_") && !slices.ContainsFunc(known, func(s Setting) bool { return s.Env == name }) {
-			l.invalid(s.key(), "%s in this file is not a setting; \"%s help environment\" lists all settings", name, program)
+			l.invalid(s.key(), "%s in this file is not a setting; \"%s help environment\" lists all settings", name, Program)
 		}
 	}
 }
@@ -251,11 +253,12 @@ func shellWord(text string) string {
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
-// has reports whether a setting has a value other than its default.
+// has reports whether a setting has a value, from anywhere, so that its default
+// does not apply.
 func (l *loader) has(key string) bool { _, ok := l.given[key]; return ok }
 
-// password matches the user and password of a URL. It is greedy, since an
-// invalid URL may have any characters in its password.
+// password matches the user and password of a URL. It matches up to the last @,
+// since the password of an invalid URL may contain any characters.
 var password = regexp.MustCompile(`(?s)//.*@`)
 
 // quote returns a value on one line for an error message, shortened and

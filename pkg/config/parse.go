@@ -23,8 +23,8 @@ func into[T any](field func(*Settings) *T, parse func(string) (T, error)) func(*
 	}
 }
 
-// check returns a setter that only checks a value. Settings whose values end up
-// in a field together with others use it; see derive.go.
+// check returns a setter that checks a value and stores nothing. It is for
+// settings of which several make up one field; see derive.go.
 func check(parse func(string) (string, error)) func(*Settings, string) error {
 	return func(_ *Settings, text string) error {
 		_, err := parse(text)
@@ -37,6 +37,7 @@ func choice[T ~string](field func(*Settings) *T) func(*Settings, string) error {
 	return into(field, func(text string) (T, error) { return T(strings.ToLower(text)), nil })
 }
 
+// duration returns a setter for a duration above zero, such as 1m30s.
 func duration(field func(*Settings) *time.Duration) func(*Settings, string) error {
 	return into(field, func(text string) (time.Duration, error) {
 		d, err := time.ParseDuration(text)
@@ -63,8 +64,8 @@ func parseBool(text string) (bool, error) {
 	return b, nil
 }
 
-// parseHeader accepts a value for an HTTP header. RFC 9110, section 5.5, allows
-// more bytes but tells new fields to use printable ASCII.
+// parseHeader accepts printable ASCII for an HTTP header. RFC 9110, section 5.5,
+// allows more bytes, but recommends to use no others.
 func parseHeader(text string) (string, error) {
 	unsafe := func(r rune) bool { return r < ' ' || r > '~' }
 	if strings.TrimSpace(text) != text || strings.ContainsFunc(text, unsafe) {
@@ -73,8 +74,7 @@ func parseHeader(text string) (string, error) {
 	return text, nil
 }
 
-// parseContact accepts text for a comment in an HTTP header, which stands in
-// parentheses.
+// parseContact accepts text for an HTTP header that can stand in parentheses.
 func parseContact(text string) (string, error) {
 	if strings.ContainsAny(text, `()\`) {
 		return "", errors.New("a contact must not contain parentheses or backslashes")
@@ -82,6 +82,7 @@ func parseContact(text string) (string, error) {
 	return parseHeader(text)
 }
 
+// parseName accepts any text on one line.
 func parseName(text string) (string, error) {
 	if strings.TrimSpace(text) != text || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return "", errors.New("a name must not contain a control character, or a space at its ends")

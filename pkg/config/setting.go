@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// Group is a set of settings that a command uses as a whole. A command may use
-// several, joined by |.
+// Group is a set of settings. A command uses whole groups, which it joins with |.
 type Group uint8
 
 // The groups.
@@ -25,15 +24,15 @@ type Setting struct {
 	Env         string // variable; empty if there is only a flag
 	Group       Group
 	Placeholder string   // stands for the value in help texts; empty for a switch
-	Choices     []string // the allowed values; nil if the setting takes others
+	Choices     []string // the allowed values; nil if they cannot be listed
 	Common      bool     // shown in the help of each command that has the flag
-	Default     string   // default value; empty if it depends on other settings
-	Implied     string   // describes the default if Default is empty
+	Default     string   // default value; empty if it depends on other settings, or if there is none
+	Implied     string   // describes the default if it depends on other settings
 	Help        string   // meaning in a few words
-	Detail      string   // whole sentences for those who need to know more
+	Detail      string   // more, in whole sentences, for "help environment"
 	Example     string   // a valid value
 
-	set func(*Settings, string) error
+	set func(*Settings, string) error // parses a value and stores it
 }
 
 // Name returns the setting's name in error messages: --flag (VARIABLE).
@@ -63,7 +62,7 @@ func (s Setting) DefaultText() string {
 	return s.Implied
 }
 
-// key identifies the setting.
+// key identifies the setting: the flag, or else the variable.
 func (s Setting) key() string {
 	if s.Flag != "" {
 		return s.Flag
@@ -85,7 +84,7 @@ func All(groups Group) []Setting {
 	return all
 }
 
-// Names of settings that the rest of the package refers to.
+// Keys of the settings that the rest of the package refers to.
 const (
 	flagStore       = "store"
 	flagMinInterval = "min-interval"
@@ -123,7 +122,7 @@ func table() []Setting {
 			Default: "https://polisen.se/api/events",
 			Help:    "URL of the events API, or a path or file:// URL of a saved response",
 			Example: "https://polisen.se/api/events",
-			set:     into(func(s *Settings) *APIURL { return &s.API.URL }, ParseAPIURL),
+			set:     into(func(s *Settings) *APIURL { return &s.API.URL }, parseAPIURL),
 		},
 		{
 			Flag: flagContact, Env: "API_CONTACT_EMAIL", Group: APIGroup, Placeholder: "ADDRESS", Common: true,
@@ -151,8 +150,8 @@ func table() []Setting {
 		{
 			Flag: flagStateDir, Env: "POLISEN_STATE_DIR", Group: APIGroup, Placeholder: "FOLDER",
 			Implied: "$XDG_STATE_HOME/polisen-events-collector, else ~/.local/state/polisen-events-collector",
-			Help:    "folder for this host's calls to the API and finished days of backfills",
-			Detail:  "All runs on a host must use the same folder: the API's call limits count them together.",
+			Help:    "folder for this host's record of its API calls and of backfilled days",
+			Detail:  "All runs on a host must use the same folder, since the API's call limits count all of them together.",
 			Example: "/var/lib/polisen-events-collector",
 			set:     into(func(s *Settings) *string { return &s.API.StateDir }, localPath),
 		},
@@ -160,10 +159,10 @@ func table() []Setting {
 			Flag: flagStore, Env: "POLISEN_STORE", Group: ArchiveGroup, Placeholder: "URL", Common: true,
 			Implied: "oci://$OCI_NAMESPACE/$OCI_BUCKET_NAME, else a folder in $XDG_DATA_HOME or ~/.local/share",
 			Help:    "archive: folder, oci://namespace/bucket or oci:///bucket",
-			Detail: "A folder is a path or a file:// URL. For oci:///bucket the namespace is looked up. " +
+			Detail: "Write a folder as a path or a file:// URL. For oci:///bucket the program looks up the namespace. " +
 				"The default folder is polisen-events-collector in $XDG_DATA_HOME, or in ~/.local/share if that is not set.",
 			Example: "oci://namespace/bucket",
-			set:     into(func(s *Settings) *StoreURL { return &s.Archive.Store }, ParseStore),
+			set:     into(func(s *Settings) *StoreURL { return &s.Archive.Store }, parseStore),
 		},
 		{
 			Env: envNamespace, Group: ArchiveGroup, Placeholder: "NAME",

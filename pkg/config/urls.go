@@ -24,12 +24,12 @@ const (
 type StoreURL struct {
 	Kind StoreKind
 	Path string // DirStore: absolute path of the folder
-	// OCIStore: the bucket and its namespace. An empty Namespace is the one of
-	// the tenancy, which has to be looked up.
+	// OCIStore: the bucket and its namespace. An empty Namespace means that of the
+	// tenancy, which the store looks up.
 	Namespace, Bucket string
 }
 
-// String returns the URL in a form that [ParseStore] accepts.
+// String returns the URL in a form that --store accepts.
 func (s StoreURL) String() string {
 	if s.Kind == OCIStore {
 		return "oci://" + s.Namespace + "/" + s.Bucket
@@ -37,11 +37,11 @@ func (s StoreURL) String() string {
 	return (&url.URL{Scheme: "file", Path: s.Path}).String()
 }
 
-// The characters that Object Storage allows in a bucket's name
-// (https://docs.oracle.com/iaas/Content/Object/Tasks/managingbuckets.htm) and in
-// a namespace, which the service generates; in old tenancies it is the tenancy's
-// name. The expressions leave out the lengths, since a counted repetition would
-// add a millisecond to each start of the program.
+// bucketName has the characters that Object Storage allows in a bucket's name
+// (https://docs.oracle.com/iaas/Content/Object/Tasks/managingbuckets.htm).
+// namespaceName is for namespaces, which the service generates; in old tenancies
+// they are the tenancy's name. The expressions do not limit the length, since a
+// counted repetition would add a millisecond to each start of the program.
 var (
 	bucketName    = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 	namespaceName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
@@ -52,16 +52,16 @@ const (
 	maxNamespaceName = 128
 )
 
-// oneSlash matches a misspelt URL, such as oci:/bucket. Without this check it
-// would be taken for a path.
+// oneSlash matches a misspelt URL, such as oci:/bucket, which would otherwise pass
+// as a path.
 var (
 	oneSlash    = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]+:/([^/]|$)`)
 	errOneSlash = errors.New("a URL has two slashes after its scheme; write a path that starts like this as ./PATH")
 )
 
-// ParseStore parses oci://namespace/bucket, oci:///bucket, file:///folder or a
+// parseStore parses oci://namespace/bucket, oci:///bucket, file:///folder or a
 // path, which may be relative to the working folder.
-func ParseStore(text string) (StoreURL, error) {
+func parseStore(text string) (StoreURL, error) {
 	scheme, rest, isURL := strings.Cut(text, "://")
 	switch {
 	case oneSlash.MatchString(text):
@@ -92,9 +92,9 @@ type APIURL struct {
 	Loopback bool   // the host of URL is this machine
 }
 
-// ParseAPIURL parses a URL that [address.ParseHTTP] accepts, a file:// URL or a
+// parseAPIURL parses a URL that [address.ParseHTTP] accepts, a file:// URL or a
 // path.
-func ParseAPIURL(text string) (APIURL, error) {
+func parseAPIURL(text string) (APIURL, error) {
 	if oneSlash.MatchString(text) {
 		return APIURL{}, errOneSlash
 	}
@@ -110,7 +110,8 @@ func ParseAPIURL(text string) (APIURL, error) {
 	return APIURL{URL: u.String(), Loopback: address.IsLoopback(u.Hostname())}, nil
 }
 
-// parseEndpoint parses a scheme and a host. The SDK takes nothing more.
+// parseEndpoint parses the URL of a service: a scheme and a host, since the SDK
+// accepts nothing more.
 func parseEndpoint(text string) (string, error) {
 	u, err := address.ParseHTTP(text)
 	if err != nil {

@@ -1,4 +1,4 @@
-package config_test
+package config
 
 import (
 	"path/filepath"
@@ -6,8 +6,6 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
-
-	"polisen-events-collector/pkg/config"
 )
 
 func TestParseStore(t *testing.T) {
@@ -30,9 +28,9 @@ func TestParseStore(t *testing.T) {
 		"./oci:/b":              "file://" + here + "/oci:/b",
 	}
 	for text, want := range tests {
-		got, err := config.ParseStore(text)
+		got, err := parseStore(text)
 		if err != nil || got.String() != want {
-			t.Errorf("ParseStore(%q) = %v, %v, want %s", text, got, err, want)
+			t.Errorf("parseStore(%q) = %v, %v, want %s", text, got, err, want)
 		}
 	}
 	for _, text := range []string{
@@ -41,13 +39,13 @@ func TestParseStore(t *testing.T) {
 		"oci:/bucket", "oci:/ns/b", "file:/x", "s3:/",
 		"file://x/y", "file://", "file:///x?y", "s3://b/c", "https://example.org/", "a\x00b",
 	} {
-		if got, err := config.ParseStore(text); err == nil {
-			t.Errorf("ParseStore(%q) = %v, want an error", text, got)
+		if got, err := parseStore(text); err == nil {
+			t.Errorf("parseStore(%q) = %v, want an error", text, got)
 		}
 	}
 }
 
-// TestStoreRoundTrip checks that ParseStore returns the same store for its
+// TestStoreRoundTrip checks that parseStore returns the same store for its
 // String.
 func TestStoreRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -55,11 +53,11 @@ func TestStoreRoundTrip(t *testing.T) {
 			rapid.StringMatching(`oci://[a-z0-9]{0,5}/[A-Za-z0-9._-]{1,9}`),
 			rapid.Map(rapid.StringN(1, 20, -1), func(s string) string { return "/" + s }),
 		).Draw(t, "text")
-		first, err := config.ParseStore(text)
+		first, err := parseStore(text)
 		if err != nil {
 			t.Skip("not a store")
 		}
-		second, err := config.ParseStore(first.String())
+		second, err := parseStore(first.String())
 		if err != nil || second != first {
 			t.Fatalf("%q is %#v, but %q is %#v, %v", text, first, first.String(), second, err)
 		}
@@ -67,7 +65,7 @@ func TestStoreRoundTrip(t *testing.T) {
 }
 
 func TestParseAPIURL(t *testing.T) {
-	tests := map[string]config.APIURL{
+	tests := map[string]APIURL{
 		"https://polisen.se/api/events":    {URL: "https://polisen.se/api/events"},
 		"https://polisen.se/api?type=R%C3": {URL: "https://polisen.se/api?type=R%C3"},
 		"https://[::1]:8443/":              {URL: "https://[::1]:8443/", Loopback: true},
@@ -77,16 +75,16 @@ func TestParseAPIURL(t *testing.T) {
 		"file:///tmp/response.json":        {Path: "/tmp/response.json"},
 	}
 	for text, want := range tests {
-		if got, err := config.ParseAPIURL(text); err != nil || got != want {
-			t.Errorf("ParseAPIURL(%q) = %+v, %v, want %+v", text, got, err, want)
+		if got, err := parseAPIURL(text); err != nil || got != want {
+			t.Errorf("parseAPIURL(%q) = %+v, %v, want %+v", text, got, err, want)
 		}
 	}
 	for _, text := range []string{
 		"https:/polisen.se/api/events", "http://localhost.example.org/", "http://127.0.0.1.example.org/", "http://0.0.0.0/", "http://127.1/", "http://127.0.0.1@example.org/",
 		"https://user@polisen.se/", "https://polisen.se/#x", "https://", "ws://localhost/", "https://a b/",
 	} {
-		if got, err := config.ParseAPIURL(text); err == nil {
-			t.Errorf("ParseAPIURL(%q) = %+v, want an error", text, got)
+		if got, err := parseAPIURL(text); err == nil {
+			t.Errorf("parseAPIURL(%q) = %+v, want an error", text, got)
 		}
 	}
 }

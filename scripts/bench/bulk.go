@@ -19,8 +19,8 @@ import (
 // oneCore limits the program to one core.
 var oneCore = []string{"GOMAXPROCS=1"}
 
-// repeats measures a backfill of saved responses that mostly hold events of
-// earlier ones.
+// repeats measures a backfill of saved responses in which most events repeat those
+// of earlier responses.
 func (b *bench) repeats() error {
 	const responses, added = 1500, 2
 	input := filepath.Join(b.dir, "responses")
@@ -53,12 +53,12 @@ const (
 	archiveObjects = 3000
 )
 
-// summary gives events the average size of the API's events in three years, 346
-// bytes.
+// summary gives events a size of 346 bytes, the average of the API's events in
+// three years.
 var summary = polisentest.Summary("Polisen larmades till platsen under natten och talar nu med flera vittnen till händelsen.")
 
-// writeNew writes a file with the events whose ids are part, part+step and so on,
-// spread over this number of days.
+// writeNew writes a file with the events whose ids are part, part+step and so on.
+// All archiveEvents events together are spread over this number of days.
 func writeNew(path string, part, step, days int) error {
 	first := time.Date(2023, 3, 25, 0, 0, 0, 0, time.UTC)
 	perDay := archiveEvents / days

@@ -31,7 +31,8 @@ func (r runReport) stage(name string) (d time.Duration) {
 	return d
 }
 
-// collect runs collect on a response with this number of new events.
+// collect runs collect on a response with this number of new events, and checks
+// that it stores them.
 func (b *bench) collect(added int) (u usage, r runReport, err error) {
 	b.published += added
 	b.cloud.API.Script(cloudtest.ResponseAfter(b.published))
@@ -69,7 +70,8 @@ func (b *bench) cost() error {
 	return nil
 }
 
-// requests counts the requests of a run.
+// requests prints the numbers of requests of a run with and a run without new
+// events.
 func (b *bench) requests() error {
 	for _, added := range []int{3, 0} {
 		b.cloud.Objects.ResetLog()

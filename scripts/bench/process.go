@@ -11,9 +11,10 @@ import (
 	"time"
 )
 
-// launchCommand is the argument that makes this program a launcher. Linux counts
-// the parent's memory at the start in the child's maximum (getrusage(2),
-// ru_maxrss), so the process with the fakes must not start the program itself.
+// launchCommand is the argument that makes this program a launcher: a small process
+// that starts the measured program. On Linux the peak memory of a process includes
+// the memory of its parent at the start (getrusage(2), ru_maxrss), and the process
+// with the fakes is large.
 const launchCommand = "launch"
 
 // usage holds the resources that a run used, and its output.

@@ -25,7 +25,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	err := run(ctx, os.Args[1:], os.Stdout)
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return
 	}
@@ -33,7 +33,7 @@ func main() {
 	os.Exit(1)
 }
 
-// options holds the command line's options.
+// options holds the options of the command line.
 type options struct {
 	dir, listen string
 	responses   []polisentest.Answer
@@ -48,14 +48,12 @@ Serves fakes of the events API and of OCI Object Storage until Ctrl-C.
 options:
 `
 
-func parse(args []string, stderr io.Writer) (options, error) {
+// parse parses the command line. For -h it prints the help to stdout and returns
+// flag.ErrHelp.
+func parse(args []string, stdout io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("fakecloud", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() {
-		fmt.Fprint(stderr, usage)
-		flags.PrintDefaults()
-	}
+	flags.SetOutput(io.Discard) // main prints the error
 	flags.StringVar(&o.dir, "dir", "", "`FOLDER` for the OCI configuration file, its key, and the settings (env, for --env-file); created if missing (required)")
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:0", "loopback `ADDRESS` to listen on; port 0 means any free port")
 	flags.Func("response", "`FILE` with a response of the API; repeat the flag to serve several responses in order, and the last one from then on", func(path string) error {
@@ -69,6 +67,11 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.DurationVar(&o.delays.PutDocument, "delay-put-document", 0, "`DURATION` of a PUT of the metadata document")
 	flags.DurationVar(&o.delays.Put, "delay-put", 0, "`DURATION` of a PUT of any other object")
 	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			fmt.Fprint(stdout, usage)
+			flags.SetOutput(stdout)
+			flags.PrintDefaults()
+		}
 		return o, err
 	}
 	switch {
@@ -83,8 +86,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 }
 
 // run serves until ctx ends.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	o, err := parse(args, stderr)
+func run(ctx context.Context, args []string, stdout io.Writer) error {
+	o, err := parse(args, stdout)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
+	"flag"
 	"io"
 	"net/http"
 	"os"
@@ -23,7 +25,7 @@ func start(t *testing.T, args ...string) (url, env string) {
 	read, write := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		ended <- run(ctx, append([]string{"--dir", dir}, args...), write, io.Discard)
+		ended <- run(ctx, append([]string{"--dir", dir}, args...), write)
 		write.Close()
 	}()
 	t.Cleanup(func() {
@@ -114,6 +116,14 @@ func TestResponsesInOrder(t *testing.T) {
 	}
 }
 
+func TestHelp(t *testing.T) {
+	var stdout strings.Builder
+	if err := run(t.Context(), []string{"--help"}, &stdout); !errors.Is(err, flag.ErrHelp) {
+		t.Errorf("run returned %v", err)
+	}
+	wantText(t, "the help", stdout.String(), "usage: fakecloud --dir FOLDER", "-delay-put-document DURATION")
+}
+
 func TestWrongUsage(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
@@ -127,11 +137,16 @@ func TestWrongUsage(t *testing.T) {
 			"--dir", dir, "start",
 		},
 		"--new 501":               {"--dir", dir, "--new", "501"},
+		"not defined: -frob":      {"--frob"},
 		"no such file":            {"--dir", dir, "--response", filepath.Join(dir, "nothing")},
 		"not a directory":         {"--dir", file},
 		"missing port in address": {"--dir", dir, "--listen", "127.0.0.1"},
 	} {
-		err := run(t.Context(), args, io.Discard, io.Discard)
+		var stdout strings.Builder
+		err := run(t.Context(), args, &stdout)
+		if stdout.Len() > 0 {
+			t.Errorf("%q: printed %q", args, stdout.String())
+		}
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", args, err, want)
 		}

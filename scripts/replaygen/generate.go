@@ -36,8 +36,8 @@ type span struct {
 	every    time.Duration
 }
 
-// spans are dense around the changes of summer time and the new year. Between
-// 12 January and 20 March nobody polls, so events are missed.
+// spans have short intervals around the changes of summer time and the new year.
+// There is no poll between 12 January and 20 March, so events are missed.
 var spans = []span{
 	{day(2025, 10, 1), day(2025, 10, 25), 30 * time.Hour},
 	{day(2025, 10, 25), day(2025, 10, 27), time.Hour},
@@ -129,7 +129,7 @@ func poll(w *writer, events []*event, now time.Time, n int) {
 	}
 	if damaged := damagedItems[n]; damaged != "" {
 		items[7] = []byte(damaged)
-		items[8], items[300] = items[300], items[8] // out of order, as in life
+		items[8], items[300] = items[300], items[8] // out of order, as the real API's
 	}
 	w.response(now, items)
 }
@@ -223,7 +223,7 @@ func invent(random *rand.Rand) (events []*event) {
 				happened := t.Add(-time.Duration(i*coming[0].days*24*60/coming[0].events) * time.Minute)
 				id++
 				bulkID := id
-				if i%2 == 0 { // below all ids that were seen before
+				if i%2 == 0 { // below all ids that polls have seen
 					bulkID = int64(firstID - 1000*len(coming) + i)
 				}
 				events = append(events, newEvent(random, bulkID, t, happened))
@@ -243,11 +243,11 @@ func newEvent(random *rand.Rand, id int64, published, happened time.Time) *event
 func vary(random *rand.Rand, e *event) {
 	hours := func(most int) time.Duration { return time.Duration(1+random.IntN(most)) * time.Hour }
 	switch n := random.IntN(100); {
-	case n < 2: // published late, so that its id is below others that were seen
+	case n < 2: // published late, so that polls have seen higher ids
 		e.published = e.published.Add(hours(20 * 24))
 	case n < 6:
 		revise(random, e, e.published.Add(hours(60)))
-	case n < 7: // gets its first text back
+	case n < 7: // its third version is the first one again
 		revise(random, e, e.published.Add(hours(60)))
 		back := version{e.versions[1].from.Add(hours(60)), e.versions[0].raw}
 		e.versions = append(e.versions, back)
@@ -268,7 +268,7 @@ func vary(random *rand.Rand, e *event) {
 	}
 }
 
-// revise adds another version of the event.
+// revise adds another version, which responses show from the time at.
 func revise(random *rand.Rand, e *event, at time.Time) {
 	first := e.versions[0].raw
 	text := polisentest.Summary(summary(random))
@@ -322,7 +322,7 @@ func (w *writer) response(now time.Time, items [][]byte) {
 	fmt.Fprintf(&w.out, `{"t":%d,"s":[%s]}`+"\n", now.Unix(), strings.Join(numbers, ","))
 }
 
-// body writes a poll whose body is no JSON array.
+// body writes a poll whose body is not a JSON array.
 func (w *writer) body(now time.Time, body string) {
 	fmt.Fprintf(&w.out, `{"t":%d,"raw":%q}`+"\n", now.Unix(), body)
 }
