@@ -139,9 +139,8 @@ func TestImports(t *testing.T) {
 // ownClock lists the packages that may read the system clock, and why. All others
 // take a clock as a parameter, so that tests can replace it.
 var ownClock = map[string]string{
-	"cmd":                "passes the clock to the other packages",
-	"pkg/retry":          "is the clock",
-	"pkg/store/dirstore": "compares it with the times that the machine gives its files",
+	"cmd":       "passes the clock to the other packages",
+	"pkg/retry": "is the clock",
 }
 
 func TestOneClock(t *testing.T) {

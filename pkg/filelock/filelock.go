@@ -12,7 +12,9 @@ package filelock
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"syscall"
@@ -32,32 +34,48 @@ type Lock struct{ file *flock.Flock }
 // Create locks the file at path. It creates the file if it is missing, but not
 // its folder. While the file is locked it waits; once ctx is done, it returns at
 // once with an error that wraps context.Cause(ctx) and names the process that
-// holds the lock, if the system tells.
+// holds the lock, if the system tells. All errors are of type [*fs.PathError].
 func Create(ctx context.Context, path string) (*Lock, error) { return acquire(ctx, path, os.O_CREATE) }
 
 // Existing is Create for a file that exists already. If there is none, the error
-// wraps [io/fs.ErrNotExist].
+// wraps [fs.ErrNotExist].
 func Existing(ctx context.Context, path string) (*Lock, error) { return acquire(ctx, path, 0) }
 
-func acquire(ctx context.Context, path string, create int) (*Lock, error) {
+// Try is Existing without a wait: it reports false if the file is locked, is
+// missing or cannot be locked.
+func Try(path string) (*Lock, bool) {
+	l := newLock(path, 0)
+	if locked, err := l.file.TryLock(); locked && err == nil && l.inPlace() {
+		return l, true
+	}
+	l.Release()
+	return nil, false
+}
+
+func newLock(path string, create int) *Lock {
 	// Without O_NONBLOCK, opening a named pipe would block.
 	flags := os.O_RDONLY | syscall.O_NOFOLLOW | syscall.O_NONBLOCK | create
+	return &Lock{flock.New(path, flock.SetFlag(flags), flock.SetPermissions(0o640))}
+}
+
+func acquire(ctx context.Context, path string, create int) (*Lock, error) {
 	for {
-		l := &Lock{flock.New(path, flock.SetFlag(flags), flock.SetPermissions(0o640))}
+		l := newLock(path, create)
 		_, err := l.file.TryLockContext(ctx, poll)
 		if err == nil && l.inPlace() {
 			return l, nil
 		}
 		l.Release()
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("wait for %s to unlock %s: %w; if that process hangs, end it and keep the file: without the file, two processes would write at once",
-				holder(path), path, context.Cause(ctx))
+			return nil, &fs.PathError{Op: "lock", Path: path, Err: fmt.Errorf(
+				"wait for %s, which has locked the file: %w; if it hangs, end it, and keep the file: without the file, two processes would write at once",
+				holder(path), context.Cause(ctx))}
 		}
 		if info, statErr := os.Lstat(path); statErr == nil && !info.Mode().IsRegular() {
-			return nil, fmt.Errorf("lock %s: not a regular file: remove it, or replace it with the file itself", path)
+			return nil, &fs.PathError{Op: "lock", Path: path, Err: errors.New("not a regular file: remove it, or replace it with the file itself")}
 		}
 		if err != nil {
-			return nil, err // names the path
+			return nil, err
 		}
 	}
 }

@@ -143,7 +143,7 @@ func TestHolder(t *testing.T) {
 	if _, err := os.Stat("/proc/locks"); err == nil {
 		holder = "process " + strconv.Itoa(cmd.Process.Pid)
 	}
-	want := "wait for " + holder + " to unlock " + path + ": stopped; if that process hangs, end it and keep the file: without the file, two processes would write at once"
+	want := "lock " + path + ": wait for " + holder + ", which has locked the file: stopped; if it hangs, end it, and keep the file: without the file, two processes would write at once"
 	if !errors.Is(err, cause) || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

@@ -41,6 +41,14 @@ var (
 	ErrInvalid = errors.New("invalid request")
 )
 
+// MaxObject is the size in bytes of the largest object that a store reads or
+// writes. The largest metadata document must fit: it can hold a rejected item of
+// 32 MiB, the maximum of a response, whose size the escapes of JSON can double.
+const MaxObject = 96 << 20
+
+// ErrTooLarge means that an object is larger than MaxObject.
+var ErrTooLarge = fmt.Errorf("the object is larger than %d MiB", MaxObject>>20)
+
 // ETag identifies one state of an object. It is opaque. It is empty only in
 // attributes from [Reader.List], in stores that would have to read the content
 // for it.
@@ -70,7 +78,8 @@ type Object struct {
 type Reader interface {
 	// Get returns the object, after checking its content against the length
 	// and the MD5 that the store has for it. The error wraps ErrNotExist if
-	// there is no such object and ErrDamaged if the MD5 does not match.
+	// there is no such object, ErrDamaged if the MD5 does not match and
+	// ErrTooLarge if the object is larger than MaxObject.
 	Get(ctx context.Context, name string) (Object, error)
 	// Stat returns the object's attributes. It first makes sure that the
 	// object survives a crash of the machine, even if another process wrote
@@ -89,7 +98,8 @@ type Reader interface {
 type Writer interface {
 	// Put writes the whole object and returns its new ETag. Readers see the
 	// old content or the new, never a part of it. Once Put has returned nil,
-	// the object survives a crash of the machine.
+	// the object survives a crash of the machine. Whenever the object survives
+	// one, so do the objects that this Store's Get returned before the Put.
 	//
 	// The error wraps ErrPrecondition if cond does not hold, and ErrInvalid if
 	// cond is not valid. Of concurrent Puts with the same IfAbsent or IfMatch
@@ -183,13 +193,17 @@ func CheckCall(ctx context.Context, verb, name string) error {
 }
 
 // CheckPut is CheckCall for a Put. Its error also wraps ErrInvalid if cond is
-// not valid.
-func CheckPut(ctx context.Context, name string, cond Cond) error {
+// not valid or if body is larger than MaxObject, in which case it wraps
+// ErrTooLarge as well.
+func CheckPut(ctx context.Context, name string, body []byte, cond Cond) error {
 	if err := CheckCall(ctx, "put", name); err != nil {
 		return err
 	}
 	if !cond.Valid() {
 		return fmt.Errorf("put %s: %w: the condition is missing, or its ETag is empty", name, ErrInvalid)
+	}
+	if len(body) > MaxObject {
+		return fmt.Errorf("put %s: %w: %w", name, ErrInvalid, ErrTooLarge)
 	}
 	return nil
 }

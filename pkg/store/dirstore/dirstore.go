@@ -1,9 +1,9 @@
 // Package dirstore keeps objects as files in a folder. Writes are atomic,
 // durable and conditional, also between processes on one machine.
 //
-// An object is the file of its name. The store also keeps the file ".lock" and
-// the folder ".tmp"; it ignores all files and folders whose names begin with a
-// dot. All paths are resolved by [os.Root], so no name and no symbolic link
+// An object is the file of its name. Until it is complete it is a temporary file
+// beside it, whose name begins with ".tmp-". The store ignores all files and
+// folders whose names begin with a dot. All paths are resolved by [os.Root], so no name and no symbolic link
 // leads out of the folder.
 //
 // Limits of the file system apply: there cannot be both an object "a" and an
@@ -25,8 +25,6 @@ import (
 	"path/filepath"
 	"sync"
 
-	"github.com/gofrs/flock"
-
 	"polisen-events-collector/pkg/store"
 )
 
@@ -35,16 +33,13 @@ type Store struct {
 	path string               // absolute
 	sync func(*os.File) error // makes a file or folder durable; tests replace it
 
-	mu      sync.Mutex
-	root    *os.Root            // nil until the folder exists and a call uses it
-	folders map[string]struct{} // folders below path known to be durable; nil before the first write
+	mu       sync.Mutex
+	root     *os.Root            // nil until the folder exists and a call uses it
+	folders  map[string]struct{} // folders below path known to be durable; nil before the first write
+	unsynced map[string]struct{} // folders of objects that Get has returned since the last syncRead
 
-	// The lock excludes other processes, but not the other goroutines of this
-	// one. They take the semaphore first.
-	semaphore chan struct{}
-	lock      *flock.Flock
-
-	last etagCache // the last file that Put renamed to an object's name; guarded by lock
+	syncingRead sync.Mutex // held by syncRead
+	last        etagCache  // the last file that Put renamed to an object's name
 }
 
 var _ store.Store = (*Store)(nil)
@@ -59,10 +54,9 @@ func Open(root string) (*Store, error) {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	s := &Store{
-		path:      path,
-		sync:      (*os.File).Sync,
-		semaphore: make(chan struct{}, 1),
-		lock:      flock.New(filepath.Join(path, lockName), flock.SetPermissions(fileMode)),
+		path:     path,
+		sync:     (*os.File).Sync,
+		unsynced: make(map[string]struct{}),
 	}
 	if _, err := s.openRoot(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, s.callError("open", ".", err)
@@ -86,15 +80,22 @@ func (s *Store) openRoot() (*os.Root, error) {
 		return nil, err
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", store.ErrAccess, withoutPath(err))
+		return nil, accessError(withoutPath(err))
 	}
 	s.root = root
 	return root, nil
 }
 
-// Get implements [store.Reader].
+// Get implements [store.Reader]. The next Put syncs the object's folder before it
+// writes, since the object's writer may have been killed before its own sync.
 func (s *Store) Get(ctx context.Context, name string) (store.Object, error) {
-	return s.read(ctx, "get", name)
+	o, err := s.read(ctx, "get", name)
+	if err == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.unsynced[path.Dir(name)] = struct{}{}
+	}
+	return o, err
 }
 
 // Stat implements [store.Reader]. It reads the file, since ETag and MD5 are
@@ -105,11 +106,18 @@ func (s *Store) Stat(ctx context.Context, name string) (store.Attrs, error) {
 	if err != nil {
 		return store.Attrs{}, err
 	}
-	if err := s.syncParent(name); err != nil {
-		return store.Attrs{}, s.callError("stat", name, err)
+	root, err := s.openRoot()
+	if err == nil {
+		err = s.openAndSync(root, path.Dir(name))
+	}
+	if err != nil {
+		return store.Attrs{}, s.callError("stat", name, asNotExist(err))
 	}
 	return o.Attrs, nil
 }
+
+// file returns the absolute path of an object or a temporary file.
+func (s *Store) file(name string) string { return filepath.Join(s.path, filepath.FromSlash(name)) }
 
 // read returns an object. The verb is the call's name in errors.
 func (s *Store) read(ctx context.Context, verb, name string) (store.Object, error) {
@@ -129,50 +137,44 @@ func (s *Store) read(ctx context.Context, verb, name string) (store.Object, erro
 	}}, nil
 }
 
-// syncParent makes the entries of an object's folder durable.
-func (s *Store) syncParent(name string) error {
-	root, err := s.openRoot()
-	if err != nil {
-		return err
-	}
-	folder, err := root.Open(path.Dir(name))
-	if err != nil {
-		return asNotExist(err)
-	}
-	defer folder.Close()
-	return s.syncFolder(folder)
-}
-
 // readFile returns the content of an object's file.
 func readFile(root *os.Root, name string) ([]byte, error) {
-	f, err := openFile(root, name)
+	f, size, err := openFile(root, name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	body := make([]byte, info.Size())
+	body := make([]byte, size)
 	if _, err := io.ReadFull(f, body); err != nil {
 		return nil, err
 	}
 	return body, nil
 }
 
-// openFile opens the file of an object. The content of an open file stays the
-// same, since Put renames a new file over the old one and never writes into it.
-func openFile(root *os.Root, name string) (*os.File, error) {
+// openFile opens the file of an object and returns its size. The content of an
+// open file stays the same, since Put renames a new file over the old one and
+// never writes into it.
+func openFile(root *os.Root, name string) (*os.File, int64, error) {
 	if info, err := root.Lstat(name); err != nil {
-		return nil, asNotExist(err)
+		return nil, 0, asNotExist(err)
 	} else if info.IsDir() {
-		return nil, store.ErrNotExist
+		return nil, 0, store.ErrNotExist
 	} else if !info.Mode().IsRegular() {
-		return nil, errNotRegular // opening a named pipe would block
+		return nil, 0, errNotRegular // opening a named pipe would block
 	}
 	f, err := root.Open(name)
-	return f, asNotExist(err)
+	if err != nil {
+		return nil, 0, asNotExist(err)
+	}
+	info, err := f.Stat()
+	if err == nil && info.Size() > store.MaxObject {
+		err = store.ErrTooLarge
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
 }
 
 // etagOf returns the ETag of an object with this content: a hash, so the same
@@ -190,7 +192,7 @@ func etagFromSum(sum []byte) store.ETag { return store.ETag(hex.EncodeToString(s
 
 // hashFile returns the ETag of the object of that name.
 func hashFile(root *os.Root, name string) (store.ETag, error) {
-	f, err := openFile(root, name)
+	f, _, err := openFile(root, name)
 	if err != nil {
 		return "", err
 	}

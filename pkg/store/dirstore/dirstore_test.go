@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -56,7 +57,7 @@ func TestFirstWriteCreatesFolder(t *testing.T) {
 	}
 	want := []string{
 		"drwx------ data/archive/c", "-rw------- data/archive/c/d", // umask 077
-		"-rw-r----- data/archive/a/b", "drwxr-x--- data", "drwxr-x--- data/archive", "drwxr-x--- data/archive/.tmp", "drwxr-x--- data/archive/a",
+		"-rw-r----- data/archive/a/b", "drwxr-x--- data", "drwxr-x--- data/archive", "drwxr-x--- data/archive/a",
 	}
 	got := files(t, base)
 	slices.Sort(want)
@@ -166,41 +167,69 @@ func TestNamedPipe(t *testing.T) {
 	}
 }
 
-// Files whose names begin with a dot are not objects. The first write removes
-// temporary files of killed writers that are a day old; reading does not.
+// Files whose names begin with a dot are not objects. Temporary files of killed
+// writers are removed by the first write to their folder; reading does not.
 func TestDotFiles(t *testing.T) {
 	root := t.TempDir()
-	stale, fresh := filepath.Join(root, ".tmp", "stale"), filepath.Join(root, ".tmp", "fresh")
-	if err := os.MkdirAll(filepath.Join(root, ".git"), 0o700); err != nil {
+	temps := []string{filepath.Join(root, ".tmp-A"), filepath.Join(root, "b", ".tmp-B"), filepath.Join(root, "b", "c", ".tmp-C"), filepath.Join(root, "other", ".tmp-D")}
+	if err := errors.Join(os.MkdirAll(filepath.Join(root, ".git"), 0o700),
+		os.MkdirAll(filepath.Join(root, "b", "c"), 0o700), os.Mkdir(filepath.Join(root, "other"), 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(filepath.Join(root, ".tmp"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range []string{stale, fresh, filepath.Join(root, ".git", "x"), filepath.Join(root, ".hidden")} {
+	for _, file := range append(temps, filepath.Join(root, ".git", "x"), filepath.Join(root, ".hidden")) {
 		if err := os.WriteFile(file, []byte("incomplete"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	yesterday := time.Now().Add(-25 * time.Hour)
-	if err := os.Chtimes(stale, yesterday, yesterday); err != nil {
-		t.Fatal(err)
-	}
 	s := open(t, root)
-	for _, prefix := range []string{"", ".", ".tmp/", ".git/"} {
+	for _, prefix := range []string{"", ".", ".tmp-", "b/", ".git/"} {
 		if got, err := names(t.Context(), s, prefix); len(got) > 0 || err != nil {
 			t.Errorf("List(%s) yields %q, %v", prefix, got, err)
 		}
 	}
-	if _, err := os.Stat(stale); err != nil {
-		t.Errorf("reading removed the stale file: %v", err)
+	for _, temp := range temps {
+		if _, err := os.Stat(temp); err != nil {
+			t.Errorf("reading removed a file: %v", err)
+		}
 	}
-	put(t, s, "a", "", store.IfAbsent())
-	if _, err := os.Stat(stale); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the stale file is still there: %v", err)
+	put(t, s, "b/c/d", "", store.IfAbsent())
+	got := files(t, root)
+	want := []string{"drwx------ .git", "-rw------- .git/x", "-rw------- .hidden", "drwx------ b", "drwx------ b/c", "-rw-r----- b/c/d", "drwx------ other", "-rw------- other/.tmp-D"}
+	if !slices.Equal(got, want) {
+		t.Errorf("the folder holds %q, want %q", got, want)
 	}
-	if got := files(t, filepath.Join(root, ".tmp")); !slices.Equal(got, []string{"-rw------- fresh"}) {
-		t.Errorf(".tmp holds %q, want only the fresh file", got)
+}
+
+// An object larger than store.MaxObject is an error of each call that would read it.
+// The file is sparse: it takes no space.
+func TestTooLarge(t *testing.T) {
+	root := t.TempDir()
+	s := open(t, root)
+	file := filepath.Join(root, "large")
+	etag := put(t, s, "large", "", store.IfAbsent())
+	for _, size := range []int64{store.MaxObject + 1, 1 << 40} {
+		if err := os.Truncate(file, size); err != nil {
+			t.Fatal(err)
+		}
+		_, getErr := s.Get(t.Context(), "large")
+		_, statErr := s.Stat(t.Context(), "large")
+		_, putErr := s.Put(t.Context(), "large", nil, store.IfMatch(etag))
+		for _, err := range []error{getErr, statErr, putErr} {
+			wantError(t, err, nil, file, "larger than 96 MiB")
+			if !errors.Is(err, store.ErrTooLarge) {
+				t.Errorf("%v does not wrap ErrTooLarge", err)
+			}
+		}
+		if all, err := names(t.Context(), s, ""); len(all) != 1 || err != nil {
+			t.Errorf("List yields %q, %v", all, err)
+		}
+	}
+	put(t, s, "large", "replaced", store.Always())
+	if err := os.Truncate(file, store.MaxObject); err != nil {
+		t.Fatal(err)
+	}
+	if o, err := s.Get(t.Context(), "large"); err != nil || o.Size != store.MaxObject {
+		t.Errorf("an object of the largest size: %d bytes, %v", o.Size, err)
 	}
 }
 
@@ -261,13 +290,13 @@ func TestCachedFileIsChanged(t *testing.T) {
 	}
 }
 
-// While another process holds the lock, a write that replaces an object waits
-// until its context ends, and a write that creates one does not wait.
+// While another process has locked an object, a write that replaces it waits
+// until its context ends. A write of another object does not wait.
 func TestLock(t *testing.T) {
 	root := t.TempDir()
 	s := open(t, root)
 	etag := put(t, s, "a", "1", store.IfAbsent())
-	other := flock.New(filepath.Join(root, ".lock"))
+	other := flock.New(filepath.Join(root, "a"))
 	if err := other.Lock(); err != nil {
 		t.Fatal(err)
 	}
@@ -281,7 +310,7 @@ func TestLock(t *testing.T) {
 			t.Errorf("while another process holds the lock: %v", err)
 		}
 	}
-	wantError(t, matchErr, context.DeadlineExceeded, "another process", filepath.Join(root, ".lock"))
+	wantError(t, matchErr, nil, filepath.Join(root, "a"), "process "+strconv.Itoa(os.Getpid()), "keep the file")
 	if err := other.Unlock(); err != nil {
 		t.Fatal(err)
 	}

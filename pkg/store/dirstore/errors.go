@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
 
 	"polisen-events-collector/pkg/store"
@@ -37,10 +36,32 @@ func asInvalid(err error) error {
 	return err
 }
 
+// shortage returns advice if err means that the machine is short of something,
+// else "".
+func shortage(err error) string {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "free some space"
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return "end other programs, or raise the limit (ulimit -n)"
+	}
+	return ""
+}
+
+// accessError returns the error of a failure to open or create the store's
+// folder. It wraps store.ErrAccess, except for a shortage or an error of the
+// disk, which no other setting would prevent.
+func accessError(err error) error {
+	if shortage(err) != "" || errors.Is(err, syscall.EIO) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", store.ErrAccess, err)
+}
+
 // callError returns the error of a call: it names the verb and the absolute
 // path, and wraps store.ErrAccess if the cause is a missing permission.
 func (s *Store) callError(verb, name string, err error) error {
-	call := fmt.Sprintf("%s %s", verb, filepath.Join(s.path, filepath.FromSlash(name)))
+	call := fmt.Sprintf("%s %s", verb, s.file(name))
 	const advice = "check the folder's owner, mode and mount, or choose another folder"
 	if errors.Is(err, store.ErrAccess) {
 		return fmt.Errorf("%s: %w: %s", call, err, advice)
@@ -49,8 +70,8 @@ func (s *Store) callError(verb, name string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("%s: %w: %w: %s", call, store.ErrAccess, err, advice)
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return fmt.Errorf("%s: %w: free some space", call, err)
+	case shortage(err) != "":
+		return fmt.Errorf("%s: %w: %s", call, err, shortage(err))
 	}
 	return fmt.Errorf("%s: %w", call, err)
 }

@@ -4,18 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"syscall"
-	"time"
 
-	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/filelock"
 )
 
 // prepare returns the store's folder for writing. The first call creates the
-// folder durably if it is missing, and removes the old temporary files of killed
-// writers.
+// folder durably if it is missing.
 func (s *Store) prepare() (*os.Root, error) {
 	s.mu.Lock()
 	ready, root := s.folders != nil, s.root
@@ -24,16 +24,13 @@ func (s *Store) prepare() (*os.Root, error) {
 		return root, nil
 	}
 	if err := s.createRoot(s.path); err != nil {
-		return nil, fmt.Errorf("%w: create the store's folder: %w", store.ErrAccess, err)
+		return nil, accessError(fmt.Errorf("create the store's folder: %w", err))
 	}
 	root, err := s.openRoot()
 	if err != nil {
 		return nil, err
 	}
-	if err := root.Mkdir(tempFolder, folderMode); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, err
-	}
-	removeOldTemps(root)
+	s.removeTemps(root, ".")
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.folders == nil {
@@ -66,7 +63,8 @@ func (s *Store) createRoot(dir string) error {
 
 // createFolder opens a folder of the store, and first creates it and its missing
 // parents. It syncs the parent of each folder once per Store, even if the folder
-// exists: a process that was killed before its own sync may have created it.
+// exists: a process that was killed before its own sync may have created it. It
+// also removes the temporary files in the folder whose writers are gone.
 func (s *Store) createFolder(root *os.Root, dir string) (*os.Root, error) {
 	s.mu.Lock()
 	_, durable := s.folders[dir]
@@ -86,6 +84,7 @@ func (s *Store) createFolder(root *os.Root, dir string) (*os.Root, error) {
 		} else if !info.IsDir() {
 			return nil, syscall.ENOTDIR
 		}
+		s.removeTemps(root, dir)
 	} else if err != nil {
 		return nil, err
 	}
@@ -103,18 +102,55 @@ func (s *Store) createFolder(root *os.Root, dir string) (*os.Root, error) {
 	return parent.OpenRoot(base)
 }
 
-// removeOldTemps removes temporary files that are older than tempAge. It
-// ignores errors: these files only take up space.
-func removeOldTemps(root *os.Root) {
-	entries, err := fs.ReadDir(root.FS(), tempFolder)
+// removeTemps removes the temporary files in a folder whose writers are gone:
+// a writer keeps its file locked. It ignores errors, since these files only take
+// up space.
+func (s *Store) removeTemps(root *os.Root, dir string) {
+	entries, err := fs.ReadDir(root.FS(), dir)
 	if err != nil {
 		return
 	}
 	for _, e := range entries {
-		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > tempAge {
-			_ = root.Remove(path.Join(tempFolder, e.Name()))
+		if !strings.HasPrefix(e.Name(), tempPrefix) {
+			continue
+		}
+		name := path.Join(dir, e.Name())
+		if lock, ok := filelock.Try(s.file(name)); ok {
+			_ = root.Remove(name)
+			lock.Release()
 		}
 	}
+}
+
+// syncRead makes durable what Get has returned since the last call. Otherwise, if
+// the machine crashed, what a caller writes because of an object could outlive
+// that object.
+func (s *Store) syncRead(root *os.Root) error {
+	s.syncingRead.Lock() // a call that finds no folder waits until the folders of another are durable
+	defer s.syncingRead.Unlock()
+	s.mu.Lock()
+	folders := s.unsynced
+	s.unsynced = make(map[string]struct{})
+	s.mu.Unlock()
+	for dir := range folders {
+		if err := s.openAndSync(root, dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			s.mu.Lock()
+			maps.Copy(s.unsynced, folders)
+			s.mu.Unlock()
+			return err
+		}
+	}
+	return nil
+}
+
+// openAndSync makes the entries of a folder of the store durable.
+func (s *Store) openAndSync(root *os.Root, dir string) error {
+	folder, err := root.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	return s.syncFolder(folder)
 }
 
 // syncFolder makes a folder's entries durable. It ignores EINVAL, which some file

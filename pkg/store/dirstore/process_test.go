@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -32,7 +32,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	part, ok := parts[os.Getenv(partEnv)]
+	part, ok := partsByName[os.Getenv(partEnv)]
 	if !ok {
 		os.Exit(m.Run())
 	}
@@ -53,6 +53,13 @@ const (
 	increments = 60
 	creations  = 60
 )
+
+// partsByName holds the functions of parts and outsideParts.
+var partsByName = func() map[string]func(context.Context, *dirstore.Store) error {
+	all := maps.Clone(parts)
+	maps.Copy(all, outsideParts)
+	return all
+}()
 
 var parts = map[string]func(context.Context, *dirstore.Store) error{
 	"increment": func(ctx context.Context, s *dirstore.Store) error {
@@ -237,7 +244,7 @@ func TestKilledWriters(t *testing.T) {
 			t.Errorf("%s holds %d bytes, %v", name, len(o.Body), err)
 		}
 	}
-	t.Logf("%d objects, %d temporary files left", len(all), len(files(t, filepath.Join(root, ".tmp"))))
+	t.Logf("%d objects, %d files and folders", len(all), len(files(t, root)))
 }
 
 // In a folder that is read-only, reading works and writing fails with
@@ -245,7 +252,7 @@ func TestKilledWriters(t *testing.T) {
 func TestNoPermission(t *testing.T) {
 	root := t.TempDir()
 	put(t, open(t, root), "readable", "", store.IfAbsent())
-	if err := errors.Join(os.RemoveAll(filepath.Join(root, ".tmp")), os.Chmod(root, 0o555),
+	if err := errors.Join(os.Chmod(root, 0o555),
 		os.Chmod(filepath.Join(root, "readable"), 0o644)); err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +287,7 @@ func TestFailedWriteLeavesNothing(t *testing.T) {
 	if want := "put " + root + "/large: file too large\n"; err == nil || string(out) != want {
 		t.Errorf("got  %s(%v)\nwant %s", out, err, want)
 	}
-	if got := files(t, root); !slices.Equal(got, []string{"drwxr-x--- .tmp"}) {
+	if got := files(t, root); len(got) > 0 {
 		t.Errorf("the folder holds %q", got)
 	}
 }

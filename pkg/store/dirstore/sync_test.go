@@ -42,23 +42,21 @@ func newSyncs(t *testing.T, root string) (*Store, *syncs) {
 	return s, r
 }
 
-// content returns the content of the file that is being synced.
+// content returns the content of the temporary file that is being synced.
 func (r *syncs) content(info os.FileInfo) string {
-	temps, err := os.ReadDir(filepath.Join(r.root, tempFolder))
+	text := "an object's name"
+	err := filepath.Walk(r.root, func(path string, found os.FileInfo, err error) error {
+		if err != nil || !os.SameFile(found, info) || !strings.HasPrefix(found.Name(), tempPrefix) {
+			return err
+		}
+		body, err := os.ReadFile(path)
+		text = string(body)
+		return err
+	})
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	for _, e := range temps {
-		path := filepath.Join(r.root, tempFolder, e.Name())
-		if found, err := os.Stat(path); err == nil && os.SameFile(found, info) {
-			body, err := os.ReadFile(path)
-			if err != nil {
-				r.t.Fatal(err)
-			}
-			return string(body)
-		}
-	}
-	return "an object's name"
+	return text
 }
 
 // folder describes the folder that is being synced by its entries.
@@ -128,6 +126,64 @@ func TestDurable(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.want("a stat", "folder of d")
+}
+
+// TestReadIsDurableFirst checks that a Put syncs the folders of the objects that
+// were read before it, since their writers may have been killed before their own
+// syncs.
+func TestReadIsDurableFirst(t *testing.T) {
+	root := t.TempDir()
+	s, r := newSyncs(t, root)
+	for _, name := range []string{"events/1", "metadata/document"} {
+		if _, err := s.Put(t.Context(), name, nil, store.IfAbsent()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, r = newSyncs(t, root)
+	get := func(name string, want error) {
+		if _, err := s.Get(t.Context(), name); !errors.Is(err, want) {
+			t.Fatal(err)
+		}
+	}
+	get("metadata/document", nil)
+	get("metadata/document", nil)
+	get("events/2", store.ErrNotExist)
+	get("gone/1", store.ErrNotExist)
+	r.want("reading")
+	put := func(name string) error {
+		_, err := s.Put(t.Context(), name, []byte("new"), store.IfAbsent())
+		return err
+	}
+	if err := put("events/2"); err != nil {
+		t.Fatal(err)
+	}
+	r.want("a put after a read", "folder of events, metadata", "folder of document", "file with new", "folder of 1, 2")
+	if err := put("events/3"); err != nil {
+		t.Fatal(err)
+	}
+	r.want("a second put", "file with new", "folder of 1, 2, 3")
+
+	// A failed sync leaves the folder for the next put.
+	get("metadata/document", nil)
+	sync := s.sync
+	s.sync = func(f *os.File) error { return errors.New("disk error") }
+	if err := put("events/4"); err == nil {
+		t.Error("a put whose first sync fails succeeds")
+	}
+	s.sync = sync
+	if err := put("events/4"); err != nil {
+		t.Fatal(err)
+	}
+	r.want("the put after that", "folder of document", "file with new", "folder of 1, 2, 3, 4")
+
+	// A folder that is gone has nothing to sync.
+	get("metadata/document", nil)
+	if err := os.RemoveAll(filepath.Join(root, "metadata")); err != nil {
+		t.Fatal(err)
+	}
+	if err := put("events/5"); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestSyncFails checks that a call fails if any of its syncs fails, with an error

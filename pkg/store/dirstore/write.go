@@ -8,32 +8,26 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"time"
 
+	"polisen-events-collector/pkg/filelock"
 	"polisen-events-collector/pkg/store"
 )
 
 const (
-	lockName   = ".lock"
-	tempFolder = ".tmp"
+	// tempPrefix begins the names of temporary files. Each is beside the file of
+	// its object, since a folder may be on another disk than its parent.
+	tempPrefix = ".tmp-"
 
 	// The process's umask may remove bits from both.
 	fileMode   fs.FileMode = 0o640
 	folderMode fs.FileMode = 0o750
-
-	// tempAge is the age from which no writer can still be using a temporary
-	// file, so that it may be removed.
-	tempAge = 24 * time.Hour
-	// lockPoll is the time between two attempts to take the lock. Another process
-	// holds it only while it renames and syncs one file.
-	lockPoll = 2 * time.Millisecond
 )
 
 // Put implements [store.Writer]. It writes and syncs a temporary file and then
-// gives it the object's name: for IfAbsent with a hard link, which never replaces
-// a file, otherwise by renaming it while it holds the lock.
+// gives it the object's name: if there is no object with a hard link, which never
+// replaces a file, otherwise by renaming it while the object's file is locked.
 func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.ETag, error) {
-	if err := store.CheckPut(ctx, name, cond); err != nil {
+	if err := store.CheckPut(ctx, name, body, cond); err != nil {
 		return "", err
 	}
 	etag := etagOf(body)
@@ -70,32 +64,95 @@ func (s *Store) put(ctx context.Context, name string, body []byte, etag store.ET
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return asInvalid(err)
 	}
-	temp := path.Join(tempFolder, rand.Text())
-	defer root.Remove(temp) // fails if it was renamed
+	if err := s.syncRead(root); err != nil {
+		return err
+	}
+	// The lock says that the writer of the temporary file is alive. The file
+	// stays locked under its new name until that is durable.
+	temp := path.Join(path.Dir(name), tempPrefix+rand.Text())
+	lock, err := filelock.Create(ctx, s.file(temp))
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	defer root.Remove(temp) // fails if it was renamed or removed
 	if err := s.writeTemp(root, temp, body); err != nil {
 		return err
 	}
+	w := write{Store: s, root: root, folder: folder, name: name, temp: temp}
 	if cond.Absent() {
-		if err := root.Link(temp, name); errors.Is(err, fs.ErrExist) {
-			return s.existsError(folder)
-		} else if err != nil {
-			return asInvalid(err)
-		}
-		return s.syncFolder(folder)
+		return w.create()
 	}
-	return s.withLock(ctx, func() error {
-		if err := s.checkMatch(root, name, cond); err != nil {
+	for {
+		err := w.replace(ctx, etag, cond)
+		if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		written := cacheETag(root, temp, etag)
-		if err := root.Rename(temp, name); err != nil {
-			written.close()
-			return asInvalid(err)
+		if _, match := cond.Match(); match {
+			return store.ConditionFailed("")
 		}
-		s.last.close()
-		s.last = written
-		return s.syncFolder(folder)
-	})
+		if err := w.create(); !errors.Is(err, store.ErrPrecondition) {
+			return err
+		} // else another process has created it
+	}
+}
+
+// write is a Put whose temporary file is written.
+type write struct {
+	*Store
+	root       *os.Root
+	folder     *os.File // of the object and the temporary file
+	name, temp string
+}
+
+// create gives the temporary file the object's name. The error wraps
+// ErrPrecondition if there is a file of that name.
+func (w write) create() error {
+	err := w.root.Link(w.temp, w.name)
+	if errors.Is(err, fs.ErrExist) {
+		return w.existsError(w.folder)
+	}
+	if err != nil {
+		return asInvalid(err)
+	}
+	_ = w.root.Remove(w.temp) // before the sync, so that it stays removed
+	return w.syncFolder(w.folder)
+}
+
+// replace renames the temporary file over the object, whose condition is not
+// IfAbsent. The error wraps fs.ErrNotExist if there is no object.
+//
+// The object's own file is locked, not one beside it: nobody can remove the lock
+// without removing the object.
+func (w write) replace(ctx context.Context, etag store.ETag, cond store.Cond) error {
+	_, match := cond.Match()
+	info, err := w.root.Lstat(w.name)
+	if err != nil {
+		return err
+	}
+	if match || info.Mode().IsRegular() { // else it is no object
+		lock, err := filelock.Existing(ctx, w.file(w.name))
+		if err != nil {
+			return err
+		}
+		defer lock.Release()
+	}
+	if match {
+		current, err := w.last.etagOf(w.root, w.name)
+		if err != nil {
+			return err
+		}
+		if !cond.Allows(current) {
+			return store.ConditionFailed(current)
+		}
+	}
+	tagged := openTagged(w.root, w.temp, etag)
+	if err := w.root.Rename(w.temp, w.name); err != nil {
+		tagged.close()
+		return asInvalid(err)
+	}
+	w.last.set(tagged)
+	return w.syncFolder(w.folder)
 }
 
 // Delete implements [store.Writer].
@@ -120,35 +177,25 @@ func (s *Store) remove(ctx context.Context, name string, etag store.ETag) error 
 		return asNotExist(err)
 	}
 	defer folder.Close()
-	return s.withLock(ctx, func() error {
-		current, err := s.last.etagOf(root, name)
-		if err != nil {
-			return err
-		}
-		if current != etag {
-			return store.ConditionFailed(current)
-		}
-		if err := root.Remove(name); err != nil {
-			return err
-		}
-		return s.syncFolder(folder)
-	})
-}
-
-// checkMatch returns an error that wraps ErrPrecondition if cond is IfMatch and
-// does not hold.
-func (s *Store) checkMatch(root *os.Root, name string, cond store.Cond) error {
-	if _, ok := cond.Match(); !ok {
-		return nil
+	if info, err := root.Lstat(name); err == nil && info.IsDir() {
+		return store.ErrNotExist
 	}
+	lock, err := filelock.Existing(ctx, s.file(name))
+	if err != nil {
+		return asNotExist(err)
+	}
+	defer lock.Release()
 	current, err := s.last.etagOf(root, name)
-	if err != nil && !errors.Is(err, store.ErrNotExist) {
+	if err != nil {
 		return err
 	}
-	if !cond.Allows(current) {
+	if current != etag {
 		return store.ConditionFailed(current)
 	}
-	return nil
+	if err := root.Remove(name); err != nil {
+		return err
+	}
+	return s.syncFolder(folder)
 }
 
 // existsError returns the error, which wraps ErrPrecondition, of a Put with
@@ -161,29 +208,9 @@ func (s *Store) existsError(folder *os.File) error {
 	return fmt.Errorf("%w: the object exists", store.ErrPrecondition)
 }
 
-// withLock calls f while it holds the store's lock, so that no two such calls run
-// at the same time, in this process or in another. The error wraps
-// context.Cause(ctx) if ctx ends while it waits.
-func (s *Store) withLock(ctx context.Context, f func() error) error {
-	select {
-	case s.semaphore <- struct{}{}:
-		defer func() { <-s.semaphore }()
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	if _, err := s.lock.TryLockContext(ctx, lockPoll); err != nil {
-		if ctx.Err() != nil {
-			err = fmt.Errorf("wait for another process to release %s: %w", s.lock.Path(), context.Cause(ctx))
-		}
-		return err
-	}
-	defer s.lock.Unlock()
-	return f()
-}
-
-// writeTemp creates the temporary file, writes it and syncs it.
+// writeTemp writes and syncs the temporary file, which exists and is empty.
 func (s *Store) writeTemp(root *os.Root, temp string, body []byte) error {
-	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	f, err := root.OpenFile(temp, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}

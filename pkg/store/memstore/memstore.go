@@ -88,7 +88,7 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, 
 // Put implements [store.Writer]. Each successful Put gives the object a new
 // ETag, even if the content stays the same.
 func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.ETag, error) {
-	if err := store.CheckPut(ctx, name, cond); err != nil {
+	if err := store.CheckPut(ctx, name, body, cond); err != nil {
 		return "", err
 	}
 	s.mu.Lock()

@@ -123,7 +123,7 @@ func isMissingBucket(err error) bool {
 func isTransient(err error) bool {
 	response, ok := errors.AsType[*ociclient.Error](err)
 	switch {
-	case !ok || errors.Is(err, errTooLarge):
+	case !ok || errors.Is(err, store.ErrTooLarge):
 		return false
 	case response.Code == "UnmatchedContentMD5": // the body was damaged in transit
 		return true

@@ -17,14 +17,8 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-// maxObject is the size in bytes up to which Get reads objects. The largest
-// metadata document must fit: it can hold a rejected item of 32 MiB, the maximum
-// of a response, whose size the escapes of JSON can double.
-const maxObject = 96 << 20
-
 // Get implements [store.Reader]. If the content does not match its length or MD5,
-// it reads the object again, as often as Options.Retry allows. An object larger
-// than 96 MiB is an error.
+// it reads the object again, as often as Options.Retry allows.
 func (s *Store) Get(ctx context.Context, name string) (store.Object, error) {
 	return callTarget(ctx, s, "get", name, func(ctx context.Context, t target) (store.Object, error) {
 		return s.get(ctx, t, name)
@@ -41,12 +35,12 @@ func (s *Store) get(ctx context.Context, t target, name string) (store.Object, e
 	}
 	defer resp.Content.Close()
 	size := deref(resp.ContentLength)
-	if size > maxObject {
-		return store.Object{}, errTooLarge
+	if size > store.MaxObject {
+		return store.Object{}, store.ErrTooLarge
 	}
 	body := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead)) // so large that it never grows
 	// A body shorter than Content-Length is an error of net/http.
-	if _, err := body.ReadFrom(io.LimitReader(resp.Content, maxObject+1)); err != nil {
+	if _, err := body.ReadFrom(io.LimitReader(resp.Content, store.MaxObject+1)); err != nil {
 		return store.Object{}, fmt.Errorf("the response ended after %d of %d bytes: %w", body.Len(), size, err)
 	}
 	o := store.Object{Body: body.Bytes(), Attrs: store.Attrs{
@@ -56,8 +50,8 @@ func (s *Store) get(ctx context.Context, t target, name string) (store.Object, e
 		MD5:  store.MD5(body.Bytes()),
 	}}
 	switch {
-	case o.Size > maxObject:
-		return store.Object{}, errTooLarge
+	case o.Size > store.MaxObject:
+		return store.Object{}, store.ErrTooLarge
 	case resp.ContentMd5 != nil && *resp.ContentMd5 != o.MD5: // nil for a multipart upload
 		return store.Object{}, fmt.Errorf("%w in transit or in the bucket: its MD5 is %s, want %s", store.ErrDamaged, o.MD5, *resp.ContentMd5)
 	case o.ETag == "":
@@ -141,7 +135,7 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, 
 // taken effect. The next attempt of a conditional write then fails with
 // ErrPrecondition, and the error says that an earlier attempt may have succeeded.
 func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.ETag, error) {
-	if err := store.CheckPut(ctx, name, cond); err != nil {
+	if err := store.CheckPut(ctx, name, body, cond); err != nil {
 		return "", err
 	}
 	sum, length, contentType := store.MD5(body), int64(len(body)), contentTypeOf(name)
@@ -185,10 +179,7 @@ func (s *Store) Delete(ctx context.Context, name string, etag store.ETag) error 
 	return err
 }
 
-var (
-	errTooLarge = fmt.Errorf("the object is larger than %d MiB", maxObject>>20)
-	errNoETag   = errors.New("the response has no ETag")
-)
+var errNoETag = errors.New("the response has no ETag")
 
 // contentTypeOf returns the media type of an object by the end of its name.
 func contentTypeOf(name string) string {

@@ -25,6 +25,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	}{
 		{"put conditions", testPutConditions},
 		{"delete conditions", testDeleteConditions},
+		{"size limit", testSizeLimit},
 		{"attributes", testAttributes},
 		{"bytes are copied", testBytesAreCopied},
 		{"names", testNames},
@@ -128,6 +129,23 @@ func prepare(t *testing.T, s store.Store, name string, exists bool) (current, pa
 		}
 	}
 	return current, past
+}
+
+// testSizeLimit puts an object that no store would read.
+func testSizeLimit(t *testing.T, s store.Store) {
+	etag := put(t, s, "large", "small", store.IfAbsent())
+	body := make([]byte, store.MaxObject+1)
+	for _, name := range []string{"large", "new"} {
+		for _, cond := range []store.Cond{store.Always(), store.IfAbsent(), store.IfMatch(etag)} {
+			_, err := s.Put(t.Context(), name, body, cond)
+			wantOnly(t, err, store.ErrInvalid)
+			if !errors.Is(err, store.ErrTooLarge) {
+				t.Errorf("%v does not wrap ErrTooLarge", err)
+			}
+		}
+	}
+	wantState(t, s, "large", "small", etag)
+	wantNone(t, s, "new")
 }
 
 // testAttributes compares the attributes that Put, Get, Stat and List return. List
