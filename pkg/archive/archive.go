@@ -10,7 +10,8 @@
 //
 //  1. Read the document and its ETag.
 //  2. Heal: put the objects of the last commit (the document's pending objects)
-//     that are missing.
+//     that are missing. If another program has changed one, look up the lines
+//     that it no longer holds, and commit those again that are nowhere.
 //  3. Decide which items are new, by the ids that the document lists and, where
 //     the list is not enough, by a lookup in the partitions.
 //  4. Stop if nothing is new. Otherwise build the next document, which contains
@@ -34,6 +35,7 @@ package archive
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 )
 
@@ -56,6 +58,10 @@ type Options struct {
 	// with one of the Stage constants. The function that it returns is called at
 	// the end of the stage.
 	Stage func(name string) (done func())
+	// Warn, if not nil, is called with messages for the user, one line each: those
+	// with [slog.LevelWarn] need attention, others do not. The same message may
+	// come more than once.
+	Warn func(level slog.Level, text string)
 	// Revisions makes the Writer store changed versions of stored events.
 	Revisions bool
 	// DryRun makes the Writer decide what it would store without writing

@@ -32,6 +32,9 @@ type Outcome struct {
 	Seen, Repeated int
 	// SeenRejected counts the rejected items that were stored already.
 	SeenRejected int
+	// Waiting counts the events and rejected items that wait for a later run,
+	// because an object that may hold them cannot be read.
+	Waiting int
 	// Classes are the classes of the batch's events, in the order of the batch.
 	// They are nil in the sum of several outcomes. After an error the class of an
 	// event may be zero.
@@ -53,8 +56,6 @@ type Outcome struct {
 	// first. UnknownOutcomes counts those whose outcome the store did not report,
 	// so that the document had to be read again.
 	Conflicts, UnknownOutcomes int
-	// Warnings are messages for the user, one line each.
-	Warnings []string
 }
 
 // Plus returns the sum of two outcomes, without Classes, Listed and Overlap.
@@ -62,11 +63,10 @@ func (o Outcome) Plus(p Outcome) Outcome {
 	return Outcome{
 		New: o.New + p.New, Revised: o.Revised + p.Revised, Rejected: o.Rejected + p.Rejected,
 		Seen: o.Seen + p.Seen, Repeated: o.Repeated + p.Repeated, SeenRejected: o.SeenRejected + p.SeenRejected,
-		LookedUp: o.LookedUp + p.LookedUp,
-		Objects:  append(o.Objects, p.Objects...),
-		Rebuilt:  o.Rebuilt || p.Rebuilt, DamagedCopy: cmp.Or(o.DamagedCopy, p.DamagedCopy),
+		Waiting: o.Waiting + p.Waiting, LookedUp: o.LookedUp + p.LookedUp,
+		Objects: append(o.Objects, p.Objects...),
+		Rebuilt: o.Rebuilt || p.Rebuilt, DamagedCopy: cmp.Or(o.DamagedCopy, p.DamagedCopy),
 		Conflicts: o.Conflicts + p.Conflicts, UnknownOutcomes: o.UnknownOutcomes + p.UnknownOutcomes,
-		Warnings: append(o.Warnings, p.Warnings...),
 	}
 }
 
@@ -80,6 +80,7 @@ const (
 	Revised         // stored as a later version
 	Seen            // stored already
 	Repeated        // adds nothing to an earlier event of the batch with its id
+	Waiting         // not stored by this run, because an object that may hold it cannot be read
 )
 
 // batchChange is the [change] that stores a batch. It keeps track of the items
@@ -129,7 +130,7 @@ func (c *batchChange) next(ctx context.Context, w *Writer) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.empty() {
+	if p.empty(w.doc) {
 		c.last = p
 		return nil, nil
 	}
@@ -145,14 +146,21 @@ func (c *batchChange) committed(w *Writer, commit Commit) (complete bool) {
 		if class == New || class == Revised {
 			c.committedEvents[i] = class
 			e := c.batch.Events[i]
-			w.index.addVersion(DateOf(e.Time), e.ID, e.Fingerprint)
+			kind := Events
+			if class == Revised {
+				kind = Revisions
+			}
+			w.index.addCommitted(objectLine{kind: kind, Line: Line{e.ID, DateOf(e.Time), e.Fingerprint}})
 		}
 	}
 	for i, isNew := range p.newRejected {
 		if isNew {
 			c.committedRejected[i] = true
-			w.index.addRejected(c.rejectedHashes[i])
+			w.index.rejected[c.rejectedHashes[i]] = true
 		}
+	}
+	for _, l := range p.again {
+		w.index.addCommitted(l)
 	}
 	c.outcome.Objects = append(c.outcome.Objects, p.objects...)
 	c.outcome.Rebuilt = c.outcome.Rebuilt || p.rebuild && !p.newArchive
@@ -182,12 +190,18 @@ func (c *batchChange) result() Outcome {
 			o.Seen++
 		case Repeated:
 			o.Repeated++
+		case Waiting:
+			o.Waiting++
 		}
 	}
-	for _, committed := range c.committedRejected {
-		if committed {
+	for i, committed := range c.committedRejected {
+		switch {
+		case committed:
 			o.Rejected++
-		} else if c.last != nil {
+		case c.last == nil:
+		case c.last.waitingRejected[i]:
+			o.Waiting++
+		default:
 			o.SeenRejected++
 		}
 	}

@@ -20,8 +20,14 @@ const (
 	// maxRejected is the maximum number of rejected items that a document lists,
 	// so that the document stays small.
 	maxRejected = 1000
-	// formatVersion is the version of the documents that this program writes.
+	// formatVersion is the version of the documents that this program writes, and
+	// gapsVersion the version of those with gaps. Releases that know nothing of
+	// gaps refuse the latter, because they would drop them.
 	formatVersion = 1
+	gapsVersion   = 2
+	// maxWaiting is the maximum number of waiting items that a document's gaps
+	// name, so that the document stays small.
+	maxWaiting = 1000
 	// maxActive is how long after a commit a run that has read an earlier document
 	// may still put objects. It is twice the default time limit of a collect.
 	maxActive = 10 * time.Minute
@@ -54,6 +60,9 @@ type Document struct {
 	Fingerprints map[int64]Versions `json:"fingerprints,omitempty"`
 	// Rejected lists stored rejected items.
 	Rejected *RejectedItems `json:"rejected,omitempty"`
+	// Gaps are days whose events may be missing, in ascending order. Every commit
+	// copies the gaps that stay.
+	Gaps []Gap `json:"gaps,omitempty"`
 	// Superseded are objects whose lines a repair has stored in another object.
 	// They are deleted, or must be deleted before the next repair looks for
 	// duplicates: otherwise two repairs could each keep the copy that the other
@@ -76,6 +85,30 @@ type Commit struct {
 	OldestActive int64 `json:"oldest_active,omitempty"`
 }
 
+// Gap is a day whose events may be missing.
+type Gap struct {
+	Day    string `json:"day"` // such as 2026-01-31
+	Reason string `json:"reason"`
+	// Since is the time at which the gap was found, in UTC.
+	Since time.Time `json:"since"`
+	// IDs are the ids of the events that wait, and Hashes the fingerprints of the
+	// rejected items. If there are more than a document names, both are empty.
+	// Otherwise the gap goes when a run has decided on all of them.
+	IDs    []int64  `json:"ids,omitempty"`
+	Hashes []string `json:"hashes,omitempty"`
+}
+
+// names returns the number of waiting items that the gap names.
+func (g Gap) names() int { return len(g.IDs) + len(g.Hashes) }
+
+func (g Gap) equal(h Gap) bool {
+	return g.Day == h.Day && g.Reason == h.Reason && g.Since.Equal(h.Since) && slices.Equal(g.IDs, h.IDs) && slices.Equal(g.Hashes, h.Hashes)
+}
+
+// Unreadable is the reason of a gap whose events wait because an object that may
+// hold them cannot be read.
+const Unreadable = "unreadable"
+
 // Superseded identifies an object that may be deleted in one of its states.
 type Superseded struct {
 	Name string     `json:"name"`
@@ -97,6 +130,14 @@ type Versions []string
 // MarshalText implements [encoding.TextMarshaler].
 func (v Versions) MarshalText() ([]byte, error) { return []byte(strings.Join(v, " ")), nil }
 
+// with returns the versions and one more, if it is not among them.
+func (v Versions) with(fingerprint string) Versions {
+	if slices.Contains(v, fingerprint) {
+		return v
+	}
+	return append(slices.Clip(v), fingerprint)
+}
+
 // UnmarshalText implements [encoding.TextUnmarshaler].
 func (v *Versions) UnmarshalText(text []byte) error {
 	*v = strings.Fields(string(text))
@@ -112,9 +153,9 @@ func ParseDocument(body []byte) (*Document, error) {
 	if err := json.Unmarshal(body, &d); err != nil {
 		return nil, fmt.Errorf("read %s: %w", DocumentName, err)
 	}
-	if d.Version > formatVersion {
+	if d.Version > gapsVersion {
 		return nil, fmt.Errorf("read %s: %w: version %d, and this release reads versions up to %d; install a later release",
-			DocumentName, ErrNewerFormat, d.Version, formatVersion)
+			DocumentName, ErrNewerFormat, d.Version, gapsVersion)
 	}
 	if d.SeenIDs == nil {
 		return nil, fmt.Errorf("read %s: it has no seen_ids", DocumentName)
@@ -154,6 +195,14 @@ func (d *Document) sizeHint() int {
 		size += len(p.Content) * 5 / 4 // for the escapes
 	}
 	return size
+}
+
+// setGaps sets the gaps and the version that goes with them.
+func (d *Document) setGaps(gaps []Gap) {
+	d.Gaps, d.Version = gaps, formatVersion
+	if len(gaps) > 0 {
+		d.Version = gapsVersion
+	}
 }
 
 // published reports whether d is in the published format, or is the empty

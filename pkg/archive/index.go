@@ -1,108 +1,89 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
 	"polisen-events-collector/pkg/store"
 )
 
-// index holds what a [Writer] has read of the archive's partitions. It reads
-// each data object only once, because data objects do not change. It lists a
-// partition again only after another run has committed.
+// index holds what a [Writer] has read of the archive's partitions since another
+// run last committed.
 type index struct {
-	store    store.Reader
-	days     map[Date]*dayIndex
-	rejected *rejectedIndex // nil before the first lookup of rejected items
-	warnings []string       // messages for the user, one line each
+	store store.Reader
+	warn  func(level slog.Level, text string)
+
+	// days are the days whose partitions were read, each with the error of an
+	// object that could not be read, or nil.
+	days map[Date]error
+	// versions are the stored versions of the events that were read, and events
+	// the ids that are under events/.
+	versions map[int64]Versions
+	events   map[int64]bool
+
+	rejectedRead bool            // rejected/ was read
+	rejectedErr  error           // of an object in rejected/ that could not be read
+	rejected     map[string]bool // fingerprints of rejected items
+
+	// invalid are the fingerprints of lines that are not valid; see objectLine.
+	invalid map[string]bool
 }
 
-// dayIndex holds the events and revisions of one date.
-type dayIndex struct {
-	fresh  bool            // listed, and no other run has committed since
-	read   map[string]bool // the names of the objects that were read
-	stored map[int64]Versions
-}
-
-// rejectedIndex holds the rejected items of all dates.
-type rejectedIndex struct {
-	fresh  bool            // listed, and no other run has committed since
-	read   map[string]bool // the names of the objects that were read
-	hashes map[string]bool // the fingerprints of the items
-}
-
-func newIndex(s store.Reader) *index {
-	return &index{store: s, days: make(map[Date]*dayIndex)}
-}
-
-// invalidate makes the next lookup list the partitions again, because another
-// run may have committed.
-func (x *index) invalidate() {
-	for _, d := range x.days {
-		d.fresh = false
-	}
-	if x.rejected != nil {
-		x.rejected.fresh = false
+func newIndex(s store.Reader, warn func(slog.Level, string)) *index {
+	return &index{
+		store: s, warn: warn, days: make(map[Date]error), versions: make(map[int64]Versions), events: make(map[int64]bool),
+		rejected: make(map[string]bool), invalid: make(map[string]bool),
 	}
 }
 
-// day returns the index of a date, which may be empty.
-func (x *index) day(date Date) *dayIndex {
-	d := x.days[date]
-	if d == nil {
-		d = &dayIndex{read: make(map[string]bool), stored: make(map[int64]Versions)}
-		x.days[date] = d
-	}
-	return d
-}
+// beside returns a date and the days beside it. An event whose time is corrected
+// across midnight has its stored versions there.
+func beside(date Date) [3]Date { return [3]Date{date.Previous(), date, date.Next()} }
 
-// rejectedItems returns the index of rejected items, which may be empty.
-func (x *index) rejectedItems() *rejectedIndex {
-	if x.rejected == nil {
-		x.rejected = &rejectedIndex{read: make(map[string]bool), hashes: make(map[string]bool)}
-	}
-	return x.rejected
-}
-
-// lookUp reads the partitions of those of the dates that are not fresh. It counts
-// the lines of pending objects as stored, whether or not the objects exist yet.
-func (x *index) lookUp(ctx context.Context, dates []Date, pending []Pending) error {
-	var stale []Date
-	for _, date := range dates {
-		if !x.day(date).fresh && !slices.Contains(stale, date) {
-			stale = append(stale, date)
+// unreadable returns the error of an object that may hold an event of this date
+// and could not be read, or nil. The date must have been looked up.
+func (x *index) unreadable(date Date) error {
+	for _, d := range beside(date) {
+		if err := x.days[d]; err != nil {
+			return err
 		}
-	}
-	if len(stale) == 0 {
-		return nil
-	}
-	for _, kind := range []Kind{Events, Revisions} {
-		if err := x.readPartitions(ctx, kind, stale); err != nil {
-			return fmt.Errorf("look up stored events: %w", err)
-		}
-	}
-	for _, p := range pending {
-		n, _ := ParseName(p.Name)
-		if n.Kind != Rejected && slices.Contains(stale, n.Date) {
-			x.addLines(n.Date, p.Name, p.Content)
-		}
-	}
-	for _, date := range stale {
-		x.days[date].fresh = true
 	}
 	return nil
 }
 
-// readPartitions reads the objects of a kind on these dates that were not read
-// before.
+// lookUp reads the partitions of these dates and of the days beside them, as far
+// as they were not read. It returns the errors that concern the store as a whole;
+// for those of single objects see [index.unreadable].
+func (x *index) lookUp(ctx context.Context, dates []Date) error {
+	var unread []Date
+	for _, date := range dates {
+		for _, d := range beside(date) {
+			if _, read := x.days[d]; !read && !slices.Contains(unread, d) {
+				unread = append(unread, d)
+			}
+		}
+	}
+	for _, kind := range []Kind{Events, Revisions} {
+		if err := x.readPartitions(ctx, kind, unread); err != nil {
+			return fmt.Errorf("look up stored events: %w", err)
+		}
+	}
+	for _, d := range unread {
+		x.days[d] = x.days[d] // read, with the error of readPartitions if there was one
+	}
+	return nil
+}
+
+// readPartitions reads the objects of a kind on these dates.
 func (x *index) readPartitions(ctx context.Context, kind Kind, dates []Date) error {
-	var names []string
-	var days []Date // of the names
+	var objects []store.Attrs
+	var days []Date // of the objects
 	for prefix, group := range groupByMonth(kind, dates) {
 		for attrs, err := range x.store.List(ctx, prefix) {
 			if err != nil {
@@ -111,37 +92,44 @@ func (x *index) readPartitions(ctx context.Context, kind Kind, dates []Date) err
 			if !x.checkName(attrs.Name) {
 				continue
 			}
-			for _, date := range group {
-				if strings.HasPrefix(attrs.Name, Partition{kind, date}.Prefix()) && !x.days[date].read[attrs.Name] {
-					names, days = append(names, attrs.Name), append(days, date)
+			for day, date := range group {
+				if len(attrs.Name) > len(day) && attrs.Name[:len(day)] == day {
+					objects, days = append(objects, attrs), append(days, date)
 				}
 			}
 		}
 	}
-	contents, err := ReadAll(ctx, x.store, names)
+	contents, errs, err := readAll(ctx, x.store, objects)
 	if err != nil {
 		return err
 	}
-	for i, name := range names {
-		x.addLines(days[i], name, contents[i])
-		x.days[days[i]].read[name] = true
+	for i, o := range objects {
+		if errs[i] != nil {
+			x.days[days[i]] = errs[i]
+		}
+		x.addLines(o.Name, Partition{kind, days[i]}, contents[i])
 	}
 	return nil
 }
 
 // groupByMonth groups dates by the prefixes to list: the prefix of a partition
 // for a date that is the only one of its month, else the prefix of the month, so
-// that a lookup takes one listing per month.
-func groupByMonth(kind Kind, dates []Date) map[string][]Date {
-	months := make(map[string][]Date)
+// that a lookup takes one listing per month. A group has the dates by the prefix
+// of their partitions.
+func groupByMonth(kind Kind, dates []Date) map[string]map[string]Date {
+	months := make(map[string]map[string]Date)
 	for _, date := range dates {
-		prefix := Partition{kind, date}.monthPrefix()
-		months[prefix] = append(months[prefix], date)
+		p := Partition{kind, date}
+		if months[p.monthPrefix()] == nil {
+			months[p.monthPrefix()] = make(map[string]Date)
+		}
+		months[p.monthPrefix()][p.Prefix()] = date
 	}
-	groups := make(map[string][]Date, len(months))
+	groups := make(map[string]map[string]Date, len(months))
 	for prefix, group := range months {
 		if len(group) == 1 {
-			prefix = Partition{kind, group[0]}.Prefix()
+			for prefix = range group {
+			}
 		}
 		groups[prefix] = group
 	}
@@ -153,121 +141,151 @@ func groupByMonth(kind Kind, dates []Date) map[string][]Date {
 func (x *index) checkName(name string) bool {
 	err := store.CheckName(name)
 	if err != nil {
-		x.warnings = append(x.warnings, fmt.Sprintf("skipped an object with an invalid name: %v", err))
+		x.warn(slog.LevelInfo, fmt.Sprintf("skipped an object with an invalid name: %v", err))
 	}
 	return err == nil
 }
 
-// ReadAll reads objects, up to 16 at the same time, and returns their contents
-// in the order of the names. The content of an object that does not exist is
-// nil: a repair deletes an object once its lines are stored under another name.
-// Errors are the store's.
-func ReadAll(ctx context.Context, s store.Reader, names []string) ([][]byte, error) {
-	contents := make([][]byte, len(names))
-	g, ctx := errgroup.WithContext(ctx)
+// ReadAll reads objects with these attributes, up to 16 at the same time, and
+// returns their contents in the same order. The content of an object that no
+// longer exists is nil. Errors are the store's; an object whose content does not
+// match its attributes is [store.ErrDamaged].
+func ReadAll(ctx context.Context, s store.Reader, objects []store.Attrs) ([][]byte, error) {
+	contents, errs, err := readAll(ctx, s, objects)
+	return contents, cmp.Or(err, cmp.Or(errs...))
+}
+
+// readAll is like ReadAll, but returns the error of each object. The last result
+// is an error of the store as a whole: ctx is done, or none of several objects can
+// be read.
+func readAll(ctx context.Context, s store.Reader, objects []store.Attrs) (contents [][]byte, errs []error, err error) {
+	contents, errs = make([][]byte, len(objects)), make([]error, len(objects))
+	var g errgroup.Group
 	g.SetLimit(concurrency)
-	for i, name := range names {
+	for i, attrs := range objects {
 		g.Go(func() error {
-			object, err := s.Get(ctx, name)
-			if err != nil && !errors.Is(err, store.ErrNotExist) {
-				return err
+			object, err := readObject(ctx, s, attrs)
+			switch {
+			case errors.Is(err, store.ErrNotExist):
+			case err != nil:
+				errs[i] = err
+			default:
+				contents[i] = object.Body
 			}
-			contents[i] = object.Body
 			return nil
 		})
 	}
-	return contents, g.Wait()
+	_ = g.Wait() // the errors are in errs
+	return contents, errs, wholeStore(ctx, errs)
 }
 
-// addLines adds the events in a data object of this date.
-func (x *index) addLines(date Date, name string, content []byte) {
-	for number, text := range Lines(content) {
-		line, reason := ParseLine(Events, text)
-		if reason != "" {
-			x.warnings = append(x.warnings, fmt.Sprintf("skipped %s line %d, which is not an event: %s; verify shows all such lines", name, number, reason))
-			continue
+// wholeStore returns the error of a store that failed as a whole, given the
+// errors of calls that concern one object each. It is nil if the store has
+// answered some of them, or was asked only once.
+func wholeStore(ctx context.Context, errs []error) error {
+	failed := slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return err == nil })
+	if len(failed) > 0 && (ctx.Err() != nil || len(failed) > 1 && len(failed) == len(errs)) {
+		return failed[0]
+	}
+	return nil
+}
+
+// readObject reads the object with these attributes. If the content does not match
+// them, it asks for the attributes and reads the object again, because the object
+// may have been overwritten. If it still does not match, the error is
+// [store.ErrDamaged], and the object is returned as it was read.
+func readObject(ctx context.Context, s store.Reader, attrs store.Attrs) (store.Object, error) {
+	for again := false; ; again = true {
+		object, err := s.Get(ctx, attrs.Name)
+		if err != nil {
+			return store.Object{}, err
 		}
-		x.day(date).add(line.ID, line.Fingerprint)
+		size, md5 := int64(len(object.Body)), store.MD5(object.Body)
+		if size == attrs.Size && (attrs.MD5 == "" || attrs.MD5 == md5) {
+			return object, nil
+		}
+		if again {
+			return object, fmt.Errorf("read %s: %w: it has %d bytes and the MD5 %s, but the store says %d bytes and %q",
+				attrs.Name, store.ErrDamaged, size, md5, attrs.Size, attrs.MD5)
+		}
+		if attrs, err = s.Stat(ctx, attrs.Name); err != nil {
+			return store.Object{}, err
+		}
 	}
 }
 
-func (d *dayIndex) add(id int64, fingerprint string) {
-	if !slices.Contains(d.stored[id], fingerprint) {
-		d.stored[id] = append(d.stored[id], fingerprint)
+// addLines adds the lines of an object.
+func (x *index) addLines(name string, p Partition, content []byte) {
+	for number, l := range linesOf(p, content) {
+		if l.reason != "" && l.kind != Rejected {
+			x.warn(slog.LevelInfo, fmt.Sprintf("skipped %s line %d, which is not an event: %s; verify shows all such lines", name, number+1, l.reason))
+		}
+		x.add(l)
 	}
 }
 
-// versions returns the stored versions of an event with this date, which must
-// have been looked up.
-func (x *index) versions(date Date, id int64) Versions { return x.days[date].stored[id] }
-
-// lookUpRejected reads the objects with rejected items that were not read
-// before, of all dates. It returns the fingerprints of all stored items and of
-// those in pending objects.
-func (x *index) lookUpRejected(ctx context.Context, pending []Pending) (map[string]bool, error) {
-	r := x.rejectedItems()
-	if r.fresh {
-		return r.hashes, nil
+func (x *index) add(l objectLine) {
+	switch {
+	case l.reason != "":
+		x.invalid[l.Fingerprint] = true
+	case l.kind == Rejected:
+		x.rejected[l.Fingerprint] = true
+	default:
+		x.versions[l.ID] = x.versions[l.ID].with(l.Fingerprint)
+		x.events[l.ID] = x.events[l.ID] || l.kind == Events
 	}
-	var names []string
+}
+
+// addCommitted adds a line that this run has committed. An event whose date was
+// not looked up is left to the lookup.
+func (x *index) addCommitted(l objectLine) {
+	if _, read := x.days[l.Date]; read || l.kind == Rejected {
+		x.add(l)
+	}
+}
+
+// has reports whether a line is stored, as far as the index knows.
+func (x *index) has(l objectLine) bool {
+	switch {
+	case l.reason != "":
+		return x.invalid[l.Fingerprint]
+	case l.kind == Rejected:
+		return x.rejected[l.Fingerprint]
+	}
+	return slices.Contains(x.versions[l.ID], l.Fingerprint)
+}
+
+// lookUpRejected reads all objects with rejected items, if they were not read.
+func (x *index) lookUpRejected(ctx context.Context) error {
+	if x.rejectedRead {
+		return nil
+	}
+	var objects []store.Attrs
 	for attrs, err := range x.store.List(ctx, Rejected.Prefix()) {
 		if err != nil {
-			return nil, fmt.Errorf("look up rejected items: %w", err)
+			return fmt.Errorf("look up rejected items: %w", err)
 		}
-		if x.checkName(attrs.Name) && !r.read[attrs.Name] {
-			names = append(names, attrs.Name)
+		if x.checkName(attrs.Name) {
+			objects = append(objects, attrs)
 		}
 	}
-	contents, err := ReadAll(ctx, x.store, names)
+	contents, errs, err := readAll(ctx, x.store, objects)
 	if err != nil {
-		return nil, fmt.Errorf("look up rejected items: %w", err)
+		return fmt.Errorf("look up rejected items: %w", err)
 	}
-	for i, name := range names {
-		r.addLines(contents[i])
-		r.read[name] = true
+	for i, o := range objects {
+		x.addLines(o.Name, Partition{Kind: Rejected}, contents[i])
+		x.rejectedErr = cmp.Or(x.rejectedErr, errs[i])
 	}
-	for _, p := range pending {
-		if n, _ := ParseName(p.Name); n.Kind == Rejected {
-			r.addLines(p.Content)
-		}
-	}
-	r.fresh = true
-	return r.hashes, nil
-}
-
-// addLines adds the items in an object with rejected items.
-func (r *rejectedIndex) addLines(content []byte) {
-	for _, text := range Lines(content) {
-		if line, reason := ParseLine(Rejected, text); reason == "" {
-			r.hashes[line.Fingerprint] = true
-		}
-	}
-}
-
-// addVersion adds an event that this run has committed, if its date was looked
-// up.
-func (x *index) addVersion(date Date, id int64, fingerprint string) {
-	if d := x.days[date]; d != nil {
-		d.add(id, fingerprint)
-	}
-}
-
-// addRejected adds a rejected item that this run has committed, if rejected
-// items were looked up.
-func (x *index) addRejected(fingerprint string) {
-	if x.rejected != nil {
-		x.rejected.hashes[fingerprint] = true
-	}
+	x.rejectedRead = true
+	return nil
 }
 
 // addPending adds the lines of pending objects. A dry run needs it: it puts no
 // objects, and the next document no longer contains these.
 func (x *index) addPending(pending []Pending) {
 	for _, p := range pending {
-		if n, _ := ParseName(p.Name); n.Kind == Rejected {
-			x.rejectedItems().addLines(p.Content)
-		} else {
-			x.addLines(n.Date, p.Name, p.Content)
-		}
+		n, _ := ParseName(p.Name)
+		x.addLines(p.Name, n.Partition, p.Content)
 	}
 }

@@ -66,6 +66,11 @@ func (d Date) Compare(e Date) int {
 // Next returns the day after d.
 func (d Date) Next() Date { return DateOf(time.Date(d.Year, d.Month, d.Day+1, 0, 0, 0, 0, time.UTC)) }
 
+// Previous returns the day before d.
+func (d Date) Previous() Date {
+	return DateOf(time.Date(d.Year, d.Month, d.Day-1, 0, 0, 0, 0, time.UTC))
+}
+
 // Partition identifies the objects of one kind and day.
 type Partition struct {
 	Kind Kind

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/store"
 )
 
 // Object describes a data object of a commit.
@@ -44,6 +45,29 @@ func joinLines(lines [][]byte) []byte {
 		content = append(append(content, line...), '\n')
 	}
 	return content
+}
+
+// objectLine is a line of a data object.
+type objectLine struct {
+	Line
+	kind Kind
+	text []byte // without line end
+	// reason says why the line is not valid; empty if it is. Such a line has no
+	// ID, the date of its object, and the MD5 of the text as its fingerprint.
+	reason string
+}
+
+// linesOf returns the lines of an object of this partition.
+func linesOf(p Partition, content []byte) []objectLine {
+	var lines []objectLine
+	for _, text := range Lines(content) {
+		line, reason := ParseLine(p.Kind, text)
+		if reason != "" {
+			line = Line{Date: p.Date, Fingerprint: store.MD5(text)}
+		}
+		lines = append(lines, objectLine{line, p.Kind, text, reason})
+	}
+	return lines
 }
 
 // rejectedLine is the JSON form of a line in rejected/.

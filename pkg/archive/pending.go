@@ -49,18 +49,38 @@ const (
 // store's.
 func (p Pending) Check(ctx context.Context, s store.Reader) (ObjectState, error) {
 	attrs, err := s.Stat(ctx, p.Name)
-	if err == nil && attrs.MD5 == "" { // such as an object uploaded in parts
-		var object store.Object
-		object, err = s.Get(ctx, p.Name)
-		attrs.MD5 = store.MD5(object.Body)
+	if err == nil && attrs.MD5 != "" {
+		return p.Compare(attrs.MD5), nil
+	}
+	state, _, err := p.read(ctx, s, attrs, err)
+	return state, err
+}
+
+// look is like Check, but reads the object in any case if its MD5 differs. Then it
+// also returns the content that is stored.
+func (p Pending) look(ctx context.Context, s store.Reader) (state ObjectState, content []byte, err error) {
+	attrs, err := s.Stat(ctx, p.Name)
+	if err == nil && p.Compare(attrs.MD5) == Stored {
+		return Stored, nil, nil
+	}
+	return p.read(ctx, s, attrs, err)
+}
+
+// read reads the object, given the result of Stat.
+func (p Pending) read(ctx context.Context, s store.Reader, attrs store.Attrs, err error) (state ObjectState, content []byte, _ error) {
+	var object store.Object
+	if err == nil {
+		object, err = readObject(ctx, s, attrs)
 	}
 	switch {
 	case errors.Is(err, store.ErrNotExist):
-		return Missing, nil
+		return Missing, nil, nil
+	case (err == nil || errors.Is(err, store.ErrDamaged)) && bytes.Equal(object.Body, p.Content): // the store knows no MD5 of it, or a wrong one
+		return Stored, nil, nil
 	case err != nil:
-		return "", err
+		return "", nil, err
 	}
-	return p.Compare(attrs.MD5), nil
+	return Different, object.Body, nil
 }
 
 // Compare returns the state of a pending object whose stored content has the
@@ -72,42 +92,83 @@ func (p Pending) Compare(md5 string) ObjectState {
 	return Stored
 }
 
+// lines returns the lines of the object.
+func (p Pending) lines() []objectLine {
+	n, _ := ParseName(p.Name)
+	return linesOf(n.Partition, p.Content)
+}
+
+// missingFrom returns those lines of the pending object that the stored content
+// does not have, and the number of all lines.
+func (p Pending) missingFrom(content []byte) (missing []objectLine, all int) {
+	type key struct {
+		id          int64
+		fingerprint string
+	}
+	n, _ := ParseName(p.Name)
+	stored := make(map[key]bool)
+	for _, l := range linesOf(n.Partition, content) {
+		stored[key{l.ID, l.Fingerprint}] = true
+	}
+	lines := p.lines()
+	for _, l := range lines {
+		if !stored[key{l.ID, l.Fingerprint}] {
+			missing = append(missing, l)
+		}
+	}
+	return missing, len(lines)
+}
+
 // maxPuts is the maximum number of times that ensure puts an object which the
 // store then reports as missing.
-const maxPuts = 3
+const maxPuts = 4
 
-// ensure makes sure that an object with the name of p exists. It returns the
-// object's state, Stored or Different, and whether this call created it. It never
-// overwrites an object. With putFirst it puts before it checks, which saves a
-// call if the object is missing.
-func (p Pending) ensure(ctx context.Context, s store.Store, putFirst bool) (state ObjectState, created bool, err error) {
+// presence is what ensure has found out about a pending object.
+type presence struct {
+	state   ObjectState
+	content []byte // of the stored object if it is Different
+	created bool   // this call has put the object
+	// err says why the object cannot be looked at, and state is then empty. The
+	// object may exist.
+	err error
+}
+
+// ensure makes sure that an object with the name of p exists, unless the store
+// does not let it look at the object. It never overwrites an object. With putFirst
+// it puts before it looks, which saves a call if the object is missing. Its error
+// is that of a PUT.
+func (p Pending) ensure(ctx context.Context, s store.Store, putFirst bool) (presence, error) {
 	var unknown, refused error // of the last PUT with an unknown outcome, and of the last one refused
-	for try := 1; ; try++ {
-		if putFirst || try > 1 {
+	for puts := 0; ; {
+		if putFirst || puts > 0 {
+			puts++
 			_, err := s.Put(ctx, p.Name, p.Content, store.IfAbsent())
 			switch {
 			case err == nil:
-				return Stored, true, nil
+				return presence{state: Stored, created: true}, nil
 			case errors.Is(err, store.ErrPrecondition):
 				refused = err
 			case ctx.Err() != nil, errors.Is(err, store.ErrAccess), errors.Is(err, store.ErrInvalid):
-				return "", false, err
+				return presence{}, err
 			default:
 				unknown = err
 			}
 		}
-		state, err := p.Check(ctx, s)
+		state, content, err := p.look(ctx, s)
 		switch {
+		case err != nil && (unknown != nil || ctx.Err() != nil):
+			return presence{}, errors.Join(unknown, err)
 		case err != nil:
-			return "", false, errors.Join(unknown, err)
+			return presence{err: err}, nil
 		case state != Missing:
-			return state, false, nil
+			return presence{state: state, content: content}, nil
 		case unknown != nil:
-			return "", false, unknown
-		case try == maxPuts:
+			return presence{}, unknown
+		case puts == maxPuts:
 			// The answer goes in as text, because a wrapped store.ErrPrecondition
 			// would pass for a conflict between two commits.
-			return "", false, fmt.Errorf("the store reports an object both as present and as missing; gave up after %d tries: %v", maxPuts, refused)
+			return presence{}, fmt.Errorf("the store refuses the object and does not have it either; gave up after %d tries: %v", maxPuts, refused)
 		}
+		putFirst = true
 	}
 }

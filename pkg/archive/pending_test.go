@@ -89,7 +89,7 @@ func (s contradicting) Put(ctx context.Context, name string, body []byte, cond s
 func TestContradictingStore(t *testing.T) {
 	s, b := memstore.New(), current(archivetest.Event(1, 0, "first"))
 	_, err := run(contradicting{s}, b)
-	if err == nil || !strings.Contains(err.Error(), "reports an object both as present and as missing") || !strings.Contains(err.Error(), "IfNoneMatchFailed") {
+	if err == nil || !strings.Contains(err.Error(), "refuses the object and does not have it either") || !strings.Contains(err.Error(), "IfNoneMatchFailed") {
 		t.Errorf("error %v, want both answers of the store", err)
 	}
 	if errors.Is(err, store.ErrPrecondition) {

@@ -54,9 +54,12 @@ type repairChange struct {
 
 // next implements [change].
 func (c *repairChange) next(_ context.Context, w *Writer) (*Document, error) {
-	// While nameTaken is not empty, only the document contains these lines.
-	if w.etag != c.repair.BasedOn || len(w.nameTaken) > 0 {
+	// While changed is not empty, only the document may contain some lines.
+	if w.etag != c.repair.BasedOn || len(w.changed) > 0 {
 		return nil, fmt.Errorf("repair %s: %w: another run has committed since it was read", DocumentName, store.ErrPrecondition)
+	}
+	if len(w.held) > 0 {
+		return nil, fmt.Errorf("repair %s: %w", DocumentName, w.held[0].err)
 	}
 	next := c.repair.Document
 	objects := w.setCommit(&next, c.repair.Lines)

@@ -3,6 +3,7 @@ package archive_test
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"testing"
 	"time"
 
@@ -52,7 +53,7 @@ func run(s store.Store, b archive.Batch) (archive.Outcome, error) {
 	w := archive.NewWriter(s, options())
 	outcome, err := w.Add(context.Background(), b)
 	if err == nil {
-		err = w.Flush(context.Background())
+		err = errors.Join(w.Flush(context.Background()), w.Unfinished())
 	}
 	return outcome, err
 }

@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -19,6 +22,10 @@ const (
 	// maxUnknownOutcomes is the maximum number of commits with an unknown outcome
 	// per change. The store has tried each of them several times already.
 	maxUnknownOutcomes = 4
+	// maxRefusals is the maximum number of commits in a row that the store refuses
+	// although the document has not changed. A retention rule, for example,
+	// refuses them for good.
+	maxRefusals = 4
 	// maxRenames is the maximum number of new names to try for an object if
 	// another program's objects have its names.
 	maxRenames = 10
@@ -38,14 +45,38 @@ type Writer struct {
 	noDocument bool               // the document is missing or damaged
 	damaged    []byte             // the content of a damaged document, else nil
 
-	loaded    bool      // doc was read from the store or committed, and is healed
-	unflushed bool      // doc is our own commit, and its objects may be missing
-	nameTaken []Pending // pending objects whose names another program's objects have
+	loaded    bool            // doc was read from the store or committed, and is healed
+	unflushed bool            // doc is our own commit, and its objects may be missing
+	changed   []changedObject // pending objects to decide on in step 3
+	held      []heldObject    // pending objects that the next document has to contain
+
+	waiting map[waitingItem]error // items that wait, and why
 
 	healed      []string // the objects that this Writer healed
 	damagedCopy string   // the object that holds a copy of damaged
 
 	index *index
+}
+
+// changedObject is a pending object whose stored content differs.
+type changedObject struct {
+	Pending
+	missing []objectLine // the lines that the store's object does not have
+	lines   int          // the number of all lines
+}
+
+// heldObject is a pending object of which the run does not know whether all lines
+// are stored, because an object cannot be read.
+type heldObject struct {
+	Pending
+	err error
+}
+
+// waitingItem identifies an item that waits for a later run: an event by its id,
+// or a rejected item by its fingerprint.
+type waitingItem struct {
+	id   int64
+	hash string // empty for an event
 }
 
 // NewWriter returns a Writer for the archive in s. It does not call the store.
@@ -56,7 +87,10 @@ func NewWriter(s store.Store, o Options) *Writer {
 	if o.Stage == nil {
 		o.Stage = func(string) func() { return func() {} }
 	}
-	return &Writer{store: s, opts: o, index: newIndex(s)}
+	if o.Warn == nil {
+		o.Warn = func(slog.Level, string) {}
+	}
+	return &Writer{store: s, opts: o, index: newIndex(s, o.Warn), waiting: make(map[waitingItem]error)}
 }
 
 // Document returns the document that was last read or committed. It is nil
@@ -73,8 +107,9 @@ func (w *Writer) HealedObjects() []string { return slices.Clone(w.healed) }
 
 // Add stores the new items of a batch: steps 1 to 5 of the protocol, repeated
 // as long as other runs commit first. If it returns nil, each item of the batch
-// is committed, by this run or an earlier one. Objects of the last commit may
-// still be missing until [Writer.Flush] has returned.
+// is committed, by this run or an earlier one, or waits: see [Writer.Unfinished].
+// Objects of the last commit may still be missing until [Writer.Flush] has
+// returned.
 //
 // After an error the Outcome counts the items that are known to be committed.
 // It is safe to call Add again with the same batch, in this or any later run.
@@ -87,8 +122,62 @@ func (w *Writer) Add(ctx context.Context, b Batch) (Outcome, error) {
 	o := c.result()
 	o.Conflicts, o.UnknownOutcomes = a.conflicts, a.unknownOutcomes
 	o.DamagedCopy = a.damagedCopy
-	o.Warnings, w.index.warnings = w.index.warnings, nil
+	if c.last != nil {
+		for item := range c.last.decided {
+			delete(w.waiting, item)
+		}
+		maps.Copy(w.waiting, c.last.waiting)
+	}
 	return o, err
+}
+
+// Unfinished returns the error of a run that has stored all it could, but could
+// not read single objects: a pending object, or objects that may hold events of
+// the batches. It names the first of these objects and the number of items that
+// wait. It is nil if nothing is unfinished. Call it after [Writer.Flush].
+func (w *Writer) Unfinished() error {
+	var errs []error
+	for _, o := range w.held {
+		errs = append(errs, o.err)
+	}
+	rejected := 0
+	for item, err := range w.waiting {
+		errs = append(errs, err)
+		if item.hash != "" {
+			rejected++
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	errs = slices.CompactFunc(errs, func(a, b error) bool { return a.Error() == b.Error() })
+	err := errs[0]
+	if errors.Is(err, store.ErrAccess) { // one forbidden object is not a store without access
+		err = errors.New(err.Error())
+	}
+	var effects []string
+	if n := len(errs) - 1; n > 0 {
+		effects = append(effects, count(n, "other object")+" cannot be read either")
+	}
+	if len(w.held) > 0 {
+		effects = append(effects, DocumentName+" keeps the lines of "+count(len(w.held), "object")+" of the last commits")
+	}
+	if n := len(w.waiting) - rejected; n > 0 {
+		effects = append(effects, count(n, "event")+" wait")
+	}
+	if rejected > 0 {
+		effects = append(effects, count(rejected, "rejected item")+" wait")
+	}
+	return fmt.Errorf("%w; %s; everything else is stored, and later runs store the rest once the object can be read", err, strings.Join(effects, ", "))
+}
+
+// count returns n with its noun.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // change is something to commit: a batch or a repair.
@@ -111,11 +200,30 @@ type attempts struct {
 // conflict or an unknown outcome.
 func (w *Writer) commitChange(ctx context.Context, c change) (a attempts, err error) {
 	unresolved := make(map[Commit]bool) // failed commits that may have taken effect
+	var refused error                   // of the last commit, if the store refused it
+	var refusedETag store.ETag          // of the document that it was to replace
+	failed, refusals := 0, 0
 	for {
 		if !w.loaded || w.unflushed {
 			if err := w.Open(ctx); err != nil {
 				return a, err
 			}
+			switch {
+			case refused == nil:
+			case w.etag != refusedETag: // another run has committed
+				a.conflicts++
+				refusals = 0
+				if a.conflicts > maxConflicts {
+					return a, fmt.Errorf("gave up after %d conflicts with other runs: %w", maxConflicts, refused)
+				}
+			default:
+				refusals++
+				if refusals == maxRefusals {
+					// The answer goes in as text, because it is no conflict.
+					return a, fmt.Errorf("the store refused %d tries, although no other run has committed: %v", maxRefusals, refused)
+				}
+			}
+			refused = nil
 			if last := w.doc.Commit; last != nil && unresolved[*last] {
 				delete(unresolved, *last)
 				w.damagedCopy = ""
@@ -125,6 +233,9 @@ func (w *Writer) commitChange(ctx context.Context, c change) (a attempts, err er
 			}
 		}
 		next, err := c.next(ctx, w)
+		if err != nil {
+			w.loaded = false // its decisions may be incomplete
+		}
 		if err != nil || next == nil {
 			return a, err
 		}
@@ -135,14 +246,24 @@ func (w *Writer) commitChange(ctx context.Context, c change) (a attempts, err er
 		if err != nil {
 			w.loaded = false
 			unresolved[*next.Commit] = true
-			if err := a.count(ctx, err); err != nil {
+			failed++
+			switch {
+			case errors.Is(err, store.ErrPrecondition): // also if the store has repeated a request that had succeeded
+				refused, refusedETag = err, w.etag
+			case ctx.Err() != nil, errors.Is(err, store.ErrAccess), errors.Is(err, store.ErrInvalid):
 				return a, err
+			default:
+				a.unknownOutcomes++
+				if a.unknownOutcomes > maxUnknownOutcomes {
+					return a, fmt.Errorf("gave up after %d tries with an unknown outcome: %w", maxUnknownOutcomes, err)
+				}
 			}
-			if err := w.opts.Pause(ctx, a.conflicts+a.unknownOutcomes); err != nil {
+			if err := w.opts.Pause(ctx, failed); err != nil {
 				return a, err
 			}
 			continue
 		}
+		refusals = 0
 		delete(unresolved, *next.Commit)
 		w.damagedCopy = ""
 		if c.committed(w, *next.Commit) {
@@ -152,26 +273,6 @@ func (w *Writer) commitChange(ctx context.Context, c change) (a attempts, err er
 			return a, err
 		}
 	}
-}
-
-// count counts a failed commit. It returns nil if the commit can be tried
-// again, else the error to give up with.
-func (a *attempts) count(ctx context.Context, err error) error {
-	switch {
-	case errors.Is(err, store.ErrPrecondition): // also if the store has repeated a request that had succeeded
-		a.conflicts++
-		if a.conflicts > maxConflicts {
-			return fmt.Errorf("gave up after %d conflicts with other runs: %w", maxConflicts, err)
-		}
-	case ctx.Err() != nil, errors.Is(err, store.ErrAccess), errors.Is(err, store.ErrInvalid):
-		return err
-	default:
-		a.unknownOutcomes++
-		if a.unknownOutcomes > maxUnknownOutcomes {
-			return fmt.Errorf("gave up after %d tries with an unknown outcome: %w", maxUnknownOutcomes, err)
-		}
-	}
-	return nil
 }
 
 // Open reads the document and heals: steps 1 and 2 of the protocol. Add calls
@@ -219,8 +320,8 @@ func (w *Writer) readDocument(ctx context.Context) error {
 			doc = parsed
 		}
 	}
-	if object.ETag != w.etag {
-		w.index.invalidate()
+	if object.ETag != w.etag { // another run has committed
+		w.index = newIndex(w.store, w.opts.Warn)
 	}
 	w.noDocument, w.damaged = noDocument, damaged
 	w.setDocument(doc, object.ETag)
@@ -229,7 +330,8 @@ func (w *Writer) readDocument(ctx context.Context) error {
 
 // setDocument makes doc the document to continue from.
 func (w *Writer) setDocument(doc *Document, etag store.ETag) {
-	w.doc, w.etag, w.nameTaken, w.unflushed = doc, etag, nil, false
+	w.doc, w.etag, w.unflushed = doc, etag, false
+	w.changed, w.held = nil, nil
 	if w.opts.DryRun {
 		w.index.addPending(doc.Pending)
 	}
@@ -245,34 +347,42 @@ func (w *Writer) heal(ctx context.Context) error {
 		return nil // lookups count the lines of pending objects as stored
 	}
 	if err := w.putPending(ctx, false); err != nil {
-		return fmt.Errorf("put the missing objects of the last commit: %w", err)
+		return fmt.Errorf("check the objects of the last commit: %w", err)
 	}
 	return nil
 }
 
-// putPending makes sure that the pending objects of doc exist. With putFirst it
-// expects them to be missing, otherwise to exist.
+// putPending makes sure that the pending objects of doc exist, and sets w.changed
+// and w.held. With putFirst it expects them to be missing, otherwise to exist. Its
+// error concerns the store as a whole.
 func (w *Writer) putPending(ctx context.Context, putFirst bool) error {
-	states := make([]ObjectState, len(w.doc.Pending))
-	created := make([]bool, len(w.doc.Pending))
+	found := make([]presence, len(w.doc.Pending))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(concurrency)
 	for i, p := range w.doc.Pending {
 		g.Go(func() (err error) {
-			states[i], created[i], err = p.ensure(gctx, w.store, putFirst)
+			found[i], err = p.ensure(gctx, w.store, putFirst)
 			return err
 		})
 	}
 	err := g.Wait()
+	errs := make([]error, len(found))
+	w.changed, w.held = nil, nil
 	for i, p := range w.doc.Pending {
+		f := found[i]
+		errs[i] = f.err
 		switch {
-		case states[i] == Different:
-			w.nameTaken = append(w.nameTaken, p)
-		case created[i] && !putFirst:
+		case f.err != nil:
+			w.held = append(w.held, heldObject{p, f.err})
+		case f.state == Different:
+			missing, all := p.missingFrom(f.content)
+			w.changed = append(w.changed, changedObject{p, missing, all})
+			w.index = newIndex(w.store, w.opts.Warn) // to see where the lines are now
+		case f.created && !putFirst:
 			w.healed = append(w.healed, p.Name)
 		}
 	}
-	return err
+	return cmp.Or(err, wholeStore(ctx, errs))
 }
 
 // replaceDocument is step 5 of the protocol: it replaces the document that was
@@ -314,11 +424,11 @@ func (w *Writer) replaceDocument(ctx context.Context, next *Document) error {
 func (w *Writer) copyDamaged(ctx context.Context, timestamp int64) (string, error) {
 	for range maxRenames {
 		p := Pending{Name: corruptName(timestamp), Content: w.damaged}
-		state, _, err := p.ensure(ctx, w.store, true)
-		if err != nil {
+		found, err := p.ensure(ctx, w.store, true)
+		if err = cmp.Or(err, found.err); err != nil {
 			return "", fmt.Errorf("copy the damaged metadata document: %w", err)
 		}
-		if state == Stored {
+		if found.state == Stored {
 			return p.Name, nil
 		}
 		timestamp++
@@ -328,8 +438,8 @@ func (w *Writer) copyDamaged(ctx context.Context, timestamp int64) (string, erro
 }
 
 // Flush puts the objects of the last commit: step 6 of the protocol. If another
-// program's object has the name of one of them, Flush commits the same lines
-// again under another name. After an error the next run puts the objects,
+// program has changed one of them, Flush commits those lines again that are
+// nowhere, under another name. After an error the next run puts the objects,
 // because it heals first. Errors are the store's.
 func (w *Writer) Flush(ctx context.Context) error {
 	for range maxRenames {
@@ -343,17 +453,17 @@ func (w *Writer) Flush(ctx context.Context) error {
 			}
 			w.unflushed = false
 		}
-		if len(w.nameTaken) == 0 {
+		if len(w.changed) == 0 {
 			return nil
 		}
 		if _, err := w.Add(ctx, Batch{}); err != nil {
 			return err
 		}
 	}
-	names := make([]string, len(w.nameTaken))
-	for i, p := range w.nameTaken {
-		names[i] = p.Name
+	names := make([]string, len(w.changed))
+	for i, o := range w.changed {
+		names[i] = o.Name
 	}
-	return fmt.Errorf("put the objects of commit %d: gave up after %d new names: another program's objects have the names %q; "+
+	return fmt.Errorf("put the objects of commit %d: gave up after %d new names: another program changes the objects %q; "+
 		"stop that program", w.doc.sequence(), maxRenames, names)
 }

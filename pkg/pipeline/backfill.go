@@ -17,6 +17,9 @@ func backfill(ctx context.Context, o Options, addAll func(context.Context, *run)
 	err := r.open(ctx)
 	if err == nil {
 		err = addAll(ctx, r)
+		if !failed(err) {
+			err = r.flush(ctx, err)
+		}
 	}
 	return r.finish(err), err
 }

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -20,7 +21,8 @@ import (
 //   - [ErrAPI] if the API gave no usable response;
 //   - [ratelimit.ErrExceeded] if the rate limiter allowed no call;
 //   - [ErrStore] if the store failed, and also [store.ErrAccess] if that is
-//     because of the settings;
+//     because of the settings; also if single objects could not be read, so that
+//     events wait for a later run;
 //   - the errors of Options.OpenStore;
 //   - [*PartialError] if everything was stored, but a person should look at
 //     something.
@@ -34,10 +36,8 @@ func Collect(ctx context.Context, o Options, source Source) (report.Report, erro
 	if err == nil {
 		err = c.check(outcome)
 	}
-	if !failed(err) && !o.DryRun {
-		if putErr := c.put(ctx, err); putErr != nil {
-			err = putErr
-		}
+	if !failed(err) {
+		err = c.put(ctx, err)
 	}
 	if failed(err) && c.publishesFailure(ctx, err) {
 		err = c.publishFailure(ctx, err)
@@ -102,14 +102,21 @@ func (c *collect) fetchNewest(ctx context.Context) error {
 	return nil
 }
 
-// put stores the committed objects and, at the same time, the report of a run
-// that ends with err. If that fails, publishFailure replaces the report.
+// put stores the committed objects and, at the same time, the report of a run that
+// so far has the result err. It returns the result of the run. If that is worse,
+// publishFailure replaces the report.
 func (c *collect) put(ctx context.Context, err error) error {
+	if c.options.DryRun {
+		return c.flush(ctx, err)
+	}
 	r := c.finish(err)
 	var g errgroup.Group
-	g.Go(func() error { return c.writer.Flush(ctx) })
-	g.Go(func() error { return c.publish(ctx, r) })
-	return StoreError(g.Wait())
+	g.Go(func() error { return StoreError(c.publish(ctx, r)) })
+	err = c.flush(ctx, err)
+	if publishErr := g.Wait(); !failed(err) {
+		err = cmp.Or(publishErr, err)
+	}
+	return err
 }
 
 // publish stores a report as metadata/last_run.json.

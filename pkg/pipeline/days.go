@@ -80,7 +80,7 @@ func (d Days) addAll(ctx context.Context, r *run) error {
 		}
 		if day.Mismatched {
 			mismatched = append(mismatched, date)
-		} else if isOver(date, r.options.Clock.Now()) {
+		} else if day.Waiting == 0 && isOver(date, r.options.Clock.Now()) {
 			if err := d.Done.Add(date); err != nil {
 				r.options.Recorder.Warn(slog.LevelWarn, "%v; if this backfill is interrupted, --resume fetches %s again", err, date)
 			}

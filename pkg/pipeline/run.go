@@ -49,6 +49,7 @@ func (r *run) open(ctx context.Context) error {
 		Now:       r.options.Clock.Now,
 		Pause:     Pause(r.options.Clock),
 		Stage:     r.options.Recorder.Stage,
+		Warn:      func(level slog.Level, text string) { r.options.Recorder.Warn(level, "%s", text) },
 		Revisions: r.options.Revisions,
 		DryRun:    r.options.DryRun,
 	})
@@ -104,10 +105,20 @@ func (r *run) count(response *polisen.Response) {
 func (r *run) commit(ctx context.Context, b archive.Batch) (archive.Outcome, error) {
 	outcome, err := r.writer.Add(ctx, b)
 	r.outcome = r.outcome.Plus(outcome)
-	for _, text := range outcome.Warnings {
-		r.options.Recorder.Warn(slog.LevelInfo, "%s", text)
-	}
 	return outcome, StoreError(err)
+}
+
+// flush stores the objects of the last commit at the end of a run, so far with
+// the result err: nil or a [*PartialError]. It returns the result of the run.
+func (r *run) flush(ctx context.Context, err error) error {
+	storeErr := r.writer.Flush(ctx)
+	if storeErr == nil {
+		storeErr = r.writer.Unfinished()
+	}
+	if storeErr == nil {
+		return err
+	}
+	return errors.Join(StoreError(storeErr), err)
 }
 
 // finish returns the complete report of the run if it ends with err now. It does
@@ -123,7 +134,7 @@ func (r *run) finish(err error) report.Report {
 	n.New, n.Revised, n.Rejected = out.New, out.Revised, out.Rejected
 	n.AlreadySeen = out.Seen + out.SeenRejected
 	n.Repeated += out.Repeated // a backfill of saved responses has counted some itself
-	n.LookedUp = out.LookedUp
+	n.Waiting, n.LookedUp = out.Waiting, out.LookedUp
 	n.CommitConflicts, n.CommitUnknownOutcomes = out.Conflicts, out.UnknownOutcomes
 	if r.writer != nil {
 		n.Healed = r.writer.Healed()

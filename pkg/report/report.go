@@ -80,6 +80,9 @@ type Counts struct {
 	Rejected int `json:"rejected"`
 	// AlreadySeen is the number of items that were already in the archive.
 	AlreadySeen int `json:"already_seen"`
+	// Waiting is the number of items that wait for a later run, because an
+	// object that may hold them could not be read.
+	Waiting int `json:"waiting"`
 	// Repeated is the number of items that are the same as an earlier item in
 	// the run.
 	Repeated int `json:"repeated"`
@@ -215,6 +218,9 @@ func (r *Report) Summary() string {
 	fmt.Fprintf(&b, "%d events: %d new, %d revised, %d rejected, %d already seen", c.Fetched, c.New, c.Revised, c.Rejected, c.AlreadySeen)
 	if c.Repeated > 0 {
 		fmt.Fprintf(&b, ", %d repeated", c.Repeated)
+	}
+	if c.Waiting > 0 {
+		fmt.Fprintf(&b, ", %d waiting", c.Waiting)
 	}
 	if n := len(r.Objects); n > 0 {
 		fmt.Fprintf(&b, "; %s", text.Count(n, "object"))

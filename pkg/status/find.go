@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/text"
 )
 
@@ -97,12 +98,12 @@ func (d *Document) search(ctx context.Context, prefix string, wanted map[int64]*
 			locate(p.Name, p.Content, left)
 		}
 	}
-	names, err := d.list(ctx, prefix)
+	objects, err := d.list(ctx, prefix)
 	if err != nil {
 		return 0, err
 	}
 	read := 0
-	for chunk := range slices.Chunk(names, chunkSize) {
+	for chunk := range slices.Chunk(objects, chunkSize) {
 		if len(left) == 0 {
 			break
 		}
@@ -111,32 +112,36 @@ func (d *Document) search(ctx context.Context, prefix string, wanted map[int64]*
 			return read, fmt.Errorf("search %s: %w", prefix, err)
 		}
 		for i, content := range contents {
-			locate(chunk[i], content, left)
+			locate(chunk[i].Name, content, left)
 		}
 		read += len(chunk)
 	}
 	return read, nil
 }
 
-// list returns the names of the data objects with the prefix, newest first.
-func (d *Document) list(ctx context.Context, prefix string) ([]string, error) {
-	var names []archive.Name
+// list returns the data objects with the prefix, newest first.
+func (d *Document) list(ctx context.Context, prefix string) ([]store.Attrs, error) {
+	type object struct {
+		name  archive.Name
+		attrs store.Attrs
+	}
+	var objects []object
 	for attrs, err := range d.store.List(ctx, prefix) {
 		if err != nil {
 			return nil, fmt.Errorf("list %s: %w", prefix, err)
 		}
 		if n, ok := archive.ParseName(attrs.Name); ok {
-			names = append(names, n)
+			objects = append(objects, object{n, attrs})
 		}
 	}
-	slices.SortFunc(names, func(a, b archive.Name) int {
-		return cmp.Or(b.Date.Compare(a.Date), cmp.Compare(b.Timestamp, a.Timestamp))
+	slices.SortFunc(objects, func(a, b object) int {
+		return cmp.Or(b.name.Date.Compare(a.name.Date), cmp.Compare(b.name.Timestamp, a.name.Timestamp))
 	})
-	sorted := make([]string, len(names))
-	for i, n := range names {
-		sorted[i] = n.String()
+	all := make([]store.Attrs, len(objects))
+	for i, o := range objects {
+		all[i] = o.attrs
 	}
-	return sorted, nil
+	return all, nil
 }
 
 // locate looks for the ids of left in an object, fills in their positions and

@@ -183,7 +183,7 @@ func TestStoreError(t *testing.T) {
 			}
 		}
 	}
-	storetest.MustPut(t, s, archive.DocumentName, `{"seen_ids":[],"version":2}`)
+	storetest.MustPut(t, s, archive.DocumentName, `{"seen_ids":[],"version":3}`)
 	if _, err := verify.Audit(t.Context(), s, options()); !errors.Is(err, archive.ErrNewerFormat) {
 		t.Errorf("a newer document: %v", err)
 	}
