@@ -51,7 +51,7 @@ func TestCheckHealth(t *testing.T) {
 		{name: "no run", run: func(r *report.Report) { *r = report.Report{} }, want: "CRITICAL - metadata/last_run.json is damaged; the next collect replaces it; 2 listed ids"},
 		{name: "no document", document: "-", want: "CRITICAL - there is no metadata/last_seen.json; the next collect creates it; "},
 		{name: "damaged document", document: "{", want: "CRITICAL - read metadata/last_seen.json: unexpected end of JSON input; the next collect saves a copy and rebuilds it; "},
-		{name: "document of a newer format", document: `{"seen_ids":[],"version":99}`, want: "CRITICAL - read metadata/last_seen.json: unsupported newer format: version 99, and this release reads versions up to 1; install a later release; "},
+		{name: "document of a newer format", document: `{"seen_ids":[],"version":99}`, want: "CRITICAL - read metadata/last_seen.json: unsupported newer format: version 99, and this release reads versions up to 2; install a later release; "},
 		{name: "pending object missing", object: "-", want: "CRITICAL - objects of the last commit are missing: 1 of 1; the next run stores them; "},
 		{name: "pending object different", object: "x",
 			want: "CRITICAL - objects of the last commit have different content: 1 of 1; the next run stores their lines again; "},
