@@ -3,6 +3,8 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -14,19 +16,18 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-// Collect fetches the newest events once and stores those that are new. It
-// always returns a report, also with an error. The errors wrap
-//
-//   - [ErrAPI] if the API gave no usable response;
-//   - [ratelimit.ErrExceeded] if the rate limiter allowed no call;
-//   - [ErrStore] if the store failed, and also [store.ErrAccess] if that is
-//     because of the settings;
-//   - the errors of Options.OpenStore;
-//   - [*PartialError] if everything was stored, but a person should look at
+// Collect fetches the newest events once and stores the new ones. It always returns a
+// report. The error wraps
+//   - [ErrAPI], if the API gave no usable response;
+//   - [ratelimit.ErrExceeded], if the rate limiter allowed no call;
+//   - [ErrStore], if the store failed, and also [store.ErrAccess], if the settings
+//     are the cause;
+//   - the error of Options.OpenStore;
+//   - a [*PartialError], if everything is stored, but a person should look at
 //     something.
 //
-// Collect also stores the report as metadata/last_run.json, for health checks.
-// It does not if the run is dry, was cancelled, had no access to the store, or
+// Collect also stores the report as metadata/last_run.json, for health checks. It does
+// not do so if the run was a dry run, was cancelled, had no access to the store, or
 // made no call because of the rate limiter.
 func Collect(ctx context.Context, o Options, source Source) (report.Report, error) {
 	c := &collect{run: newRun(o), source: source}
@@ -39,13 +40,13 @@ func Collect(ctx context.Context, o Options, source Source) (report.Report, erro
 			err = putErr
 		}
 	}
-	if failed(err) && c.publishesFailure(ctx, err) {
+	if failed(err) && c.shouldPublishFailure(ctx, err) {
 		err = c.publishFailure(ctx, err)
 	}
 	return c.finish(err), err
 }
 
-// failed reports whether err is more than a [*PartialError].
+// failed reports whether err is an error other than a [*PartialError].
 func failed(err error) bool {
 	_, isPartial := errors.AsType[*PartialError](err)
 	return err != nil && !isPartial
@@ -59,8 +60,8 @@ type collect struct {
 	previous archive.Document // before this run's commit
 }
 
-// fetchAndCommit does everything up to the commit. It opens the archive while
-// it fetches.
+// fetchAndCommit fetches the newest events and opens the archive at the same time,
+// and then commits the new events.
 func (c *collect) fetchAndCommit(ctx context.Context) (archive.Outcome, error) {
 	g, gctx := errgroup.WithContext(ctx)
 	opened := make(chan struct{})
@@ -71,8 +72,8 @@ func (c *collect) fetchAndCommit(ctx context.Context) (archive.Outcome, error) {
 	g.Go(func() error {
 		err := c.fetchNewest(gctx)
 		if err != nil {
-			// To return now would cancel open, which still heals the archive
-			// and opens the store for the report.
+			// Returning cancels open, which has yet to heal the archive and to
+			// open the store for the report.
 			<-opened
 		}
 		return err
@@ -89,7 +90,7 @@ func (c *collect) fetchAndCommit(ctx context.Context) (archive.Outcome, error) {
 	})
 }
 
-// fetchNewest fetches the newest events and notes their time span in the report.
+// fetchNewest fetches the newest events and reports their window.
 func (c *collect) fetchNewest(ctx context.Context) error {
 	response, err := c.fetch(ctx, c.source, polisen.Query{})
 	if err != nil {
@@ -102,15 +103,23 @@ func (c *collect) fetchNewest(ctx context.Context) error {
 	return nil
 }
 
-// put stores the committed objects and, at the same time, the report of a run
-// that ends with err. If that fails, publishFailure replaces the report.
+// put stores the committed objects and, at the same time, the report of a run that
+// ends with err. If the objects cannot be stored, publishFailure replaces the report.
 func (c *collect) put(ctx context.Context, err error) error {
 	r := c.finish(err)
-	var g errgroup.Group
-	g.Go(func() error { return c.writer.Flush(ctx) })
-	g.Go(func() error { return c.publish(ctx, r) })
-	return StoreError(g.Wait())
+	var flushErr, publishErr error
+	var both sync.WaitGroup
+	both.Go(func() { flushErr = c.writer.Flush(ctx) })
+	both.Go(func() { publishErr = c.publish(ctx, r) })
+	both.Wait()
+	if flushErr != nil {
+		return storeError(flushErr) // matters more than publishErr
+	}
+	return publishErr
 }
+
+// errNotPublished is wrapped by the errors of publish.
+var errNotPublished = errors.New("the report of the run is not stored")
 
 // publish stores a report as metadata/last_run.json.
 func (c *collect) publish(ctx context.Context, r report.Report) error {
@@ -118,27 +127,30 @@ func (c *collect) publish(ctx context.Context, r report.Report) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.store.Put(ctx, archive.LastRunName, body, store.Always())
-	return err // names the object
+	if _, err := c.store.Put(ctx, archive.LastRunName, body, store.Always()); err != nil {
+		return storeError(fmt.Errorf("%w: %w", errNotPublished, err))
+	}
+	return nil
 }
 
-// publishesFailure reports whether the report of a run that failed with err is
-// published. A cancelled run has to end at once; one without a call or without
-// access says nothing about the archive.
-func (c *collect) publishesFailure(ctx context.Context, err error) bool {
+// shouldPublishFailure reports whether to store the report of a run that failed with
+// err. A cancelled run has to end at once. A run without a call, or without access to
+// the store, shows nothing about the archive.
+func (c *collect) shouldPublishFailure(ctx context.Context, err error) bool {
 	cancelled := ctx.Err() != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded)
 	return !c.options.DryRun && c.store != nil && !cancelled &&
 		!errors.Is(err, ratelimit.ErrExceeded) && !errors.Is(err, store.ErrAccess)
 }
 
-// publishFailure publishes the report of a run that failed with err, even if
-// the time for the run is over. It returns err, joined with its own error.
+// publishFailure stores the report of a run that failed with err, even if the run's
+// deadline has passed. It returns err, joined with the error of publish, if any.
 func (c *collect) publishFailure(ctx context.Context, err error) error {
 	const timeout = 10 * time.Second
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
-	if publishErr := c.publish(ctx, c.finish(err)); publishErr != nil {
-		return errors.Join(err, StoreError(publishErr))
+	publishErr := c.publish(ctx, c.finish(err))
+	if publishErr == nil || errors.Is(err, errNotPublished) { // one error about the report is enough
+		return err
 	}
-	return err
+	return errors.Join(err, publishErr)
 }
