@@ -7,11 +7,11 @@ import (
 	"polisen-events-collector/pkg/report"
 )
 
-// backfill opens the archive, runs addAll and returns the report. addAll stores
-// batches with [run.add]. What it stored before an error stays.
+// backfill opens the archive, calls addAll, which stores batches with [run.add], and
+// returns the report. Batches that are stored before an error stay stored.
 //
-// The report is not stored: metadata/last_run.json shows whether collects
-// succeed, and the report of a backfill would hide that they do not.
+// It does not store the report: metadata/last_run.json shows whether collects succeed,
+// and the report of a backfill would hide that they fail.
 func backfill(ctx context.Context, o Options, addAll func(context.Context, *run) error) (report.Report, error) {
 	r := newRun(o)
 	err := r.open(ctx)
@@ -24,11 +24,11 @@ func backfill(ctx context.Context, o Options, addAll func(context.Context, *run)
 	return r.finish(err), err
 }
 
-// add commits what is new in a batch and stores its objects.
+// add commits the new items of a batch and stores their objects.
 func (r *run) add(ctx context.Context, b archive.Batch) (archive.Outcome, error) {
 	outcome, err := r.commit(ctx, b)
 	if err != nil {
 		return outcome, err
 	}
-	return outcome, StoreError(r.writer.Flush(ctx))
+	return outcome, storeError(r.writer.Flush(ctx))
 }

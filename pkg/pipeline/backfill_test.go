@@ -57,7 +57,7 @@ func testBackfillReplay(t *testing.T, polls []replaytest.Poll) {
 	}
 	model := replaytest.NewModel(polls...)
 	s, clock := memstore.New(), newClock()
-	for range 2 { // the second one adds nothing
+	for range 2 { // the second backfill adds nothing
 		_, err := pipeline.BackfillSaved(t.Context(), options(s, clock), read(t, bodies...), nil)
 		if _, partial := errors.AsType[*pipeline.PartialError](err); partial != (len(model.Rejected) > 0) || err != nil && !partial {
 			t.Fatal(err)
@@ -95,9 +95,9 @@ func TestBackfillDamage(t *testing.T) {
 	}
 }
 
-// TestBackfillCopy backfills from a copy of an archive whose lines were indented.
-// Its metadata holds no items, and its rejected items are stored as rejected
-// again, without a warning.
+// TestBackfillCopy backfills from a copy of an archive whose lines have been indented.
+// It checks that the backfill skips the metadata, and stores the rejected items as
+// rejected again, without a warning.
 func TestBackfillCopy(t *testing.T) {
 	dir := t.TempDir()
 	from, err := dirstore.Open(dir)
@@ -107,7 +107,7 @@ func TestBackfillCopy(t *testing.T) {
 	clock := newClock()
 	items := append(events(1, 30), []byte(`{"id":null,"n":[1.0," a"]}`), polisentest.Event(7, polisentest.Newest, polisentest.Summary("other")))
 	if _, err := pipeline.Collect(t.Context(), options(from, clock), respondWith(clock, polisentest.Response(items...))); err == nil {
-		t.Fatal("nothing was rejected")
+		t.Fatal("no item was rejected")
 	}
 	a, to := archivetest.Read(t, from), memstore.New()
 	indentLines(t, dir)
@@ -146,7 +146,7 @@ func indentLines(t *testing.T, dir string) {
 	}
 }
 
-// TestBackfillBrackets checks that each missing bracket is reported, although
+// TestBackfillBrackets checks that a backfill reports missing delimiters, although
 // there is no item to reject.
 func TestBackfillBrackets(t *testing.T) {
 	s, clock := memstore.New(), newClock()
@@ -229,8 +229,8 @@ type dayAPI struct {
 	clock      *retrytest.Clock
 	items      map[string][][]byte // by hour, such as "2026-01-31 09"
 	queries    []string
-	fail       string // the query that fails
-	mismatched string // the query that gets a mismatched response, once
+	fail       string // the DateTime of the query that fails
+	mismatched string // the DateTime of the query that gets a mismatched response, once
 }
 
 func (a *dayAPI) Fetch(_ context.Context, q polisen.Query) (*polisen.Response, error) {
@@ -355,8 +355,8 @@ func TestBackfillMismatchedDay(t *testing.T) {
 	}
 }
 
-// TestBackfillEmptyDay gives empty responses for days that must have events, and
-// for days that need not.
+// TestBackfillEmptyDay checks that an empty response makes a backfill partial only for
+// a day that must have events.
 func TestBackfillEmptyDay(t *testing.T) {
 	clock := newClock() // 2 January 2026, the evening
 	day := func(text string) archive.Date {
@@ -371,12 +371,12 @@ func TestBackfillEmptyDay(t *testing.T) {
 		query        polisen.Query
 		partial      bool
 	}{
-		"in the middle":               {served: "2025-08-02", from: "2026-01-01", partial: true},
-		"the first day":               {served: "2026-01-01", from: "2026-01-01", partial: true},
-		"before":                      {served: "2026-01-02", from: "2026-01-01"},
-		"today, which has just begun": {served: "2025-08-02", from: "2026-01-02"},
-		"of one place":                {served: "2025-08-02", from: "2026-01-01", query: polisen.Query{Locations: []string{"Arjeplog"}}},
-		"of one kind":                 {served: "2025-08-02", from: "2026-01-01", query: polisen.Query{Types: []string{"Rån"}}},
+		"in the middle":            {served: "2025-08-02", from: "2026-01-01", partial: true},
+		"the first day":            {served: "2026-01-01", from: "2026-01-01", partial: true},
+		"before":                   {served: "2026-01-02", from: "2026-01-01"},
+		"today, which is not over": {served: "2025-08-02", from: "2026-01-02"},
+		"of one place":             {served: "2025-08-02", from: "2026-01-01", query: polisen.Query{Locations: []string{"Arjeplog"}}},
+		"of one type":              {served: "2025-08-02", from: "2026-01-01", query: polisen.Query{Types: []string{"Rån"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			done, err := pipeline.OpenDoneDays(t.TempDir(), "test", false)
@@ -398,8 +398,8 @@ func TestBackfillEmptyDay(t *testing.T) {
 	}
 }
 
-// TestBackfillMismatchedHour gives an hour of a full day another hour's events,
-// or none. The day is not done then.
+// TestBackfillMismatchedHour checks that a full day is not done if the response for an
+// hour has the events of another hour, or none.
 func TestBackfillMismatchedHour(t *testing.T) {
 	for _, instead := range []string{"2026-01-01 04", "2026-01-01 03"} {
 		s, clock := memstore.New(), newClock()

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -27,8 +29,8 @@ import (
 //   - [*PartialError] if everything was stored, but a person should look at
 //     something.
 //
-// Collect also stores the report as metadata/last_run.json, for health checks.
-// It does not if the run is dry, was cancelled, had no access to the store, or
+// Collect also stores the report as metadata/last_run.json, for health checks. It does
+// not do so if the run was a dry run, was cancelled, had no access to the store, or
 // made no call because of the rate limiter.
 func Collect(ctx context.Context, o Options, source Source) (report.Report, error) {
 	c := &collect{run: newRun(o), source: source}
@@ -39,13 +41,13 @@ func Collect(ctx context.Context, o Options, source Source) (report.Report, erro
 	if !failed(err) {
 		err = c.put(ctx, err)
 	}
-	if failed(err) && c.publishesFailure(ctx, err) {
+	if failed(err) && c.shouldPublishFailure(ctx, err) {
 		err = c.publishFailure(ctx, err)
 	}
 	return c.finish(err), err
 }
 
-// failed reports whether err is more than a [*PartialError].
+// failed reports whether err is an error other than a [*PartialError].
 func failed(err error) bool {
 	_, isPartial := errors.AsType[*PartialError](err)
 	return err != nil && !isPartial
@@ -59,8 +61,8 @@ type collect struct {
 	previous archive.Document // before this run's commit
 }
 
-// fetchAndCommit does everything up to the commit. It opens the archive while
-// it fetches.
+// fetchAndCommit fetches the newest events and opens the archive at the same time,
+// and then commits the new events.
 func (c *collect) fetchAndCommit(ctx context.Context) (archive.Outcome, error) {
 	g, gctx := errgroup.WithContext(ctx)
 	opened := make(chan struct{})
@@ -71,8 +73,8 @@ func (c *collect) fetchAndCommit(ctx context.Context) (archive.Outcome, error) {
 	g.Go(func() error {
 		err := c.fetchNewest(gctx)
 		if err != nil {
-			// To return now would cancel open, which still heals the archive
-			// and opens the store for the report.
+			// Returning cancels open, which has yet to heal the archive and to
+			// open the store for the report.
 			<-opened
 		}
 		return err
@@ -89,7 +91,7 @@ func (c *collect) fetchAndCommit(ctx context.Context) (archive.Outcome, error) {
 	})
 }
 
-// fetchNewest fetches the newest events and notes their time span in the report.
+// fetchNewest fetches the newest events and reports their window.
 func (c *collect) fetchNewest(ctx context.Context) error {
 	response, err := c.fetch(ctx, c.source, polisen.Query{})
 	if err != nil {
@@ -110,14 +112,19 @@ func (c *collect) put(ctx context.Context, err error) error {
 		return c.flush(ctx, err)
 	}
 	r := c.finish(err)
-	var g errgroup.Group
-	g.Go(func() error { return StoreError(c.publish(ctx, r)) })
+	var publishErr error
+	var published sync.WaitGroup
+	published.Go(func() { publishErr = c.publish(ctx, r) })
 	err = c.flush(ctx, err)
-	if publishErr := g.Wait(); !failed(err) {
+	published.Wait()
+	if !failed(err) { // an error of the objects matters more than publishErr
 		err = cmp.Or(publishErr, err)
 	}
 	return err
 }
+
+// errNotPublished is wrapped by the errors of publish.
+var errNotPublished = errors.New("the report of the run is not stored")
 
 // publish stores a report as metadata/last_run.json.
 func (c *collect) publish(ctx context.Context, r report.Report) error {
@@ -125,27 +132,30 @@ func (c *collect) publish(ctx context.Context, r report.Report) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.store.Put(ctx, archive.LastRunName, body, store.Always())
-	return err // names the object
+	if _, err := c.store.Put(ctx, archive.LastRunName, body, store.Always()); err != nil {
+		return storeError(fmt.Errorf("%w: %w", errNotPublished, err))
+	}
+	return nil
 }
 
-// publishesFailure reports whether the report of a run that failed with err is
-// published. A cancelled run has to end at once; one without a call or without
-// access says nothing about the archive.
-func (c *collect) publishesFailure(ctx context.Context, err error) bool {
+// shouldPublishFailure reports whether to store the report of a run that failed with
+// err. A cancelled run has to end at once. A run without a call, or without access to
+// the store, shows nothing about the archive.
+func (c *collect) shouldPublishFailure(ctx context.Context, err error) bool {
 	cancelled := ctx.Err() != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded)
 	return !c.options.DryRun && c.store != nil && !cancelled &&
 		!errors.Is(err, ratelimit.ErrExceeded) && !errors.Is(err, store.ErrAccess)
 }
 
-// publishFailure publishes the report of a run that failed with err, even if
-// the time for the run is over. It returns err, joined with its own error.
+// publishFailure stores the report of a run that failed with err, even if the run's
+// deadline has passed. It returns err, joined with the error of publish, if any.
 func (c *collect) publishFailure(ctx context.Context, err error) error {
 	const timeout = 10 * time.Second
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
-	if publishErr := c.publish(ctx, c.finish(err)); publishErr != nil {
-		return errors.Join(err, StoreError(publishErr))
+	publishErr := c.publish(ctx, c.finish(err))
+	if publishErr == nil || errors.Is(err, errNotPublished) { // one error about the report is enough
+		return err
 	}
-	return err
+	return errors.Join(err, publishErr)
 }

@@ -25,7 +25,7 @@ import (
 	"polisen-events-collector/pkg/store/storetest"
 )
 
-// newClock returns a clock at one hour after the newest synthetic event.
+// newClock returns a clock whose time is one hour after polisentest.Newest.
 func newClock() *retrytest.Clock { return retrytest.NewClock(polisentest.Newest.Add(time.Hour)) }
 
 func lastRun(t *testing.T, s store.Reader) report.Report {
@@ -74,7 +74,7 @@ func TestCollect(t *testing.T) {
 // its report.
 func TestFailures(t *testing.T) {
 	apiDown := errors.New("the API is down")
-	refused := fmt.Errorf("not now: %w", ratelimit.ErrExceeded)
+	rateLimited := fmt.Errorf("not now: %w", ratelimit.ErrExceeded)
 	noAccess := fmt.Errorf("no such bucket: %w", store.ErrAccess)
 	failing := func(err error) sourceFunc {
 		return func(context.Context) (*polisen.Response, error) { return nil, err }
@@ -103,7 +103,7 @@ func TestFailures(t *testing.T) {
 		published bool
 	}{
 		"API down":          {source: failing(apiDown), want: []error{pipeline.ErrAPI, apiDown}, published: true},
-		"refused":           {source: failing(refused), want: []error{ratelimit.ErrExceeded}},
+		"rate limited":      {source: failing(rateLimited), want: []error{ratelimit.ErrExceeded}},
 		"no access":         {openFails: noAccess, want: []error{store.ErrAccess}},
 		"commit fails":      {wrap: commitFails, want: []error{pipeline.ErrStore, storetest.ErrFault}, published: true},
 		"objects fail":      {wrap: putFails, want: []error{pipeline.ErrStore, storetest.ErrFault}, published: true},
@@ -157,6 +157,37 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// TestStoreFailsAtTheEnd checks that a run which can store neither its objects nor its
+// report names both, and a run which cannot store its report names it once.
+func TestStoreFailsAtTheEnd(t *testing.T) {
+	for name, test := range map[string]struct {
+		fails func(object string) bool
+		names []string // in the error
+	}{
+		"objects and report": {func(object string) bool { return object != archive.DocumentName }, []string{"Put events/", "Put " + archive.LastRunName}},
+		"report":             {func(object string) bool { return object == archive.LastRunName }, []string{"Put " + archive.LastRunName}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clock := newClock()
+			s := storetest.NewFaults(memstore.New(), func(c storetest.Call) storetest.Fault {
+				if c.Method == storetest.Put && test.fails(c.Name) {
+					return storetest.FailBefore()
+				}
+				return storetest.Fault{}
+			})
+			_, err := pipeline.Collect(t.Context(), options(s, clock), respondWith(clock, polisentest.Body(5)))
+			if !errors.Is(err, pipeline.ErrStore) {
+				t.Fatalf("error %v, want ErrStore", err)
+			}
+			for _, name := range test.names {
+				if n := strings.Count(err.Error(), name); n != 1 {
+					t.Errorf("%q is %d times in the error %q", name, n, err)
+				}
+			}
+		})
+	}
+}
+
 // TestHealAfterFailedFetch checks that a run whose fetch fails before the store
 // is open still heals the archive, and reports it.
 func TestHealAfterFailedFetch(t *testing.T) {
@@ -177,7 +208,7 @@ func TestHealAfterFailedFetch(t *testing.T) {
 	o := options(s, clock)
 	o.OpenStore = func(context.Context) (store.Store, error) {
 		<-failed
-		time.Sleep(20 * time.Millisecond) // until the failure would have cancelled this
+		time.Sleep(20 * time.Millisecond) // the failure must not cancel this meanwhile
 		return s, nil
 	}
 	r, err := pipeline.Collect(t.Context(), o, sourceFunc(func(context.Context) (*polisen.Response, error) {
@@ -208,11 +239,10 @@ func TestCancelled(t *testing.T) {
 	}
 }
 
-// TestCheck collects a second response, and checks which warning or error it
-// causes.
+// TestCheck checks which warning or error the response to a second collect causes.
 func TestCheck(t *testing.T) {
 	at := func(id int64, days int) []byte { return polisentest.Event(id, polisentest.Newest.AddDate(0, 0, days)) }
-	later := func() [][]byte { // a full response that shares nothing with Body
+	later := func() [][]byte { // a full response that has no event in common with Body
 		var items [][]byte
 		for i := range 500 {
 			items = append(items, polisentest.Event(int64(700_000+i), polisentest.Newest.Add(time.Duration(i+24)*time.Hour)))
@@ -230,7 +260,7 @@ func TestCheck(t *testing.T) {
 	}{
 		"good":       {polisentest.Response(at(polisentest.FirstID, 0), at(700_000, 1)), "", ""},
 		"rejected":   {polisentest.Response(at(polisentest.FirstID, 0), []byte(`{"id":"x"}`)), "1 of 2 items rejected (first: id is not an integer", ""},
-		"missing":    {polisentest.Response(later()...), "polisen-events-collector backfill --from 2026-01-02 --to 2026-01-03", ""},
+		"gap":        {polisentest.Response(later()...), "polisen-events-collector backfill --from 2026-01-02 --to 2026-01-03", ""},
 		"mismatched": {polisentest.Response(mismatched...), "", "mismatched response: 60 events over 177 days"},
 		"older":      {polisentest.Response(at(polisentest.FirstID-1, 0), at(polisentest.FirstID-2, 0)), "", "older than the last one"},
 	} {
@@ -295,44 +325,48 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
-// rendezvous blocks two callers until both have come.
+// rendezvous lets two goroutines wait for each other.
 type rendezvous struct {
-	once [2]sync.Once
-	came [2]chan struct{}
+	once    [2]sync.Once
+	arrived [2]chan struct{}
 }
 
 func newRendezvous() *rendezvous {
-	return &rendezvous{came: [2]chan struct{}{make(chan struct{}), make(chan struct{})}}
+	return &rendezvous{arrived: [2]chan struct{}{make(chan struct{}), make(chan struct{})}}
 }
 
-func (r *rendezvous) come(ctx context.Context, side int) error {
-	r.once[side].Do(func() { close(r.came[side]) })
+// wait waits until the goroutine of the other side waits too. The sides are 0 and 1.
+func (r *rendezvous) wait(ctx context.Context, side int) error {
+	r.once[side].Do(func() { close(r.arrived[side]) })
 	select {
-	case <-r.came[1-side]:
+	case <-r.arrived[1-side]:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
-// meetingStore is a store in which reading the document waits for the fetch, and
-// writing event objects and the report wait for each other.
+// meetingStore is a store in which reading the document waits for the fetch, and in
+// which writing events and writing the report wait for each other.
 type meetingStore struct {
 	store.Store
 	fetch, put *rendezvous
 }
 
 func (m *meetingStore) Get(ctx context.Context, name string) (store.Object, error) {
-	if err := m.fetch.come(ctx, 0); err != nil {
+	if err := m.fetch.wait(ctx, 0); err != nil {
 		return store.Object{}, err
 	}
 	return m.Store.Get(ctx, name)
 }
 
 func (m *meetingStore) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.ETag, error) {
-	side := map[bool]int{true: 1}[name == archive.LastRunName]
+	side := 0
+	if name == archive.LastRunName {
+		side = 1
+	}
 	if name != archive.DocumentName {
-		if err := m.put.come(ctx, side); err != nil {
+		if err := m.put.wait(ctx, side); err != nil {
 			return "", err
 		}
 	}
@@ -345,7 +379,7 @@ func TestParallel(t *testing.T) {
 	clock := newClock()
 	m := &meetingStore{Store: memstore.New(), fetch: newRendezvous(), put: newRendezvous()}
 	source := sourceFunc(func(ctx context.Context) (*polisen.Response, error) {
-		if err := m.fetch.come(ctx, 1); err != nil {
+		if err := m.fetch.wait(ctx, 1); err != nil {
 			return nil, err
 		}
 		return respondWith(clock, polisentest.Response(polisentest.Event(1, polisentest.Newest)))(ctx)

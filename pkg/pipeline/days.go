@@ -17,30 +17,30 @@ import (
 type Days struct {
 	// From and To are the first and the last day.
 	From, To archive.Date
-	// ServedFrom is the first day that the API surely still serves. An empty
-	// response for a day from then on is an error of the API. Zero: unknown.
+	// ServedFrom is the first day whose events the API certainly still has; zero
+	// if it is unknown. An empty response for that day or a later one is an error
+	// of the API.
 	ServedFrom archive.Date
-	// Query holds the filters. BackfillDays sets its DateTime for each day.
+	// Query has the filters. BackfillDays sets its DateTime for each day.
 	Query  polisen.Query
 	Source Source
-	// Done holds the days to skip. BackfillDays adds those that it finishes.
+	// Done has the days to skip. BackfillDays adds each day that it finishes.
 	Done *DoneDays
-	// OnDay, if not nil, is called after each day.
+	// OnDay is called after each day, unless it is nil.
 	OnDay func(Day)
 }
 
 // Day is the result of fetching one day.
 type Day struct {
 	Date archive.Date
-	// Left is the number of days that remain to be fetched.
+	// Left is the number of days that are still to be fetched after this one.
 	Left int
 	// Fetched is the number of items in the responses for the day.
 	Fetched int
-	// Mismatched is true if a response was mismatched, or empty although the
-	// day must have events. What came is stored, but the day is not done.
-	Mismatched bool
-	// Outcome says what became of the items.
-	archive.Outcome
+	// Mismatched is true if a response was mismatched, or empty although the day
+	// must have events. Its items are stored, but the day is not done.
+	Mismatched      bool
+	archive.Outcome // of the items
 }
 
 // Dates returns the days to fetch, oldest first, and the number of days that
@@ -57,16 +57,18 @@ func (d Days) Dates() (todo []archive.Date, done int) {
 }
 
 // BackfillDays fetches days from the API, oldest first, and stores their events.
-// What was stored before an error or a cancellation stays. The errors are those
-// of [Collect], and the report is returned with every error.
+// Events that are stored before an error or a cancellation stay stored. The errors
+// are those of [Collect]. BackfillDays always returns a report.
 //
-// A day whose response is full is fetched again hour by hour. The API shows no
-// more of an hour that is full too, which makes a [*PartialError]; so do
-// mismatched responses and rejected items.
+// If the response for a day is full, BackfillDays fetches the day again hour by hour.
+// The error is a [*PartialError] if the response for an hour is full too, since the
+// API then does not show all events, if a response is mismatched, or if an item is
+// rejected.
 func BackfillDays(ctx context.Context, o Options, d Days) (report.Report, error) {
 	return backfill(ctx, o, d.addAll)
 }
 
+// addAll fetches and stores the days.
 func (d Days) addAll(ctx context.Context, r *run) error {
 	var mismatched []archive.Date
 	fullHours := 0
@@ -104,14 +106,14 @@ func (d Days) addAll(ctx context.Context, r *run) error {
 	return partial(reasons)
 }
 
-// isOver reports whether a day is over in Sweden at the time now. It waits for
-// the end of the day in UTC, which is one or two hours later.
+// isOver reports whether a day is over in Sweden at the time now. It uses the end of the
+// day in UTC, which is one or two hours later.
 func isOver(date archive.Date, now time.Time) bool {
 	return date.Compare(archive.DateOf(now.UTC())) < 0
 }
 
-// addDay fetches and stores a day, and then its hours if there is more of it
-// than one response shows. It returns the number of hours that are full.
+// addDay fetches and stores a day, and then its hours if the response for the day is
+// full. It returns the number of full hours.
 func (d Days) addDay(ctx context.Context, r *run, day *Day) (fullHours int, err error) {
 	err = d.addResponse(ctx, r, day.Date.String(), day)
 	switch {
@@ -125,15 +127,16 @@ func (d Days) addDay(ctx context.Context, r *run, day *Day) (fullHours int, err 
 	return 0, nil
 }
 
-// mustHaveEvents reports whether a query for this day must return events. The
-// police publish 60 to 80 of them a day.
+// mustHaveEvents reports whether the response for this day must have events. The
+// police publish 60 to 80 events a day.
 func (d Days) mustHaveEvents(date archive.Date, now time.Time) bool {
 	unfiltered := len(d.Query.Locations) == 0 && len(d.Query.Types) == 0
 	return unfiltered && d.ServedFrom != archive.Date{} && d.ServedFrom.Compare(date) <= 0 && isOver(date, now)
 }
 
-// addHours fetches and stores the hours of a day. If they hold fewer events
-// than the response for the whole day, one of them was mismatched or empty.
+// addHours fetches and stores the hours of a day. It returns the number of full hours.
+// If the hours have fewer events than the response for the whole day, an hour's
+// response was mismatched or empty.
 func (d Days) addHours(ctx context.Context, r *run, day *Day) (full int, err error) {
 	whole, hours := day.Fetched, 0
 	for hour := range 24 {
@@ -156,8 +159,8 @@ func (d Days) addHours(ctx context.Context, r *run, day *Day) (full int, err err
 	return full, nil
 }
 
-// addResponse fetches and stores the response for a day or an hour, as the API
-// writes them: "2026-01-31" or "2026-01-31 09". It sets the day's other fields.
+// addResponse fetches and stores the response for a day or an hour, such as
+// "2026-01-31" or "2026-01-31 09". It sets the day's Fetched, Mismatched and Outcome.
 func (d Days) addResponse(ctx context.Context, r *run, dateTime string, day *Day) error {
 	q := d.Query
 	q.DateTime = dateTime
@@ -175,9 +178,9 @@ func (d Days) addResponse(ctx context.Context, r *run, dateTime string, day *Day
 	return err
 }
 
-// mostlyOutside reports whether most events are from outside of the day or hour,
-// and the response thus mismatched. The API's cache sent such responses to 20
-// of 29,357 recorded polls.
+// mostlyOutside reports whether most events are outside of the day or hour, which means
+// that the response is mismatched. Of 29,357 recorded polls 20 have such a response,
+// from the API's cache.
 func mostlyOutside(dateTime string, events []polisen.Event) bool {
 	outside := 0
 	for _, e := range events {

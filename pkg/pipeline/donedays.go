@@ -12,46 +12,48 @@ import (
 	"polisen-events-collector/pkg/statefile"
 )
 
-// DoneDays remembers in a file of the state folder which days a backfill has
-// finished.
+// DoneDays is the list of the days that a backfill has finished. It is kept in a file
+// in the state folder.
 type DoneDays struct {
 	path string
 	file doneFile
 }
 
+// doneFile is the content of the file.
 type doneFile struct {
-	// Backfill names the store, the URL and the filters of the backfill.
+	// Backfill is the name of the backfill; see OpenDoneDays.
 	Backfill string `json:"backfill"`
-	// Days are the days that are done, as 2026-01-31, in ascending order.
+	// Days are the days that are done, such as 2026-01-31, in ascending order.
 	Days []string `json:"days"`
 }
 
-// OpenDoneDays returns the days that an earlier backfill of the same name has
-// finished, or no days if resume is false. The name must tell apart backfills
-// with different stores, URLs or filters. The state folder need not exist.
+// OpenDoneDays returns the days that an earlier backfill with the same name has
+// finished; no days if resume is false. Backfills with different stores, URLs or
+// filters must have different names. Add creates the state folder if it is missing.
 func OpenDoneDays(stateDir, backfill string, resume bool) (*DoneDays, error) {
 	key := sha256.Sum256([]byte(backfill))
 	d := &DoneDays{path: filepath.Join(stateDir, fmt.Sprintf("backfill-%x.json", key[:8]))}
 	if resume {
 		if err := statefile.Read(d.path, &d.file); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("read the days that are done: %w; delete the file, or leave out --resume", err)
+			return nil, fmt.Errorf("read the list of finished days: %w; delete the file, or run without --resume", err)
 		}
 	}
 	d.file.Backfill = backfill
 	return d, nil
 }
 
-// Has reports whether the day is done.
+// Has reports whether a day is done.
 func (d *DoneDays) Has(day archive.Date) bool { return slices.Contains(d.file.Days, day.String()) }
 
-// Add adds a day and writes the file, so that the day survives a crash.
+// Add adds a day and writes the file. With an error the day is in d, but may be missing
+// in the file.
 func (d *DoneDays) Add(day archive.Date) error {
 	if !d.Has(day) {
 		d.file.Days = append(d.file.Days, day.String())
 		slices.Sort(d.file.Days)
 	}
 	if err := statefile.Write(d.path, d.file); err != nil {
-		return fmt.Errorf("save %s as done: %w", day, err)
+		return fmt.Errorf("record %s as finished: %w", day, err)
 	}
 	return nil
 }

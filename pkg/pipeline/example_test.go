@@ -13,7 +13,7 @@ import (
 	"polisen-events-collector/pkg/store/memstore"
 )
 
-// The same response, collected twice: the second run finds nothing new.
+// Two runs collect the same response. The second run finds nothing new.
 func ExampleCollect() {
 	clock := retrytest.NewClock(polisentest.Newest.Add(time.Hour))
 	archive := memstore.New()

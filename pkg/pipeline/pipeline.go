@@ -1,12 +1,12 @@
-// Package pipeline runs the cycle of the program: fetch events, drop those that
-// are stored, partition the rest by date, put them into the archive, and report.
+// Package pipeline runs the cycle of the program: fetch events, drop the events that
+// are stored already, partition the rest by date, store them, and report.
 //
-// [Collect] stores the newest events of the API, [BackfillDays] those of past
-// days, and [BackfillSaved] those of saved responses. All three write through
-// an [archive.Writer]; they differ only in where the events come from.
+// [Collect] stores the newest events of the API, [BackfillDays] the events of past
+// days, and [BackfillSaved] the events in saved responses. All three write with an
+// [archive.Writer], and differ only in where the events come from.
 //
-// The rules for calling the API are in package polisen, and those of the
-// archive in package archive. This package prints nothing.
+// Package polisen has the rules for calls to the API, and package archive the rules
+// for the archive. This package prints nothing.
 package pipeline
 
 import (
@@ -22,21 +22,21 @@ import (
 )
 
 var (
-	// ErrAPI is wrapped by errors of fetching events.
+	// ErrAPI is wrapped by the errors of failed fetches.
 	ErrAPI = errors.New("the API failed")
-	// ErrStore is wrapped by errors of the store.
+	// ErrStore is wrapped by the errors of the store.
 	ErrStore = errors.New("storage failed")
 )
 
-// StoreError returns err wrapped in [ErrStore]; nil if err is nil.
-func StoreError(err error) error {
+// storeError returns err wrapped in [ErrStore], or nil if err is nil.
+func storeError(err error) error {
 	if err == nil {
 		return nil
 	}
 	return fmt.Errorf("%w: %w", ErrStore, err)
 }
 
-// PartialError is the error of a run that stored all it could, but found
+// PartialError is the error of a run that stored everything it could, but found
 // problems that a person should look at.
 type PartialError struct {
 	// Reasons are the problems, one line each.
@@ -45,7 +45,7 @@ type PartialError struct {
 
 func (e *PartialError) Error() string { return strings.Join(e.Reasons, "; ") }
 
-// partial returns the reasons as a [*PartialError]; nil if there are none.
+// partial returns a [*PartialError] with the reasons, or nil if there are none.
 func partial(reasons []string) error {
 	if len(reasons) == 0 {
 		return nil
@@ -53,32 +53,32 @@ func partial(reasons []string) error {
 	return &PartialError{Reasons: reasons}
 }
 
-// Source fetches responses: [polisen.Client] from the API, and [saved.Source]
+// Source fetches responses: a [polisen.Client] from the API, and a [saved.Source]
 // from a file.
 type Source interface {
 	// Fetch returns the response to a query. With an error it may return a
-	// response too, which counts the calls that were made.
+	// response too, for the number of calls and the time it waited.
 	Fetch(ctx context.Context, q polisen.Query) (*polisen.Response, error)
 }
 
 // Options are the settings of a run. A run does not change them.
 type Options struct {
-	// Report holds the fields that identify the run: RunID, Command, Program,
-	// Host, Store and Source. The run fills in the others.
+	// Report has the fields that identify the run: RunID, Command, Program, Host,
+	// Store and Source. The run sets the other fields.
 	Report report.Report
-	// Recorder collects timings and warnings. It was made when the run started.
+	// Recorder records stages and warnings. Create it when the run starts.
 	Recorder *report.Recorder
 	// Clock is the clock for commits and for waits before retries.
 	Clock retry.Clock
 	// OpenStore finds credentials and opens the store.
 	OpenStore func(ctx context.Context) (store.Store, error)
-	// Revisions is true if changed versions of stored events are stored.
+	// Revisions is true if the run stores later versions of stored events.
 	Revisions bool
-	// DryRun is true if nothing is written.
+	// DryRun is true if the run writes nothing.
 	DryRun bool
-	// Command completes a suggested command: given "verify --repair" it
-	// returns a shell command that works on this archive.
+	// Command returns a command to suggest to the user: for the arguments
+	// "verify --repair" a shell command that repairs this archive.
 	Command func(args string) string
-	// ExitCode returns the exit code of the process for an error.
+	// ExitCode returns the exit code of the process for an error or nil.
 	ExitCode func(error) int
 }

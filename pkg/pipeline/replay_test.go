@@ -19,7 +19,7 @@ import (
 	"polisen-events-collector/pkg/store/memstore"
 )
 
-// sourceFunc is a pipeline.Source.
+// sourceFunc is a pipeline.Source that calls the function.
 type sourceFunc func(ctx context.Context) (*polisen.Response, error)
 
 func (f sourceFunc) Fetch(ctx context.Context, _ polisen.Query) (*polisen.Response, error) {
@@ -37,7 +37,7 @@ func texts(warnings []report.Warning, level slog.Level) string {
 	return strings.Join(lines, "\n")
 }
 
-// respondWith returns a source whose response has this body.
+// respondWith returns a source whose responses have this body.
 func respondWith(clock *retrytest.Clock, body []byte) sourceFunc {
 	return func(context.Context) (*polisen.Response, error) {
 		events, rejected, err := polisen.Parse(body)
@@ -100,7 +100,7 @@ func testReplay(t *testing.T, polls []replaytest.Poll) {
 			failed++
 		}
 		if n := r.Counts.Fetched; 0 < n && n < 100 {
-			short++ // all such responses of the recordings are mismatched
+			short++ // all such responses in the recordings are mismatched
 		}
 		if r.Counts.LookedUp > 0 {
 			lookups++

@@ -16,26 +16,25 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-// The stages of a run that are not stages of the archive.
+// The stages of a run. Package archive has the others.
 const (
 	stageCredentials = "credentials" // OpenStore
 	stageFetch       = "fetch"
 )
 
-// run is the state of a run: what it has done so far. The methods below are in
-// the order in which a run calls them.
+// run is the state of one run.
 type run struct {
 	options Options
-	report  report.Report   // incomplete until finish
-	store   store.Store     // nil until open
-	writer  *archive.Writer // nil until open has succeeded
+	report  report.Report   // incomplete; see finish
+	store   store.Store     // nil before open
+	writer  *archive.Writer // nil before open has succeeded
 	outcome archive.Outcome // of all batches so far
 }
 
 func newRun(o Options) *run { return &run{options: o, report: o.Report} }
 
-// open finds credentials, opens the store, reads the metadata document and
-// heals the last commit.
+// open finds credentials, opens the store, reads the metadata document and heals the
+// last commit.
 func (r *run) open(ctx context.Context) error {
 	done := r.options.Recorder.Stage(stageCredentials)
 	s, err := r.options.OpenStore(ctx)
@@ -54,15 +53,15 @@ func (r *run) open(ctx context.Context) error {
 		DryRun:    r.options.DryRun,
 	})
 	if err := w.Open(ctx); err != nil {
-		return StoreError(err)
+		return storeError(err)
 	}
 	r.writer = w
 	return nil
 }
 
-// Pause returns a function that waits before a commit is tried again. The wait
-// is random, up to 20 ms at first and 1.28 s after six conflicts, so that runs
-// which conflict with each other drift apart.
+// Pause returns the Pause of [archive.Options]: it waits before another try of a
+// commit. The wait is random, at most 20 ms at first and 1.28 s after six conflicts,
+// so that runs which conflict do not try again at the same time.
 func Pause(clock retry.Clock) func(ctx context.Context, conflicts int) error {
 	return func(ctx context.Context, conflicts int) error {
 		longest := 20 * time.Millisecond << min(conflicts, 6)
@@ -70,8 +69,8 @@ func Pause(clock retry.Clock) func(ctx context.Context, conflicts int) error {
 	}
 }
 
-// fetch returns the response to a query and counts it in the report. Its errors
-// wrap [ErrAPI], or [ratelimit.ErrExceeded] if the rate limiter allowed no call.
+// fetch fetches the response to a query and counts it in the report. The error wraps
+// [ratelimit.ErrExceeded] if the rate limiter allowed no call, and else [ErrAPI].
 func (r *run) fetch(ctx context.Context, source Source, q polisen.Query) (*polisen.Response, error) {
 	done := r.options.Recorder.Stage(stageFetch)
 	response, err := source.Fetch(ctx, q)
@@ -88,7 +87,7 @@ func (r *run) fetch(ctx context.Context, source Source, q polisen.Query) (*polis
 	return response, nil
 }
 
-// count adds a response to the report.
+// count adds the numbers of a response to the report.
 func (r *run) count(response *polisen.Response) {
 	t, api := response.Timings, &r.report.API
 	r.report.Counts.Fetched += len(response.Events) + len(response.Rejected)
@@ -100,12 +99,12 @@ func (r *run) count(response *polisen.Response) {
 	api.Wait, api.Transfer = report.Seconds(t.Wait), report.Seconds(t.Transfer)
 }
 
-// commit commits what is new in a batch; [archive.Writer.Flush] then stores its
+// commit commits the new items of a batch. Call [archive.Writer.Flush] to store their
 // objects.
 func (r *run) commit(ctx context.Context, b archive.Batch) (archive.Outcome, error) {
 	outcome, err := r.writer.Add(ctx, b)
 	r.outcome = r.outcome.Plus(outcome)
-	return outcome, StoreError(err)
+	return outcome, storeError(err)
 }
 
 // flush stores the objects of the last commit at the end of a run, so far with
@@ -118,11 +117,11 @@ func (r *run) flush(ctx context.Context, err error) error {
 	if storeErr == nil {
 		return err
 	}
-	return errors.Join(StoreError(storeErr), err)
+	return errors.Join(storeError(storeErr), err)
 }
 
-// finish returns the complete report of the run if it ends with err now. It does
-// not change the run.
+// finish returns the complete report of a run that ends now with err. It does not
+// change r, so that it can be called again.
 func (r *run) finish(err error) report.Report {
 	done := r.report
 	done.DryRun = r.options.DryRun
@@ -133,7 +132,7 @@ func (r *run) finish(err error) report.Report {
 	n, out := &done.Counts, r.outcome
 	n.New, n.Revised, n.Rejected = out.New, out.Revised, out.Rejected
 	n.AlreadySeen = out.Seen + out.SeenRejected
-	n.Repeated += out.Repeated // a backfill of saved responses has counted some itself
+	n.Repeated += out.Repeated // BackfillSaved has counted others
 	n.Waiting, n.LookedUp = out.Waiting, out.LookedUp
 	n.CommitConflicts, n.CommitUnknownOutcomes = out.Conflicts, out.UnknownOutcomes
 	if r.writer != nil {

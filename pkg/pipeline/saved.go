@@ -20,33 +20,34 @@ import (
 )
 
 const (
-	// A batch is stored when it has this many items or bytes. They are the
-	// limits of a commit, so that most batches need one commit.
+	// maxBatchItems and maxBatchBytes are the numbers of items and bytes at which
+	// a batch is stored. They are the limits of a commit, so that most batches
+	// need one commit.
 	maxBatchItems = 2000
 	maxBatchBytes = 1 << 20
-	// maxKnown is the number of hashes of items kept in memory.
+	// maxKnown is the largest number of hashes of items in memory.
 	maxKnown = 1 << 20
-	// maxNamed is the number of damaged items that get a warning each.
-	maxNamed = 100
+	// maxWarnings is the largest number of problems that get a warning each.
+	maxWarnings = 100
 )
 
-// Progress says how far BackfillSaved has come.
+// Progress is the progress of [BackfillSaved].
 type Progress struct {
-	// Items and Bytes are the number and the size of the items read so far.
+	// Items and Bytes are the number and the total size of the items read so far.
 	Items int
 	Bytes int64
 	// New is the number of events stored so far.
 	New int
 }
 
-// BackfillSaved stores saved responses. Items count as observed in their order:
-// the first version of an event goes under events/, later ones under revisions/.
-// onBatch, if not nil, is called after each batch. What was stored before an
-// error or a cancellation stays. The errors are those of [Collect], and the
-// report is returned with every error.
+// BackfillSaved stores the items of saved responses, in their order: the first version
+// of an event goes under events/, and later versions go under revisions/. It calls
+// onBatch after each batch, unless onBatch is nil. Items that are stored before an
+// error or a cancellation stay stored. The errors are those of [Collect]. BackfillSaved
+// always returns a report.
 //
-// A damaged item goes under rejected/, gets a warning and makes the result a
-// [*PartialError]. So does input without items.
+// A damaged or rejected item goes under rejected/ and gets a warning. The error is then
+// a [*PartialError], as it is if a file cannot be read or the input has no items.
 func BackfillSaved(ctx context.Context, o Options, items iter.Seq2[saved.Item, error], onBatch func(Progress)) (report.Report, error) {
 	return backfill(ctx, o, func(ctx context.Context, r *run) error {
 		b := &savedBackfill{
@@ -59,9 +60,9 @@ func BackfillSaved(ctx context.Context, o Options, items iter.Seq2[saved.Item, e
 	})
 }
 
-// itemHash is a hash of an item's bytes. A collision would lose an item, so it
-// consists of two 64-bit hashes with different seeds. With SHA-256, a backfill
-// of mostly repeated items took 30 % more CPU time.
+// itemHash is a hash of an item's bytes. A collision would lose an item, so the hash
+// consists of two 64-bit hashes with different seeds. With SHA-256 a backfill of mostly
+// repeated items took 30 % more CPU time.
 type itemHash [2]uint64
 
 // savedBackfill is the state of one BackfillSaved.
@@ -76,8 +77,8 @@ type savedBackfill struct {
 	parser polisen.Parser
 	batch  archive.Batch // not yet stored
 	size   int           // of its items, in bytes
-	// known holds the hashes of items read before. Most items of saved
-	// responses are repeated in the next response, and need no parsing.
+	// known has the hashes of earlier items. Most items of a saved response occur
+	// again in the next response, and need no parsing there.
 	known map[itemHash]struct{}
 	seeds [2]maphash.Seed
 
@@ -85,13 +86,14 @@ type savedBackfill struct {
 	firstProblem string
 }
 
+// addAll reads and stores the items.
 func (b *savedBackfill) addAll(ctx context.Context, items iter.Seq2[saved.Item, error]) error {
 	for item, err := range items {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err != nil { // a file cannot be read; the next one may be
-			b.warn(err.Error())
+		if err != nil { // a file cannot be read; the next file may be readable
+			b.addProblem(err.Error())
 			continue
 		}
 		if err := b.addItem(ctx, item); err != nil {
@@ -106,7 +108,7 @@ func (b *savedBackfill) addAll(ctx context.Context, items iter.Seq2[saved.Item, 
 			text.Count(b.problems, "problem"), b.firstProblem)})
 	}
 	if b.progress.Items == 0 {
-		return partial([]string{"the input holds no events: check the paths, or the command that feeds standard input"})
+		return partial([]string{"the input has no events: check the paths, or the command that writes to standard input"})
 	}
 	return nil
 }
@@ -122,8 +124,8 @@ func (b *savedBackfill) addItem(ctx context.Context, item saved.Item) error {
 	b.progress.Items++
 	b.progress.Bytes += int64(len(item.Raw))
 	b.report.Counts.Fetched++
-	if len(item.Raw) == 0 { // such as a missing bracket
-		b.warn(item.Place() + ": " + item.Damage)
+	if len(item.Raw) == 0 { // something is missing, such as a bracket
+		b.addProblem(item.Place() + ": " + item.Damage)
 		return nil
 	}
 	hash := itemHash{maphash.Bytes(b.seeds[0], item.Raw), maphash.Bytes(b.seeds[1], item.Raw)}
@@ -132,7 +134,7 @@ func (b *savedBackfill) addItem(ctx context.Context, item saved.Item) error {
 		return nil
 	}
 	if len(b.known) >= maxKnown {
-		clear(b.known) // the archive recognises the items too
+		clear(b.known) // the archive also recognises items that it has
 	}
 	b.known[hash] = struct{}{}
 	b.parse(item)
@@ -143,16 +145,16 @@ func (b *savedBackfill) addItem(ctx context.Context, item saved.Item) error {
 	return nil
 }
 
-// fileKind is the kind of a file of input.
+// fileKind is the kind of an input file.
 type fileKind uint8
 
 const (
-	responseFile fileKind = iota // holds events
-	metadataFile                 // from a copy of an archive; holds no items
-	rejectedFile                 // from a copy of an archive; holds rejected items
+	responseFile fileKind = iota // has items of responses
+	metadataFile                 // from a copy of an archive; has no items
+	rejectedFile                 // from a copy of an archive; has rejected items
 )
 
-// kindOf returns the kind of a file, which it derives from the path.
+// kindOf returns the kind of a file by its path.
 func kindOf(file string) fileKind {
 	file = strings.TrimSuffix(strings.TrimSuffix(file, ".gz"), ".zst")
 	parts := strings.Split(filepath.ToSlash(file), "/")
@@ -173,7 +175,7 @@ func (b *savedBackfill) parse(item saved.Item) {
 		return
 	}
 	if b.kind == rejectedFile {
-		// The archive it comes from has reported it already: no warning.
+		// There was a warning when the other archive stored the item.
 		inner, _, reason := archive.ParseRejected(item.Raw)
 		if reason != "" {
 			b.reject(item, polisen.Rejected{Reason: reason, Raw: quote(item.Raw)})
@@ -190,13 +192,14 @@ func (b *savedBackfill) parse(item saved.Item) {
 	b.batch.Events = append(b.batch.Events, event)
 }
 
+// reject adds a rejected item to the batch, with a warning.
 func (b *savedBackfill) reject(item saved.Item, r polisen.Rejected) {
 	b.batch.Rejected = append(b.batch.Rejected, r)
-	b.warn(item.Place() + ": " + r.Reason)
+	b.addProblem(item.Place() + ": " + r.Reason)
 }
 
-// quote returns raw as a JSON string. Text that is not UTF-8 becomes an object
-// that holds it in base64.
+// quote returns raw as a JSON string. If raw is not UTF-8, quote returns an object with
+// raw in base64.
 func quote(raw []byte) []byte {
 	quoted, err := jsontext.AppendQuote(nil, raw)
 	if err != nil {
@@ -205,13 +208,14 @@ func quote(raw []byte) []byte {
 	return quoted
 }
 
-// warn counts a problem, and records a warning for each of the first ones.
-func (b *savedBackfill) warn(problem string) {
+// addProblem counts a problem, and records a warning for each of the first maxWarnings
+// problems.
+func (b *savedBackfill) addProblem(problem string) {
 	b.problems++
 	if b.problems == 1 {
 		b.firstProblem = problem
 	}
-	if b.problems <= maxNamed {
+	if b.problems <= maxWarnings {
 		b.options.Recorder.Warn(slog.LevelWarn, "%s", problem)
 	}
 }

@@ -9,9 +9,9 @@ import (
 	"polisen-events-collector/pkg/polisen"
 )
 
-// check looks for signs of a problem in a response that has been committed. A
-// problem that a person should look at becomes a reason of the [*PartialError]
-// that check returns; others become warnings.
+// check looks for signs of problems after the commit. It returns a [*PartialError] if
+// there are problems that a person should look at, and records warnings for other
+// problems.
 func (c *collect) check(outcome archive.Outcome) error {
 	c.checkDocument(outcome)
 	full := c.report.Counts.Fetched >= polisen.FullResponse
@@ -32,8 +32,8 @@ func (c *collect) check(outcome archive.Outcome) error {
 	return partial(reasons)
 }
 
-// checkDocument warns if the metadata document was rebuilt, or does not say
-// above which id it is complete.
+// checkDocument warns if the metadata document was rebuilt, or does not say above which
+// id it is complete.
 func (c *collect) checkDocument(outcome archive.Outcome) {
 	warn := c.options.Recorder.Warn
 	if name := outcome.DamagedCopy; name != "" {
@@ -47,8 +47,8 @@ func (c *collect) checkDocument(outcome archive.Outcome) {
 	}
 }
 
-// checkResponse warns if the response is mismatched, or older than the last one.
-// Both come from the API's cache and need no action.
+// checkResponse warns if the response is mismatched, or older than the last response.
+// The cause of both is the API's cache, and neither needs an action.
 func (c *collect) checkResponse(full bool) {
 	highest, seen := highestID(c.response.Events), c.previous.SeenIDs
 	switch {
@@ -61,20 +61,20 @@ func (c *collect) checkResponse(full bool) {
 	}
 }
 
-// minEventsPerDay separates answers to the query for the newest events from
-// mismatched responses. In 29,357 recorded polls the former had 60 to 80
-// events a day, and the latter, 40 to 79 events over six months, less than one.
+// minEventsPerDay is the smallest number of events per day in a response to the query
+// for the newest events. In 29,357 recorded polls such a response has 60 to 80 events
+// per day. A mismatched response has less than one: 40 to 79 events over six months.
 const minEventsPerDay = 5
 
-// isMismatched reports whether the response is the answer to another query.
+// isMismatched reports whether the response is mismatched: the answer to another query.
 func (c *collect) isMismatched(full bool) bool {
 	w := c.report.Window
 	return !full && w != nil && w.Hours > 24 && w.EventsPerHour*24 < minEventsPerDay
 }
 
-// sharesNothing reports whether no event of the response was in the metadata
-// document, although some events are new. (An old response, whose ids have left
-// the document, has none that is new.)
+// sharesNothing reports whether no event of the response was in the metadata document,
+// and some events are new. A response so old that its ids have left the document has no
+// new events.
 func sharesNothing(outcome archive.Outcome) bool {
 	return outcome.Listed > 0 && outcome.Overlap == 0 && outcome.New > 0
 }
@@ -87,8 +87,8 @@ func highestID(events []polisen.Event) (highest int64) {
 	return highest
 }
 
-// span returns the times of the oldest and the newest event; ok is false if
-// there is no event.
+// span returns the times of the oldest and the newest event. ok is false if there is no
+// event.
 func span(events []polisen.Event) (oldest, newest time.Time, ok bool) {
 	for i, e := range events {
 		if i == 0 || e.Time.Before(oldest) {

@@ -68,8 +68,8 @@ func (f *fetch) try(ctx context.Context) (*Response, error) {
 	return nil, fmt.Errorf("%w: %d redirects in a row", errRedirect, maxRedirects+1)
 }
 
-// resource returns the API's URL without a query. A 404 counts for this address,
-// whatever the query was.
+// resource returns the API's URL without a query: the rate limiter counts a 404 to one
+// query as a 404 to all queries.
 func (f *fetch) resource() string {
 	u := *f.base
 	u.RawQuery = ""

@@ -160,8 +160,8 @@ func TestParseItemRejects(t *testing.T) {
 	}
 }
 
-// TestParser checks that a Parser returns the same as ParseItem, whatever it has
-// parsed before.
+// TestParser checks that a Parser returns the same as ParseItem, even after damaged
+// items.
 func TestParser(t *testing.T) {
 	var p polisen.Parser
 	var kept []polisen.Event

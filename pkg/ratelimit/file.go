@@ -48,8 +48,8 @@ func (l *Limiter) lockState(ctx context.Context) (*lockedState, error) {
 	s.state, err = readState(l.path)
 	if err != nil && fileLock != nil && !l.assumedFull {
 		l.assumedFull = true // only once, since the file may stay unreadable
-		l.memory.assume(CallsPerHour, now)
-		l.options.OnWarning(fmt.Sprintf("cannot read the list of recent API calls, so %d calls count as just made, and the next call may have to wait an hour: %v", CallsPerHour, err))
+		l.memory.assume(callsPerHour, now)
+		l.options.OnWarning(fmt.Sprintf("cannot read the list of recent API calls, so %d calls count as just made, and the next call may have to wait an hour: %v", callsPerHour, err))
 	}
 	if !s.UnderWay.IsZero() { // its process died; the API may have received it at any time until now
 		s.remove(s.UnderWay)

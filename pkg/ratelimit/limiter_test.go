@@ -446,8 +446,8 @@ func TestSlowCallDelaysTheNext(t *testing.T) {
 }
 
 // TestCallOfADeadProcess checks that the call of a process that died during it
-// counts as made when the next process takes the lock, since nobody knows when the
-// API received it.
+// counts as made when the next process takes the lock, since the time at which the
+// API received it is unknown.
 func TestCallOfADeadProcess(t *testing.T) {
 	w := newWorld(t)
 	at := w.clock.Now().Add(-9 * time.Second).UTC().Format(time.RFC3339Nano)

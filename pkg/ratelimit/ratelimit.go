@@ -17,21 +17,21 @@ import (
 // (https://polisen.se/om-polisen/om-webbplatsen/oppna-data/regler-for-oppna-data/).
 const (
 	MinInterval  = 10 * time.Second // between two calls
-	CallsPerHour = 60
-	CallsPerDay  = 1440
+	callsPerHour = 60
+	callsPerDay  = 1440
 )
 
-// The limits with [Options.LeaveRoom]. The calls left in an hour are enough for
-// two other runs with all their retries.
+// The limits with [Options.LeaveRoom]. They leave ten calls an hour to other runs,
+// enough for two runs with all their retries.
 const (
-	roomyCallsPerHour = 50
-	roomyCallsPerDay  = 1200
+	lowerCallsPerHour = 50
+	lowerCallsPerDay  = 1200
 )
-
-const day = 24 * time.Hour
 
 // maxPause is the longest pause that a Retry-After header can cause.
 const maxPause = day
+
+const day = 24 * time.Hour
 
 // ErrExceeded is wrapped by the error of a call that the limits forbid. The call
 // was not made.
@@ -66,11 +66,11 @@ type limit struct {
 // newLimits returns the limits for calls at least interval apart. If interval is
 // below [MinInterval], there is no hourly and no daily limit.
 func newLimits(interval time.Duration, leaveRoom bool) []limit {
-	perHour, perDay, why := CallsPerHour, CallsPerDay, ""
+	perHour, perDay, why := callsPerHour, callsPerDay, ""
 	fast := interval < MinInterval
 	if leaveRoom {
 		interval += interval / 10
-		perHour, perDay, why = roomyCallsPerHour, roomyCallsPerDay, ", to leave room for other runs"
+		perHour, perDay, why = lowerCallsPerHour, lowerCallsPerDay, ", to leave room for other runs"
 	}
 	limits := []limit{{1, interval, fmt.Sprintf("at least %v between calls%s", interval, why)}}
 	if fast {
