@@ -31,7 +31,7 @@ var layers = map[string][]string{
 	"pkg/retry":          {},
 	"pkg/report":         {"pkg/text"},
 	"pkg/ratelimit":      {"pkg/filelock", "pkg/retry", "pkg/statefile"},
-	"pkg/polisen":        {"pkg/address", "pkg/ratelimit", "pkg/retry"},
+	"pkg/polisen":        {"pkg/address", "pkg/ratelimit", "pkg/retry", "pkg/text"},
 	"pkg/saved":          {"pkg/polisen"},
 	"pkg/ociclient":      {"pkg/address", "pkg/retry", "pkg/text"},
 	"pkg/ociauth":        {"pkg/address", "pkg/ociclient", "pkg/retry"},

@@ -18,7 +18,7 @@ import (
 func newLogger(w io.Writer, s config.General) *slog.Logger {
 	options := &slog.HandlerOptions{Level: s.LogLevel}
 	if s.LogFormat == config.JSON {
-		return slog.New(slog.NewJSONHandler(w, options))
+		return slog.New(slog.NewJSONHandler(text.JSONWriter(w), options))
 	}
 	return slog.New(slog.NewTextHandler(w, options))
 }

@@ -5,15 +5,31 @@ import (
 	"io"
 
 	"polisen-events-collector/pkg/config"
+	"polisen-events-collector/pkg/text"
 )
 
-// printResult writes a command's result to stdout: with --output json it writes v
-// as indented JSON, otherwise it calls text.
-func (p Process) printResult(s config.General, v any, text func(io.Writer) error) error {
-	if s.Output != config.JSON {
-		return text(p.Stdout)
+// output is stdout. It remembers the first error, since cobra and the printing of
+// help ignore errors.
+type output struct {
+	io.Writer
+	err error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.Writer.Write(b)
+	if o.err == nil {
+		o.err = err
 	}
-	enc := json.NewEncoder(p.Stdout)
+	return n, err
+}
+
+// printResult writes a command's result to stdout: with --output json it writes v
+// as indented JSON, otherwise it calls asText.
+func (p Process) printResult(s config.General, v any, asText func(io.Writer) error) error {
+	if s.Output != config.JSON {
+		return asText(p.Stdout)
+	}
+	enc := json.NewEncoder(text.JSONWriter(p.Stdout))
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)

@@ -32,7 +32,10 @@ type Process struct {
 // Main runs the program and returns its exit code; "help exit-codes" explains
 // the codes. The first SIGINT or SIGTERM cancels the run, a second one kills the
 // process.
-func Main(p Process) int { return int(p.execute(newRoot(p))) }
+func Main(p Process) int {
+	p.Stdout = &output{Writer: p.Stdout}
+	return int(p.execute(newRoot(p)))
+}
 
 // execute runs the command that the arguments name, prints its error and
 // returns the exit code.
@@ -52,6 +55,9 @@ func (p Process) execute(root *cobra.Command) code {
 		}
 		p.printError(cmd, stopped, sig.code())
 		return sig.code()
+	}
+	if o, ok := p.Stdout.(*output); ok && err == nil && o.err != nil {
+		err = fmt.Errorf("print the result: %w", o.err)
 	}
 	if err != nil {
 		p.printError(cmd, err, exitCode(err))

@@ -84,7 +84,7 @@ func (p Process) newClient(o polisen.Options, s config.Settings, log *slog.Logge
 	o.MinInterval = s.API.MinInterval
 	o.OnWait = func(d time.Duration, why string) {
 		if p.interactive(s.General) {
-			fmt.Fprintf(p.Stderr, "%s: waiting %v: %s\n", program, d.Round(time.Second), why)
+			fmt.Fprintf(p.Stderr, "%s: waiting %v: %s\n", program, d.Round(time.Second), text.Clean(why))
 		} else {
 			log.Info("waiting before a call to the API", "for", d, "reason", why)
 		}
@@ -116,7 +116,7 @@ func (p Process) printReport(r report.Report, s config.General, log *slog.Logger
 func (p Process) printWarnings(warnings []report.Warning, s config.General, log *slog.Logger) {
 	for _, w := range warnings {
 		if p.interactive(s) && s.Output != config.JSON {
-			fmt.Fprintf(p.Stderr, "%s: %s\n", program, w.Text)
+			fmt.Fprintf(p.Stderr, "%s: %s\n", program, text.Clean(w.Text))
 		} else {
 			log.Log(context.Background(), w.Level, w.Text)
 		}
@@ -131,6 +131,9 @@ func completed(r report.Report) bool { return r.OK || r.ExitCode == int(exitPart
 func (p Process) interactive(s config.General) bool { return !s.Quiet && isTerminal(p.Stderr) }
 
 func isTerminal(w io.Writer) bool {
+	if o, ok := w.(*output); ok {
+		w = o.Writer
+	}
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -22,6 +22,10 @@ import (
 	"polisen-events-collector/pkg/verify"
 )
 
+// maxConcurrency is the largest number of concurrent store calls. Each needs a
+// connection or an open file, and memory for an object.
+const maxConcurrency = 256
+
 // verifyOptions are the flags of verify that are not settings.
 type verifyOptions struct {
 	from, to    string
@@ -101,7 +105,7 @@ objects are stored, and that the next run will miss no events.`,
 	flags := cmd.Flags()
 	flags.StringVar(&opts.from, "from", "", "first `DATE` to read, such as 2026-01-31")
 	flags.StringVar(&opts.to, "to", "", "last `DATE` to read")
-	flags.IntVar(&opts.concurrency, "concurrency", 32, "maximum number of concurrent store `CALLS`")
+	flags.IntVar(&opts.concurrency, "concurrency", 32, "maximum number of concurrent store `CALLS`, 1 to 256")
 	flags.BoolVar(&opts.quick, "quick", false, "check the health without reading events; one line for monitoring")
 	flags.DurationVar(&opts.maxAge, "max-age", 45*time.Minute, "with --quick, the maximum `AGE` of the last run")
 	flags.Var(&opts.repair, "repair", "fix what can be fixed without losing data; =duplicates also removes duplicates")
@@ -124,8 +128,8 @@ func (o verifyOptions) check() (from, to archive.Date, err error) {
 		err = usagef("--dry-run works only with --repair")
 	case o.maxAgeSet && !o.quick:
 		err = usagef("--max-age works only with --quick")
-	case o.concurrency < 1:
-		err = usagef("--concurrency: %d is less than 1", o.concurrency)
+	case o.concurrency < 1 || o.concurrency > maxConcurrency:
+		err = usagef("--concurrency: %d is not between 1 and %d", o.concurrency, maxConcurrency)
 	case o.maxAge <= 0:
 		err = usagef("--max-age: %v is not longer than 0s", o.maxAge)
 	}

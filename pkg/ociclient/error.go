@@ -118,12 +118,6 @@ func (e *Error) Transient() bool {
 // maxText is the length in bytes to which shorten cuts a text.
 const maxText = 300
 
-// shorten returns s as one line that is safe to log, of at most maxText bytes and
-// an ellipsis.
-func shorten(s string) string {
-	s = text.OneLine(s)
-	if len(s) > maxText {
-		s = strings.ToValidUTF8(s[:maxText], "") + "..."
-	}
-	return s
-}
+// shorten returns a text of the service as it can be shown: cleaned, and of at most
+// maxText bytes and an ellipsis.
+func shorten(s string) string { return text.Short(strings.TrimSpace(s), maxText) }

@@ -14,6 +14,7 @@ import (
 	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/retry"
 	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/text"
 )
 
 // The stages of a run. Package archive has the others.
@@ -127,7 +128,7 @@ func (r *run) finish(err error) report.Report {
 	done.DryRun = r.options.DryRun
 	done.OK, done.ExitCode = err == nil, r.options.ExitCode(err)
 	if err != nil {
-		done.Error = err.Error()
+		done.Error = text.OneLine(err.Error())
 	}
 	n, out := &done.Counts, r.outcome
 	n.New, n.Revised, n.Rejected = out.New, out.Revised, out.Rejected

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"polisen-events-collector/pkg/text"
 )
 
 // Parse parses the body of one response: a JSON array of items, with or without a
@@ -190,13 +192,14 @@ func parseTime(compact, canonical []byte) (t time.Time, reason string) {
 
 const whiteSpace = " \t\r\n" // RFC 8259, section 2
 
-// excerpt returns the beginning of text, up to 80 bytes, quoted on one line.
-func excerpt(text []byte) string {
+// excerpt returns the beginning of raw, up to 80 bytes, quoted and cleaned.
+func excerpt(raw []byte) string {
 	const maxBytes = 80
 	ellipsis := ""
-	if len(text) > maxBytes {
-		text = bytes.TrimRightFunc(text[:maxBytes], func(r rune) bool { return r == utf8.RuneError })
+	if len(raw) > maxBytes {
+		raw = bytes.TrimRightFunc(raw[:maxBytes], func(r rune) bool { return r == utf8.RuneError })
 		ellipsis = "..."
 	}
-	return fmt.Sprintf("%#q", text) + ellipsis
+	// In backquotes some characters would be left that are not printable.
+	return text.Clean(fmt.Sprintf("%#q", raw)) + ellipsis
 }

@@ -232,5 +232,5 @@ func (r *Report) Summary() string {
 		fmt.Fprintf(&b, "; window %.1f days", r.Window.Hours/24)
 	}
 	fmt.Fprintf(&b, "; %.2fs; %s", time.Duration(r.Duration).Seconds(), r.Store)
-	return b.String()
+	return text.Clean(b.String())
 }

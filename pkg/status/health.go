@@ -152,7 +152,7 @@ func (h *Health) Err() error {
 	if h.OK {
 		return nil
 	}
-	return fmt.Errorf("%w: %s", ErrUnhealthy, text.OneLine(strings.Join(h.Problems, "; ")))
+	return fmt.Errorf("%w: %s", ErrUnhealthy, text.Clean(strings.Join(h.Problems, "; ")))
 }
 
 // String returns one line in the format of monitoring plugins: the status, a
@@ -182,5 +182,5 @@ func (h *Health) String() string {
 		data = append(data, fmt.Sprintf("headroom=%.0fs;;%.0f:", headroom.Seconds(), maxAge))
 	}
 	b.WriteString(strings.Join(facts, ", "))
-	return strings.ReplaceAll(text.OneLine(b.String()), "|", " ") + " | " + strings.Join(data, " ")
+	return strings.ReplaceAll(text.Clean(b.String()), "|", " ") + " | " + strings.Join(data, " ")
 }

@@ -43,7 +43,7 @@ func TestCheckHealth(t *testing.T) {
 		{name: "days old", after: 100 * time.Hour, want: "CRITICAL - the last run finished 4.2 days ago, more than 45m0s: check the scheduler"},
 		{name: "finished in the future", after: -time.Hour, want: "CRITICAL - the last run finished 30m in the future: check the clocks"},
 		{name: "failed", run: func(r *report.Report) { r.OK, r.ExitCode, r.Error = false, 4, "the API failed:\nno | answer" },
-			want: "CRITICAL - the last run ended with exit code 4: the API failed:; no   answer; last run 30m ago"},
+			want: "CRITICAL - the last run ended with exit code 4: the API failed:\\nno   answer; last run 30m ago"},
 		{name: "short window", run: func(r *report.Report) { r.Window.Hours = 1.2 },
 			want: "CRITICAL - the next run must start within 42m to miss no events: the last response spans only 1.2 hours"},
 		{name: "short window, not full", run: func(r *report.Report) { r.Window.Hours, r.Counts.Fetched = 1.2, 40 },

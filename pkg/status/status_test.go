@@ -154,7 +154,7 @@ complete above  unknown: unlisted ids may be stored too, so runs look them up in
 last updated    2026-01-03T01:00:00Z, 1h0m in the future
 commit          none: another program wrote the document
 pending         none
-last run        2025-12-31T00:00:00Z, 3.0 days ago: failed with exit code 4: bad [2J; answer
+last run        2025-12-31T00:00:00Z, 3.0 days ago: failed with exit code 4: bad\x1b[2J\nanswer
                 0 fetched: 0 new, 0 revised, 0 rejected, 0 already seen
 `,
 		},

@@ -76,7 +76,7 @@ func (d *Document) Summarize(ctx context.Context, now time.Time) (*Summary, erro
 func (s *Summary) Text(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) {
-		fmt.Fprintf(t, "%s\t%s\n", name, text.OneLine(fmt.Sprintf(format, args...)))
+		fmt.Fprintf(t, "%s\t%s\n", name, text.Clean(fmt.Sprintf(format, args...)))
 	}
 	row("store", "%s", s.Store)
 	switch s.State {

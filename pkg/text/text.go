@@ -1,5 +1,5 @@
-// Package text formats values for messages: counts, durations, and text from
-// outside on one line.
+// Package text formats values for messages: counts, durations, and text that
+// others wrote, which it makes safe to show.
 //
 // It knows nothing about events or archives, and prints nothing.
 package text
@@ -9,21 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 )
-
-// OneLine returns s as one line that is safe to print on a terminal: it trims
-// white space at both ends, turns line breaks into "; " and replaces all other
-// control characters with spaces.
-func OneLine(s string) string {
-	s = strings.ReplaceAll(strings.TrimSpace(s), "\n", "; ")
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, s)
-}
 
 // Count returns n with its noun, in the plural unless n is 1: "1 line",
 // "2 lines".

@@ -5,20 +5,6 @@ import (
 	"time"
 )
 
-func TestOneLine(t *testing.T) {
-	for in, want := range map[string]string{
-		"plain å":                "plain å",
-		"  first\nsecond\n":      "first; second",
-		"a\tb\x1b[31mc\u0085d":   "a b [31mc d",
-		"\r\n":                   "",
-		"kept: | and \u00a0nbsp": "kept: | and \u00a0nbsp",
-	} {
-		if got := OneLine(in); got != want {
-			t.Errorf("OneLine(%q) = %q, want %q", in, got, want)
-		}
-	}
-}
-
 func TestCount(t *testing.T) {
 	for n, want := range map[int]string{0: "0 lines", 1: "1 line", 2: "2 lines"} {
 		if got := Count(n, "line"); got != want {

@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/text"
 )
 
 // Check is the name of a rule that an archive keeps. The names are stable.
@@ -95,7 +96,7 @@ func (f Fix) String() string {
 // String returns the finding on one line.
 func (f Finding) String() string {
 	var b strings.Builder
-	b.WriteString(printable(f.Object))
+	b.WriteString(quoteName(f.Object))
 	if f.Line > 0 {
 		fmt.Fprintf(&b, " line %d", f.Line)
 	}
@@ -104,7 +105,7 @@ func (f Finding) String() string {
 		b.WriteString(" (notice)")
 	}
 	fmt.Fprintf(&b, ": expected %s; found %s; fix: %s", f.Expected, f.Actual, f.Fix)
-	return b.String()
+	return text.Clean(b.String())
 }
 
 // command returns the shell command with these arguments for this archive.
@@ -139,10 +140,13 @@ func moveLine(prefix string) Fix {
 // moveObject is the fix of an object that does not belong in the archive.
 var moveObject = Fix{Advice: "inspect the object and move it out of the archive with the store's own tools"}
 
-// printable returns a name as it can be shown: another program may have chosen it.
-func printable(name string) string {
-	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return strconv.Quote(name)
+// quoteName quotes the name of an object if it has characters that this program's
+// names do not have, so that no name reads like the text around it. Any program may
+// have chosen the name.
+func quoteName(name string) string {
+	plain := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("/._-", r) }
+	if name != "" && !strings.ContainsFunc(name, func(r rune) bool { return !plain(r) }) {
+		return name
 	}
-	return name
+	return strconv.Quote(name)
 }

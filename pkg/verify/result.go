@@ -92,7 +92,7 @@ func (r *Result) ActionsText(w io.Writer) error {
 		would = "would "
 	}
 	for _, a := range r.Actions {
-		fmt.Fprintf(&b, "%s%s %s: %s\n", would, a.Verb, printable(a.Object), a.Detail)
+		fmt.Fprintln(&b, text.Clean(fmt.Sprintf("%s%s %s: %s", would, a.Verb, quoteName(a.Object), a.Detail)))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -127,5 +127,5 @@ func (r *Result) Summary() string {
 	} else {
 		fmt.Fprintf(&b, "; %s", text.Count(c.Listed, "listed id"))
 	}
-	return b.String()
+	return text.Clean(b.String())
 }

@@ -1,0 +1,83 @@
+package text
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"pgregory.net/rapid"
+)
+
+func TestClean(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain å 🚓":                "plain å 🚓",
+		"a\tb\x1b[31mc\u009bd":     `a\tb\x1b[31mc\x9bd`,
+		"a\nb\r\x00\x7f":           `a\nb\r\x00\x7f`,
+		"\u202a\u202e\u2066\u2069": `\u202a\u202e\u2066\u2069`,
+		"\u200e\u200f\u2028\u2029": `\u200e\u200f\u2028\u2029`,
+		"bad \xff\xc3":             `bad \xff\xc3`,
+		"\U000e0041\ufeff":         `\U000e0041\ufeff`,
+		"kept: | and \u00a0nbsp":   "kept: | and \u00a0nbsp",
+		`\x1b stays`:               `\x1b stays`,
+		"\ufffd":                   "\ufffd",
+	} {
+		if got := Clean(in); got != want {
+			t.Errorf("Clean(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestOneLine(t *testing.T) {
+	for in, want := range map[string]string{
+		"  first\nsecond\n": "first; second",
+		"a\x1b[2Jb\u0085c":  `a\x1b[2Jb\x85c`,
+		"\r\n":              "",
+	} {
+		if got := OneLine(in); got != want {
+			t.Errorf("OneLine(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestShort(t *testing.T) {
+	for in, want := range map[string]string{
+		"12345678":     "12345678",
+		"123456789":    "12345678...",
+		"1234567å":     "1234567...",
+		"\x1b\x1b\x1b": `\x1b\x1b...`,
+	} {
+		if got := Short(in, 8); got != want {
+			t.Errorf("Short(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+// TestJSONWriter checks that the writer escapes, and changes no value.
+func TestJSONWriter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		in := rapid.OneOf(rapid.String(), rapid.StringOf(rapid.SampledFrom([]rune("a\n\x1b\x7f\u009b\u202e\u2028\u200f\U000e0041🚓\\\"")))).Draw(t, "in")
+		plain, err := json.MarshalIndent(map[string]string{in: in}, "", "\t")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		if n, err := JSONWriter(&b).Write(plain); n != len(plain) || err != nil {
+			t.Fatal(n, err)
+		}
+		for _, r := range b.String() {
+			if unsafe(r) && r != '\n' && r != '\t' {
+				t.Fatalf("%q is in %q", r, b.String())
+			}
+		}
+		var before, after map[string]string
+		if json.Unmarshal(plain, &before) != nil || json.Unmarshal([]byte(b.String()), &after) != nil {
+			t.Fatalf("not JSON: %s", b.String())
+		}
+		for k := range before {
+			if after[k] != before[k] && utf8.ValidString(in) {
+				t.Fatalf("%q became %q", before, after)
+			}
+		}
+	})
+}
