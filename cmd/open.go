@@ -8,6 +8,7 @@ import (
 	"polisen-events-collector/pkg/config"
 	"polisen-events-collector/pkg/ociauth"
 	"polisen-events-collector/pkg/ociclient"
+	"polisen-events-collector/pkg/pipeline"
 	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/retry"
 	"polisen-events-collector/pkg/store"
@@ -19,7 +20,11 @@ import (
 // the credentials, which may take several calls.
 func openStore(ctx context.Context, s config.Archive, log *slog.Logger, rec *report.Recorder) (store.Store, error) {
 	if s.Store.Kind == config.DirStore {
-		return dirstore.Open(s.Store.Path)
+		st, err := dirstore.Open(s.Store.Path)
+		if err != nil {
+			return nil, pipeline.StoreError(err)
+		}
+		return st, nil
 	}
 	onRetry := func(operation string, err error, delay time.Duration) {
 		rec.StoreRetry()

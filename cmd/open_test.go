@@ -1,10 +1,14 @@
 package cmd
 
 import (
+	"errors"
+	"log/slog"
+	"syscall"
 	"testing"
 	"time"
 
 	"polisen-events-collector/pkg/config"
+	"polisen-events-collector/pkg/store"
 )
 
 // TestCredentialsOptions checks that the settings of credentials reach ociauth.
@@ -28,5 +32,24 @@ func TestCredentialsOptions(t *testing.T) {
 	if v.ID != "id" || v.Name != "name" || v.Compartment != "c" || v.Region != "eu-frankfurt-1" || string(v.Auth) != "api_key" ||
 		v.SecretPrefix != "x-" || v.SecretsEndpoint != "https://s" || v.KMSEndpoint != "https://k" {
 		t.Errorf("%+v", v)
+	}
+}
+
+// TestOpenWithoutDescriptors opens a folder while the process cannot open files.
+func TestOpenWithoutDescriptors(t *testing.T) {
+	s := config.Archive{Store: config.StoreURL{Kind: config.DirStore, Path: t.TempDir()}}
+	var before syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 0, Max: before.Max}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := openStore(t.Context(), s, slog.New(slog.DiscardHandler), nil)
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if got := exitCode(err); got != exitStorage || errors.Is(err, store.ErrAccess) {
+		t.Errorf("exit code %d for %v; want %d", got, err, exitStorage)
 	}
 }

@@ -133,13 +133,13 @@ func TestDurable(t *testing.T) {
 // syncs.
 func TestReadIsDurableFirst(t *testing.T) {
 	root := t.TempDir()
-	s, r := newSyncs(t, root)
+	s, _ := newSyncs(t, root)
 	for _, name := range []string{"events/1", "metadata/document"} {
 		if _, err := s.Put(t.Context(), name, nil, store.IfAbsent()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s, r = newSyncs(t, root)
+	s, r := newSyncs(t, root)
 	get := func(name string, want error) {
 		if _, err := s.Get(t.Context(), name); !errors.Is(err, want) {
 			t.Fatal(err)
