@@ -85,7 +85,7 @@ func (s *Store) put(ctx context.Context, name string, body []byte, etag store.ET
 	}
 	for {
 		err := w.replace(ctx, etag, cond)
-		if !errors.Is(err, fs.ErrNotExist) {
+		if !errors.Is(err, store.ErrNotExist) {
 			return err
 		}
 		if _, match := cond.Match(); match {
@@ -120,7 +120,7 @@ func (w write) create() error {
 }
 
 // replace renames the temporary file over the object, whose condition is not
-// IfAbsent. The error wraps fs.ErrNotExist if there is no object.
+// IfAbsent. The error wraps ErrNotExist if there is no object.
 //
 // The object's own file is locked, not one beside it: nobody can remove the lock
 // without removing the object.
@@ -128,12 +128,12 @@ func (w write) replace(ctx context.Context, etag store.ETag, cond store.Cond) er
 	_, match := cond.Match()
 	info, err := w.root.Lstat(w.name)
 	if err != nil {
-		return err
+		return asNotExist(err)
 	}
 	if match || info.Mode().IsRegular() { // else it is no object
 		lock, err := filelock.Existing(ctx, w.file(w.name))
 		if err != nil {
-			return err
+			return asNotExist(err)
 		}
 		defer lock.Release()
 	}
