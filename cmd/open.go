@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -22,7 +23,7 @@ func openStore(ctx context.Context, s config.Archive, log *slog.Logger, rec *rep
 	if s.Store.Kind == config.DirStore {
 		st, err := dirstore.Open(s.Store.Path)
 		if err != nil {
-			return nil, pipeline.StoreError(err)
+			return nil, fmt.Errorf("%w: %w", pipeline.ErrStore, err)
 		}
 		return st, nil
 	}
