@@ -49,6 +49,15 @@ func scenarios() (all []scenario) {
 			Items:  [][]byte{archivetest.Item(7, 3, "first"), archivetest.Item(8, 3, "first")},
 		},
 		archivetest.Scenario{
+			Name: "changed object", Earlier: few,
+			Change: func(t *testing.T, s store.Store) {
+				p := document(t, s).Pending[0]
+				_, rest, _ := strings.Cut(string(p.Content), "\n")
+				storetest.MustPut(t, s, p.Name, rest)
+			},
+			Items: [][]byte{archivetest.Item(1, 0, "second"), archivetest.Item(7, 3, "first")},
+		},
+		archivetest.Scenario{
 			Name: "another program's object", Earlier: few, Changed: [][]byte{others},
 			Change: func(t *testing.T, s store.Store) {
 				storetest.MustPut(t, s, fmt.Sprintf("events/2026/01/03/events-%d.jsonl", start.Unix()+1), string(others)+"\n")

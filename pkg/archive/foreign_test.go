@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"polisen-events-collector/pkg/archive"
@@ -39,9 +41,9 @@ func edits() []edit {
 		{"final newline removed", func(c string) string { return strings.TrimSuffix(c, "\n") }, false},
 		{"CRLF", func(c string) string { return strings.ReplaceAll(c, "\n", "\r\n") }, false},
 		{"lines in another order", func(c string) string {
-			lines := slices.Collect(strings.Lines(c))
+			lines := strings.Split(strings.TrimSuffix(c, "\n"), "\n")
 			slices.Reverse(lines)
-			return strings.Join(lines, "")
+			return strings.Join(lines, "\n") + "\n"
 		}, false},
 		{"line added", func(c string) string { return c + string(archivetest.Item(777, 0, "added")) + "\n" }, false},
 		{"line edited", firstLine(func(line string) string { return strings.Replace(line, "first", "edited", 1) }), true},
@@ -83,26 +85,22 @@ func copies(t *testing.T, s store.Reader) map[string]int {
 	return counts
 }
 
-// checkOnce checks that everything in the batches is stored exactly once, and that
-// nothing else is stored twice. Of the versions in mayMiss none is required.
+// checkOnce checks that everything in the batches is stored exactly once, and no
+// event twice under events/. Of the versions in mayMiss none is required.
 func checkOnce(t *testing.T, s store.Reader, mayMiss map[string]bool, batches ...archive.Batch) {
 	t.Helper()
 	got := copies(t, s)
-	for fingerprint, n := range got {
-		if n > 1 && fingerprint != archivetest.Event(777, 0, "added").Fingerprint {
-			t.Errorf("%s is stored %d times", fingerprint, n)
+	check := func(raw []byte, fingerprint string) {
+		if n := got[fingerprint]; n > 1 || n == 0 && !mayMiss[fingerprint] {
+			t.Errorf("stored %d times: %s", n, raw)
 		}
 	}
 	for _, b := range batches {
 		for _, e := range b.Events {
-			if got[e.Fingerprint] == 0 && !mayMiss[e.Fingerprint] {
-				t.Errorf("lost %s", e.Raw)
-			}
+			check(e.Raw, e.Fingerprint)
 		}
 		for _, r := range b.Rejected {
-			if fingerprint := polisen.Fingerprint(r.Raw); got[fingerprint] == 0 && !mayMiss[fingerprint] {
-				t.Errorf("lost %s", r.Raw)
-			}
+			check(r.Raw, polisen.Fingerprint(r.Raw))
 		}
 	}
 	c := archivetest.Read(t, s)
@@ -611,8 +609,129 @@ func TestUnreadableStore(t *testing.T) {
 	}
 }
 
-// listsOther is a store whose listing has a wrong MD5 or size for an object that
-// is overwritten between the listing and the read.
+// TestArchivedDays checks that a run stores new events although no object of the
+// days of an old event can be read.
+func TestArchivedDays(t *testing.T) {
+	s, m := memstore.New(), newModel()
+	storeBatch(t, s, m, current(archivetest.Parse(archivetest.LongList()...)...))
+	broken := unreadable{Store: s, err: errors.New("409 NotRestored"), names: make(map[string]bool)}
+	for i := range 4 {
+		name := fmt.Sprintf("events/2025/12/2%d/events-1700000000.jsonl", i)
+		item := archivetest.Item(-int64(i)-1, i-12, "first")
+		storetest.MustPut(t, s, name, string(item)+"\n")
+		broken.names[name] = true
+		m.Add(item)
+	}
+	b := current(archivetest.Event(-2, -11, "first"), archivetest.Event(1300, 2, "first"))
+	if o, err := run(broken, b); err == nil || o.New != 1 || o.Waiting != 1 {
+		t.Errorf("%+v, error %v", o, err)
+	}
+	mustRun(t, s, b)
+	m.add(b)
+	m.Check(t, s)
+}
+
+// TestUndecidedLines checks that a changed object stays in the document while it is
+// unknown whether its lines are stored elsewhere.
+func TestUndecidedLines(t *testing.T) {
+	for _, moved := range []bool{false, true} {
+		s, b := memstore.New(), edited()
+		mustRun(t, s, b)
+		name := pendingName(t, s, archive.Events)
+		object, rest, _ := strings.Cut(string(storetest.Objects(t, s)[name]), "\n")
+		const other = "events/2025/12/31/events-1700000000.jsonl"
+		storetest.MustPut(t, s, name, rest)
+		storetest.MustPut(t, s, other, "{}\n")
+		if moved {
+			storetest.MustPut(t, s, other, object+"\n")
+		}
+		broken := unreadable{Store: s, err: store.ErrDamaged, names: map[string]bool{other: true}}
+		for i := range int64(3) {
+			later := current(append(b.Events, archivetest.Event(10+i, 0, "first"))...)
+			if o, err := run(broken, later); err == nil || !strings.Contains(err.Error(), other) || o.New != 1 {
+				t.Errorf("%+v, error %v", o, err)
+			}
+			if pendingName(t, s, archive.Events) != name {
+				t.Errorf("run %d: the object is no longer pending", i)
+			}
+		}
+		b.Events = append(b.Events, archivetest.Events(10, 4, 0)...)
+		mustRun(t, s, b)
+		checkOnce(t, s, nil, b)
+	}
+}
+
+// TestInterleavedRuns lets two runs and an editor work at the same time, in random
+// order, and the runs crash at random. Nothing is stored twice, and nothing is lost
+// that no edit has removed.
+func TestInterleavedRuns(t *testing.T) {
+	old := edited()
+	batches := []archive.Batch{
+		current(append(old.Events, archivetest.Event(4, 0, "second"), archivetest.Event(11, 0, "first"), archivetest.Event(13, 3, "first"))...),
+		current(append(old.Events, archivetest.Event(12, 1, "first"), archivetest.Event(11, 0, "first"))...),
+	}
+	for seed := range uint64(archivetest.Size(400, 20_000)) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		s := memstore.New()
+		mustRun(t, s, old)
+		lossy := random.IntN(2) == 0
+		var mu sync.Mutex // of random, and of the order of calls
+		var runs sync.WaitGroup
+		for range 3 {
+			for _, b := range batches {
+				crash := random.IntN(60)
+				f := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
+					mu.Lock()
+					defer mu.Unlock()
+					if e := edits()[random.IntN(len(edits()))]; random.IntN(4) == 0 && (lossy || !e.loses) && e.name != "line added" {
+						if pending := document(t, s).Pending; len(pending) > 0 {
+							e.apply(t, s, pending[random.IntN(len(pending))].Name)
+						}
+					}
+					switch {
+					case c.N == crash && crash%2 == 0:
+						return storetest.CrashAfter()
+					case c.N == crash:
+						return storetest.Late(3)
+					case random.IntN(30) == 0:
+						return storetest.FailAfter()
+					}
+					return storetest.Fault{}
+				})
+				runs.Go(func() {
+					_, err := run(f, b)
+					changing := errors.Is(err, store.ErrDamaged) // edits between each HEAD and the GET after it
+					if err != nil && !changing && !errors.Is(err, storetest.ErrFault) && !errors.Is(err, storetest.ErrCrashed) {
+						t.Errorf("seed %d: %v", seed, err)
+					}
+					f.Release()
+				})
+			}
+			runs.Wait()
+		}
+		for _, b := range batches {
+			mustRun(t, s, b)
+		}
+		mayMiss := make(map[string]bool)
+		if lossy {
+			for _, b := range append(batches, old) {
+				for _, e := range b.Events {
+					mayMiss[e.Fingerprint] = true
+				}
+				for _, r := range b.Rejected {
+					mayMiss[polisen.Fingerprint(r.Raw)] = true
+				}
+			}
+		}
+		checkOnce(t, s, mayMiss, append(batches, old)...)
+		if t.Failed() {
+			t.Fatalf("failed with seed %d", seed)
+		}
+	}
+}
+
+// overwrites is a store in which an object is overwritten between the listing and
+// the read.
 type overwrites struct {
 	store.Store
 	name, body string

@@ -22,6 +22,9 @@ type index struct {
 	// days are the days whose partitions were read, each with the error of an
 	// object that could not be read, or nil.
 	days map[Date]error
+	// answered says that a call for a single data object has succeeded in this run,
+	// so the store has not failed as a whole.
+	answered bool
 	// versions are the stored versions of the events that were read, and events
 	// the ids that are under events/.
 	versions map[int64]Versions
@@ -40,6 +43,13 @@ func newIndex(s store.Reader, warn func(slog.Level, string)) *index {
 		store: s, warn: warn, days: make(map[Date]error), versions: make(map[int64]Versions), events: make(map[int64]bool),
 		rejected: make(map[string]bool), invalid: make(map[string]bool),
 	}
+}
+
+// renew returns an empty index of the same archive.
+func (x *index) renew() *index {
+	next := newIndex(x.store, x.warn)
+	next.answered = x.answered
+	return next
 }
 
 // beside returns a date and the days beside it. An event whose time is corrected
@@ -99,8 +109,8 @@ func (x *index) readPartitions(ctx context.Context, kind Kind, dates []Date) err
 			}
 		}
 	}
-	contents, errs, err := readAll(ctx, x.store, objects)
-	if err != nil {
+	contents, errs := readAll(ctx, x.store, objects)
+	if err := x.wholeStore(ctx, errs); err != nil {
 		return err
 	}
 	for i, o := range objects {
@@ -151,14 +161,12 @@ func (x *index) checkName(name string) bool {
 // longer exists is nil. Errors are the store's; an object whose content does not
 // match its attributes is [store.ErrDamaged].
 func ReadAll(ctx context.Context, s store.Reader, objects []store.Attrs) ([][]byte, error) {
-	contents, errs, err := readAll(ctx, s, objects)
-	return contents, cmp.Or(err, cmp.Or(errs...))
+	contents, errs := readAll(ctx, s, objects)
+	return contents, cmp.Or(errs...)
 }
 
-// readAll is like ReadAll, but returns the error of each object. The last result
-// is an error of the store as a whole: ctx is done, or none of several objects can
-// be read.
-func readAll(ctx context.Context, s store.Reader, objects []store.Attrs) (contents [][]byte, errs []error, err error) {
+// readAll is like ReadAll, but returns the error of each object.
+func readAll(ctx context.Context, s store.Reader, objects []store.Attrs) (contents [][]byte, errs []error) {
 	contents, errs = make([][]byte, len(objects)), make([]error, len(objects))
 	var g errgroup.Group
 	g.SetLimit(concurrency)
@@ -176,15 +184,16 @@ func readAll(ctx context.Context, s store.Reader, objects []store.Attrs) (conten
 		})
 	}
 	_ = g.Wait() // the errors are in errs
-	return contents, errs, wholeStore(ctx, errs)
+	return contents, errs
 }
 
 // wholeStore returns the error of a store that failed as a whole, given the
-// errors of calls that concern one object each. It is nil if the store has
-// answered some of them, or was asked only once.
-func wholeStore(ctx context.Context, errs []error) error {
+// results of calls for one object each: ctx is done, or several calls have failed
+// and none has succeeded in this run.
+func (x *index) wholeStore(ctx context.Context, errs []error) error {
 	failed := slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return err == nil })
-	if len(failed) > 0 && (ctx.Err() != nil || len(failed) > 1 && len(failed) == len(errs)) {
+	x.answered = x.answered || len(failed) < len(errs)
+	if len(failed) > 0 && (ctx.Err() != nil || len(failed) > 1 && !x.answered) {
 		return failed[0]
 	}
 	return nil
@@ -269,8 +278,8 @@ func (x *index) lookUpRejected(ctx context.Context) error {
 			objects = append(objects, attrs)
 		}
 	}
-	contents, errs, err := readAll(ctx, x.store, objects)
-	if err != nil {
+	contents, errs := readAll(ctx, x.store, objects)
+	if err := x.wholeStore(ctx, errs); err != nil {
 		return fmt.Errorf("look up rejected items: %w", err)
 	}
 	for i, o := range objects {

@@ -100,18 +100,10 @@ func (w *Writer) decide(ctx context.Context, c *batchChange) (*plan, error) {
 	}
 	w.decideGaps(p)
 	if p.incomplete && len(p.lines) == 0 {
-		return nil, fmt.Errorf("commit: %w", p.tooLarge(w.held))
+		return nil, fmt.Errorf("commit: %w; %s keeps %d MiB of lines because objects cannot be read, and has no room for new items",
+			w.held[0].err, DocumentName, p.earlier>>20)
 	}
 	return p, nil
-}
-
-// tooLarge returns the error of a commit that has no room for a single item.
-func (p *plan) tooLarge(held []heldObject) error {
-	if len(held) == 0 {
-		return fmt.Errorf("an item is larger than %d MiB, and a run could not read the document again", maxPendingBytes>>20)
-	}
-	return fmt.Errorf("%w; %s contains %d MiB of objects that cannot be read, and has no room for new items",
-		held[0].err, DocumentName, p.earlier>>20)
 }
 
 // decideChanged decides on the pending objects that another program has changed.
@@ -119,28 +111,33 @@ func (p *plan) tooLarge(held []heldObject) error {
 // stored nowhere. For this only the objects in the archive count: the document
 // lists these lines in any case.
 func (w *Writer) decideChanged(p *plan) {
+	var nowhere []objectLine
 	for _, o := range w.changed {
-		again := 0
+		again, undecided := 0, 0
 		var unreadable error
 		for _, l := range o.missing {
 			switch err := w.unreadableFor(l); {
 			case w.index.has(l):
 			case err != nil:
 				unreadable = err
+				undecided++
 			default:
-				p.storeAgain(l, w.index)
+				nowhere = append(nowhere, l)
 				again++
 			}
 		}
 		if unreadable != nil {
 			w.held = append(w.held, heldObject{o.Pending, unreadable})
 		}
-		w.warnChanged(o, again)
+		w.warnChanged(o, again, undecided)
 	}
 	w.changed = nil
 	for _, o := range w.held {
 		p.earlier += len(o.Content)
 		p.unstored = append(p.unstored, o.lines()...)
+	}
+	for _, l := range nowhere {
+		p.storeAgain(l, w.index)
 	}
 }
 
@@ -157,15 +154,15 @@ func (w *Writer) unreadableFor(l objectLine) error {
 // if no version of its event is there.
 func (p *plan) storeAgain(l objectLine, x *index) {
 	if l.kind != Rejected && l.reason == "" {
-		isEvent := func(a objectLine) bool { return a.kind == Events && a.ID == l.ID }
-		l.kind = Revisions
-		if !x.events[l.ID] && !slices.ContainsFunc(p.again, isEvent) {
-			l.kind = Events
-		}
 		if _, ok := p.stored[l.ID]; !ok {
-			p.stored[l.ID] = x.versions[l.ID]
+			p.stored[l.ID] = p.storedIn(x, l.ID)
 		}
 		p.stored[l.ID] = p.stored[l.ID].with(l.Fingerprint)
+		isEvent := func(a objectLine) bool { return a.kind == Events && a.ID == l.ID }
+		l.kind = Events
+		if x.events[l.ID] || slices.ContainsFunc(p.again, isEvent) || slices.ContainsFunc(p.unstored, isEvent) {
+			l.kind = Revisions
+		}
 	}
 	to := Partition{l.kind, l.Date}
 	p.lines[to] = append(p.lines[to], l.text)
@@ -173,18 +170,33 @@ func (p *plan) storeAgain(l objectLine, x *index) {
 	p.earlier += len(l.text) + 1
 }
 
-// warnChanged describes the difference of a changed object, of which this commit
-// stores a number of lines again.
-func (w *Writer) warnChanged(o changedObject, again int) {
+// storedIn returns the versions of an event that are in the index or in pending
+// objects that the next document has to contain.
+func (p *plan) storedIn(x *index, id int64) Versions {
+	versions := x.versions[id]
+	for _, l := range p.unstored {
+		if l.ID == id && l.kind != Rejected && l.reason == "" {
+			versions = versions.with(l.Fingerprint)
+		}
+	}
+	return versions
+}
+
+// warnChanged describes the difference of a changed object, of whose lines this
+// commit stores some again, and some are undecided.
+func (w *Writer) warnChanged(o changedObject, again, undecided int) {
 	level, text := slog.LevelInfo, o.Name+" was changed by another program"
 	switch missing := len(o.missing); {
 	case missing == 0:
 		text += fmt.Sprintf(", but holds all of its %d lines", o.lines)
-	case again == 0:
+	case again+undecided == 0:
 		text += fmt.Sprintf(": %d of %d lines missing or changed, all stored in other objects", missing, o.lines)
 	default:
 		level = slog.LevelWarn
 		text += fmt.Sprintf(": %d of %d lines missing or changed, %d stored again", missing, o.lines, again)
+		if undecided > 0 {
+			text += fmt.Sprintf(", %d kept in %s because an object cannot be read", undecided, DocumentName)
+		}
 	}
 	w.opts.Warn(level, text)
 }
@@ -321,12 +333,7 @@ func (w *Writer) storedVersions(p *plan, e polisen.Event, status idStatus) (vers
 		return versions, true
 	}
 	if status == idUncertain {
-		versions = w.index.versions[e.ID]
-		for _, l := range p.unstored {
-			if l.ID == e.ID && l.kind != Rejected {
-				versions = versions.with(l.Fingerprint)
-			}
-		}
+		versions = p.storedIn(w.index, e.ID)
 		return versions, len(versions) > 0
 	}
 	versions, stored = w.listed[e.ID]
@@ -342,10 +349,12 @@ func (p *plan) wait(date Date, item waitingItem, err error) {
 }
 
 // add adds an item's line to the commit. It returns false if the commit is
-// full, so that the item has to be in another one.
+// full, so that the item has to be in another one. A commit without other lines
+// takes an item of any size.
 func (p *plan) add(to Partition, line []byte) bool {
-	full := p.items > 0 && (p.items >= maxCommitItems || p.size+len(line) >= maxCommitBytes)
-	if p.incomplete || full || p.earlier+p.size+len(line) >= maxPendingBytes {
+	full := p.items > 0 && (p.items >= maxCommitItems || p.size+len(line) >= maxCommitBytes) ||
+		p.earlier > 0 && p.earlier+p.size+len(line) >= maxPendingBytes
+	if p.incomplete || full {
 		p.incomplete = true
 		return false
 	}

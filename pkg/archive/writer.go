@@ -169,7 +169,7 @@ func (w *Writer) Unfinished() error {
 	if rejected > 0 {
 		effects = append(effects, count(rejected, "rejected item")+" wait")
 	}
-	return fmt.Errorf("%w; %s; everything else is stored, and later runs store the rest once the object can be read", err, strings.Join(effects, ", "))
+	return fmt.Errorf("%w; %s; everything else is stored: restore the object, and the next run stores the rest", err, strings.Join(effects, ", "))
 }
 
 // count returns n with its noun.
@@ -321,7 +321,7 @@ func (w *Writer) readDocument(ctx context.Context) error {
 		}
 	}
 	if object.ETag != w.etag { // another run has committed
-		w.index = newIndex(w.store, w.opts.Warn)
+		w.index = w.index.renew()
 	}
 	w.noDocument, w.damaged = noDocument, damaged
 	w.setDocument(doc, object.ETag)
@@ -377,12 +377,12 @@ func (w *Writer) putPending(ctx context.Context, putFirst bool) error {
 		case f.state == Different:
 			missing, all := p.missingFrom(f.content)
 			w.changed = append(w.changed, changedObject{p, missing, all})
-			w.index = newIndex(w.store, w.opts.Warn) // to see where the lines are now
+			w.index = w.index.renew() // to see where the lines are now
 		case f.created && !putFirst:
 			w.healed = append(w.healed, p.Name)
 		}
 	}
-	return cmp.Or(err, wholeStore(ctx, errs))
+	return cmp.Or(err, w.index.wholeStore(ctx, errs))
 }
 
 // replaceDocument is step 5 of the protocol: it replaces the document that was

@@ -251,6 +251,9 @@ func TestAddAfterFailedFlush(t *testing.T) {
 // batches in a row, and writes nothing.
 func TestDryRun(t *testing.T) {
 	for _, sc := range scenarios() {
+		if sc.Name == "changed object" {
+			continue // a dry run does not look at the objects of the last commit
+		}
 		t.Run(sc.Name, func(t *testing.T) {
 			s := sc.prepare(t)
 			f := storetest.NewFaults(storetest.Clone(t, s), nil)
