@@ -101,11 +101,12 @@ func (f *fetch) call(ctx context.Context, u *url.URL, allowed *ratelimit.Call) (
 	trace := &callTrace{now: f.options.Clock.Now}
 	answer, err := f.send(trace.withHooks(callCtx), u)
 	if err != nil {
-		allowed.Done(0, 0)
+		allowed.Done(ratelimit.Answer{})
 		return nil, err
 	}
 	retryAfter := retry.ParseAfter(answer.Header, f.options.Clock.Now())
-	allowed.Done(answer.StatusCode, retryAfter)
+	date, _ := http.ParseTime(answer.Header.Get("Date")) // zero without a valid date
+	allowed.Done(ratelimit.Answer{Status: answer.StatusCode, RetryAfter: retryAfter, Date: date})
 	defer answer.Body.Close()
 
 	switch answer.StatusCode {

@@ -392,15 +392,20 @@ func TestNotFoundIsPermanent(t *testing.T) {
 	}
 }
 
-// TestRetryAfterIsKept checks that a client waits for the end of the pause that the
-// API asked an earlier client for.
+// TestRetryAfterIsKept checks that a client makes no call during the pause that the
+// API asked an earlier client for. It waits for at most an hour.
 func TestRetryAfterIsKept(t *testing.T) {
 	w := newWorld(t, nil)
 	w.api.Script(polisentest.RetryAfter(429, "7200"))
-	if _, err := w.client.Fetch(w.deadline(t, time.Minute), polisen.Query{}); !errors.Is(err, retry.ErrNoTime) {
-		t.Fatalf("got %v, want ErrNoTime", err)
+	asked := "asked to wait until " + w.clock.Now().Add(2*time.Hour).Local().Format(time.RFC3339)
+	if r, err := w.client.Fetch(t.Context(), polisen.Query{}); !errors.Is(err, retry.ErrNoTime) || !strings.Contains(err.Error(), asked) || r.Waited != 0 {
+		t.Fatalf("waited %v, %v; want ErrNoTime, and %q", r.Waited, err, asked)
 	}
-	if r, err := newClient(t, w.options).Fetch(t.Context(), polisen.Query{}); err != nil || r.Waited != 2*time.Hour {
-		t.Errorf("waited %v, %v", r.Waited, err)
+	if r, err := newClient(t, w.options).Fetch(t.Context(), polisen.Query{}); !errors.Is(err, ratelimit.ErrExceeded) || !strings.Contains(err.Error(), asked) || r.Calls != 0 {
+		t.Errorf("another client: %d calls, %v; want ErrExceeded, and %q", r.Calls, err, asked)
+	}
+	w.clock.Advance(time.Hour)
+	if r, err := newClient(t, w.options).Fetch(t.Context(), polisen.Query{}); err != nil || r.Waited != time.Hour {
+		t.Errorf("an hour before the end: waited %v, %v", r.Waited, err)
 	}
 }

@@ -25,7 +25,7 @@ func ExampleLimiter() {
 		panic(err)
 	}
 	// Here the caller sends the request.
-	call.Done(http.StatusOK, 0)
+	call.Done(ratelimit.Answer{Status: http.StatusOK})
 
 	// No process may call again before ten seconds have passed.
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)

@@ -9,8 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gofrs/flock"
-
+	"polisen-events-collector/pkg/filelock"
 	"polisen-events-collector/pkg/statefile"
 )
 
@@ -19,7 +18,7 @@ import (
 type lockedState struct {
 	state
 	limiter *Limiter
-	flock   *flock.Flock // nil if the file cannot be locked
+	file    *filelock.Lock // nil if the file cannot be locked
 }
 
 // lockState waits for the lock and reads the file. It fails only if ctx ends: the
@@ -30,88 +29,102 @@ func (l *Limiter) lockState(ctx context.Context) (*lockedState, error) {
 	select {
 	case l.mutex <- struct{}{}:
 	case <-ctx.Done():
-		return nil, lockError(ctx)
+		return nil, lockError(ctx, context.Cause(ctx))
 	}
-	fileLock, err := l.lockFile(ctx)
+	file, err := l.lockFile(ctx)
 	if ctx.Err() != nil {
-		if fileLock != nil {
-			_ = fileLock.Close()
+		if file != nil {
+			file.Release()
 		}
 		<-l.mutex
-		return nil, lockError(ctx)
+		if cause := context.Cause(ctx); !errors.Is(err, cause) {
+			err = cause
+		}
+		return nil, lockError(ctx, err)
 	}
+	now := read(l.options.Clock)
+	l.memory.set(now)
 	if err != nil {
-		l.warnUnshared(err)
+		l.noteUnshared(err)
 	}
-	now := l.now()
-	s := &lockedState{limiter: l, flock: fileLock}
+	s := &lockedState{limiter: l, file: file}
 	s.state, err = readState(l.path)
-	if err != nil && fileLock != nil && !l.assumedFull {
+	s.set(now)
+	if err != nil && file != nil && !l.assumedFull {
 		l.assumedFull = true // only once, since the file may stay unreadable
-		l.memory.assume(callsPerHour, now)
-		l.options.OnWarning(fmt.Sprintf("cannot read the list of recent API calls, so %d calls count as just made, and the next call may have to wait an hour: %v", callsPerHour, err))
+		l.memory.assume(callsPerHour)
+		l.warn("cannot read the list of recent API calls, so %d calls count as just made, and the next call may have to wait an hour: %v", callsPerHour, err)
 	}
 	if !s.UnderWay.IsZero() { // its process died; the API may have received it at any time until now
 		s.remove(s.UnderWay)
-		s.add(now)
+		s.addNow()
 		s.UnderWay = time.Time{}
 	}
 	s.merge(&l.memory)
-	s.expire(now)
-	l.memory.expire(now)
 	return s, nil
 }
 
 // lockFile waits for the lock that all processes share. It uses a file beside the
 // file of calls, which each write replaces.
-func (l *Limiter) lockFile(ctx context.Context) (*flock.Flock, error) {
+func (l *Limiter) lockFile(ctx context.Context) (*filelock.Lock, error) {
 	if err := os.MkdirAll(filepath.Dir(l.path), 0o750); err != nil {
 		return nil, err
 	}
-	const poll = 10 * time.Millisecond
-	lock := flock.New(strings.TrimSuffix(l.path, ".json")+".lock", flock.SetPermissions(0o640))
-	if _, err := lock.TryLockContext(ctx, poll); err != nil {
-		_ = lock.Close()
-		return nil, err
-	}
-	return lock, nil
+	return filelock.Create(ctx, strings.TrimSuffix(l.path, ".json")+".lock")
 }
 
-// lockError returns the error of a wait for the lock that ended with ctx.
-func lockError(ctx context.Context) error {
+// lockError returns the error of a wait for the lock that ended with ctx. It wraps
+// err, which wraps ctx's cause and may say which process holds the lock.
+func lockError(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("%w: another call did not end before this run's deadline: %w", ErrExceeded, context.Cause(ctx))
+		return fmt.Errorf("%w: another call did not end before this run's deadline: %w", ErrExceeded, err)
 	}
-	return fmt.Errorf("wait for another call to end: %w", context.Cause(ctx))
+	return fmt.Errorf("wait for another call to end: %w", err)
 }
 
-// save writes the file, unless its lock could not be taken.
-func (s *lockedState) save() {
-	if s.flock == nil {
-		return
+// save writes the file, unless its lock could not be taken. It reports whether
+// other processes can read the state now.
+func (s *lockedState) save() bool {
+	if s.file == nil {
+		return false
 	}
 	if s.Calls == nil {
-		s.Calls = []time.Time{} // readState wants a list, not null
+		s.Calls = []call{} // readState wants a list, not null
 	}
 	if err := statefile.Write(s.limiter.path, s.state); err != nil {
-		s.limiter.warnUnshared(err)
+		s.limiter.noteUnshared(err)
+		return false
 	}
+	return true
 }
 
-// close saves the state and unlocks it.
+// close saves the state, unlocks it, and then calls OnWarning.
 func (s *lockedState) close() {
 	s.save()
-	if s.flock != nil {
-		_ = s.flock.Close() // unlocks it
+	if s.file != nil {
+		s.file.Release()
 	}
-	<-s.limiter.mutex
+	l := s.limiter
+	warnings := l.warnings
+	l.warnings = nil
+	<-l.mutex
+	for _, text := range warnings {
+		l.options.OnWarning(text)
+	}
 }
 
-// warnUnshared warns once that other processes do not know of this one's calls.
-// The caller holds the mutex.
-func (l *Limiter) warnUnshared(err error) {
-	if !l.warned {
-		l.warned = true
-		l.options.OnWarning(fmt.Sprintf("the API's call limits hold within this run only: %v; make the state folder writable, or free space on its disk", err))
+// noteUnshared notes, once, that other processes do not know of this one's calls,
+// and this one not of theirs. The caller holds the mutex.
+func (l *Limiter) noteUnshared(err error) {
+	if !l.unshared {
+		l.unshared = true
+		l.memory.assume(1)
+		l.warn("the API's call limits hold within this run only: %v; make the state folder writable, or free space on its disk", err)
 	}
+}
+
+// warn keeps a warning until close has released the lock, since OnWarning may block.
+// The caller holds the mutex.
+func (l *Limiter) warn(format string, args ...any) {
+	l.warnings = append(l.warnings, fmt.Sprintf(format, args...))
 }

@@ -30,21 +30,33 @@ type Options struct {
 	LeaveRoom bool
 	// RetryNotFound allows calls to an address that answered 404 before.
 	RetryNotFound bool
-	// OnWarning is called once for each kind of problem with the file. It may be
-	// nil.
+	// OnWarning is called once for each kind of problem with the file, while the
+	// limiter holds no lock. It may be nil.
 	OnWarning func(text string)
-	// Clock is the clock to use; nil means the machine's.
+	// Clock is the clock to use; nil means the machine's. With a
+	// [retry.BootClock] the limits hold even if its time of day is wrong.
 	Clock retry.Clock
 }
 
 // Limiter decides when a call may be made. All processes share a file that lists
-// the calls of the last day.
+// the recent calls.
 //
 // [Limiter.Wait] locks the file and [Call.Done] unlocks it, so calls do not
 // overlap, and the limits hold for the times at which the API receives them.
 // Wait reserves nothing: it sleeps without the lock, and then locks the file and
-// checks the limits again. If it cannot use the file it warns, and the limits
-// then hold for this Limiter only.
+// checks the limits again. If it cannot use the file it warns, and waits one
+// interval, since another process may have just made a call. The limits then hold
+// for this Limiter only.
+//
+// On Linux the limits hold even if the wall clock is wrong. A wrong clock does not
+// delay calls. After a restart of the machine, the time that it was off counts only
+// when the API has answered again. Until then a limit may delay a call by up to its
+// span: an hour for the hourly limit.
+//
+// Other systems have the wall clock alone, and the limiter notices an error when
+// that clock goes back. A run whose clock is ahead may call too early. The next run
+// with the right clock counts all calls again, if the clock was right for a day
+// before the error. A limit may then delay a call by up to twice its span.
 //
 // A Limiter is safe for concurrent use.
 type Limiter struct {
@@ -55,7 +67,8 @@ type Limiter struct {
 	mutex       chan struct{} // holds a value while locked: a mutex that a context can interrupt
 	memory      state         // the calls of this Limiter, in case the file is lost or unusable
 	assumedFull bool          // the file was unreadable, so memory holds an assumed hour of calls
-	warned      bool          // warnUnshared has warned
+	unshared    bool          // the file cannot be locked or written, so memory holds an assumed call
+	warnings    []string      // for OnWarning, after the lock is released
 }
 
 // New returns a limiter. It reads no file yet.
@@ -93,8 +106,9 @@ type Call struct {
 //
 // The error wraps
 //   - [ErrNotFound], if url answered 404 before;
-//   - [ErrExceeded], if ctx's deadline comes before the next call is allowed; the
-//     error is a [*LimitError] if that time is known;
+//   - [ErrExceeded], if ctx's deadline comes before the next call is allowed, or if
+//     the API asked for a pause of which more than [retry.MaxAskedWait] is left; the
+//     error is a [*LimitError] if the time of the next call is known;
 //   - ctx's cause, if ctx ends first.
 func (l *Limiter) Wait(ctx context.Context, url string, onWait func(d time.Duration, reason string)) (*Call, error) {
 	for {
@@ -102,53 +116,80 @@ func (l *Limiter) Wait(ctx context.Context, url string, onWait func(d time.Durat
 		if err != nil {
 			return nil, err
 		}
-		now := l.now()
 		if since, ok := s.NotFound[url]; ok && !l.options.RetryNotFound {
 			s.close()
 			return nil, fmt.Errorf("%w: %s at %s; the API's rules make a 404 permanent; use --retry-not-found to call it again",
 				ErrNotFound, url, since.Local().Format(time.RFC3339))
 		}
-		at, rule := s.next(l.limits, now)
+		now := s.Clock.Now
+		at, rule := s.next(l.limits, s.times(), now)
 		if at.Equal(now) {
-			s.add(now)
-			s.UnderWay = now
-			s.save()
-			return &Call{state: s, url: url, at: now}, nil
+			wasUnshared := l.unshared
+			s.UnderWay = s.addNow()
+			if s.save() || wasUnshared {
+				return &Call{state: s, url: url, at: s.UnderWay}, nil
+			}
+			s.remove(s.UnderWay)
+			s.UnderWay = time.Time{}
+			s.close()
+			continue // the calls of other processes are unto, so wait one interval
 		}
+		wait, next := at.Sub(now), s.Clock.Wall.Add(at.Sub(now))
+		longPause := s.NotBefore.Sub(now) > retry.MaxAskedWait
 		s.close()
-		if deadline, ok := ctx.Deadline(); ok && at.After(deadline) {
-			return nil, &LimitError{Next: at, Rule: rule}
+		if longPause {
+			return nil, &LimitError{Next: next, Rule: pauseRule}
+		}
+		if deadline, ok := ctx.Deadline(); ok && wait > deadline.Sub(l.options.Clock.Now()) {
+			return nil, &LimitError{Next: next, Rule: rule}
 		}
 		if onWait != nil {
-			onWait(at.Sub(now), rule)
+			onWait(wait, rule)
 		}
-		if err := l.options.Clock.Sleep(ctx, at.Sub(now)); err != nil {
+		if err := l.options.Clock.Sleep(ctx, wait); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// Done ends the call and allows the next one. The status is the HTTP status of the
-// answer; zero if there was none. The retryAfter is the delay from the answer's
-// Retry-After header. Done ignores it if the status is 200, and caps it at a day.
-//
-// The interval to the next call starts at Done, since the API may have received
-// this call just before.
-func (c *Call) Done(status int, retryAfter time.Duration) {
-	s, now := c.state, c.state.limiter.now()
-	s.UnderWay = time.Time{}
-	s.remove(c.at)
-	for _, to := range []*state{&s.state, &s.limiter.memory} {
-		to.add(now)
-		if retryAfter > 0 && status != http.StatusOK {
-			to.NotBefore = now.Add(min(retryAfter, maxPause))
+// Answer is the part of an answer that the limits depend on. The zero Answer means
+// that there was none.
+type Answer struct {
+	Status int // the HTTP status
+	// RetryAfter is the delay from the Retry-After header. It is ignored if the
+	// status is 200, and capped at a day.
+	RetryAfter time.Duration
+	// Date is the time from the Date header; zero if there is none.
+	Date time.Time
+}
+
+// Done ends the call and allows the next one. The interval to the next call starts
+// at Done, since the API may have received this call just before.
+func (c *Call) Done(answer Answer) {
+	s, memory := c.state, &c.state.limiter.memory
+	if inFile, err := readState(s.limiter.path); err == nil && s.file != nil && inFile.Calls != nil {
+		s.state = inFile // it has changed if somebody removed the lock file during the call
+	}
+	now := read(s.limiter.options.Clock)
+	s.set(now)
+	memory.set(now)
+	s.merge(memory)
+	for _, to := range []*state{&s.state, memory} {
+		to.answered(c.at, answer.Date)
+		to.remove(c.at)
+		to.addNow()
+		if answer.RetryAfter > 0 && answer.Status != http.StatusOK {
+			to.NotBefore = to.Clock.Now.Add(min(answer.RetryAfter, maxPause))
 		}
-		switch status {
+		switch answer.Status {
 		case http.StatusNotFound:
-			to.addNotFound(c.url, now)
+			to.addNotFound(c.url, now.wall)
 		case http.StatusOK:
 			delete(to.NotFound, c.url)
 		}
+	}
+	if s.UnderWay.Equal(c.at) {
+		s.UnderWay = time.Time{}
 	}
 	s.close()
 }
@@ -156,16 +197,12 @@ func (c *Call) Done(status int, retryAfter time.Duration) {
 // Delay returns the shortest time until the last of n calls is allowed, if no other
 // process makes calls meanwhile. It does not wait for the file's lock.
 func (l *Limiter) Delay(n int) time.Duration {
-	now := l.now()
 	s, _ := readState(l.path) // Wait warns about an unreadable file
-	s.expire(now)
-	at := now
+	s.set(read(l.options.Clock))
+	at, times := s.Clock.Now, s.times()
 	for range n {
-		at, _ = s.next(l.limits, at)
-		s.add(at)
+		at, _ = s.next(l.limits, times, at)
+		times = append(times, at)
 	}
-	return at.Sub(now)
+	return at.Sub(s.Clock.Now)
 }
-
-// now returns the time in UTC, without the monotonic clock, as in the file.
-func (l *Limiter) now() time.Time { return l.options.Clock.Now().Round(0).UTC() }

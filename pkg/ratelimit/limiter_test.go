@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"polisen-events-collector/pkg/polisen/polisentest"
 	"polisen-events-collector/pkg/ratelimit"
@@ -72,10 +73,10 @@ func get(ctx context.Context, l *ratelimit.Limiter, url string, onWait func(time
 	req.Header.Set("User-Agent", "ratelimit_test")
 	answer, err := http.DefaultClient.Do(req)
 	if err != nil {
-		call.Done(0, 0)
+		call.Done(ratelimit.Answer{})
 		return waited, err
 	}
-	call.Done(answer.StatusCode, retry.ParseAfter(answer.Header, time.Time{}))
+	call.Done(ratelimit.Answer{Status: answer.StatusCode, RetryAfter: retry.ParseAfter(answer.Header, time.Time{})})
 	return waited, answer.Body.Close()
 }
 
@@ -109,17 +110,24 @@ func (w *world) lock() string { return filepath.Join(w.options.Dir, "api-calls-a
 
 // file is the format of the limiter's file.
 type file struct {
-	Calls    []time.Time          `json:"calls"`
+	Clock    json.RawMessage      `json:"clock,omitempty"`
+	Calls    []call               `json:"calls"`
 	UnderWay time.Time            `json:"under_way,omitzero"`
 	NotFound map[string]time.Time `json:"not_found,omitempty"`
+}
+
+// call is a call in the file.
+type call struct {
+	At   time.Time `json:"at"`
+	Wall time.Time `json:"wall,omitzero"`
 }
 
 // seed writes a file with calls of the given ages.
 func (w *world) seed(t *testing.T, ago ...time.Duration) {
 	t.Helper()
-	calls := []time.Time{}
+	calls := []call{}
 	for _, d := range ago {
-		calls = append(calls, w.clock.Now().Add(-d))
+		calls = append(calls, call{At: w.clock.Now().Add(-d)})
 	}
 	text, err := json.Marshal(file{Calls: calls})
 	if err != nil {
@@ -152,7 +160,7 @@ func (w *world) recorded(t *testing.T) []time.Duration {
 	t.Helper()
 	var ago []time.Duration
 	for _, call := range w.read(t).Calls {
-		ago = append(ago, w.clock.Now().Sub(call).Round(time.Millisecond))
+		ago = append(ago, w.clock.Now().Sub(call.At).Round(time.Millisecond))
 	}
 	return ago
 }
@@ -233,8 +241,8 @@ func TestClockSetBackAfterManyCalls(t *testing.T) {
 	w.clock.Advance(-24 * time.Hour)
 	// A process died during the first call, so that call counts as made now.
 	f := w.read(t)
-	f.Calls[0] = f.Calls[0].Add(-time.Minute)
-	f.UnderWay = f.Calls[0]
+	f.Calls[0].At = f.Calls[0].At.Add(-time.Minute)
+	f.UnderWay = f.Calls[0].At
 	text, err := json.Marshal(f)
 	if err != nil {
 		t.Fatal(err)
@@ -292,6 +300,9 @@ func TestGoroutinesShareTheLimits(t *testing.T) {
 	w.checkCalls(t, 18)
 }
 
+// wallClock hides the boot time, which a synctest bubble does not replace.
+type wallClock struct{ retry.Clock }
+
 // TestSimultaneousWaiters checks that limiters which wait for the same time call
 // one after another, an interval apart.
 func TestSimultaneousWaiters(t *testing.T) {
@@ -302,7 +313,7 @@ func TestSimultaneousWaiters(t *testing.T) {
 		var calls []time.Duration
 		var all sync.WaitGroup
 		for range 4 {
-			l := ratelimit.New(ratelimit.Options{Dir: dir, Host: "api"})
+			l := ratelimit.New(ratelimit.Options{Dir: dir, Host: "api", Clock: wallClock{retry.System}})
 			all.Go(func() {
 				call, err := l.Wait(t.Context(), "url", nil)
 				if err != nil {
@@ -312,7 +323,7 @@ func TestSimultaneousWaiters(t *testing.T) {
 				mu.Lock()
 				calls = append(calls, time.Since(start).Round(time.Second))
 				mu.Unlock()
-				call.Done(200, 0)
+				call.Done(ratelimit.Answer{Status: 200})
 			})
 		}
 		all.Wait()
@@ -327,8 +338,8 @@ func TestSimultaneousWaiters(t *testing.T) {
 func TestCollectGoesBeforeBackfill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
-		collect := ratelimit.New(ratelimit.Options{Dir: dir, Host: "api"})
-		backfill := ratelimit.New(ratelimit.Options{Dir: dir, Host: "api", LeaveRoom: true})
+		collect := ratelimit.New(ratelimit.Options{Dir: dir, Host: "api", Clock: wallClock{retry.System}})
+		backfill := ratelimit.New(ratelimit.Options{Dir: dir, Host: "api", LeaveRoom: true, Clock: wallClock{retry.System}})
 		wait := func(l *ratelimit.Limiter) time.Time {
 			call, err := l.Wait(t.Context(), "url", nil)
 			if err != nil {
@@ -337,7 +348,7 @@ func TestCollectGoesBeforeBackfill(t *testing.T) {
 			}
 			at := time.Now()
 			time.Sleep(300 * time.Millisecond) // the time of the call, during which others cannot lock the file
-			call.Done(200, 0)
+			call.Done(ratelimit.Answer{Status: 200})
 			return at
 		}
 		for round := range 15 { // several, since without LeaveRoom chance would decide the order
@@ -451,7 +462,7 @@ func TestSlowCallDelaysTheNext(t *testing.T) {
 func TestCallOfADeadProcess(t *testing.T) {
 	w := newWorld(t)
 	at := w.clock.Now().Add(-9 * time.Second).UTC().Format(time.RFC3339Nano)
-	w.write(t, fmt.Sprintf(`{"calls":[%q],"under_way":%q}`, at, at))
+	w.write(t, fmt.Sprintf(`{"calls":[{"at":%q}],"under_way":%q}`, at, at))
 	w.mustCall(t)
 	w.mustCall(t)
 	if diff := cmp.Diff([]time.Duration{10 * time.Second, 10 * time.Second}, w.clock.Sleeps()); diff != "" {
@@ -547,7 +558,7 @@ func TestRetryAfterIsKept(t *testing.T) {
 					t.Errorf("an hour before the end: %v; want ErrExceeded until %v", err, end)
 				}
 			}
-			if waited, err := w.call(t.Context(), ratelimit.New(w.options)); err != nil || waited != h {
+			if waited, err := w.call(w.deadline(t, 2*h), ratelimit.New(w.options)); err != nil || waited != h {
 				t.Errorf("with time to wait: waited %v, %v", waited, err)
 			}
 			if n := len(w.api.Calls()); n != 2 {
@@ -560,15 +571,18 @@ func TestRetryAfterIsKept(t *testing.T) {
 	}
 }
 
-// TestPauseAndClock checks that a pause lasts a day at most, even if the clock is
-// set back.
+// TestPauseAndClock checks that a pause does not become longer if the clock is set
+// back.
 func TestPauseAndClock(t *testing.T) {
 	w := newWorld(t)
 	w.api.Script(polisentest.RetryAfter(429, "7200"))
 	w.mustCall(t)
-	w.clock.Advance(-365 * 24 * time.Hour)
-	if waited, err := w.call(t.Context(), w.limiter); err != nil || waited != 24*time.Hour {
-		t.Errorf("a year earlier: waited %v, %v; want a day", waited, err)
+	for range 2 {
+		w.clock.Advance(-365 * 24 * time.Hour)
+		_, err := w.call(t.Context(), w.limiter)
+		if e, ok := errors.AsType[*ratelimit.LimitError](err); !ok || !e.Next.Equal(w.clock.Now().Add(2*time.Hour)) {
+			t.Errorf("a year earlier: %v; want the rest of the pause, two hours", err)
+		}
 	}
 }
 
@@ -683,8 +697,8 @@ func TestReadOnlyFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.mustCall(t)
-	if got := w.clock.Slept(); got != 6*time.Second {
-		t.Errorf("slept %v, want 6s", got)
+	if got := w.clock.Slept(); got != 10*time.Second { // other runs may not be in the file
+		t.Errorf("slept %v, want 10s", got)
 	}
 	if err := os.Remove(w.lock()); err != nil {
 		t.Fatal(err)
@@ -712,8 +726,24 @@ func TestFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := fmt.Sprintf("{\n  \"calls\": [\n    %q,\n    %q\n  ]\n}\n",
-		second.Add(-10*time.Second).Format(time.RFC3339Nano), second.Format(time.RFC3339Nano))
+	one, two := second.Add(-10*time.Second).Format(time.RFC3339Nano), second.Format(time.RFC3339Nano)
+	want := fmt.Sprintf(`{
+  "clock": {
+    "now": %q,
+    "wall": %q
+  },
+  "calls": [
+    {
+      "at": %q,
+      "wall": %q
+    },
+    {
+      "at": %q,
+      "wall": %q
+    }
+  ]
+}
+`, two, two, one, one, two, two)
 	if diff := cmp.Diff(want, string(text)); diff != "" {
 		t.Errorf("file (-want +got):\n%s", diff)
 	}
@@ -722,10 +752,17 @@ func TestFile(t *testing.T) {
 			t.Errorf("%s: %v, %v; want at most %v", path, info.Mode(), err, most)
 		}
 	}
+	// The wall clock may be wrong, so the calls stay until there are many later ones.
 	w.clock.Advance(25 * time.Hour)
 	w.mustCall(t)
-	if got := w.recorded(t); len(got) != 1 {
-		t.Errorf("a day later: %v; want only the last call", got)
+	if got := w.recorded(t); len(got) != 3 {
+		t.Errorf("a day later: %v; want three calls", got)
+	}
+	w.seed(t, spaced(1500, 0, time.Minute)...)
+	w.limiter = ratelimit.New(w.options)
+	w.mustCall(t)
+	if got := w.recorded(t); len(got) != 1440 {
+		t.Errorf("%d calls; want 1440, as the daily limit counts no more", len(got))
 	}
 }
 
@@ -739,9 +776,152 @@ func TestFileName(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		call.Done(200, 0)
+		call.Done(ratelimit.Answer{Status: 200})
 		if _, err := os.Stat(filepath.Join(dir, want)); err != nil {
 			t.Errorf("host %s: %v", host, err)
 		}
+	}
+}
+
+// TestUnsharedRunWaitsFirst checks that a run which does not know the calls of other
+// runs waits one interval before its first call.
+func TestUnsharedRunWaitsFirst(t *testing.T) {
+	for name, spoil := range map[string]func(w *world) error{
+		"no folder": func(w *world) error {
+			return errors.Join(os.Remove(w.options.Dir), os.WriteFile(w.options.Dir, nil, 0o600))
+		},
+		"a lock, but no file": func(w *world) error { // the name of the temporary file is too long
+			w.options.Host = strings.Repeat("h", 240)
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			if err := spoil(w); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // runs
+				w.limiter = ratelimit.New(w.options)
+				w.mustCall(t)
+				w.mustCall(t)
+			}
+			want := []time.Duration{10 * time.Second, 10 * time.Second, 10 * time.Second, 10 * time.Second}
+			if diff := cmp.Diff(want, w.clock.Sleeps()); diff != "" {
+				t.Errorf("sleeps (-want +got):\n%s", diff)
+			}
+			w.checkCalls(t, 4)
+			if len(w.warnings) != 2 {
+				t.Errorf("warnings %q, want one a run", w.warnings)
+			}
+		})
+	}
+}
+
+// TestWarningsWithoutLock checks that other goroutines and processes can use the
+// limiter during OnWarning, which may block.
+func TestWarningsWithoutLock(t *testing.T) {
+	w := newWorld(t)
+	w.write(t, "damaged")
+	warned := 0
+	w.options.OnWarning = func(text string) {
+		warned++
+		for _, l := range []*ratelimit.Limiter{w.limiter, ratelimit.New(w.options)} {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			_, err := l.Wait(ctx, "url", nil)
+			cancel()
+			if _, ok := errors.AsType[*ratelimit.LimitError](err); !ok {
+				t.Errorf("during the warning %q: %v; want a LimitError", text, err)
+			}
+		}
+	}
+	w.limiter = ratelimit.New(w.options)
+	w.mustCall(t)
+	if warned != 1 {
+		t.Errorf("%d warnings, want 1", warned)
+	}
+}
+
+// TestWaitForTheLockEnds checks that a wait for the lock ends with the context.
+func TestWaitForTheLockEnds(t *testing.T) {
+	w := newWorld(t)
+	call, err := w.limiter.Wait(t.Context(), "url", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer call.Done(ratelimit.Answer{})
+	stop := errors.New("stopped by the test")
+	for _, l := range []*ratelimit.Limiter{w.limiter, ratelimit.New(w.options)} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		start := time.Now()
+		time.AfterFunc(50*time.Millisecond, func() { cancel(stop) })
+		if _, err := l.Wait(ctx, "url", nil); !errors.Is(err, stop) || time.Since(start) > time.Second {
+			t.Errorf("after %v: %v; want the cause at once", time.Since(start), err)
+		}
+	}
+	if _, err := ratelimit.New(w.options).Wait(w.deadline(t, -48*time.Hour), "url", nil); !errors.Is(err, ratelimit.ErrExceeded) {
+		t.Errorf("after the deadline: %v, want ErrExceeded", err)
+	}
+}
+
+// TestRemovedLock checks that the calls of two processes count if somebody removes
+// the lock file during the first one's call.
+func TestRemovedLock(t *testing.T) {
+	w := newWorld(t)
+	first, err := w.limiter.Wait(t.Context(), "url", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(w.lock()); err != nil {
+		t.Fatal(err)
+	}
+	if waited, err := w.call(t.Context(), ratelimit.New(w.options)); err != nil || waited != 10*time.Second {
+		t.Errorf("waited %v, %v; want one interval, since the first call seems to be that of a dead process", waited, err)
+	}
+	w.clock.Advance(time.Second)
+	first.Done(ratelimit.Answer{Status: 200})
+	if diff := cmp.Diff([]time.Duration{time.Second, 0}, w.recorded(t)); diff != "" {
+		t.Errorf("calls in the file (-want +got):\n%s", diff)
+	}
+}
+
+// TestSpecialFile checks that a state file which cannot be read, or not soon, counts
+// as a damaged one.
+func TestSpecialFile(t *testing.T) {
+	for name, spoil := range map[string]func(w *world) error{
+		"a named pipe": func(w *world) error { return unix.Mkfifo(w.file(), 0o600) },
+		"too large": func(w *world) error {
+			return errors.Join(os.WriteFile(w.file(), nil, 0o600), os.Truncate(w.file(), 1<<40))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			if err := spoil(w); err != nil {
+				t.Fatal(err)
+			}
+			_, err := w.call(w.deadline(t, time.Minute), w.limiter)
+			if e, ok := errors.AsType[*ratelimit.LimitError](err); !ok || e.Rule != "at most 60 calls an hour" || len(w.warnings) != 1 {
+				t.Errorf("%v, warnings %q; want ErrExceeded by the hourly limit, and a warning", err, w.warnings)
+			}
+		})
+	}
+}
+
+// TestLongPause checks that a run does not wait for the end of a pause of more than
+// an hour, whatever its deadline is.
+func TestLongPause(t *testing.T) {
+	w := newWorld(t)
+	w.api.Script(polisentest.RetryAfter(429, "3601"))
+	w.mustCall(t)
+	end := w.clock.Now().Add(3601 * time.Second)
+	for _, ctx := range []context.Context{t.Context(), w.deadline(t, time.Minute), w.deadline(t, 48*time.Hour)} {
+		_, err := w.call(ctx, w.limiter)
+		if e, ok := errors.AsType[*ratelimit.LimitError](err); !ok || !e.Next.Equal(end) || !errors.Is(err, ratelimit.ErrExceeded) ||
+			!strings.Contains(err.Error(), "asked to wait until "+end.Local().Format(time.RFC3339)) {
+			t.Errorf("got %v; want ErrExceeded that says to wait until %v", err, end)
+		}
+	}
+	w.clock.Advance(time.Second)
+	if waited, err := w.call(t.Context(), w.limiter); err != nil || waited != time.Hour {
+		t.Errorf("an hour before its end: waited %v, %v", waited, err)
 	}
 }

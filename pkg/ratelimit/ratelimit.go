@@ -41,16 +41,22 @@ var ErrExceeded = errors.New("rate limited")
 // before. It wraps [ErrExceeded].
 var ErrNotFound = fmt.Errorf("%w: the address answered 404 before", ErrExceeded)
 
+// pauseRule is the rule that forbids calls during a pause.
+const pauseRule = "the API asked for a pause (Retry-After)"
+
 // LimitError is the error of a call that is allowed only after the context's
-// deadline. It wraps [ErrExceeded].
+// deadline, or after a long pause that the API asked for. It wraps [ErrExceeded].
 type LimitError struct {
 	Next time.Time // earliest time of the next call, in UTC
 	Rule string    // the limit or pause that forbids an earlier call, for messages
 }
 
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("%v: %s; the next call is allowed at %s, after this run's deadline",
-		ErrExceeded, e.Rule, e.Next.Local().Format(time.RFC3339))
+	next := e.Next.Local().Format(time.RFC3339)
+	if e.Rule == pauseRule {
+		return fmt.Sprintf("%v: the API asked to wait until %s (Retry-After); run again after that", ErrExceeded, next)
+	}
+	return fmt.Sprintf("%v: %s; the next call is allowed at %s, after this run's deadline", ErrExceeded, e.Rule, next)
 }
 
 // Unwrap returns [ErrExceeded].

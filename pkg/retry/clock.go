@@ -12,7 +12,17 @@ type Clock interface {
 	Sleep(ctx context.Context, d time.Duration) error
 }
 
-// System is the machine's clock.
+// BootClock is a [Clock] that also knows how long ago the machine started. Nobody
+// can set that time, so it is right where the time of day may be wrong.
+type BootClock interface {
+	Clock
+	// Boot returns an id that each start of the machine has for itself, and the
+	// time since that start, in which the machine may have slept. Without an id
+	// the time is unknown.
+	Boot() (id string, up time.Duration)
+}
+
+// System is the machine's clock. On Linux it is a [BootClock].
 var System Clock = system{}
 
 type system struct{}

@@ -39,8 +39,12 @@ type Delayer interface {
 	RetryAfter() time.Duration
 }
 
+// MaxAskedWait is the longest delay of a [Delayer] for which [Do] waits. A longer
+// one ends it, since a run without a deadline must end too.
+const MaxAskedWait = time.Hour
+
 // ErrNoTime is wrapped by the error of [Do] if the next try would come after the
-// context's deadline.
+// context's deadline, or if the server asks for a delay above [MaxAskedWait].
 var ErrNoTime = errors.New("no time left for another try")
 
 // Do calls op until it succeeds, and returns its last result. The delay before a
@@ -49,8 +53,8 @@ var ErrNoTime = errors.New("no time left for another try")
 //
 // Do gives up after the last attempt of the policy, or if retryable returns false.
 // The error is then op's. Do also gives up
-//   - if the next try would come after ctx's deadline: the error then wraps
-//     [ErrNoTime] too;
+//   - if the next try would come after ctx's deadline, or if the error asks for a
+//     delay above [MaxAskedWait]: the error then wraps [ErrNoTime] too;
 //   - if ctx ends during a delay: the error then wraps ctx's cause too;
 //   - if ctx has ended before the first try: the error is ctx's cause.
 func Do[T any](ctx context.Context, p Policy, retryable func(error) bool,
@@ -91,6 +95,9 @@ func Do[T any](ctx context.Context, p Policy, retryable func(error) bool,
 	switch {
 	case err == nil:
 		return v, nil
+	case next.tooLong > 0 && next.requested > MaxAskedWait:
+		until := clock.Now().Add(next.requested).Local().Format(time.RFC3339)
+		return v, fmt.Errorf("%w: asked to wait until %s: %w", ErrNoTime, until, err)
 	case next.tooLong > 0:
 		return v, fmt.Errorf("%w (next try in %v): %w", ErrNoTime, next.tooLong.Round(time.Millisecond), err)
 	case last != nil && !errors.Is(err, last): // ctx ended during a delay, and backoff returns only its error
@@ -109,14 +116,14 @@ func maxInterval(p Policy) time.Duration {
 
 // delays is a [backoff.BackOff]. It returns the computed delay, or the one that the
 // last error asks for if that is longer. It stops before a delay that would end
-// after the deadline.
+// after the deadline, and if the error asks for one above MaxAskedWait.
 type delays struct {
 	computed  backoff.BackOff
 	max       time.Duration // backoff does not apply its limit to the first delay and the jitter
 	ctx       context.Context
 	clock     Clock
 	requested time.Duration // by the last error
-	tooLong   time.Duration // the delay that would end after the deadline; zero if none did
+	tooLong   time.Duration // the delay before which it stopped; zero if there was none
 }
 
 // setRequested notes the delay that err asks for.
@@ -133,7 +140,8 @@ func (d *delays) Reset() { d.computed.Reset() }
 // NextBackOff implements [backoff.BackOff].
 func (d *delays) NextBackOff() time.Duration {
 	delay := max(min(d.computed.NextBackOff(), d.max), d.requested)
-	if deadline, ok := d.ctx.Deadline(); ok && d.clock.Now().Add(delay).After(deadline) {
+	deadline, ok := d.ctx.Deadline()
+	if d.requested > MaxAskedWait || ok && d.clock.Now().Add(delay).After(deadline) {
 		d.tooLong = delay
 		return backoff.Stop
 	}

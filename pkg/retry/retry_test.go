@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,6 +80,14 @@ func TestDo(t *testing.T) {
 			name: "a requested delay past the deadline", policy: retry.Policy{Attempts: 4, Base: s}, within: 60 * s,
 			errs: []error{later(61 * s)}, tries: 1, wantErr: retry.ErrNoTime,
 		},
+		{
+			name: "a requested delay of an hour, without a deadline", policy: retry.Policy{Attempts: 4, Base: s},
+			errs: []error{later(3600 * s)}, sleeps: []time.Duration{3600 * s}, tries: 2,
+		},
+		{
+			name: "a requested delay of more than an hour, without a deadline", policy: retry.Policy{Attempts: 4, Base: s},
+			errs: []error{later(3601 * s)}, tries: 1, wantErr: retry.ErrNoTime,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			// The clock is a day ahead, so that no deadline set by it passes during the test.
@@ -109,6 +118,10 @@ func TestDo(t *testing.T) {
 			}
 			if tt.wantErr != nil && !errors.Is(err, tt.errs[tries-1]) {
 				t.Errorf("error %v does not wrap the last failure, %v", err, tt.errs[tries-1])
+			}
+			if after, ok := errors.AsType[later](err); ok && time.Duration(after) > retry.MaxAskedWait &&
+				!strings.Contains(err.Error(), "asked to wait until "+clock.Now().Add(time.Duration(after)).Local().Format(time.RFC3339)) {
+				t.Errorf("error %v does not say until when to wait", err)
 			}
 			if tries != tt.tries {
 				t.Errorf("%d tries, want %d", tries, tt.tries)

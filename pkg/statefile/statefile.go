@@ -8,19 +8,39 @@ package statefile
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/google/renameio/v2"
 )
 
+// maxSize is the size of the largest file that Read accepts.
+const maxSize = 1 << 20
+
 // Read parses the file at path into v. If there is no such file, the error wraps
 // [io/fs.ErrNotExist] and v is unchanged. After another error v may hold a part of
-// the value. The errors name the file.
+// the value. A file that is not a regular one, or is larger than 1 MiB, is an
+// error. The errors name the file.
 func Read(path string, v any) error {
-	body, err := os.ReadFile(path)
+	// Without O_NONBLOCK, opening a named pipe would block.
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return err // names the file
+	}
+	defer file.Close()
+	switch info, err := file.Stat(); {
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("read %s: not a regular file; remove it", path)
+	case info.Size() > maxSize:
+		return fmt.Errorf("read %s: %d bytes, more than %d; remove it", path, info.Size(), maxSize)
+	}
+	body, err := io.ReadAll(io.LimitReader(file, maxSize))
+	if err != nil {
+		return err
 	}
 	if err := json.Unmarshal(body, v); err != nil {
 		return fmt.Errorf("parse %s: %w", path, err)

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestReadReturnsWhatWriteWrote(t *testing.T) {
@@ -37,6 +39,26 @@ func TestReadNamesADamagedFile(t *testing.T) {
 	var v []int
 	if err := Read(path, &v); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("got %v, want an error that names %s", err, path)
+	}
+}
+
+// TestReadOfSpecialFiles checks that Read does not block, and reads no large file.
+func TestReadOfSpecialFiles(t *testing.T) {
+	for name, create := range map[string]func(path string) error{
+		"a named pipe": func(path string) error { return unix.Mkfifo(path, 0o600) },
+		"a folder":     func(path string) error { return os.Mkdir(path, 0o700) },
+		"a large file": func(path string) error {
+			return errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, maxSize+1))
+		},
+	} {
+		path := filepath.Join(t.TempDir(), "state.json")
+		if err := create(path); err != nil {
+			t.Fatal(err)
+		}
+		var v []int
+		if err := Read(path, &v); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "remove it") {
+			t.Errorf("%s: got %v, want an error that names %s", name, err, path)
+		}
 	}
 }
 
