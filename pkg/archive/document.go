@@ -25,9 +25,6 @@ const (
 	// gaps refuse the latter, because they would drop them.
 	formatVersion = 1
 	gapsVersion   = 2
-	// maxWaiting is the maximum number of waiting items that a document's gaps
-	// name, so that the document stays small.
-	maxWaiting = 1000
 	// maxActive is how long after a commit a run that has read an earlier document
 	// may still put objects. It is twice the default time limit of a collect.
 	maxActive = 10 * time.Minute
@@ -84,30 +81,6 @@ type Commit struct {
 	// may have been putting when this commit was made.
 	OldestActive int64 `json:"oldest_active,omitempty"`
 }
-
-// Gap is a day whose events may be missing.
-type Gap struct {
-	Day    string `json:"day"` // such as 2026-01-31
-	Reason string `json:"reason"`
-	// Since is the time at which the gap was found, in UTC.
-	Since time.Time `json:"since"`
-	// IDs are the ids of the events that wait, and Hashes the fingerprints of the
-	// rejected items. If there are more than a document names, both are empty.
-	// Otherwise the gap goes when a run has decided on all of them.
-	IDs    []int64  `json:"ids,omitempty"`
-	Hashes []string `json:"hashes,omitempty"`
-}
-
-// names returns the number of waiting items that the gap names.
-func (g Gap) names() int { return len(g.IDs) + len(g.Hashes) }
-
-func (g Gap) equal(h Gap) bool {
-	return g.Day == h.Day && g.Reason == h.Reason && g.Since.Equal(h.Since) && slices.Equal(g.IDs, h.IDs) && slices.Equal(g.Hashes, h.Hashes)
-}
-
-// Unreadable is the reason of a gap whose events wait because an object that may
-// hold them cannot be read.
-const Unreadable = "unreadable"
 
 // Superseded identifies an object that may be deleted in one of its states.
 type Superseded struct {

@@ -478,7 +478,7 @@ func TestUnreadablePartition(t *testing.T) {
 			broken := unreadable{Store: s, err: err, names: map[string]bool{name: true}}
 			for i := range 3 {
 				o, err := run(broken, b)
-				if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "9 events wait") || errors.Is(err, store.ErrAccess) {
+				if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "9 events waiting") || errors.Is(err, store.ErrAccess) {
 					t.Fatalf("run %d: error %v, want one that names the object and 9 events", i, err)
 				}
 				if want := []int{5, 0, 0}[i]; o.New != want || o.Waiting != 9 {

@@ -85,7 +85,9 @@ func (x *index) lookUp(ctx context.Context, dates []Date) error {
 		}
 	}
 	for _, d := range unread {
-		x.days[d] = x.days[d] // read, with the error of readPartitions if there was one
+		if _, failed := x.days[d]; !failed {
+			x.days[d] = nil
+		}
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package archive
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -40,11 +39,11 @@ type plan struct {
 	// contain. They count as stored.
 	unstored []objectLine
 
-	decided         map[waitingItem]bool  // items of the batch that do not wait
-	waiting         map[waitingItem]error // items that wait, and why
-	waitingRejected []bool                // by rejected item
-	gaps            []Gap                 // of the next document
-	newGaps         map[Date][]waitingItem
+	decided         map[waitingItem]bool   // items of the batch that do not wait
+	waiting         map[waitingItem]error  // items that wait, and why
+	waitingRejected []bool                 // by rejected item: it waits
+	newGaps         map[Date][]waitingItem // the items that wait, by the day that is a gap
+	gaps            []Gap                  // of the next document
 
 	// stored holds the versions of those ids of the batch that are stored or that
 	// this commit stores.
@@ -104,101 +103,6 @@ func (w *Writer) decide(ctx context.Context, c *batchChange) (*plan, error) {
 			w.held[0].err, DocumentName, p.earlier>>20)
 	}
 	return p, nil
-}
-
-// decideChanged decides on the pending objects that another program has changed.
-// Of the lines that they no longer hold, it adds those to the commit that are
-// stored nowhere. For this only the objects in the archive count: the document
-// lists these lines in any case.
-func (w *Writer) decideChanged(p *plan) {
-	var nowhere []objectLine
-	for _, o := range w.changed {
-		again, undecided := 0, 0
-		var unreadable error
-		for _, l := range o.missing {
-			switch err := w.unreadableFor(l); {
-			case w.index.has(l):
-			case err != nil:
-				unreadable = err
-				undecided++
-			default:
-				nowhere = append(nowhere, l)
-				again++
-			}
-		}
-		if unreadable != nil {
-			w.held = append(w.held, heldObject{o.Pending, unreadable})
-		}
-		w.warnChanged(o, again, undecided)
-	}
-	w.changed = nil
-	for _, o := range w.held {
-		p.earlier += len(o.Content)
-		p.unstored = append(p.unstored, o.lines()...)
-	}
-	for _, l := range nowhere {
-		p.storeAgain(l, w.index)
-	}
-}
-
-// unreadableFor returns the error of an object that may hold the line and could
-// not be read, or nil.
-func (w *Writer) unreadableFor(l objectLine) error {
-	if l.kind == Rejected {
-		return w.index.rejectedErr
-	}
-	return w.index.unreadable(l.Date)
-}
-
-// storeAgain adds a line of the last commit to this one. It belongs under events/
-// if no version of its event is there.
-func (p *plan) storeAgain(l objectLine, x *index) {
-	if l.kind != Rejected && l.reason == "" {
-		if _, ok := p.stored[l.ID]; !ok {
-			p.stored[l.ID] = p.storedIn(x, l.ID)
-		}
-		p.stored[l.ID] = p.stored[l.ID].with(l.Fingerprint)
-		isEvent := func(a objectLine) bool { return a.kind == Events && a.ID == l.ID }
-		l.kind = Events
-		if x.events[l.ID] || slices.ContainsFunc(p.again, isEvent) || slices.ContainsFunc(p.unstored, isEvent) {
-			l.kind = Revisions
-		}
-	}
-	to := Partition{l.kind, l.Date}
-	p.lines[to] = append(p.lines[to], l.text)
-	p.again = append(p.again, l)
-	p.earlier += len(l.text) + 1
-}
-
-// storedIn returns the versions of an event that are in the index or in pending
-// objects that the next document has to contain.
-func (p *plan) storedIn(x *index, id int64) Versions {
-	versions := x.versions[id]
-	for _, l := range p.unstored {
-		if l.ID == id && l.kind != Rejected && l.reason == "" {
-			versions = versions.with(l.Fingerprint)
-		}
-	}
-	return versions
-}
-
-// warnChanged describes the difference of a changed object, of whose lines this
-// commit stores some again, and some are undecided.
-func (w *Writer) warnChanged(o changedObject, again, undecided int) {
-	level, text := slog.LevelInfo, o.Name+" was changed by another program"
-	switch missing := len(o.missing); {
-	case missing == 0:
-		text += fmt.Sprintf(", but holds all of its %d lines", o.lines)
-	case again+undecided == 0:
-		text += fmt.Sprintf(": %d of %d lines missing or changed, all stored in other objects", missing, o.lines)
-	default:
-		level = slog.LevelWarn
-		text += fmt.Sprintf(": %d of %d lines missing or changed, %d stored again", missing, o.lines, again)
-		if undecided > 0 {
-			text += fmt.Sprintf(", %d kept in %s because an object cannot be read", undecided, DocumentName)
-		}
-	}
-	w.opts.Warn(level, text)
 }
 
 // checkEmpty looks for events if the document is missing or damaged. If the
@@ -340,14 +244,6 @@ func (w *Writer) storedVersions(p *plan, e polisen.Event, status idStatus) (vers
 	return versions, stored
 }
 
-// wait makes an item wait for a later run because of err.
-func (p *plan) wait(date Date, item waitingItem, err error) {
-	if _, ok := p.waiting[item]; !ok {
-		p.waiting[item] = err
-		p.newGaps[date] = append(p.newGaps[date], item)
-	}
-}
-
 // add adds an item's line to the commit. It returns false if the commit is
 // full, so that the item has to be in another one. A commit without other lines
 // takes an item of any size.
@@ -437,54 +333,6 @@ func (w *Writer) storedRejected(ctx context.Context, p *plan, c *batchChange) (m
 	p.allRejected = w.index.rejectedErr == nil
 	maps.Copy(stored, w.index.rejected)
 	return stored, nil
-}
-
-// decideGaps sets the gaps of the next document: those of the last one without the
-// items that the plan decides on, and the days of the items that wait.
-func (w *Writer) decideGaps(p *plan) {
-	waits := func(item waitingItem) bool {
-		_, waiting := p.waiting[item]
-		isListed := item.hash == "" && len(w.listed[item.id]) > 0
-		return waiting || !p.decided[item] && !isListed
-	}
-	names := 0
-	for _, g := range w.doc.Gaps {
-		if g.Reason == Unreadable && g.names() > 0 {
-			g.IDs = slices.DeleteFunc(slices.Clone(g.IDs), func(id int64) bool { return !waits(waitingItem{id: id}) })
-			g.Hashes = slices.DeleteFunc(slices.Clone(g.Hashes), func(hash string) bool { return !waits(waitingItem{hash: hash}) })
-			if g.names() == 0 {
-				continue
-			}
-		}
-		names += g.names()
-		p.gaps = append(p.gaps, g)
-	}
-	for _, date := range slices.SortedFunc(maps.Keys(p.newGaps), Date.Compare) {
-		i := slices.IndexFunc(p.gaps, func(g Gap) bool { return g.Day == date.String() && g.Reason == Unreadable })
-		if i < 0 {
-			i = len(p.gaps)
-			p.gaps = append(p.gaps, Gap{Day: date.String(), Reason: Unreadable, Since: w.opts.Now().UTC().Truncate(time.Second)})
-		} else if p.gaps[i].names() == 0 {
-			continue
-		}
-		g := &p.gaps[i]
-		names -= g.names()
-		for _, item := range p.newGaps[date] {
-			switch {
-			case item.hash == "" && !slices.Contains(g.IDs, item.id):
-				g.IDs = append(g.IDs, item.id)
-			case item.hash != "" && !slices.Contains(g.Hashes, item.hash):
-				g.Hashes = append(g.Hashes, item.hash)
-			}
-		}
-		slices.Sort(g.IDs)
-		slices.Sort(g.Hashes)
-		if names += g.names(); names > maxWaiting {
-			names -= g.names()
-			g.IDs, g.Hashes = nil, nil
-		}
-	}
-	slices.SortStableFunc(p.gaps, func(a, b Gap) int { return strings.Compare(a.Day, b.Day) })
 }
 
 // build is step 4 of the protocol: it builds the next document, which contains

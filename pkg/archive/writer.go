@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -56,27 +55,6 @@ type Writer struct {
 	damagedCopy string   // the object that holds a copy of damaged
 
 	index *index
-}
-
-// changedObject is a pending object whose stored content differs.
-type changedObject struct {
-	Pending
-	missing []objectLine // the lines that the store's object does not have
-	lines   int          // the number of all lines
-}
-
-// heldObject is a pending object of which the run does not know whether all lines
-// are stored, because an object cannot be read.
-type heldObject struct {
-	Pending
-	err error
-}
-
-// waitingItem identifies an item that waits for a later run: an event by its id,
-// or a rejected item by its fingerprint.
-type waitingItem struct {
-	id   int64
-	hash string // empty for an event
 }
 
 // NewWriter returns a Writer for the archive in s. It does not call the store.
@@ -129,55 +107,6 @@ func (w *Writer) Add(ctx context.Context, b Batch) (Outcome, error) {
 		maps.Copy(w.waiting, c.last.waiting)
 	}
 	return o, err
-}
-
-// Unfinished returns the error of a run that has stored all it could, but could
-// not read single objects: a pending object, or objects that may hold events of
-// the batches. It names the first of these objects and the number of items that
-// wait. It is nil if nothing is unfinished. Call it after [Writer.Flush].
-func (w *Writer) Unfinished() error {
-	var errs []error
-	for _, o := range w.held {
-		errs = append(errs, o.err)
-	}
-	rejected := 0
-	for item, err := range w.waiting {
-		errs = append(errs, err)
-		if item.hash != "" {
-			rejected++
-		}
-	}
-	if len(errs) == 0 {
-		return nil
-	}
-	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	errs = slices.CompactFunc(errs, func(a, b error) bool { return a.Error() == b.Error() })
-	err := errs[0]
-	if errors.Is(err, store.ErrAccess) { // one forbidden object is not a store without access
-		err = errors.New(err.Error())
-	}
-	var effects []string
-	if n := len(errs) - 1; n > 0 {
-		effects = append(effects, count(n, "other object")+" cannot be read either")
-	}
-	if len(w.held) > 0 {
-		effects = append(effects, DocumentName+" keeps the lines of "+count(len(w.held), "object")+" of the last commits")
-	}
-	if n := len(w.waiting) - rejected; n > 0 {
-		effects = append(effects, count(n, "event")+" wait")
-	}
-	if rejected > 0 {
-		effects = append(effects, count(rejected, "rejected item")+" wait")
-	}
-	return fmt.Errorf("%w; %s; everything else is stored: restore the object, and the next run stores the rest", err, strings.Join(effects, ", "))
-}
-
-// count returns n with its noun.
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // change is something to commit: a batch or a repair.

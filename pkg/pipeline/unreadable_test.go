@@ -45,7 +45,7 @@ func TestUnreadableObject(t *testing.T) {
 	check := func(t *testing.T, err error) {
 		t.Helper()
 		if !errors.Is(err, pipeline.ErrStore) || errors.Is(err, store.ErrAccess) || !strings.Contains(err.Error(), name) ||
-			!strings.Contains(err.Error(), "4 events wait") || strings.Contains(err.Error(), "\n") {
+			!strings.Contains(err.Error(), "4 events waiting") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("error %v, want one line that names the object and 4 events", err)
 		}
 	}

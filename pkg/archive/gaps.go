@@ -1,0 +1,152 @@
+package archive
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"polisen-events-collector/pkg/store"
+)
+
+// maxWaiting is the maximum number of waiting items that a document's gaps name,
+// so that the document stays small.
+const maxWaiting = 1000
+
+// Gap is a day whose events may be missing.
+type Gap struct {
+	Day    string `json:"day"` // such as 2026-01-31
+	Reason string `json:"reason"`
+	// Since is the time at which the gap was found, in UTC.
+	Since time.Time `json:"since"`
+	// IDs are the ids of the events that wait, and Hashes the fingerprints of the
+	// rejected items. If there are more than a document names, both are empty.
+	// Otherwise the gap goes when a run has decided on all of them.
+	IDs    []int64  `json:"ids,omitempty"`
+	Hashes []string `json:"hashes,omitempty"`
+}
+
+// names returns the number of waiting items that the gap names.
+func (g Gap) names() int { return len(g.IDs) + len(g.Hashes) }
+
+func (g Gap) equal(h Gap) bool {
+	return g.Day == h.Day && g.Reason == h.Reason && g.Since.Equal(h.Since) && slices.Equal(g.IDs, h.IDs) && slices.Equal(g.Hashes, h.Hashes)
+}
+
+// Unreadable is the reason of a gap whose events wait because an object that may
+// hold them cannot be read.
+const Unreadable = "unreadable"
+
+// waitingItem identifies an item that waits for a later run: an event by its id,
+// or a rejected item by its fingerprint.
+type waitingItem struct {
+	id   int64
+	hash string // empty for an event
+}
+
+// wait makes an item wait for a later run because of err.
+func (p *plan) wait(date Date, item waitingItem, err error) {
+	if _, ok := p.waiting[item]; !ok {
+		p.waiting[item] = err
+		p.newGaps[date] = append(p.newGaps[date], item)
+	}
+}
+
+// decideGaps sets the gaps of the next document: those of the last one without the
+// items that the plan decides on, and the days of the items that wait.
+func (w *Writer) decideGaps(p *plan) {
+	waits := func(item waitingItem) bool {
+		_, waiting := p.waiting[item]
+		isListed := item.hash == "" && len(w.listed[item.id]) > 0
+		return waiting || !p.decided[item] && !isListed
+	}
+	names := 0
+	for _, g := range w.doc.Gaps {
+		if g.Reason == Unreadable && g.names() > 0 {
+			g.IDs = slices.DeleteFunc(slices.Clone(g.IDs), func(id int64) bool { return !waits(waitingItem{id: id}) })
+			g.Hashes = slices.DeleteFunc(slices.Clone(g.Hashes), func(hash string) bool { return !waits(waitingItem{hash: hash}) })
+			if g.names() == 0 {
+				continue
+			}
+		}
+		names += g.names()
+		p.gaps = append(p.gaps, g)
+	}
+	for _, date := range slices.SortedFunc(maps.Keys(p.newGaps), Date.Compare) {
+		i := slices.IndexFunc(p.gaps, func(g Gap) bool { return g.Day == date.String() && g.Reason == Unreadable })
+		if i < 0 {
+			i = len(p.gaps)
+			p.gaps = append(p.gaps, Gap{Day: date.String(), Reason: Unreadable, Since: w.opts.Now().UTC().Truncate(time.Second)})
+		} else if p.gaps[i].names() == 0 {
+			continue
+		}
+		g := &p.gaps[i]
+		names -= g.names()
+		for _, item := range p.newGaps[date] {
+			switch {
+			case item.hash == "" && !slices.Contains(g.IDs, item.id):
+				g.IDs = append(g.IDs, item.id)
+			case item.hash != "" && !slices.Contains(g.Hashes, item.hash):
+				g.Hashes = append(g.Hashes, item.hash)
+			}
+		}
+		slices.Sort(g.IDs)
+		slices.Sort(g.Hashes)
+		if names += g.names(); names > maxWaiting {
+			names -= g.names()
+			g.IDs, g.Hashes = nil, nil
+		}
+	}
+	slices.SortStableFunc(p.gaps, func(a, b Gap) int { return strings.Compare(a.Day, b.Day) })
+}
+
+// Unfinished returns the error of a run that has stored all it could, but could
+// not read single objects: a pending object, or objects that may hold events of
+// the batches. It names the first of these objects and the number of items that
+// wait. It is nil if nothing is unfinished. Call it after [Writer.Flush].
+func (w *Writer) Unfinished() error {
+	var errs []error
+	for _, o := range w.held {
+		errs = append(errs, o.err)
+	}
+	rejected := 0
+	for item, err := range w.waiting {
+		errs = append(errs, err)
+		if item.hash != "" {
+			rejected++
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	errs = slices.CompactFunc(errs, func(a, b error) bool { return a.Error() == b.Error() })
+	err := errs[0]
+	if errors.Is(err, store.ErrAccess) { // one forbidden object is not a store without access
+		err = errors.New(err.Error())
+	}
+	var effects []string
+	if n := len(errs) - 1; n > 0 {
+		effects = append(effects, count(n, "other object")+" unreadable too")
+	}
+	if len(w.held) > 0 {
+		effects = append(effects, count(len(w.held), "object")+" of the last commits kept in "+DocumentName)
+	}
+	if n := len(w.waiting) - rejected; n > 0 {
+		effects = append(effects, count(n, "event")+" waiting")
+	}
+	if rejected > 0 {
+		effects = append(effects, count(rejected, "rejected item")+" waiting")
+	}
+	return fmt.Errorf("%w; everything else is stored (%s); restore, replace or move the object, and the next run stores the rest", err, strings.Join(effects, ", "))
+}
+
+// count returns n with its noun.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
