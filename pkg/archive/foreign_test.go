@@ -766,3 +766,69 @@ func TestOverwrittenDuringLookup(t *testing.T) {
 	}
 	m.Check(t, s)
 }
+
+// TestManyWaiting checks that a document's gaps stay small if many events wait, and
+// that they do not cause a commit at every run.
+func TestManyWaiting(t *testing.T) {
+	s := memstore.New()
+	const name = "events/2026/01/02/events-1700000000.jsonl"
+	storetest.MustPut(t, s, name, "{}\n")
+	broken := unreadable{Store: s, err: store.ErrDamaged, names: map[string]bool{name: true}}
+	b := current(append(archivetest.Events(1, 900, 0), archivetest.Events(2000, 900, 2)...)...)
+	for range 2 {
+		if o, err := run(broken, b); err == nil || o.Waiting != 1800 {
+			t.Fatalf("%d wait, error %v", o.Waiting, err)
+		}
+	}
+	d := document(t, s)
+	if len(d.Gaps) != 2 || len(d.Gaps[0].IDs) != 900 || len(d.Gaps[1].IDs) != 0 || d.Commit.Sequence != 1 {
+		t.Errorf("%d gaps, sequence %d", len(d.Gaps), d.Commit.Sequence)
+	}
+	mustRun(t, s, b)
+	if d := document(t, s); len(d.Gaps) != 1 || d.Gaps[0].Day != "2026-01-03" {
+		t.Errorf("%d gaps when the object is readable again", len(d.Gaps))
+	}
+	newModel(b).CheckAnyOrder(t, withoutObject{s, name})
+}
+
+// withoutObject hides an object.
+type withoutObject struct {
+	store.Store
+	name string
+}
+
+func (s withoutObject) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, error] {
+	return func(yield func(store.Attrs, error) bool) {
+		for a, err := range s.Store.List(ctx, prefix) {
+			if a.Name != s.name && !yield(a, err) {
+				return
+			}
+		}
+	}
+}
+
+// vanishing is a store in which an object is deleted between the listing and the
+// read.
+type vanishing struct{ withoutObject }
+
+func (s vanishing) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, error] {
+	return s.Store.List(ctx, prefix)
+}
+
+func (s vanishing) Get(ctx context.Context, name string) (store.Object, error) {
+	if name == s.name {
+		return store.Object{}, fmt.Errorf("get %s: %w", name, store.ErrNotExist)
+	}
+	return s.Store.Get(ctx, name)
+}
+
+// TestDeletedDuringLookup checks that nothing waits for an object that no longer
+// exists.
+func TestDeletedDuringLookup(t *testing.T) {
+	s := memstore.New()
+	const name = "events/2026/01/01/events-1700000000.jsonl"
+	storetest.MustPut(t, s, name, "{}\n")
+	if o, err := run(vanishing{withoutObject{s, name}}, current(archivetest.Event(1, 0, "first"))); err != nil || o.New != 1 || o.Waiting != 0 {
+		t.Errorf("%+v, error %v", o, err)
+	}
+}
