@@ -220,37 +220,123 @@ func TestMachineForEachRun(t *testing.T) {
 	}
 }
 
-// TestOldAnswer checks that the old date of an answer from a cache, before or after
-// a restart, does not make calls count as earlier.
-func TestOldAnswer(t *testing.T) {
-	for _, oldBeforeRestart := range []bool{true, false} {
+// mustAnswer makes a call that takes that long, whose answer has the given date.
+func (m *machine) mustAnswer(t *testing.T, l *ratelimit.Limiter, took time.Duration, date func() time.Time) {
+	t.Helper()
+	c, err := l.Wait(t.Context(), "url", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.calls = append(m.calls, m.now.Add(took))
+	answer := ratelimit.Answer{Status: 200, Date: date()}
+	m.now = m.now.Add(took)
+	c.Done(answer)
+	if b := m.broken(); b != "" {
+		t.Fatalf("call %d: %s", len(m.calls), b)
+	}
+}
+
+func (m *machine) date() time.Time { return m.now.Truncate(time.Second) }
+func noDate() time.Time            { return time.Time{} }
+
+// TestRestart checks that calls before a restart count, whatever the wall clock
+// shows after it.
+func TestRestart(t *testing.T) {
+	for _, wrong := range []time.Duration{0, 2 * day, -2 * day} {
 		m := newMachine(t)
-		old := m.now.Add(-30 * time.Minute).Truncate(time.Second)
-		answer := func(l *ratelimit.Limiter, date time.Time) {
-			c, err := l.Wait(t.Context(), "url", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			m.calls = append(m.calls, m.now)
-			c.Done(ratelimit.Answer{Status: 200, Date: date})
-		}
 		l := m.run(true, false)
-		for range 58 {
-			answer(l, m.now.Truncate(time.Second))
+		for range 60 {
+			m.mustCall(t, l)
 		}
-		if oldBeforeRestart {
-			answer(l, old)
-		}
-		m.restart(30 * time.Second)
-		l = m.run(true, false)
-		answer(l, old)
-		for range 10 {
-			answer(l, m.now.Truncate(time.Second))
-			if b := m.broken(); b != "" {
-				t.Fatalf("old answer before the restart %v: %s", oldBeforeRestart, b)
-			}
+		m.restart(time.Minute)
+		m.error = wrong
+		m.now = m.now.Add(time.Minute)
+		m.mustCall(t, m.run(true, false))
+		if b := m.broken(); b != "" {
+			t.Errorf("a clock wrong by %v after the restart: %s", wrong, b)
 		}
 	}
+}
+
+// TestAnswerAfterRestart checks that the first answer with a date after a restart
+// corrects the times of the calls before it, and of no others.
+func TestAnswerAfterRestart(t *testing.T) {
+	m := newMachine(t)
+	m.mustAnswer(t, m.run(true, false), 0, m.date)
+	m.restart(2 * hour)
+	l := m.run(true, false)
+	for range 40 {
+		m.mustAnswer(t, l, 0, noDate)
+	}
+	for range 30 {
+		m.mustAnswer(t, l, 0, m.date)
+	}
+}
+
+// TestDatesOfAnswers checks that answers which are slow, or old ones from a cache,
+// do not make calls count as earlier.
+func TestDatesOfAnswers(t *testing.T) {
+	for name, atStart := range map[string]bool{"slow answers": true, "old answers": false} {
+		for i := range 4 {
+			t.Run(fmt.Sprint(name, i), func(t *testing.T) {
+				m := newMachine(t)
+				old := m.now.Add(-30 * time.Minute).Truncate(time.Second)
+				l := m.run(true, false)
+				for at := range 70 {
+					if at == 57 || at == 59 {
+						m.restart(10 * time.Second)
+						l = m.run(true, false)
+					}
+					switch special := at == 56 && i&1 != 0 || (at == 57 || at == 58) && i&2 != 0; {
+					case special && atStart:
+						m.mustAnswer(t, l, 50*time.Second, m.date)
+					case special:
+						m.mustAnswer(t, l, 0, func() time.Time { return old })
+					default:
+						m.mustAnswer(t, l, 0, m.date)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestClockRightAgain checks that errors of the wall clock, on a system that has
+// nothing else, do not delay calls later.
+func TestClockRightAgain(t *testing.T) {
+	t.Run("calls long before", func(t *testing.T) {
+		m := newMachine(t)
+		l := m.run(false, false)
+		for range 60 {
+			m.mustCall(t, l)
+		}
+		m.now = m.now.Add(5 * hour)
+		m.error = -2 * day
+		if _, err := m.call(m.soon(t), m.run(false, false), 0); !errors.Is(err, ratelimit.ErrExceeded) {
+			t.Errorf("with the clock behind: %v; want ErrExceeded, since the age of the calls is unknown", err)
+		}
+		m.error = 0
+		m.now = m.now.Add(time.Minute)
+		if waited := m.mustCall(t, m.run(false, false)); waited != 0 {
+			t.Errorf("waited %v", waited)
+		}
+	})
+	t.Run("calls of a clock that was ahead", func(t *testing.T) {
+		m := newMachine(t)
+		m.error = 2 * hour
+		l := m.run(false, false)
+		for range 60 {
+			m.mustCall(t, l)
+		}
+		m.error = 0
+		for range 20 { // nine and a half hours in which the clock shows the times of the calls again
+			m.now = m.now.Add(30 * time.Minute)
+			waited := m.mustCall(t, m.run(false, false))
+			if waited > hour || waited > 10*time.Second && m.now.Sub(m.calls[0]) > 2*hour {
+				t.Errorf("%v after the first call: waited %v", m.now.Sub(m.calls[0]), waited)
+			}
+		}
+	})
 }
 
 // TestRandomClock makes random histories of two weeks: runs at all intervals, a wall
@@ -262,7 +348,7 @@ func TestRandomClock(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			m := &randomMachine{machine: newMachine(t), r: rand.New(rand.NewPCG(10, seed))}
-			m.restarted = m.now.Add(-day)
+			m.lastRestart, m.restarted = m.now.Add(7*day), m.now.Add(-day)
 			end := m.now.Add(14 * day)
 			for m.now.Before(end) {
 				m.pause()
@@ -277,10 +363,11 @@ func TestRandomClock(t *testing.T) {
 // randomMachine is a machine on which anything may happen.
 type randomMachine struct {
 	*machine
-	r         *rand.Rand
-	counted   []time.Time // the calls as late as the API may have got them
-	died      bool        // the last call has no answer: the process died
-	restarted time.Time
+	r           *rand.Rand
+	counted     []time.Time // the calls, at the latest times at which the API may have received them
+	died        bool        // the process of the last call died during it
+	restarted   time.Time
+	lastRestart time.Time // after it there are no restarts, and so no delays
 }
 
 // upTo returns a random duration below d.
@@ -300,7 +387,7 @@ func (m *randomMachine) pause() {
 	default:
 		m.now = m.now.Add(30 * time.Minute)
 	}
-	if m.r.IntN(25) == 0 {
+	if m.r.IntN(25) == 0 && m.now.Before(m.lastRestart) {
 		m.restart(m.upTo([]time.Duration{time.Minute, hour, 2 * day}[m.r.IntN(3)]))
 		m.now = m.now.Add(m.upTo(time.Minute))
 		m.restarted = m.now
@@ -342,7 +429,7 @@ func (m *randomMachine) process(t *testing.T) {
 	}
 	l := ratelimit.New(ratelimit.Options{Dir: m.dir, Host: "api", Clock: m})
 	for range calls {
-		if m.died { // the API may have got it at any time until now
+		if m.died { // the API may have received its call at any time until now
 			m.counted, m.died = append(m.counted, m.now), false
 		}
 		start, need := m.now, m.need()
@@ -352,7 +439,7 @@ func (m *randomMachine) process(t *testing.T) {
 		}
 		late, longest := m.now.Sub(start)-need, hour
 		if m.now.Sub(m.restarted) > day+hour {
-			longest = 0
+			longest = 0 // all calls of the last day are after the restart
 		}
 		if late > longest {
 			t.Fatalf("%v after a restart, call %d came %v later than the limits ask for", m.now.Sub(m.restarted), len(m.calls)+1, late)
