@@ -23,7 +23,7 @@ func ParseHTTP(s string) (*url.URL, error) {
 	case err != nil || u.Hostname() == "":
 		return nil, errors.New("not a URL with a host")
 	case u.Scheme != "https" && u.Scheme != "http":
-		return nil, fmt.Errorf("unsupported scheme %q: use https://", u.Scheme)
+		return nil, fmt.Errorf("unsupported scheme%s: use https://", Quoted(u.Scheme))
 	case u.User != nil || u.Fragment != "":
 		return nil, errors.New("the URL must not have a user, a password or a fragment")
 	case u.Scheme == "http" && !IsLoopback(u.Hostname()):
@@ -38,6 +38,15 @@ func IsLoopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && addr.IsLoopback()
 }
+
+// regionForm matches a region's identifier, such as eu-stockholm-1, and its
+// three-letter key, such as phx
+// (https://docs.oracle.com/iaas/Content/General/Concepts/regions.htm).
+var regionForm = regexp.MustCompile(`^([a-z]{2,4}(-[a-z]+)+-[0-9]+|[a-z][a-z][a-z])$`)
+
+// IsRegion reports whether s has the form of a region's name, which becomes part of
+// host names.
+func IsRegion(s string) bool { return regionForm.MatchString(s) }
 
 // ocidForm is ocid1.<type>.<realm>.[region][.future].<id>
 // (https://docs.oracle.com/iaas/Content/General/Concepts/identifiers.htm).

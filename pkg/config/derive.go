@@ -3,6 +3,7 @@ package config
 import (
 	"path/filepath"
 
+	"polisen-events-collector/pkg/address"
 	"polisen-events-collector/pkg/ratelimit"
 )
 
@@ -67,11 +68,14 @@ func (l *loader) deriveStore() {
 	case namespace != "" && bucket == "":
 		l.missing(envBucket, "%s is set, and the default store needs both", envNamespace)
 	case namespace == "" && bucket != "": // a user who names a bucket does not want a folder
+		if !address.MayShow(bucket) {
+			bucket = "BUCKET"
+		}
 		l.missing(envNamespace, "%s is set, and the default store needs both (or set --%s oci:///%s, which looks up the namespace)", envBucket, flagStore, bucket)
 	case bucket != "":
 		url, err := parseStore("oci://" + namespace + "/" + bucket)
 		if err != nil {
-			l.invalid(envBucket, "together with %s %q it does not name a bucket: %w", envNamespace, namespace, err)
+			l.invalid(envBucket, "together with %s it does not name a bucket: %w", envNamespace, err)
 		}
 		*store = url
 	default:

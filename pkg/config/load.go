@@ -8,20 +8,22 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
+
+	"polisen-events-collector/pkg/address"
 )
 
 // Lookup returns the value of an environment variable and whether it is set,
 // as os.LookupEnv does. [Load] treats an empty variable as not set.
 type Lookup func(name string) (string, bool)
 
-// redacted replaces secrets in error messages.
-const redacted = "[redacted]"
-
-// Problems are all errors of the settings, each of one line. They quote the
-// values, except for passwords in URLs and private keys.
+// Problems are all errors of the settings, each of one line. They show a value only
+// if it is a path, or too short for a secret: any setting may hold a secret that was
+// meant for another one.
 type Problems []error
 
 // Error returns all errors, one per line.
@@ -213,7 +215,7 @@ func (l *loader) openEnvFile(s Setting) {
 func (l *loader) invalid(key, format string, args ...any) {
 	g := l.given[key]
 	l.problems = append(l.problems, fmt.Errorf("%s: invalid value %s from %s: %w; for example %s",
-		g.setting.Name(), quote(g.text), g.from, fmt.Errorf(format, args...), g.setting.Example))
+		g.setting.Name(), describe(g.text), g.from, fmt.Errorf(format, args...), g.setting.Example))
 }
 
 // missing adds the problem that a setting needs a value. The format and args
@@ -257,20 +259,11 @@ func shellWord(text string) string {
 // does not apply.
 func (l *loader) has(key string) bool { _, ok := l.given[key]; return ok }
 
-// password matches the user and password of a URL. It matches up to the last @,
-// since the password of an invalid URL may contain any characters.
-var password = regexp.MustCompile(`(?s)//.*@`)
-
-// quote returns a value on one line for an error message, shortened and
-// without credentials.
-func quote(text string) string {
-	if strings.Contains(text, "PRIVATE KEY") {
-		return redacted
+// describe returns a value for an error message, quoted, or only its length if it
+// may be a secret.
+func describe(text string) string {
+	if address.MayShow(text) {
+		return strconv.Quote(text)
 	}
-	const limit = 200
-	text = password.ReplaceAllString(text, "//"+redacted+"@")
-	if len(text) > limit {
-		text = text[:limit] + "..."
-	}
-	return fmt.Sprintf("%q", text)
+	return fmt.Sprintf("of %d characters (not shown)", utf8.RuneCountInString(text))
 }

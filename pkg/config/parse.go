@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"log/slog"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -82,20 +81,19 @@ func parseContact(text string) (string, error) {
 	return parseHeader(text)
 }
 
-// parseName accepts any text on one line.
+// parseName accepts any text on one line that does not look like a secret.
 func parseName(text string) (string, error) {
+	if address.MayBeSecret(text) {
+		return "", errors.New("the value looks like a key, a token or a password, not like a name")
+	}
 	if strings.TrimSpace(text) != text || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return "", errors.New("a name must not contain a control character, or a space at its ends")
 	}
 	return text, nil
 }
 
-// regionName matches a region's identifier, such as eu-stockholm-1, and its
-// three-letter key, such as phx.
-var regionName = regexp.MustCompile(`^[a-z]+(-[a-z0-9]+)*$`)
-
 func parseRegion(text string) (string, error) {
-	if !regionName.MatchString(text) {
+	if !address.IsRegion(text) {
 		return "", errors.New("not a region identifier")
 	}
 	return text, nil

@@ -70,12 +70,14 @@ func parseStore(text string) (StoreURL, error) {
 		path, err := localPath(text)
 		return StoreURL{Kind: DirStore, Path: path}, err
 	case scheme != "oci":
-		return StoreURL{}, fmt.Errorf("unsupported scheme %q: use oci://, file:// or a path", scheme)
+		return StoreURL{}, fmt.Errorf("unsupported scheme%s: use oci://, file:// or a path", address.Quoted(scheme))
 	}
 	namespace, bucket, ok := strings.Cut(strings.TrimSuffix(rest, "/"), "/")
 	switch {
 	case !ok:
 		return StoreURL{}, errors.New("the URL has no bucket")
+	case address.MayBeSecret(text):
+		return StoreURL{}, errors.New("the URL holds what looks like a key, a token or a password")
 	case len(bucket) > maxBucketName || !bucketName.MatchString(bucket):
 		return StoreURL{}, fmt.Errorf("a bucket name has 1 to %d letters, digits, '-', '_' and '.', and no folder follows it", maxBucketName)
 	case len(namespace) > maxNamespaceName || namespace != "" && !namespaceName.MatchString(namespace):
@@ -123,7 +125,8 @@ func parseEndpoint(text string) (string, error) {
 	return u.Scheme + "://" + u.Host, nil
 }
 
-// localPath parses a path or a file:// URL and makes the path absolute.
+// localPath parses a path that [address.CheckPath] accepts, or a file:// URL, and
+// makes the path absolute.
 func localPath(text string) (string, error) {
 	if strings.HasPrefix(text, "file://") {
 		u, err := url.Parse(text)
@@ -132,8 +135,8 @@ func localPath(text string) (string, error) {
 		}
 		text = u.Path
 	}
-	if strings.ContainsRune(text, 0) {
-		return "", errors.New("the path contains a NUL byte")
+	if err := address.CheckPath(text); err != nil {
+		return "", err
 	}
 	return filepath.Abs(text)
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/oracle/oci-go-sdk/v65/common"
 
+	"polisen-events-collector/pkg/address"
 	"polisen-events-collector/pkg/ociclient"
 	"polisen-events-collector/pkg/retry"
 )
@@ -92,8 +93,8 @@ func Resolve(ctx context.Context, o Options) (*Credentials, error) {
 		o.Retry = ociclient.DefaultRetry
 	}
 	c, err := resolve(ctx, o)
-	if err == nil && !isRegionName(c.region) {
-		c, err = nil, fmt.Errorf("%s: %.40q is not a region's name, such as eu-stockholm-1", c, c.region)
+	if err == nil && !address.IsRegion(c.region) {
+		c, err = nil, fmt.Errorf("%s: region is not a region's name, such as eu-stockholm-1", c)
 	}
 	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
 		err = fmt.Errorf("%w: %w", err, cause)
@@ -129,10 +130,16 @@ func resolve(ctx context.Context, o Options) (*Credentials, error) {
 	return nil, fmt.Errorf("unknown kind of credentials %q", string(o.Kind))
 }
 
-// checkDebug returns an error if the value of OCI_GO_SDK_DEBUG makes the SDK print
-// the responses that it receives: for these kinds they contain a private key
+// checkDebug returns an error if the environment asks for logs that hold secrets.
+// With GODEBUG=http2debug=1 or 2, net/http logs the headers of its requests, which
+// hold signatures and tokens
+// (https://pkg.go.dev/net/http#hdr-HTTP_2). OCI_GO_SDK_DEBUG can make the SDK print
+// the responses that it receives: for some kinds they contain a private key
 // (https://github.com/oracle/oci-go-sdk/blob/v65.129.0/common/log.go).
 func checkDebug(k Kind) error {
+	if strings.Contains(os.Getenv("GODEBUG"), "http2debug=") {
+		return errors.New("GODEBUG=http2debug would print signatures and tokens: remove it from GODEBUG")
+	}
 	const name = "OCI_GO_SDK_DEBUG"
 	if k == "" || k == APIKey || k == SecurityToken {
 		return nil // the key comes from a file

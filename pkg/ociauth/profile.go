@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"polisen-events-collector/pkg/address"
 )
 
 const (
@@ -53,9 +55,9 @@ func readProfile(o Options) (profile, error) {
 	case err != nil:
 		return p, fmt.Errorf("configuration file %s: %w", path, err)
 	case len(names) == 0:
-		return p, fmt.Errorf(`configuration file %s has no profile [%s] and no other one: create it with "oci setup config"`, path, p.name)
+		return p, fmt.Errorf(`configuration file %s has no profile %s and no other one: create it with "oci setup config"`, path, showName(p.name))
 	case !slices.Contains(names, p.name):
-		return p, fmt.Errorf("configuration file %s has no profile [%s]: its profiles are [%s]", path, p.name, strings.Join(names, "], ["))
+		return p, fmt.Errorf("configuration file %s has no profile %s: its profiles are [%s]", path, showName(p.name), strings.Join(names, "], ["))
 	}
 	for _, section := range []string{defaultProfile, p.name} {
 		for key, value := range sections[section] {
@@ -119,7 +121,8 @@ func (p profile) missing(keys ...string) []string {
 }
 
 // readFile reads the file whose path is the value of an entry. It also returns the
-// path.
+// path. The error shows only a value that looks like a path, since it may be the
+// content of the file instead.
 func (p profile) readFile(key string) (path string, content secret, err error) {
 	if path, err = expandHome(p.text(key)); err == nil {
 		var text []byte
@@ -127,7 +130,19 @@ func (p profile) readFile(key string) (path string, content secret, err error) {
 			return path, newSecret(string(text)), nil
 		}
 	}
+	if pe, ok := errors.AsType[*fs.PathError](err); ok && !address.MayShow(p.text(key)) {
+		return "", nil, fmt.Errorf("%v: %s: %w; the value is not shown: it must be the path of the file, not its content, and best begins with / or ~/", p, key, pe.Err)
+	}
 	return "", nil, fmt.Errorf("%v: %s: %w", p, key, err)
+}
+
+// showName returns the name of a profile that does not exist for a message. A long
+// name is not shown: the setting may hold a secret by mistake.
+func showName(name string) string {
+	if address.MayShow(name) {
+		return "[" + name + "]"
+	}
+	return "of the name in the settings"
 }
 
 // String returns the profile's name and file.

@@ -57,12 +57,12 @@ func findVault(ctx context.Context, o Options, creds *Credentials) (string, erro
 	case len(active) == 1:
 		return active[0], nil
 	case len(active) > 1:
-		return "", fmt.Errorf("%d active vaults in %s have the name %q: choose one by its OCID: %s",
-			len(active), o.Vault.Compartment, o.Vault.Name, strings.Join(active, ", "))
+		return "", fmt.Errorf("%d active vaults in %s have the name %s: choose one by its OCID: %s",
+			len(active), o.Vault.Compartment, o.Vault.quotedName(), strings.Join(active, ", "))
 	case len(inactive) > 0:
-		return "", fmt.Errorf("no active vault in %s has the name %q: %s", o.Vault.Compartment, o.Vault.Name, strings.Join(inactive, ", "))
+		return "", fmt.Errorf("no active vault in %s has the name %s: %s", o.Vault.Compartment, o.Vault.quotedName(), strings.Join(inactive, ", "))
 	}
-	return "", fmt.Errorf("no vault in %s of region %s has the name %q", o.Vault.Compartment, creds.region, o.Vault.Name)
+	return "", fmt.Errorf("no vault in %s of region %s has the name %s", o.Vault.Compartment, creds.region, o.Vault.quotedName())
 }
 
 // readSecrets reads the secrets with these names, which lack the prefix, in
@@ -93,7 +93,7 @@ func readSecrets(ctx context.Context, o Options, creds *Credentials, vault strin
 		case e == nil || e.Status != http.StatusNotFound:
 			otherErr = errs[i]
 		case name != secretRegion:
-			missing, missingErr = append(missing, o.Vault.SecretPrefix+name), e
+			missing, missingErr = append(missing, o.Vault.secretName(name)), e
 		}
 	}
 	switch {
@@ -110,8 +110,8 @@ func readSecrets(ctx context.Context, o Options, creds *Credentials, vault strin
 
 // readSecret reads the current version of one secret.
 func readSecret(ctx context.Context, o Options, client secrets.SecretsClient, vault, name string) (secret, error) {
+	operation := "read secret " + o.Vault.secretName(name)
 	name = o.Vault.SecretPrefix + name
-	operation := "read secret " + name
 	resp, err := call(ctx, o, operation, func(ctx context.Context) (secrets.GetSecretBundleByNameResponse, error) {
 		return client.GetSecretBundleByName(ctx, secrets.GetSecretBundleByNameRequest{
 			SecretName: &name,

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"polisen-events-collector/pkg/address"
 	"polisen-events-collector/pkg/retry"
 )
 
@@ -22,6 +23,9 @@ func fromSession(o Options) (*Credentials, error) {
 		required = append(required, "region")
 	}
 	region := o.region(p.text("region"))
+	if region != "" && !address.IsRegion(region) { // not shown, since it may be a secret in the wrong place
+		return nil, fmt.Errorf("%v: region is not a region's name, such as eu-stockholm-1", p)
+	}
 	renew := fmt.Sprintf("run \"oci session authenticate --profile-name %s --region %s\"", p.name, region)
 	if missing := p.missing(required...); len(missing) > 0 {
 		return nil, fmt.Errorf("%v has no %s: %s", p, strings.Join(missing, ", "), renew)

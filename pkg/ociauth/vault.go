@@ -1,10 +1,13 @@
 package ociauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
+
+	"polisen-events-collector/pkg/address"
 )
 
 // Vault says which vault holds the secrets and how to read them.
@@ -70,7 +73,7 @@ func fromVault(ctx context.Context, o Options) (*Credentials, error) {
 // fromSecrets checks the secrets of a vault and returns the credentials in them.
 func fromSecrets(o Options, secrets map[string]secret) (*Credentials, error) {
 	text := func(name string) string { return strings.TrimSpace(secrets[name].reveal()) }
-	fullName := func(name string) string { return "secret " + o.Vault.SecretPrefix + name }
+	fullName := func(name string) string { return "secret " + o.Vault.secretName(name) }
 	c, err := newAPIKey(apiKey{
 		tenancy:     text(secretTenancy),
 		user:        text(secretUser),
@@ -88,7 +91,7 @@ func fromSecrets(o Options, secrets map[string]secret) (*Credentials, error) {
 		return nil, err
 	case o.region(own) == "":
 		return nil, fmt.Errorf("there is no %s: add it, or set --oci-region", fullName(secretRegion))
-	case own != "" && !isRegionName(own):
+	case own != "" && !address.IsRegion(own):
 		return nil, fmt.Errorf("%s is not a region's name, such as eu-stockholm-1", fullName(secretRegion))
 	default:
 		c.region = o.region(own)
@@ -96,10 +99,17 @@ func fromSecrets(o Options, secrets map[string]secret) (*Credentials, error) {
 	}
 }
 
-// isRegionName reports whether text has only the characters of region names. Other
-// characters would be dangerous, since the region becomes part of host names.
-func isRegionName(text string) bool {
-	return !strings.ContainsFunc(text, func(r rune) bool {
-		return r != '-' && (r < 'a' || r > 'z') && (r < '0' || r > '9')
-	})
+// secretName returns the name of a secret for a message. A long prefix is not shown:
+// the setting may hold a secret by mistake.
+func (v Vault) secretName(name string) string {
+	if address.MayShow(v.SecretPrefix) {
+		return v.SecretPrefix + name
+	}
+	return name + " (with the vault's secret prefix before it)"
+}
+
+// quotedName returns the vault's name for a message. A long name is not shown, as
+// in secretName.
+func (v Vault) quotedName() string {
+	return strings.TrimSpace(cmp.Or(address.Quoted(v.Name), "of the settings"))
 }

@@ -143,24 +143,24 @@ func TestVaultByName(t *testing.T) {
 	v := func(id, name, in, state string) ociauthtest.Vault {
 		return ociauthtest.Vault{ID: id, Name: name, Compartment: in, State: state, Secrets: secrets}
 	}
-	others := []ociauthtest.Vault{v("ocid1.vault.1", "a", compartment, ""), v("ocid1.vault.2", "b", compartment, ""), v("ocid1.vault.3", "Collector", compartment, "")}
+	others := []ociauthtest.Vault{v("ocid1.vault.1", "a", compartment, ""), v("ocid1.vault.2", "b", compartment, ""), v("ocid1.vault.3", "Storage", compartment, "")}
 	for name, test := range map[string]struct {
 		vaults []ociauthtest.Vault
 		want   string // part of the error; empty means success
 		lists  int
 	}{
-		"first list":        {vaults: []ociauthtest.Vault{v(vaultID, "collector", compartment, "")}, lists: 1},
-		"third list":        {vaults: append(slices.Clone(others), v("ocid1.vault.4", "d", compartment, ""), v(vaultID, "collector", compartment, "")), lists: 3},
-		"one inactive":      {vaults: []ociauthtest.Vault{v("ocid1.vault.1", "collector", compartment, "PENDING_DELETION"), v(vaultID, "collector", compartment, "")}, lists: 1},
-		"none":              {vaults: others, want: `no vault in ` + compartment + ` of region eu-frankfurt-1 has the name "collector"`, lists: 2},
-		"other compartment": {vaults: []ociauthtest.Vault{v(vaultID, "collector", "ocid1.compartment.oc1..other", "")}, want: "no vault in", lists: 1},
-		"all inactive":      {vaults: []ociauthtest.Vault{v("ocid1.vault.1", "collector", compartment, "DELETED")}, want: "no active vault in " + compartment + ` has the name "collector": ocid1.vault.1 is DELETED`, lists: 1},
-		"several":           {vaults: []ociauthtest.Vault{v("ocid1.vault.1", "collector", compartment, ""), v("ocid1.vault.2", "collector", compartment, "")}, want: "choose one by its OCID: ocid1.vault.1, ocid1.vault.2", lists: 1},
+		"first list":        {vaults: []ociauthtest.Vault{v(vaultID, "storage", compartment, "")}, lists: 1},
+		"third list":        {vaults: append(slices.Clone(others), v("ocid1.vault.4", "d", compartment, ""), v(vaultID, "storage", compartment, "")), lists: 3},
+		"one inactive":      {vaults: []ociauthtest.Vault{v("ocid1.vault.1", "storage", compartment, "PENDING_DELETION"), v(vaultID, "storage", compartment, "")}, lists: 1},
+		"none":              {vaults: others, want: `no vault in ` + compartment + ` of region eu-frankfurt-1 has the name "storage"`, lists: 2},
+		"other compartment": {vaults: []ociauthtest.Vault{v(vaultID, "storage", "ocid1.compartment.oc1..other", "")}, want: "no vault in", lists: 1},
+		"all inactive":      {vaults: []ociauthtest.Vault{v("ocid1.vault.1", "storage", compartment, "DELETED")}, want: "no active vault in " + compartment + ` has the name "storage": ocid1.vault.1 is DELETED`, lists: 1},
+		"several":           {vaults: []ociauthtest.Vault{v("ocid1.vault.1", "storage", compartment, ""), v("ocid1.vault.2", "storage", compartment, "")}, want: "choose one by its OCID: ocid1.vault.1, ocid1.vault.2", lists: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCloud(t, test.vaults...)
 			o := c.options
-			o.Vault.ID, o.Vault.Name, o.Vault.Compartment = "", "collector", compartment
+			o.Vault.ID, o.Vault.Name, o.Vault.Compartment = "", "storage", compartment
 			got, err := ociauth.Resolve(t.Context(), o)
 			if test.want == "" && err != nil {
 				t.Fatal(err)

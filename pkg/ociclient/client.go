@@ -86,7 +86,7 @@ func checkEndpoint(endpoint string) error {
 		return fmt.Errorf("service endpoint: %w", err)
 	}
 	if u.Path != "" || u.RawQuery != "" {
-		return fmt.Errorf("service endpoint %q: the URL must not have a path or a query", endpoint)
+		return errors.New("service endpoint: the URL must not have a path or a query")
 	}
 	return nil
 }

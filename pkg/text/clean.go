@@ -104,3 +104,33 @@ func (j jsonWriter) Write(p []byte) (int, error) {
 
 // escaped reports whether r is unsafe and can occur only within a string of JSON.
 func escaped(r rune) bool { return r >= 0x7f && unsafe(r) }
+
+// maxRepeated is the number of bytes of a secret in a row from which [Redact]
+// removes them.
+const maxRepeated = 8
+
+// Redact returns s with "[redacted]" in place of every part of 8 bytes or more that
+// it has in common with one of the secrets.
+func Redact(s string, secrets ...string) string {
+	parts := map[string]bool{}
+	for _, secret := range secrets {
+		for i := range len(secret) - maxRepeated + 1 {
+			parts[secret[i:i+maxRepeated]] = true
+		}
+	}
+	var b strings.Builder
+	copied, hidden := 0, 0 // s[:copied] is written, s[:hidden] must not be
+	for i := range max(0, len(s)-maxRepeated+1) {
+		if !parts[s[i:i+maxRepeated]] {
+			continue
+		}
+		if i > hidden || hidden == 0 {
+			b.WriteString(s[copied:i])
+			b.WriteString("[redacted]")
+		}
+		hidden = i + maxRepeated
+		copied = hidden
+	}
+	b.WriteString(s[copied:])
+	return b.String()
+}

@@ -81,3 +81,24 @@ func TestJSONWriter(t *testing.T) {
 		}
 	})
 }
+
+func TestRedact(t *testing.T) {
+	const secret = "abcdefghijklmnop"
+	for in, want := range map[string]string{
+		"":                             "",
+		"nothing here":                 "nothing here",
+		"abcdefg":                      "abcdefg",
+		"abcdefgh":                     "[redacted]",
+		"x abcdefghij y":               "x [redacted] y",
+		secret + secret:                "[redacted]",
+		"hijklmnop, abcdefghi.":        "[redacted], [redacted].",
+		"1234567 and 12345678 and ...": "1234567 and [redacted] and ...",
+	} {
+		if got := Redact(in, secret, "12345678", "short"); got != want {
+			t.Errorf("Redact(%q) = %q, want %q", in, got, want)
+		}
+	}
+	if got := Redact("no secrets"); got != "no secrets" {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,78 @@
+package address
+
+import (
+	"errors"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+var (
+	// encoded matches the beginning of a private key (DER) or a token (JWT) in
+	// base64, with as much after it as no word has.
+	encoded = regexp.MustCompile(`(MII|MIG|eyJ)[A-Za-z0-9+/=_-]{24}|eyJ[A-Za-z0-9_=-]{8,}\.[A-Za-z0-9_-]`)
+	// password matches the user and the password of a URL, also of a misspelt one.
+	password = regexp.MustCompile(`[^/:]:[^/]*@`)
+)
+
+// maxComponent is the length from which one component of a path looks like a
+// secret rather than a name.
+const maxComponent = 128
+
+// errNotPath does not show the text, which may be a secret.
+var errNotPath = errors.New("the value looks like a key, a token or a password, not like a path")
+
+// CheckPath returns an error unless s can be the path of a file or folder. A private
+// key, a token or a URL with a password is none. A path that does not begin with /,
+// ./ or ../ consists of letters, digits and "._-/" only, since a passphrase would
+// pass as a path too. The error does not repeat s.
+func CheckPath(s string) error {
+	switch {
+	case MayBeSecret(s):
+		return errNotPath
+	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return errors.New("the path contains a character that is not printable")
+	}
+	for c := range strings.SplitSeq(s, "/") {
+		if len(c) > maxComponent {
+			return errNotPath
+		}
+	}
+	plain := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("._-/", r) }
+	if !isExplicit(s) && strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
+		return errors.New("write a path with special characters as ./PATH, or from / on")
+	}
+	return nil
+}
+
+// isExplicit reports whether s begins like a path.
+func isExplicit(s string) bool {
+	return strings.HasPrefix(s, "/") || strings.HasPrefix(s, "./") || strings.HasPrefix(s, "../") || strings.HasPrefix(s, "~/")
+}
+
+// MayBeSecret reports whether s looks like a private key, a token or a URL with a
+// password. It does not recognise passphrases.
+func MayBeSecret(s string) bool {
+	return strings.Contains(s, "-----") || strings.Contains(s, "PRIVATE KEY") || strings.Contains(s, `\n`) ||
+		encoded.MatchString(s) || password.MatchString(s)
+}
+
+// maxShown is the length of the longest text that [MayShow] allows whatever it is.
+const maxShown = 7
+
+// MayShow reports whether a message may repeat s, the value of a setting, which may
+// be a secret that stands in the wrong place: it may show paths that begin like one,
+// and texts that are too short for a secret.
+func MayShow(s string) bool {
+	return utf8.RuneCountInString(s) <= maxShown || isExplicit(s) && CheckPath(s) == nil
+}
+
+// Quoted returns s in quotes and after a space, or nothing if [MayShow] forbids it.
+func Quoted(s string) string {
+	if !MayShow(s) {
+		return ""
+	}
+	return " " + strconv.Quote(s)
+}
