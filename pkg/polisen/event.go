@@ -16,11 +16,3 @@ type Event struct {
 	// Fingerprint is [Fingerprint] of Raw.
 	Fingerprint string
 }
-
-// Rejected is an item of a response that is not an event, since it is not an object
-// with an integer id and a valid datetime.
-type Rejected struct {
-	Reason string // one line, for messages
-	// Raw is the item's JSON, in the form of Event.Raw.
-	Raw []byte
-}

@@ -12,34 +12,42 @@ import (
 // Fingerprint returns a hash of a JSON value: 16 hexadecimal digits. Two values that
 // differ only in white space, escapes or the order of the members of objects have
 // the same fingerprint. That happens if another program rewrites an event. Numbers
-// are compared as text: 1.0 differs from 1. If raw is not JSON, Fingerprint hashes
-// its bytes.
+// are compared as text: 1.0 differs from 1. If raw is not JSON, or too large or too
+// deeply nested for an event, Fingerprint hashes its bytes.
 func Fingerprint(raw []byte) string {
-	r := newReader(raw)
-	if err := r.value(&r.dec, nil); err != nil || len(r.rest()) > 0 {
-		return hash(raw)
+	var r reader
+	r.reset(raw)
+	if err := r.value(&r.dec, nil); err != nil || r.excess != "" || len(r.rest()) > 0 {
+		return fingerprint(raw)
 	}
-	return hash(r.canonical)
+	return fingerprint(r.canonical)
 }
 
-// hash returns the fingerprint of a value in canonical form.
-func hash(canonical []byte) string {
+// fingerprint returns the fingerprint of a value in canonical form.
+func fingerprint(canonical []byte) string {
 	sum := sha256.Sum256(canonical)
 	return hex.EncodeToString(sum[:8])
 }
 
-// encoder copies JSON values from a decoder. It appends each value to compact
-// and to canonical.
+// encoder copies a JSON value from a decoder to compact and canonical. Sorting the
+// members of an object copies all that the object holds, so without a limit of the
+// depth the time would grow with the square of the size.
 type encoder struct {
-	// compact is the text of the values without white space between tokens.
+	// compact is the text of the value without white space between tokens.
 	compact []byte
-	// canonical is the values in a form that is the same for all values with the
+	// canonical is the value in a form that is the same for all values with the
 	// same fingerprint: that of RFC 8785, except that numbers, and strings with
 	// half a surrogate pair, are copied verbatim, and that names are sorted by
 	// their bytes and may occur more than once.
 	canonical []byte
 
+	// excess is the reason if the value is larger or deeper than an item may be, and
+	// empty otherwise. The encoder then reads to the end of the value, so that it
+	// finds all errors, but copies no more of it.
+	excess string
+
 	members []member // of the objects that are not closed yet, the innermost last
+	depth   int      // the number of objects and arrays that are not closed yet
 	scratch []byte   // a buffer for scalar and sort
 }
 
@@ -47,18 +55,34 @@ type encoder struct {
 // canonical[name:colon], and its value canonical[colon+1:end].
 type member struct{ name, colon, end int }
 
+// restart empties both forms.
+func (e *encoder) restart() {
+	e.compact, e.canonical, e.members = e.compact[:0], e.canonical[:0], e.members[:0]
+	e.excess, e.depth = "", 0
+}
+
 // value copies the next value. If the value is an object, value calls onMember for
 // each member, unless onMember is nil, with the canonical name and the member's
 // value in both forms. The arguments are valid until onMember returns. The error is
 // dec's.
 func (e *encoder) value(dec *jsontext.Decoder, onMember func(name, compact, canonical []byte)) error {
-	switch dec.PeekKind() {
-	case jsontext.KindBeginObject:
-		return e.object(dec, onMember)
-	case jsontext.KindBeginArray:
-		return e.array(dec)
+	kind := dec.PeekKind()
+	nested := kind == jsontext.KindBeginObject || kind == jsontext.KindBeginArray
+	if nested && e.depth == maxDepth && e.excess == "" {
+		e.excess = reasonDeep
 	}
-	return e.scalar(dec)
+	switch {
+	case e.excess != "":
+		return dec.SkipValue()
+	case !nested:
+		return e.scalar(dec)
+	}
+	e.depth++
+	defer func() { e.depth-- }()
+	if kind == jsontext.KindBeginObject {
+		return e.object(dec, onMember)
+	}
+	return e.array(dec)
 }
 
 // scalar copies the next string, number or literal, which may be the name of a
@@ -67,6 +91,10 @@ func (e *encoder) scalar(dec *jsontext.Decoder) error {
 	scalar, err := dec.ReadValue()
 	if err != nil {
 		return err
+	}
+	if len(e.compact)+len(scalar) > MaxItem {
+		e.excess = reasonLong
+		return nil
 	}
 	e.compact = append(e.compact, scalar...)
 	if bytes.IndexByte(scalar, '\\') >= 0 { // other scalars are canonical already
@@ -104,6 +132,12 @@ func (e *encoder) object(dec *jsontext.Decoder, onMember func(name, compact, can
 	outer := len(e.members)
 	e.delimiter('{')
 	for dec.PeekKind() != jsontext.KindEndObject {
+		if e.excess != "" {
+			if err := dec.SkipValue(); err != nil {
+				return err
+			}
+			continue
+		}
 		if len(e.members) > outer {
 			e.delimiter(',')
 		}
@@ -119,12 +153,14 @@ func (e *encoder) object(dec *jsontext.Decoder, onMember func(name, compact, can
 		}
 		m.end = len(e.canonical)
 		e.members = append(e.members, m)
-		if onMember != nil {
+		if onMember != nil && e.excess == "" {
 			onMember(e.canonical[m.name:m.colon], e.compact[value:], e.canonical[m.colon+1:])
 		}
 	}
 	e.delimiter('}')
-	e.sort(e.members[outer:])
+	if e.excess == "" {
+		e.sort(e.members[outer:])
+	}
 	e.members = e.members[:outer]
 	_, err := dec.ReadToken()
 	return err
@@ -153,6 +189,12 @@ func (e *encoder) sort(members []member) {
 
 // delimiter appends c to both forms.
 func (e *encoder) delimiter(c byte) {
+	if len(e.compact) == MaxItem && e.excess == "" {
+		e.excess = reasonLong
+	}
+	if e.excess != "" {
+		return
+	}
 	e.compact = append(e.compact, c)
 	e.canonical = append(e.canonical, c)
 }

@@ -16,28 +16,54 @@ import (
 
 // Parse parses the body of one response: a JSON array of items, with or without a
 // byte order mark. Each item becomes an Event or a Rejected, in the order of the
-// response.
+// response. All items after the first 100,000 become one Rejected.
 //
 // If the body is damaged, Parse returns a [*BodyError] and no items. Parse keeps no
 // reference to body.
 func Parse(body []byte) (events []Event, rejected []Rejected, err error) {
+	return parse(bytes.Clone(body))
+}
+
+// parse is Parse, but overwrites the body with the text of the items, to save memory.
+func parse(body []byte) (events []Event, rejected []Rejected, err error) {
 	text := bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
 	if err := checkStart(text); err != nil {
 		return nil, nil, err
 	}
-	r := newReader(text)
+	var r reader
+	r.reset(text)
 	if _, err := r.dec.ReadToken(); err != nil { // the opening bracket
 		return nil, nil, r.bodyError(err)
 	}
 	events = make([]Event, 0, FullResponse)
+	kept := 0 // text[:kept] holds items that were read
+	keep := func(raw []byte) []byte {
+		from := kept
+		if from+len(raw) > int(r.dec.InputOffset()) { // an item as a JSON string can be longer than its text
+			return bytes.Clone(raw)
+		}
+		kept += copy(text[from:], raw)
+		// The capacity is limited so that an append does not overwrite the next item.
+		return text[from:kept:kept]
+	}
 	for r.dec.PeekKind() != jsontext.KindEndArray {
-		event, reason, err := r.item()
+		if len(events)+len(rejected) == maxItems {
+			rest, err := r.remaining()
+			if err != nil {
+				return nil, nil, r.bodyError(err)
+			}
+			rejected = append(rejected, rest)
+			break
+		}
+		event, reject, err := r.item()
 		switch {
 		case err != nil:
 			return nil, nil, r.bodyError(err)
-		case reason != "":
-			rejected = append(rejected, Rejected{Reason: reason, Raw: event.Raw})
+		case reject != nil:
+			reject.Raw = keep(reject.Raw)
+			rejected = append(rejected, *reject)
 		default:
+			event.Raw = keep(event.Raw)
 			events = append(events, event)
 		}
 	}
@@ -52,8 +78,7 @@ func Parse(body []byte) (events []Event, rejected []Rejected, err error) {
 
 // ParseItem parses one item of a response, with or without white space around it.
 // It returns an event, or a rejected item. It also rejects text that is not one JSON
-// value in UTF-8; the Raw of that Rejected is the text as a JSON string. ParseItem
-// keeps no reference to raw.
+// value in UTF-8, as [Reject] does. ParseItem keeps no reference to raw.
 func ParseItem(raw []byte) (Event, *Rejected) { return new(Parser).Item(raw) }
 
 // Parser parses items one by one. It reuses its buffers, so it is faster than
@@ -64,7 +89,8 @@ type Parser struct{ r reader }
 func (p *Parser) Item(raw []byte) (Event, *Rejected) {
 	r := &p.r
 	r.reset(raw)
-	event, reason, err := r.item()
+	event, rejected, err := r.item()
+	reason := ""
 	switch {
 	case !utf8.Valid(raw):
 		reason = "not valid UTF-8"
@@ -72,13 +98,15 @@ func (p *Parser) Item(raw []byte) (Event, *Rejected) {
 		reason = "not JSON: " + excerpt(raw)
 	case len(r.rest()) > 0:
 		reason = "more than one JSON value"
-	case reason != "":
-		return Event{}, &Rejected{Reason: reason, Raw: event.Raw}
+	case rejected != nil:
+		rejected.Raw = bytes.Clone(rejected.Raw)
+		return Event{}, rejected
 	default:
+		event.Raw = bytes.Clone(event.Raw)
 		return event, nil
 	}
-	quoted, _ := jsontext.AppendQuote(nil, raw) // the error is about invalid UTF-8, which it replaces
-	return Event{}, &Rejected{Reason: reason, Raw: quoted}
+	reject := Reject(reason, raw)
+	return Event{}, &reject
 }
 
 // reader reads items from a text.
@@ -94,27 +122,20 @@ type reader struct {
 // accepts invalid UTF-8 too, so the callers check for that.
 var lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 
-func newReader(text []byte) *reader {
-	r := new(reader)
-	r.reset(text)
-	return r
-}
-
-// reset makes r read text. Events that r has returned stay valid.
+// reset makes r read text.
 func (r *reader) reset(text []byte) {
 	r.text, r.buf = text, *bytes.NewBuffer(text)
 	r.dec.Reset(&r.buf, lenient...)
-	r.compact = make([]byte, 0, len(text))
-	r.canonical, r.members = r.canonical[:0], r.members[:0]
+	r.restart()
 }
 
-// item reads the next item. If it is not an event, reason says why, and only the
-// event's Raw is set. The error is the decoder's.
-func (r *reader) item() (event Event, reason string, err error) {
+// item reads the next item, which is an event or rejected. The Raw of both is valid
+// until the next call. The error is the decoder's.
+func (r *reader) item() (event Event, rejected *Rejected, err error) {
+	r.restart()
 	kind := r.dec.PeekKind()
+	from := r.start()
 	idReason, timeReason := "no id", "no datetime"
-	from := len(r.compact)
-	r.canonical = r.canonical[:0]
 	err = r.value(&r.dec, func(name, compact, canonical []byte) {
 		switch string(name) { // the last of two equal names counts, as in most JSON parsers
 		case `"id"`:
@@ -124,23 +145,50 @@ func (r *reader) item() (event Event, reason string, err error) {
 		}
 	})
 	if err != nil {
-		return Event{}, "", err
+		return Event{}, nil, err
 	}
-	// The capacity is limited so that an append does not overwrite the next event.
-	event.Raw = r.compact[from:len(r.compact):len(r.compact)]
+	if item := r.text[from:r.dec.InputOffset()]; len(item) > MaxItem || r.excess != "" {
+		reject := rejectExcess(item, r.excess)
+		return Event{}, &reject, nil
+	}
+	reason := timeReason
 	switch {
 	case kind != jsontext.KindBeginObject:
-		reason = "not an object: " + excerpt(event.Raw)
+		reason = "not an object: " + excerpt(r.compact)
 	case idReason != "":
 		reason = idReason
-	default:
-		reason = timeReason
 	}
 	if reason != "" {
-		return Event{Raw: event.Raw}, reason, nil
+		return Event{}, &Rejected{Reason: reason, Raw: r.compact}, nil
 	}
-	event.Fingerprint = hash(r.canonical)
-	return event, "", nil
+	event.Raw, event.Fingerprint = r.compact, fingerprint(r.canonical)
+	return event, nil, nil
+}
+
+// rejectExcess rejects an item for its size or, for the reason given, its depth.
+func rejectExcess(item []byte, reason string) Rejected {
+	if len(item) > MaxItem {
+		return Reject(reasonLong, item)
+	}
+	compact := jsontext.Value(bytes.Clone(item))
+	_ = compact.Compact(lenient...) // cannot fail: the item was read as JSON
+	return Reject(reason, compact)
+}
+
+// remaining reads all items up to the end of the array, and rejects their text.
+func (r *reader) remaining() (Rejected, error) {
+	from := r.start()
+	for r.dec.PeekKind() != jsontext.KindEndArray {
+		if err := r.dec.SkipValue(); err != nil {
+			return Rejected{}, err
+		}
+	}
+	return Reject(reasonMany, r.text[from:r.dec.InputOffset()]), nil
+}
+
+// start returns the offset of the next item.
+func (r *reader) start() int {
+	return len(r.text) - len(bytes.TrimLeft(r.text[r.dec.InputOffset():], whiteSpace+","))
 }
 
 // rest returns the text that r has not read yet, without leading white space.

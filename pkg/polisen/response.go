@@ -57,7 +57,7 @@ func (r *Response) read(body io.Reader, now func() time.Time) error {
 	text, err := readBody(wire)
 	r.WireBytes, r.Bytes, r.FetchedAt = wire.n, int64(len(text)), now()
 	if err == nil {
-		r.Events, r.Rejected, err = Parse(text)
+		r.Events, r.Rejected, err = parse(text)
 	}
 	return err
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"polisen-events-collector/pkg/text"
 )
 
 // Recorder collects the stages, store retries and warnings of a run. It is safe for
@@ -18,13 +20,20 @@ type Recorder struct {
 	mu       sync.Mutex
 	stages   []Stage
 	retries  int
-	warnings []Warning
+	warnings []Warning           // at most maxWarnings
+	warned   map[string]struct{} // their texts
+	more     Warning             // counts the others, if there are any
+	dropped  int
 }
+
+// maxWarnings is the largest number of warnings that a Recorder keeps. A damaged
+// object may cause one for each of its lines.
+const maxWarnings = 100
 
 // NewRecorder returns a Recorder for a run that starts now. It calls now for each
 // time that it records.
 func NewRecorder(now func() time.Time) *Recorder {
-	return &Recorder{now: now, started: now()}
+	return &Recorder{now: now, started: now(), warned: make(map[string]struct{})}
 }
 
 // Stage starts a stage. The function that it returns ends the stage and records it.
@@ -46,21 +55,36 @@ func (r *Recorder) StoreRetry() {
 }
 
 // Warn records a warning, unless it has recorded the same text before. For the
-// level see [Warning].
+// level see [Warning]. It keeps the first 100 warnings; the last of [Recorder.Warnings]
+// then counts the others, with the highest of their levels.
 func (r *Recorder) Warn(level slog.Level, format string, args ...any) {
 	w := Warning{Level: level, Text: fmt.Sprintf(format, args...)}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !slices.ContainsFunc(r.warnings, func(old Warning) bool { return old.Text == w.Text }) {
-		r.warnings = append(r.warnings, w)
+	if _, ok := r.warned[w.Text]; ok {
+		return
 	}
+	if len(r.warnings) < maxWarnings {
+		r.warnings = append(r.warnings, w)
+		r.warned[w.Text] = struct{}{}
+		return
+	}
+	if r.dropped == 0 || level > r.more.Level {
+		r.more.Level = level
+	}
+	r.dropped++
+	r.more.Text = text.Count(r.dropped, "more warning")
 }
 
 // Warnings returns the warnings recorded so far, oldest first.
 func (r *Recorder) Warnings() []Warning {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append([]Warning{}, r.warnings...) // [] rather than null in JSON
+	all := append([]Warning{}, r.warnings...) // [] rather than null in JSON
+	if r.dropped > 0 {
+		all = append(all, r.more)
+	}
+	return all
 }
 
 // Finish sets the fields of the report that r has recorded: the times of the run,

@@ -63,7 +63,7 @@ type Report struct {
 	// Stages are in the order of their start.
 	Stages []Stage `json:"stages"`
 	// Warnings are in the order in which the run recorded them. No text occurs
-	// twice.
+	// twice. If there were more than 100, the last one counts the others.
 	Warnings []Warning `json:"warnings"`
 }
 

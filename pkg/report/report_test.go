@@ -162,3 +162,31 @@ func TestWarnings(t *testing.T) {
 		t.Errorf("recorded %v, reported %v, want %v", got, r.Warnings, want)
 	}
 }
+
+// TestManyWarnings checks that a report has at most 100 warnings and a count of the
+// others, and that a million warnings take little time.
+func TestManyWarnings(t *testing.T) {
+	rec := report.NewRecorder(time.Now)
+	start := time.Now()
+	for range 2 {
+		for i := range 500_000 {
+			level := slog.LevelInfo
+			if i == 1000 {
+				level = slog.LevelWarn
+			}
+			rec.Warn(level, "line %d is damaged", i)
+		}
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("a million warnings took %v", took)
+	}
+	got := rec.Warnings()
+	last := report.Warning{Level: slog.LevelWarn, Text: "999800 more warnings"}
+	if len(got) != 101 || got[99].Text != "line 99 is damaged" || got[100] != last {
+		t.Errorf("%d warnings, the last: %v", len(got), got[len(got)-1])
+	}
+	var r report.Report
+	if rec.Finish(&r); !slices.Equal(r.Warnings, got) {
+		t.Errorf("the report has %d warnings", len(r.Warnings))
+	}
+}
