@@ -143,7 +143,7 @@ func (m moduleDir) run(name string, args ...string) {
 	m.t.Helper()
 	cmd := exec.Command(name, args...)
 	cmd.Dir = m.dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS="+flagsWithoutRace(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
 		"GIT_AUTHOR_NAME=test", "GIT_AUTHOR_EMAIL=test@example.org", "GIT_COMMITTER_NAME=test", "GIT_COMMITTER_EMAIL=test@example.org")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		m.t.Fatalf("%s %q: %v: %s", name, args, err, out)

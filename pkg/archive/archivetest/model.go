@@ -22,6 +22,8 @@ type Model struct {
 	Revisions map[int64][]string
 	// Rejected are the items that are not events.
 	Rejected map[string]bool
+
+	ids map[string]int64 // the id of each event that was added, since decoding is slow
 }
 
 // Change says what an item adds to a model.
@@ -37,7 +39,7 @@ const (
 
 // NewModel returns the model of an archive with these items.
 func NewModel(items ...[]byte) *Model {
-	m := &Model{map[int64]string{}, map[int64][]string{}, map[string]bool{}}
+	m := &Model{map[int64]string{}, map[int64][]string{}, map[string]bool{}, map[string]int64{}}
 	m.Add(items...)
 	return m
 }
@@ -54,6 +56,9 @@ var datetime = regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d?:\d\d:\d\d [+-]\d\d:\d\
 // AddItem adds an item. If it is an event, AddItem also returns its id.
 func (m *Model) AddItem(item []byte) (id int64, event bool, change Change) {
 	raw := string(item)
+	if id, known := m.ids[raw]; known {
+		return id, true, Nothing
+	}
 	var e struct {
 		ID       *int64
 		Datetime string
@@ -66,12 +71,13 @@ func (m *Model) AddItem(item []byte) (id int64, event bool, change Change) {
 		return 0, false, change
 	}
 	id = *e.ID
+	m.ids[raw] = id
 	first, known := m.Events[id]
 	switch {
 	case !known:
 		m.Events[id] = raw
 		return id, true, NewEvent
-	case raw == first || slices.Contains(m.Revisions[id], raw) || meaning(raw) == meaning(first):
+	case meaning(raw) == meaning(first):
 		return id, true, Nothing
 	}
 	m.Revisions[id] = append(m.Revisions[id], raw)
