@@ -307,6 +307,23 @@ func TestDebugLogIsRefused(t *testing.T) {
 	}
 }
 
+// No kind of credentials signs requests while net/http would print them.
+func TestHTTP2DebugIsRefused(t *testing.T) {
+	c := newCloud(t)
+	for value, refused := range map[string]bool{"http2debug=1": true, "x=1,http2debug=2": true, "gctrace=1": false} {
+		t.Setenv("GODEBUG", value)
+		for _, kind := range []ociauth.Kind{ociauth.FromVault, ociauth.APIKey} {
+			o := c.options
+			o.Kind = kind
+			c.ResetLog()
+			_, err := ociauth.Resolve(t.Context(), o)
+			if refused != (err != nil) || refused && (len(c.sent()) != 0 || !strings.Contains(err.Error(), "GODEBUG")) {
+				t.Errorf("%s, %s: %d requests, %v", value, kind, len(c.sent()), err)
+			}
+		}
+	}
+}
+
 // TestCanary runs printAll in another process with each level of the SDK's log,
 // and looks for a part of the key in the output.
 func TestCanary(t *testing.T) {

@@ -12,13 +12,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/oracle/oci-go-sdk/v65/common"
 
 	"polisen-events-collector/pkg/address"
 	"polisen-events-collector/pkg/retry"
+	"polisen-events-collector/pkg/text"
 )
 
 // DefaultRetry makes five attempts with about eight seconds of delay between
@@ -127,16 +127,14 @@ func Try[T any](ctx context.Context, timeout time.Duration, op func(context.Cont
 // context of its [Try], and returns an [*Error] for any response that is not a
 // success.
 type Dispatcher struct {
-	client http.Client
-	keys   common.KeyProvider // nil if it does not sign requests
+	transport http.RoundTripper
+	keys      common.KeyProvider // nil if it does not sign requests
 }
 
 // NewDispatcher returns a dispatcher that sends requests through transport without
 // signing them.
 func NewDispatcher(transport http.RoundTripper) *Dispatcher {
-	// A redirected request would still have the signature for the first host.
-	noRedirects := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Dispatcher{client: http.Client{Transport: transport, CheckRedirect: noRedirects}}
+	return &Dispatcher{transport: transport}
 }
 
 // Do sends r, whose context must come from [Try].
@@ -151,16 +149,15 @@ func (d *Dispatcher) Do(r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	resp, err := d.client.Do(r)
+	// Without an http.Client: a redirected request would still have the signature for
+	// the first host, and the client's error for an unreadable Location shows it.
+	resp, err := d.transport.RoundTrip(r)
 	if err != nil {
-		if ue, ok := errors.AsType[*url.Error](err); ok {
-			err = ue.Err // without the URL: callers name the operation
-		}
-		return nil, err
+		return nil, text.HideQuoted(err, secrets(r)...)
 	}
 	if resp.StatusCode >= http.StatusMultipleChoices {
 		defer resp.Body.Close()
-		return nil, readError(resp)
+		return nil, readError(resp, secrets(r))
 	}
 	return resp, nil
 }

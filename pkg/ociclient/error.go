@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -37,8 +38,9 @@ type Error struct {
 // services' own are shorter than 1 KiB.
 const maxErrorBody = 64 << 10
 
-// readError returns the Error for a response that is not a success.
-func readError(resp *http.Response) *Error {
+// readError returns the Error for a response that is not a success. It removes the
+// secrets from the response, which may repeat them.
+func readError(resp *http.Response, secrets []string) *Error {
 	now := retry.System.Now()
 	e := &Error{
 		Status:    resp.StatusCode,
@@ -51,12 +53,32 @@ func readError(resp *http.Response) *Error {
 	var content struct{ Code, Message string }
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	if err == nil && json.Unmarshal(body, &content) == nil {
-		e.Code, e.Message = content.Code, content.Message
+		e.Code, e.Message = text.Redact(content.Code, secrets...), text.Redact(content.Message, secrets...)
 	}
+	e.RequestID = text.Redact(e.RequestID, secrets...)
 	if resp.StatusCode < http.StatusBadRequest {
 		e.Message = "the response is not from the service: check the endpoint and the proxy"
 	}
 	return e
+}
+
+// token and signature match the secret parts of an Authorization header
+// (https://docs.oracle.com/iaas/Content/API/Concepts/signingrequests.htm). The key
+// ID of a user's key is not secret.
+var (
+	token     = regexp.MustCompile(`keyId="ST\$([^"]*)"`)
+	signature = regexp.MustCompile(`signature="([^"]*)"`)
+)
+
+// secrets returns the secret parts of a request's header.
+func secrets(r *http.Request) []string {
+	var all []string
+	for _, part := range []*regexp.Regexp{token, signature} {
+		if m := part.FindStringSubmatch(r.Header.Get("Authorization")); m != nil {
+			all = append(all, m[1])
+		}
+	}
+	return all
 }
 
 // minSkew is the clock difference from which an error mentions it. The services

@@ -10,6 +10,7 @@ import (
 
 	"polisen-events-collector/pkg/ratelimit"
 	"polisen-events-collector/pkg/retry"
+	"polisen-events-collector/pkg/text"
 )
 
 // callTimeout is the longest time of one call, from connecting to the last byte of
@@ -130,18 +131,26 @@ func (f *fetch) send(ctx context.Context, u *url.URL) (*http.Response, error) {
 	// Because of this header the transport does not decompress the body, so that
 	// WireBytes can be counted.
 	req.Header.Set("Accept-Encoding", "gzip")
-	return f.http.Do(req)
+	// Without an http.Client: Fetch follows redirects itself, since each is a call for
+	// the rate limiter, and the client's error for an unreadable Location shows it.
+	answer, err := f.options.Transport.RoundTrip(req)
+	if err != nil {
+		return nil, fmt.Errorf("call %s: %w", u.Host, text.HideQuoted(err))
+	}
+	return answer, nil
 }
 
 // redirectTarget returns the address that a redirect leads to. The error wraps
 // errRedirect if it is on another host or port, or leads from https to http.
 func redirectTarget(from *url.URL, location string) (*url.URL, error) {
 	to, err := from.Parse(location)
-	if err != nil || location == "" {
-		return nil, fmt.Errorf("%w: its target %s is not a URL", errRedirect, excerpt([]byte(location)))
+	if err != nil || to.Host == "" || to.Scheme != "http" && to.Scheme != "https" || location == "" {
+		return nil, fmt.Errorf("%w: its target is not a web address; check the API's URL", errRedirect)
 	}
 	if to.Host != from.Host || to.Scheme != from.Scheme && to.Scheme != "https" {
-		return nil, fmt.Errorf("%w: %s is not https on %s; check the API's URL", errRedirect, excerpt([]byte(to.Redacted())), from.Host)
+		shown := url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path} // the rest may hold a password
+		return nil, fmt.Errorf("%w: %s is not https on %s; check the API's URL", errRedirect, excerpt([]byte(shown.String())), from.Host)
 	}
+	to.User = nil
 	return to, nil
 }

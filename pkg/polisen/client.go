@@ -69,7 +69,6 @@ type Options struct {
 type Client struct {
 	options Options
 	base    *url.URL
-	http    http.Client
 	limiter *ratelimit.Limiter
 }
 
@@ -107,11 +106,6 @@ func NewClient(o Options) (*Client, error) {
 	return &Client{
 		options: o,
 		base:    u,
-		http: http.Client{
-			Transport: o.Transport,
-			// Fetch follows redirects itself, since each is a call for the rate limiter.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
 		limiter: ratelimit.New(ratelimit.Options{
 			Dir: o.StateDir, Host: host, Interval: o.MinInterval, LeaveRoom: o.LeaveRoom,
 			RetryNotFound: o.RetryNotFound, OnWarning: o.OnWarning, Clock: o.Clock,

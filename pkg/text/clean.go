@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf16"
@@ -134,3 +135,26 @@ func Redact(s string, secrets ...string) string {
 	b.WriteString(s[copied:])
 	return b.String()
 }
+
+// quoted matches a text in double quotes.
+var quoted = regexp.MustCompile(`"(\\.|[^"\\])*("|$)`)
+
+// HideQuoted returns err with a text in which "..." stands for all that is quoted,
+// and without the secrets. It is for errors of net/http, which quote lines of the
+// response, the address of a proxy with its password, and more.
+func HideQuoted(err error, secrets ...string) error {
+	shown := Redact(quoted.ReplaceAllString(err.Error(), `"..."`), secrets...)
+	if shown == err.Error() {
+		return err
+	}
+	return &hiding{shown, err}
+}
+
+// hiding is an error with another text.
+type hiding struct {
+	text string
+	err  error
+}
+
+func (e *hiding) Error() string { return e.text }
+func (e *hiding) Unwrap() error { return e.err }

@@ -2,6 +2,7 @@ package text
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -100,5 +101,19 @@ func TestRedact(t *testing.T) {
 	}
 	if got := Redact("no secrets"); got != "no secrets" {
 		t.Error(got)
+	}
+}
+
+func TestHideQuoted(t *testing.T) {
+	for in, want := range map[string]string{
+		`plain`:                        `plain`,
+		`a "b" c "d\"e" f`:             `a "..." c "..." f`,
+		`open "never closed \"`:        `open "..."`,
+		`with 12345678 and "12345678"`: `with [redacted] and "..."`,
+	} {
+		cause := errors.New(in)
+		if got := HideQuoted(cause, "12345678"); got.Error() != want || !errors.Is(got, cause) {
+			t.Errorf("%s: %v; want %s", in, got, want)
+		}
 	}
 }

@@ -1,0 +1,77 @@
+package polisen_test
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/polisen/polisentest"
+	"polisen-events-collector/pkg/retry/retrytest"
+)
+
+// TestBadLocation checks that a redirect whose target is not followed costs one
+// call, and that the error and the reasons of waits show no password.
+func TestBadLocation(t *testing.T) {
+	for name, location := range map[string]string{
+		"another host":      "https://user:canary-canary@example.org/x?key=canary-canary",
+		"only a user":       "https://canary-canary@example.org/x",
+		"not a URL":         "https://user:canary-canary@exa mple.org:x/%zz",
+		"no slashes":        "https:/user:canary-canary@%zz",
+		"control character": "https://user:canary-canary@host/\x7f",
+		"opaque":            "mailto:canary-canary@example.org",
+		"another scheme":    "canary-canary://127.0.0.1/",
+		"hostile":           "//exa\u202emple.org/\u009b",
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			w.api.Script(polisentest.Answer{Status: 302, Header: http.Header{"Location": {location}}})
+			r, err := w.client.Fetch(t.Context(), polisen.Query{})
+			if name == "control character" { // not an answer of HTTP at all
+				if text := strings.Join(w.waits, ""); err != nil || strings.Contains(text, "canary") {
+					t.Errorf("%q, %v; want another call", text, err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), "redirect not followed") || r.Calls != 1 || len(w.api.Calls()) != 1 {
+				t.Fatalf("%d calls, %q, %v; want one that is not repeated", len(w.api.Calls()), w.waits, err)
+			}
+			if text := err.Error() + strings.Join(w.waits, ""); strings.Contains(text, "canary") || strings.ContainsAny(text, "\u202e\u009b") {
+				t.Errorf("the error shows the target: %s", text)
+			}
+		})
+	}
+}
+
+// TestRedirectScheme checks which redirects keep or improve the scheme.
+func TestRedirectScheme(t *testing.T) {
+	for _, tt := range []struct {
+		url, location string
+		followed      bool
+	}{
+		{"https://polisen.se/api", "https://polisen.se/new", true},
+		{"https://polisen.se/api", "/new", true},
+		{"https://polisen.se/api", "http://polisen.se/new", false},
+		{"http://127.0.0.1/api", "https://127.0.0.1/new", true},
+		{"http://127.0.0.1/api", "http://127.0.0.1/new", true},
+		{"https://polisen.se/api", "ftp://polisen.se/new", false},
+	} {
+		var called []string
+		c := newClient(t, polisen.Options{
+			URL: tt.url, UserAgent: agent, StateDir: t.TempDir(), Clock: retrytest.NewClock(time.Now()),
+			Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+				called = append(called, r.URL.String())
+				if len(called) == 1 {
+					return &http.Response{StatusCode: 301, Header: http.Header{"Location": {tt.location}}, Body: http.NoBody}, nil
+				}
+				return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(string(polisentest.Body(1))))}, nil
+			}),
+		})
+		_, err := c.Fetch(t.Context(), polisen.Query{})
+		if followed := err == nil && len(called) == 2; followed != tt.followed || !followed && (len(called) != 1 || !strings.Contains(err.Error(), "redirect not followed")) {
+			t.Errorf("%s to %s: calls %q, %v; want followed %v", tt.url, tt.location, called, err, tt.followed)
+		}
+	}
+}
