@@ -66,9 +66,11 @@ hour and 1440 times a day.`,
 }
 
 func (p Process) runCollect(ctx context.Context, s config.Settings, opts collectOptions, log *slog.Logger) error {
-	ctx, cancel := withTimeout(ctx, cmp.Or(s.Archive.Timeout, collectTimeout))
+	limit := cmp.Or(s.Archive.Timeout, collectTimeout)
+	ctx, cancel := withTimeout(ctx, limit)
 	defer cancel()
 	o := p.runOptions(ctx, "collect", s, log)
+	o.ReportTime = reportTime(limit)
 	o.DryRun, o.Revisions = opts.dryRun, opts.revisions
 	source, err := p.newSource(polisen.Options{RetryNotFound: opts.retryNotFound}, s, log, o.Recorder)
 	if err != nil {

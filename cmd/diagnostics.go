@@ -40,15 +40,20 @@ func (p Process) printError(cmd *cobra.Command, err error, exit code) {
 	// The log format is usable even if other settings are invalid.
 	s, _ := config.Load(cmd.Flags(), config.GeneralGroup, p.Env, product())
 	for _, err := range lines {
-		line := text.OneLine(err.Error())
-		if s.General.LogFormat == config.JSON {
-			object, _ := json.Marshal(errorLine{line, exit}) // cannot fail for a string and a number
-			fmt.Fprintf(p.Stderr, "%s\n", object)
-		} else {
-			fmt.Fprintf(p.Stderr, "%s: %s\n", program, line)
-		}
+		p.printLine(s.General.LogFormat, err, exit)
 	}
 	if exit == exitUsage && s.General.LogFormat != config.JSON {
 		fmt.Fprintf(p.Stderr, "%s: see '%s --help'\n", program, cmd.CommandPath())
 	}
+}
+
+// printLine prints an error as one line.
+func (p Process) printLine(f config.Format, err error, exit code) {
+	line := text.OneLine(err.Error())
+	if f == config.JSON {
+		object, _ := json.Marshal(errorLine{line, exit}) // cannot fail for a string and a number
+		fmt.Fprintf(p.Stderr, "%s\n", object)
+		return
+	}
+	fmt.Fprintf(p.Stderr, "%s: %s\n", program, line)
 }

@@ -128,11 +128,7 @@ func newFolder(t *testing.T, program string) *world {
 // requests, which would take long under the race detector.
 func newBucket(t *testing.T, program string) (*world, *cloudtest.Cloud) {
 	t.Helper()
-	cloud, err := cloudtest.Start(t.TempDir(), "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cloud.Close() })
+	cloud := newCloud(t)
 	return &world{
 		program:  program,
 		settings: cloud.Settings(),
@@ -145,6 +141,16 @@ func newBucket(t *testing.T, program string) (*world, *cloudtest.Cloud) {
 			return s
 		},
 	}, cloud
+}
+
+func newCloud(t *testing.T) *cloudtest.Cloud {
+	t.Helper()
+	cloud, err := cloudtest.Start(t.TempDir(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cloud.Close() })
+	return cloud
 }
 
 // writeResponse writes a response to a file and returns its path.

@@ -31,7 +31,8 @@ type Process struct {
 
 // Main runs the program and returns its exit code; "help exit-codes" explains
 // the codes. The first SIGINT or SIGTERM cancels the run, a second one kills the
-// process.
+// process. If the run does not end by itself after a signal or its time limit,
+// Main ends the process.
 func Main(p Process) int {
 	p.Stdout = &output{Writer: p.Stdout}
 	return int(p.execute(newRoot(p)))
@@ -42,6 +43,10 @@ func Main(p Process) int {
 func (p Process) execute(root *cobra.Command) code {
 	ctx, stop := withSignals(context.Background())
 	defer stop()
+	dog := newWatchdog(p.printLine)
+	defer dog.stop()
+	dog.watch(ctx)
+	ctx = context.WithValue(ctx, watchdogKey{}, dog)
 	root.SetArgs(append([]string{}, p.Args...)) // cobra reads os.Args if the slice is nil
 	root.SetIn(p.Stdin)
 	root.SetOut(p.Stdout)
@@ -53,12 +58,14 @@ func (p Process) execute(root *cobra.Command) code {
 		if u, ok := errors.AsType[*unfinishedError](err); ok {
 			stopped = &unfinishedError{stopped, u.next}
 		}
+		dog.finish(sig.code())
 		p.printError(cmd, stopped, sig.code())
 		return sig.code()
 	}
 	if o, ok := p.Stdout.(*output); ok && err == nil && o.err != nil {
 		err = fmt.Errorf("print the result: %w", o.err)
 	}
+	dog.finish(exitCode(err))
 	if err != nil {
 		p.printError(cmd, err, exitCode(err))
 	}
@@ -123,8 +130,13 @@ func noArgs(_ *cobra.Command, args []string) error {
 }
 
 // settings returns the settings of the groups for a command, and the logger
-// that they configure.
+// that they configure. The time limit of the process holds from then on, and also
+// while the env-file is read, unless the env-file sets it.
 func (p Process) settings(cmd *cobra.Command, groups config.Group) (config.Settings, *slog.Logger, error) {
+	dog := watchdogOf(cmd.Context())
+	dog.limit(config.Timeout(cmd.Flags(), p.Env))
 	s, err := config.Load(cmd.Flags(), groups, p.Env, product())
+	dog.setFormat(s.General.LogFormat)
+	dog.limit(s.Archive.Timeout)
 	return s, newLogger(p.Stderr, s.General), err
 }

@@ -21,13 +21,26 @@ import (
 	"polisen-events-collector/pkg/text"
 )
 
-// withTimeout returns a context that ends after d; zero means no limit. Its cause
-// then names --timeout and wraps context.DeadlineExceeded.
+// maxReportTime is the longest time that a run leaves for its report.
+const maxReportTime = 12 * time.Second
+
+// reportTime returns the part of the time limit d that is left for the report of
+// the run: at most a fifth, and at most maxReportTime.
+func reportTime(d time.Duration) time.Duration { return min(d/5, maxReportTime) }
+
+// withTimeout returns the context for the work of a run, and sets the time limit d
+// of the process, which began with the process; zero means no limit. The context
+// ends before the limit, to leave time for the report. Its cause then names
+// --timeout and wraps context.DeadlineExceeded.
 func withTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	if d == 0 {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeoutCause(ctx, d, fmt.Errorf("the run exceeded its time limit of %v (--timeout): %w", d, context.DeadlineExceeded))
+	dog := watchdogOf(ctx)
+	dog.limit(d)
+	work := d - reportTime(d)
+	return context.WithDeadlineCause(ctx, dog.start.Add(work),
+		fmt.Errorf("the run used up the %v for its work (--timeout %v): %w", work, d, context.DeadlineExceeded))
 }
 
 // runOptions returns the options of a run of collect or backfill.

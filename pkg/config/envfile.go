@@ -4,18 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/joho/godotenv"
+
+	"polisen-events-collector/pkg/statefile"
 )
 
 // readEnvFile returns the variables of the file at path. It does not change the
 // environment of the process. Its errors show line numbers but no text of the
 // file, which may hold secrets of other programs.
 func readEnvFile(path string) (map[string]string, error) {
-	text, err := os.ReadFile(path)
+	text, err := statefile.ReadFile(path)
 	if err != nil {
 		if pe, ok := errors.AsType[*fs.PathError](err); ok {
 			err = pe.Err // the caller's error has the path

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/spf13/pflag"
@@ -113,6 +114,19 @@ func Load(flags *pflag.FlagSet, groups Group, env Lookup, product string) (Setti
 		return l.settings, l.problems
 	}
 	return l.settings, nil
+}
+
+// Timeout returns the time limit of the run that the command line or the
+// environment sets; zero if neither does, or if it is not valid. Unlike [Load] it
+// reads no file.
+func Timeout(flags *pflag.FlagSet, env Lookup) time.Duration {
+	l := loader{flags: flags, env: env, given: map[string]given{}}
+	for _, s := range All(ArchiveGroup) {
+		if s.Flag == flagTimeout {
+			l.read(s)
+		}
+	}
+	return l.settings.Archive.Timeout
 }
 
 // loader is the state of one Load.

@@ -180,6 +180,7 @@ func table() []Setting {
 			Flag: flagTimeout, Env: "POLISEN_TIMEOUT", Group: ArchiveGroup, Placeholder: "DURATION",
 			Implied: "5m for collect, no limit for other commands",
 			Help:    "time limit for the whole run, including retries",
+			Detail:  "The process ends within a second after it. The work stops 12 seconds before it, but at most a fifth of it, to leave time for the report.",
 			Example: "2m",
 			set:     duration(func(s *Settings) *time.Duration { return &s.Archive.Timeout }),
 		},

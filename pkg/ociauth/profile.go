@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"polisen-events-collector/pkg/address"
+	"polisen-events-collector/pkg/statefile"
 )
 
 const (
@@ -41,7 +42,7 @@ func readProfile(o Options) (profile, error) {
 	if err != nil {
 		return p, err
 	}
-	text, err := os.ReadFile(path)
+	text, err := statefile.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && o.Kind == SecurityToken:
 		return p, fmt.Errorf(`configuration file %s does not exist: create it with "oci session authenticate", or choose another file`, path)
@@ -126,7 +127,7 @@ func (p profile) missing(keys ...string) []string {
 func (p profile) readFile(key string) (path string, content secret, err error) {
 	if path, err = expandHome(p.text(key)); err == nil {
 		var text []byte
-		if text, err = os.ReadFile(path); err == nil {
+		if text, err = statefile.ReadFile(path); err == nil {
 			return path, newSecret(string(text)), nil
 		}
 	}

@@ -26,6 +26,7 @@ func findVault(ctx context.Context, o Options, creds *Credentials) (string, erro
 		return "", fmt.Errorf("list vaults: %w", err)
 	}
 	var active, inactive []string
+	pages := map[string]bool{} // that were requested
 	request := keymanagement.ListVaultsRequest{CompartmentId: &o.Vault.Compartment}
 	for {
 		// The service cannot filter by name
@@ -51,6 +52,10 @@ func findVault(ctx context.Context, o Options, creds *Credentials) (string, erro
 		if list.OpcNextPage == nil {
 			break
 		}
+		if pages[*list.OpcNextPage] { // the list would never end
+			return "", fmt.Errorf("list vaults of %s: the service repeats a page: run the command again, or name the vault by its OCID", o.Vault.Compartment)
+		}
+		pages[*list.OpcNextPage] = true
 		request.Page = list.OpcNextPage
 	}
 	switch {

@@ -371,3 +371,23 @@ func printAll(config, url string) {
 	}
 	panic(c)
 }
+
+// TestListOfVaultsThatStandsStill checks that a list of vaults ends if the service
+// repeats its pages.
+func TestListOfVaultsThatStandsStill(t *testing.T) {
+	c := newCloud(t)
+	c.options.Vault.ID, c.options.Vault.Name, c.options.Vault.Compartment = "", "collector", compartment
+	serve, pages := c.Serve, 0
+	c.Serve = func(r *http.Request, body []byte) ociauthtest.Response {
+		resp := serve(r, body)
+		if pages++; pages > 10 {
+			return ociauthtest.ErrorResponse(http.StatusBadRequest, "InvalidParameter", "the list does not end")
+		}
+		resp.Header["Opc-Next-Page"] = fmt.Sprint(pages % 2)
+		return resp
+	}
+	_, err := ociauth.Resolve(t.Context(), c.options)
+	if err == nil || !strings.Contains(err.Error(), "repeats a page") {
+		t.Errorf("after %d pages: %v", pages, err)
+	}
+}

@@ -148,11 +148,17 @@ func (c *collect) shouldPublishFailure(ctx context.Context, err error) bool {
 }
 
 // publishFailure stores the report of a run that failed with err, even if the run's
-// deadline has passed. It returns err, joined with the error of publish, if any.
+// deadline has passed, but at most Options.ReportTime after it. It returns err,
+// joined with the error of publish, if any.
 func (c *collect) publishFailure(ctx context.Context, err error) error {
 	const timeout = 10 * time.Second
+	deadline, limited := ctx.Deadline()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
+	if limited {
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(c.options.ReportTime))
+		defer cancel()
+	}
 	publishErr := c.publish(ctx, c.finish(err))
 	if publishErr == nil || errors.Is(err, errNotPublished) { // one error about the report is enough
 		return err

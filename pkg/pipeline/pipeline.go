@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/report"
@@ -79,6 +80,9 @@ type Options struct {
 	// Command returns a command to suggest to the user: for the arguments
 	// "verify --repair" a shell command that repairs this archive.
 	Command func(args string) string
+	// ReportTime is the time after the deadline of Collect's context in which a
+	// run that failed may still store its report.
+	ReportTime time.Duration
 	// ExitCode returns the exit code of the process for an error or nil.
 	ExitCode func(error) int
 }

@@ -46,14 +46,21 @@ func (r *reader) read(file string) error {
 	return r.scan(file, content)
 }
 
-// open opens a file. It makes the reading of a file that may block interruptible.
+// open opens a file or standard input. If reading from it may block, it fails when
+// r.ctx ends.
 func (r *reader) open(file string) (source io.Reader, closeSource func(), err error) {
 	if file == Stdin {
 		source, closeSource = interruptible(r.ctx, func() (io.ReadCloser, error) { return io.NopCloser(r.stdin), nil })
 		return source, closeSource, nil
 	}
+	return openFile(r.ctx, file)
+}
+
+// openFile opens a file by its path. If it is a pipe or a terminal, which may block,
+// reading from it fails when ctx ends.
+func openFile(ctx context.Context, file string) (source io.Reader, closeSource func(), err error) {
 	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
-		source, closeSource = interruptible(r.ctx, func() (io.ReadCloser, error) { return os.Open(file) })
+		source, closeSource = interruptible(ctx, func() (io.ReadCloser, error) { return os.Open(file) })
 		return source, closeSource, nil
 	}
 	f, err := os.Open(file)

@@ -3,7 +3,6 @@ package saved
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"polisen-events-collector/pkg/polisen"
@@ -15,20 +14,20 @@ type Source struct {
 	Now  func() time.Time // returns the time for FetchedAt
 }
 
-// Fetch reads the file to its end, even if the context ends. The Response is never
-// nil. The error wraps
+// Fetch reads the file to its end. If the file is a pipe or a terminal, Fetch stops
+// when ctx ends. The Response is never nil. The error wraps
 //   - [polisen.ErrSettings], if q is not the zero Query;
 //   - a [*polisen.BodyError], if the file is damaged or has no items;
-//   - the error of the file system.
-func (s Source) Fetch(_ context.Context, q polisen.Query) (*polisen.Response, error) {
+//   - the error of the file system, or ctx's cause.
+func (s Source) Fetch(ctx context.Context, q polisen.Query) (*polisen.Response, error) {
 	if !q.IsZero() {
 		return new(polisen.Response), fmt.Errorf("%w: a saved response cannot answer a query", polisen.ErrSettings)
 	}
-	file, err := os.Open(s.Path)
+	file, closeFile, err := openFile(ctx, s.Path)
 	if err != nil {
 		return new(polisen.Response), fileError(s.Path, err)
 	}
-	defer file.Close()
+	defer closeFile()
 	r, err := polisen.ReadResponse(file, s.Now)
 	if err == nil && len(r.Events)+len(r.Rejected) == 0 {
 		err = &polisen.BodyError{Kind: polisen.BodyNoEvents}

@@ -1,5 +1,6 @@
-// Package statefile keeps a value as JSON in a file. Several processes may read and
-// replace the file at the same time: a reader gets a whole value, never a part.
+// Package statefile keeps a value as JSON in a small file. Several processes may read
+// and replace the file at the same time: a reader gets a whole value, never a part.
+// [ReadFile] also reads other small files, such as keys.
 //
 // It does not lock the file. A process that reads a value, changes it and writes
 // it back needs a lock of its own.
@@ -7,8 +8,10 @@ package statefile
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -16,31 +19,57 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// maxSize is the size of the largest file that Read accepts.
-const maxSize = 1 << 20
+// MaxSize is the size in bytes of the largest file that is read.
+const MaxSize = 1 << 20
+
+// unsuitable is the reason why a file is not read.
+type unsuitable string
+
+func (u unsuitable) Error() string { return string(u) }
+
+// ReadFile returns the content of a regular file of at most [MaxSize] bytes. It
+// refuses all other files, since a read from a pipe or a terminal may never end. All
+// errors are of type [*io/fs.PathError].
+func ReadFile(path string) ([]byte, error) {
+	// Without O_NONBLOCK, opening a named pipe would block. Without O_NOCTTY, a
+	// terminal could become that of the process.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	refuse := func(why unsuitable) ([]byte, error) {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: why}
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return refuse("is a directory, not a file")
+	case !info.Mode().IsRegular():
+		return refuse("is a pipe or a device, not a regular file")
+	}
+	body, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(body) > MaxSize:
+		return refuse("is larger than 1 MiB, which is too large for such a file")
+	}
+	return body, nil
+}
 
 // Read parses the file at path into v. If there is no such file, the error wraps
 // [io/fs.ErrNotExist] and v is unchanged. After another error v may hold a part of
-// the value. A file that is not a regular one, or is larger than 1 MiB, is an
-// error. The errors name the file.
+// the value. [ReadFile] says which files are refused. The errors name the file.
 func Read(path string, v any) error {
-	// Without O_NONBLOCK, opening a named pipe would block.
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	body, err := ReadFile(path)
+	if _, ok := errors.AsType[unsuitable](err); ok {
+		return fmt.Errorf("%w; remove it", err)
+	}
 	if err != nil {
 		return err // names the file
-	}
-	defer file.Close()
-	switch info, err := file.Stat(); {
-	case err != nil:
-		return err
-	case !info.Mode().IsRegular():
-		return fmt.Errorf("read %s: not a regular file; remove it", path)
-	case info.Size() > maxSize:
-		return fmt.Errorf("read %s: %d bytes, more than %d; remove it", path, info.Size(), maxSize)
-	}
-	body, err := io.ReadAll(io.LimitReader(file, maxSize))
-	if err != nil {
-		return err
 	}
 	if err := json.Unmarshal(body, v); err != nil {
 		return fmt.Errorf("parse %s: %w", path, err)

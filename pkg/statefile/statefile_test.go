@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -48,7 +49,7 @@ func TestReadOfSpecialFiles(t *testing.T) {
 		"a named pipe": func(path string) error { return unix.Mkfifo(path, 0o600) },
 		"a folder":     func(path string) error { return os.Mkdir(path, 0o700) },
 		"a large file": func(path string) error {
-			return errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, maxSize+1))
+			return errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, MaxSize+1))
 		},
 	} {
 		path := filepath.Join(t.TempDir(), "state.json")
@@ -69,5 +70,45 @@ func TestWriteReportsAnUnwritableFolder(t *testing.T) {
 	}
 	if err := Write(filepath.Join(file, "state.json"), 1); err == nil {
 		t.Error("wrote below a file")
+	}
+}
+
+func TestReadFile(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string, size int) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, make([]byte, size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	largest := write("largest", MaxSize)
+	if body, err := ReadFile(largest); err != nil || len(body) != MaxSize {
+		t.Errorf("largest file: %d bytes, %v", len(body), err)
+	}
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(largest, link); err != nil {
+		t.Fatal(err)
+	}
+	if body, err := ReadFile(link); err != nil || len(body) != MaxSize {
+		t.Errorf("link to a file: %d bytes, %v", len(body), err)
+	}
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		pipe:                          "not a regular file",
+		dir:                           "is a directory",
+		"/dev/null":                   "not a regular file",
+		write("larger", MaxSize+1):    "larger than 1 MiB",
+		filepath.Join(dir, "missing"): "no such file",
+	} {
+		_, err := ReadFile(path)
+		var pathError *fs.PathError
+		if !errors.As(err, &pathError) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: error %v, want one with %q", path, err, want)
+		}
 	}
 }

@@ -91,6 +91,7 @@ func (s *Store) Stat(ctx context.Context, name string) (store.Attrs, error) {
 // List implements [store.Reader]. One request lists up to 1000 objects, the
 // service's maximum
 // (https://docs.oracle.com/en-us/iaas/api/#/en/objectstorage/20160918/Object/ListObjects).
+// It is an error if the next page does not begin after the start of the last one.
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, error] {
 	return func(yield func(store.Attrs, error) bool) {
 		fields, limit := "name,size,etag,md5", 1000
@@ -122,10 +123,16 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, 
 					return
 				}
 			}
-			if list.NextStartWith == nil {
+			next := list.NextStartWith
+			if next == nil {
 				return
 			}
-			start = list.NextStartWith
+			if *next <= deref(start) { // the list would never end
+				yield(store.Attrs{}, &Error{Operation: "list", Object: prefix, Store: s.String(), Region: s.region, Attempts: 1,
+					err: fmt.Errorf("the service repeats itself: the next page begins with %.40q, this one with %.40q; run the command again, and check the endpoint and the proxy", *next, deref(start))})
+				return
+			}
+			start = next
 		}
 	}
 }

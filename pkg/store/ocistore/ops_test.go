@@ -2,7 +2,9 @@ package ocistore_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -142,6 +144,45 @@ func TestList(t *testing.T) {
 	}
 	if n := len(server.Requests()); n != 1 {
 		t.Errorf("%d requests for a loop that ends early, want 1", n)
+	}
+}
+
+// TestListThatStandsStill checks that a list ends if the service repeats a page.
+func TestListThatStandsStill(t *testing.T) {
+	page := func(next string) string {
+		return `{"objects":[{"name":"b","size":1,"etag":"e","md5":"m"}],"nextStartWith":"` + next + `"}`
+	}
+	for name, pages := range map[string][]string{
+		"the same page":       {page("c"), page("c")},
+		"an earlier page":     {page("c"), page("b")},
+		"the same, no object": {`{"objects":[],"nextStartWith":"c"}`},
+		"its own object":      {page("b")},
+		"an empty name":       {page("")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			requests := 0
+			server := ocitest.NewServer(t)
+			s := open(t, server, func(o *ocistore.Options) {
+				o.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+					body := pages[min(requests, len(pages)-1)]
+					requests++
+					if requests > 10 {
+						return nil, errors.New("the list does not end")
+					}
+					return &http.Response{
+						StatusCode: http.StatusOK, Request: r, Header: http.Header{"Content-Type": {"application/json"}},
+						Body: io.NopCloser(strings.NewReader(body)),
+					}, nil
+				})
+			})
+			var last error
+			for _, err := range s.List(t.Context(), "events/") {
+				last = err
+			}
+			if last == nil || requests > 3 || !strings.Contains(last.Error(), "list events/ in oci://") || !strings.Contains(last.Error(), "next page") {
+				t.Errorf("%d requests, error %v", requests, last)
+			}
+		})
 	}
 }
 

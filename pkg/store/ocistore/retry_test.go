@@ -98,6 +98,25 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 	}
 }
 
+// TestLongRetryAfter checks that the store does not wait for more than an hour, and
+// says when the service wants to be called again.
+func TestLongRetryAfter(t *testing.T) {
+	server := ocitest.NewServer(t)
+	server.Script(ocitest.Fault{Status: 503, Code: "ServiceUnavailable", RetryAfter: "7200"})
+	clock := retrytest.NewClock(time.Now())
+	s := open(t, server, func(o *ocistore.Options) {
+		o.Retry = retry.Policy{Attempts: 2, Base: time.Second, Clock: clock}
+	})
+	_, err := s.Get(t.Context(), "a")
+	until := clock.Now().Add(2 * time.Hour).Local().Format(time.RFC3339)
+	if err == nil || !strings.Contains(err.Error(), "asked to wait until "+until) || !strings.Contains(err.Error(), "503 ServiceUnavailable") {
+		t.Errorf("got %v, want the time %s", err, until)
+	}
+	if got := clock.Sleeps(); len(got) > 0 {
+		t.Errorf("slept %v", got)
+	}
+}
+
 // A conditional PUT whose response was lost fails because of its own effect.
 func TestLostResponseOfConditionalPut(t *testing.T) {
 	for _, cond := range []store.Cond{store.IfAbsent(), store.IfMatch("current")} {

@@ -1,0 +1,288 @@
+package cmd
+
+import (
+	"bytes"
+	"io"
+	"io/fs"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"polisen-events-collector/pkg/archive/archivetest"
+	"polisen-events-collector/pkg/polisen/polisentest"
+)
+
+// blocked is a run that something keeps from ending.
+type blocked struct {
+	args     []string
+	settings map[string]string
+	stdin    io.Reader
+	stdout   io.Writer
+	stderr   io.Writer // nil: the test reads it
+	// timedOut is the exit code at the time limit.
+	timedOut code
+	// atOnce is true if the run ends before its time limit and before a signal.
+	atOnce bool
+}
+
+// blockedRuns returns functions that each prepare a blocked run.
+func blockedRuns() map[string]func(t *testing.T, program string) blocked {
+	response := polisentest.Response(archivetest.Items(1000, 3, 0)...)
+	// inBucket returns a collect into a bucket, with a change of its settings.
+	inBucket := func(t *testing.T, program string, stops func(*http.Request) bool) blocked {
+		w, cloud := newBucket(t, program)
+		cloud.API.Default = func(*http.Request) polisentest.Answer { return polisentest.Answer{Body: response} }
+		end := make(chan struct{})
+		t.Cleanup(func() { close(end) })
+		cloud.SetIntercept(func(rw http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+			if stops(r) {
+				<-end
+			}
+			serve(rw, r)
+		})
+		return blocked{args: []string{"collect"}, settings: w.settings}
+	}
+	never := func(*http.Request) bool { return false }
+	isAPI := func(r *http.Request) bool { return strings.Contains(r.URL.Path, "/api/") }
+	// withSetting returns a collect into a bucket whose setting names a named pipe.
+	withPipe := func(setting string, exit code) func(*testing.T, string) blocked {
+		return func(t *testing.T, program string) blocked {
+			b := inBucket(t, program, never)
+			b.settings[setting], b.timedOut, b.atOnce = namedPipe(t), exit, true
+			return b
+		}
+	}
+	// withEntry is the same for an entry of the OCI configuration file.
+	withEntry := func(auth, entry string) func(*testing.T, string) blocked {
+		return func(t *testing.T, program string) blocked {
+			b := inBucket(t, program, never)
+			b.settings["OCI_AUTH"], b.timedOut, b.atOnce = auth, exitAccess, true
+			file := b.settings["OCI_CONFIG_FILE"]
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text = append(text, "\n"+entry+"="+namedPipe(t)+"\n"...)
+			if err := os.WriteFile(file, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return b
+		}
+	}
+	// locked returns a collect into a folder where an earlier run has left files,
+	// which another process has locked since.
+	locked := func(exit code, isLocked func(path string) bool) func(*testing.T, string) blocked {
+		return func(t *testing.T, program string) blocked {
+			w := newFolder(t, program)
+			cloud := newCloud(t)
+			cloud.API.Default = func(*http.Request) polisentest.Answer { return polisentest.Answer{Body: response} }
+			maps.Copy(w.settings, map[string]string{"POLISEN_API_URL": cloud.Settings()["POLISEN_API_URL"], "POLISEN_MIN_INTERVAL": "1ms", "API_CONTACT_EMAIL": "nobody@example.org"})
+			w.collect(t)
+			n := 0
+			err := filepath.WalkDir(w.settings["POLISEN_STATE_DIR"], func(path string, entry fs.DirEntry, err error) error {
+				if err != nil || !entry.Type().IsRegular() || !isLocked(path) {
+					return err
+				}
+				n++
+				f, err := os.Open(path)
+				if err != nil {
+					return err
+				}
+				t.Cleanup(func() { f.Close() })
+				return syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+			})
+			if err != nil || n == 0 {
+				t.Fatalf("locked %d files: %v", n, err)
+			}
+			b := blocked{args: []string{"collect"}, settings: w.settings, timedOut: exit}
+			if exit == exitStorage { // there must be something to store
+				b.args = append(b.args, "--api-url", writeResponse(t, polisentest.Response(archivetest.Items(2000, 3, 0)...)))
+			}
+			return b
+		}
+	}
+	return map[string]func(t *testing.T, program string) blocked{
+		"dead store": func(t *testing.T, program string) blocked {
+			b := inBucket(t, program, func(r *http.Request) bool { return !isAPI(r) })
+			b.timedOut = exitStorage
+			return b
+		},
+		"dead store after the commit": func(t *testing.T, program string) blocked {
+			b := inBucket(t, program, func(r *http.Request) bool {
+				return r.Method == http.MethodPut && !strings.HasSuffix(r.URL.Path, "/metadata/last_seen.json")
+			})
+			b.timedOut = exitStorage
+			return b
+		},
+		"dead API": func(t *testing.T, program string) blocked {
+			b := inBucket(t, program, isAPI)
+			b.timedOut = exitAPI
+			return b
+		},
+		"env-file is a named pipe":       withPipe("POLISEN_ENV_FILE", exitUsage),
+		"OCI config is a named pipe":     withPipe("OCI_CONFIG_FILE", exitAccess),
+		"key is a named pipe":            withEntry("api_key", "key_file"),
+		"security token is a named pipe": withEntry("security_token", "security_token_file"),
+		"env-file is a terminal": func(t *testing.T, program string) blocked {
+			b := inBucket(t, program, never)
+			b.settings["POLISEN_ENV_FILE"], b.timedOut, b.atOnce = terminal(t), exitUsage, true
+			return b
+		},
+		"response is a named pipe": func(t *testing.T, program string) blocked {
+			w := newFolder(t, program)
+			return blocked{args: []string{"collect", "--api-url", namedPipe(t)}, settings: w.settings, timedOut: exitAPI}
+		},
+		"response is a terminal": func(t *testing.T, program string) blocked {
+			w := newFolder(t, program)
+			return blocked{args: []string{"collect", "--api-url", terminal(t)}, settings: w.settings, timedOut: exitAPI}
+		},
+		"input is a named pipe": func(t *testing.T, program string) blocked {
+			w := newFolder(t, program)
+			return blocked{args: []string{"backfill", "--input", namedPipe(t)}, settings: w.settings, timedOut: exitFailure}
+		},
+		"input is an open pipe": func(t *testing.T, program string) blocked {
+			w := newFolder(t, program)
+			r, keepOpen := pipe(t)
+			t.Cleanup(func() { keepOpen.Close() })
+			return blocked{args: []string{"backfill", "--input", "-"}, settings: w.settings, stdin: r, timedOut: exitFailure}
+		},
+		"object is locked": locked(exitStorage, func(path string) bool { return strings.Contains(path, "/archive/") }),
+		"call limits are locked": locked(exitRateLimited, func(path string) bool {
+			return !strings.Contains(path, "/archive/") && !strings.HasSuffix(path, ".json")
+		}),
+		"stderr is a full pipe": func(t *testing.T, program string) blocked {
+			w := newFolder(t, program)
+			return blocked{args: []string{"collect", "--api-url", writeResponse(t, []byte("{"))}, settings: w.settings, stderr: fullPipe(t), timedOut: exitAPI}
+		},
+		"stderr is a full pipe while settings are read": func(t *testing.T, program string) blocked {
+			w := newFolder(t, program)
+			return blocked{args: []string{"collect", "--store", ""}, settings: w.settings, stderr: fullPipe(t), timedOut: exitUsage}
+		},
+		"stdout is a full pipe": func(t *testing.T, program string) blocked {
+			w := newFolder(t, program)
+			return blocked{
+				args: []string{"collect", "--output", "json", "--api-url", writeResponse(t, response)}, settings: w.settings,
+				stdout: fullPipe(t), timedOut: exitFailure,
+			}
+		},
+		"stdout of verify is a full pipe": func(t *testing.T, program string) blocked {
+			w := newFolder(t, program)
+			w.collect(t, "--api-url", writeResponse(t, response))
+			return blocked{args: []string{"verify"}, settings: w.settings, stdout: fullPipe(t), timedOut: exitFailure}
+		},
+	}
+}
+
+// TestEndsInTime checks that a blocked run ends within a second after its time
+// limit, and within a second after a signal if there is no limit.
+func TestEndsInTime(t *testing.T) {
+	t.Parallel()
+	program := buildProgram(t)
+	const limit, grace = 2 * time.Second, time.Second
+	runs := blockedRuns()
+	for _, name := range slices.Sorted(maps.Keys(runs)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			t.Run("time limit", func(t *testing.T) {
+				t.Parallel()
+				b := runs[name](t, program)
+				took, exit, stderr := b.run(t, program, limit, 0)
+				if took > limit+grace || exit != b.timedOut {
+					t.Errorf("ended after %v with code %d, want %d within %v: %s", took, exit, b.timedOut, limit+grace, stderr)
+				}
+				if b.stderr == nil && strings.Count(stderr, "\n") == 0 {
+					t.Error("it printed no error")
+				}
+				if b.atOnce && took > limit {
+					t.Errorf("ended after %v", took)
+				}
+			})
+			t.Run("signal", func(t *testing.T) {
+				t.Parallel()
+				b := runs[name](t, program)
+				if b.atOnce {
+					t.Skip("ends before a signal")
+				}
+				took, exit, stderr := b.run(t, program, 0, limit)
+				if took > limit+grace || exit != exitSIGTERM {
+					t.Errorf("ended %v after the signal with code %d, want %d within %v: %s", took-limit, exit, exitSIGTERM, grace, stderr)
+				}
+			})
+		})
+	}
+}
+
+// run runs the process with a time limit, and sends it a signal after a delay;
+// zero means neither. It returns the time that the process took.
+func (b blocked) run(t *testing.T, program string, limit, signalAfter time.Duration) (took time.Duration, exit code, stderr string) {
+	t.Helper()
+	if limit > 0 {
+		b.args = append(slices.Clone(b.args), "--timeout", limit.String())
+	}
+	p := exec.Command(program, b.args...)
+	for name, value := range b.settings {
+		p.Env = append(p.Env, name+"="+value)
+	}
+	var text bytes.Buffer
+	p.Stdin, p.Stdout, p.Stderr = b.stdin, b.stdout, b.stderr
+	if b.stderr == nil {
+		p.Stderr = &text
+	}
+	start := time.Now()
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if signalAfter > 0 {
+		timer := time.AfterFunc(signalAfter, func() { _ = p.Process.Signal(syscall.SIGTERM) })
+		defer timer.Stop()
+	}
+	killer := time.AfterFunc(30*time.Second, func() { _ = p.Process.Kill() })
+	defer killer.Stop()
+	_ = p.Wait() // the exit code is checked by the caller
+	return time.Since(start), code(p.ProcessState.ExitCode()), text.String()
+}
+
+// namedPipe returns the path of a named pipe that nobody writes to.
+func namedPipe(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func pipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r, w
+}
+
+// fullPipe returns the end of a pipe that takes no byte more.
+func fullPipe(t *testing.T) *os.File {
+	t.Helper()
+	_, w := pipe(t)
+	t.Cleanup(func() { w.Close() })
+	if err := w.SetWriteDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int{64 << 10, 1} {
+		for {
+			if _, err := w.Write(make([]byte, size)); err != nil {
+				break
+			}
+		}
+	}
+	return w // a process gets it in blocking mode
+}

@@ -1,0 +1,133 @@
+package cmd
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"polisen-events-collector/pkg/config"
+)
+
+const (
+	// grace is the time in which a run ends by itself after its time limit or a
+	// signal. Together with lastWords it is less than a second, since the process
+	// needs some time to start and to exit.
+	grace = 700 * time.Millisecond
+	// lastWords is the time in which the watchdog prints its line. Stderr may be a
+	// full pipe.
+	lastWords = 150 * time.Millisecond
+)
+
+// watchdog ends the process if a run does not end by itself after its time limit or
+// a signal. Both end the context of the run, but no context reaches a process that
+// waits in a system call, such as for a stalled disk or a full pipe.
+//
+// It is safe to end the process anywhere, since the commit protocol needs no
+// orderly exit (see PROTOCOL.md of package archive): the document is replaced as a
+// whole or not at all, and the next run writes the objects that this run has
+// committed but not written. The system frees the locks of the process, and a
+// call to the API that was under way counts as made.
+type watchdog struct {
+	start time.Time // of the process
+	print func(config.Format, error, code)
+
+	mutex    sync.Mutex
+	timer    *time.Timer   // ends the process after its time limit; nil without one
+	format   config.Format // of the line that it prints
+	result   code          // the exit code of the run; exitFailure until it has ended
+	finished bool          // only the output of the run may be missing
+	stopped  bool          // the watchdog does nothing any more
+}
+
+// newWatchdog returns the watchdog of a process that starts now. With print it
+// prints its line.
+func newWatchdog(print func(config.Format, error, code)) *watchdog {
+	return &watchdog{start: time.Now(), print: print, result: exitFailure}
+}
+
+type watchdogKey struct{}
+
+// watchdogOf returns the watchdog in ctx, or one that does nothing.
+func watchdogOf(ctx context.Context) *watchdog {
+	if w, ok := ctx.Value(watchdogKey{}).(*watchdog); ok {
+		return w
+	}
+	return &watchdog{start: time.Now(), stopped: true}
+}
+
+// limit sets the time limit of the process; zero changes nothing.
+func (w *watchdog) limit(d time.Duration) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if d == 0 || w.stopped {
+		return
+	}
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+	w.timer = time.AfterFunc(time.Until(w.start.Add(d+grace)), func() {
+		w.exit(fmt.Errorf("the run did not end within its time limit of %v (--timeout): check the disks, pipes and terminals that it uses; the next run continues", d), 0)
+	})
+}
+
+// watch ends the process some time after a signal has cancelled ctx.
+func (w *watchdog) watch(ctx context.Context) {
+	context.AfterFunc(ctx, func() {
+		if sig, ok := caught(ctx); ok {
+			time.AfterFunc(grace, func() { w.exit(fmt.Errorf("stopped by %w", sig), sig.code()) })
+		}
+	})
+}
+
+// setFormat sets the format of the line that the watchdog prints.
+func (w *watchdog) setFormat(f config.Format) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.format = f
+}
+
+// finish says that the run has ended with this exit code, and that it now prints
+// its error, if there is one.
+func (w *watchdog) finish(c code) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.result, w.finished = c, true
+}
+
+// stop makes the watchdog do nothing any more.
+func (w *watchdog) stop() {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.stopped = true
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+}
+
+// exit ends the process with the code c, or with that of the run if c is zero. It
+// first prints err, if stderr takes it. If the run has ended, it prints nothing: the
+// run prints its own error.
+func (w *watchdog) exit(err error, c code) {
+	w.mutex.Lock()
+	stopped, finished, format := w.stopped, w.finished, w.format
+	c = cmp.Or(c, w.result)
+	w.mutex.Unlock()
+	if stopped {
+		return
+	}
+	if !finished {
+		printed := make(chan struct{})
+		go func() {
+			defer close(printed)
+			w.print(format, err, c)
+		}()
+		select {
+		case <-printed:
+		case <-time.After(lastWords):
+		}
+	}
+	os.Exit(int(c))
+}
