@@ -72,8 +72,8 @@ and the command that fixes it. It writes nothing.
 
 --repair stores missing objects of the last commit, removes listed ids that are not in
 the archive (the next run stores them), and rebuilds a lost or damaged document.
---repair=duplicates also rewrites objects without their duplicates, and moves later
-versions to revisions/. A repair loses no data; it may be killed and run again.
+--repair=duplicates also removes duplicates from the objects, and moves later versions
+to revisions/. A repair deletes no object and loses no data; it may be killed and run again.
 
 --quick reads no events. It checks that the last run succeeded recently, that its
 objects are stored, and that the next run will miss no events.`,

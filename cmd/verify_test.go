@@ -46,7 +46,7 @@ func TestVerifyBucket(t *testing.T) {
 	}
 	want(7, second+" line 1: duplicate-event: ")
 	want(7, "would rewrite "+second, "--repair=duplicates", "--dry-run")
-	want(0, "delete "+second, "--repair=duplicates")
+	want(0, "rewrite "+second, "--repair=duplicates")
 	want(0, "ok: no problems in 2 events")
 	if c := archivetest.Read(t, s); len(c.Problems) > 0 || len(c.Events) != 2 {
 		t.Errorf("%d events, problems %v", len(c.Events), c.Problems)

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"polisen-events-collector/pkg/store"
 )
 
 const (
@@ -25,9 +23,6 @@ const (
 	// gaps refuse the latter, because they would drop them.
 	formatVersion = 1
 	gapsVersion   = 2
-	// maxActive is how long after a commit a run that has read an earlier document
-	// may still put objects. It is twice the default time limit of a collect.
-	maxActive = 10 * time.Minute
 )
 
 // Document is the metadata document. It lists what the archive holds, and
@@ -60,11 +55,6 @@ type Document struct {
 	// Gaps are days whose events may be missing, in ascending order. Every commit
 	// copies the gaps that stay.
 	Gaps []Gap `json:"gaps,omitempty"`
-	// Superseded are objects whose lines a repair has stored in another object.
-	// They are deleted, or must be deleted before the next repair looks for
-	// duplicates: otherwise two repairs could each keep the copy that the other
-	// one deletes. Every commit copies the list from the document before.
-	Superseded []Superseded `json:"superseded,omitempty"`
 }
 
 // Commit identifies one commit.
@@ -77,15 +67,6 @@ type Commit struct {
 	// is higher than the timestamps of all earlier commits, and may therefore be
 	// later than the time of the commit.
 	Timestamp int64 `json:"timestamp"`
-	// OldestActive is the timestamp of the oldest commit whose objects some run
-	// may have been putting when this commit was made.
-	OldestActive int64 `json:"oldest_active,omitempty"`
-}
-
-// Superseded identifies an object that may be deleted in one of its states.
-type Superseded struct {
-	Name string     `json:"name"`
-	ETag store.ETag `json:"etag"`
 }
 
 // RejectedItems lists stored rejected items.
@@ -136,11 +117,6 @@ func ParseDocument(body []byte) (*Document, error) {
 	for _, p := range d.Pending {
 		if _, ok := ParseName(p.Name); !ok {
 			return nil, fmt.Errorf("read %s: pending object %.80q does not have the name of a data object", DocumentName, p.Name)
-		}
-	}
-	for _, o := range d.Superseded {
-		if _, ok := ParseName(o.Name); !ok {
-			return nil, fmt.Errorf("read %s: superseded object %.80q does not have the name of a data object", DocumentName, o.Name)
 		}
 	}
 	slices.SortFunc(d.SeenIDs, descending)
@@ -196,22 +172,6 @@ func (d *Document) timestamp() int64 {
 		return 0
 	}
 	return d.Commit.Timestamp
-}
-
-// oldestActive returns the timestamp of the oldest commit whose objects a run
-// may still put. A run may do so with a document that has been replaced since
-// the run read it.
-func (d *Document) oldestActive(now time.Time) int64 {
-	if now.Sub(d.LastUpdated) > maxActive {
-		return d.timestamp() // of the last commit, whose objects every run may put
-	}
-	return d.Commit.OldestActive
-}
-
-// MayStillBeWritten reports whether some run may still put the object with this
-// name, so that deleting it now could be undone.
-func (d *Document) MayStillBeWritten(n Name, now time.Time) bool {
-	return d.Commit != nil && d.oldestActive(now) <= n.Timestamp && n.Timestamp <= d.Commit.Timestamp
 }
 
 // listIDs sets the list of ids of the next document: as many as fit of the ids

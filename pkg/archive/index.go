@@ -174,7 +174,7 @@ func readAll(ctx context.Context, s store.Reader, objects []store.Attrs) (conten
 	g.SetLimit(concurrency)
 	for i, attrs := range objects {
 		g.Go(func() error {
-			object, err := readObject(ctx, s, attrs)
+			object, err := ReadObject(ctx, s, attrs)
 			switch {
 			case errors.Is(err, store.ErrNotExist):
 			case err != nil:
@@ -201,11 +201,11 @@ func (x *index) wholeStore(ctx context.Context, errs []error) error {
 	return nil
 }
 
-// readObject reads the object with these attributes. If the content does not match
+// ReadObject reads the object with these attributes. If the content does not match
 // them, it asks for the attributes and reads the object again, because the object
 // may have been overwritten. If it still does not match, the error is
 // [store.ErrDamaged], and the object is returned as it was read.
-func readObject(ctx context.Context, s store.Reader, attrs store.Attrs) (store.Object, error) {
+func ReadObject(ctx context.Context, s store.Reader, attrs store.Attrs) (store.Object, error) {
 	for again := false; ; again = true {
 		object, err := s.Get(ctx, attrs.Name)
 		if err != nil {

@@ -70,7 +70,7 @@ func (p Pending) look(ctx context.Context, s store.Reader) (state ObjectState, c
 func (p Pending) read(ctx context.Context, s store.Reader, attrs store.Attrs, err error) (state ObjectState, content []byte, _ error) {
 	var object store.Object
 	if err == nil {
-		object, err = readObject(ctx, s, attrs)
+		object, err = ReadObject(ctx, s, attrs)
 	}
 	switch {
 	case errors.Is(err, store.ErrNotExist):

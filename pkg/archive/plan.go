@@ -338,7 +338,7 @@ func (w *Writer) storedRejected(ctx context.Context, p *plan, c *batchChange) (m
 // build is step 4 of the protocol: it builds the next document, which contains
 // the new objects in full.
 func (w *Writer) build(p *plan, current bool) {
-	p.next = &Document{Superseded: w.doc.Superseded}
+	p.next = &Document{}
 	p.objects = w.setCommit(p.next, p.lines)
 	p.next.setGaps(p.gaps)
 	w.doc.listIDs(p.next, p.stored, current)
@@ -352,10 +352,7 @@ func (w *Writer) setCommit(next *Document, lines map[Partition][][]byte) (object
 	timestamp := max(now.Unix(), w.doc.timestamp()+1)
 	next.LastUpdated = now.Truncate(time.Second)
 	next.setGaps(w.doc.Gaps)
-	next.Commit = &Commit{ID: w.opts.RunID, Sequence: w.doc.sequence() + 1, Timestamp: timestamp, OldestActive: timestamp}
-	if w.doc.Commit != nil {
-		next.Commit.OldestActive = w.doc.oldestActive(now)
-	}
+	next.Commit = &Commit{ID: w.opts.RunID, Sequence: w.doc.sequence() + 1, Timestamp: timestamp}
 	next.Pending = nil
 	for _, o := range w.held {
 		next.Pending = append(next.Pending, o.Pending)

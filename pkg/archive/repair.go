@@ -1,11 +1,11 @@
 package archive
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-
-	"golang.org/x/sync/errgroup"
+	"slices"
 
 	"polisen-events-collector/pkg/store"
 )
@@ -21,7 +21,7 @@ type Repair struct {
 	// it.
 	BasedOn store.ETag
 	// Document holds the fields that the caller sets: SeenIDs, CompleteAbove,
-	// Fingerprints, Rejected and Superseded. The commit sets all others.
+	// Fingerprints and Rejected. The commit sets all others.
 	Document Document
 	// Lines are the lines of new objects, without line ends.
 	Lines map[Partition][][]byte
@@ -29,9 +29,8 @@ type Repair struct {
 
 // CommitRepair commits a repair: steps 1 to 5 of the protocol, without step 3.
 // As after [Writer.Add], the objects of the commit may be missing until
-// [Writer.Flush] has returned. Superseded objects remain until
-// [Writer.DeleteSuperseded] is called. CommitRepair returns the new objects, and
-// the name of the copy of a damaged document if there was one.
+// [Writer.Flush] has returned. CommitRepair returns the new objects, and the name
+// of the copy of a damaged document if there was one.
 //
 // The error wraps [store.ErrPrecondition] if the document is no longer the one
 // that the repair is based on. Nothing was stored then, and the caller has to
@@ -79,48 +78,33 @@ func (c *repairChange) committed(_ *Writer, commit Commit) (complete bool) {
 	return true
 }
 
-// DeleteSuperseded calls [Writer.Flush], and then deletes the superseded objects
-// that the document lists. It returns the names of the objects that it deleted.
-// An object that has changed since it was superseded stays.
-func (w *Writer) DeleteSuperseded(ctx context.Context) ([]string, error) {
-	if err := w.Flush(ctx); err != nil {
-		return nil, err
-	}
-	deleted := make([]bool, len(w.doc.Superseded))
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(concurrency)
-	for i, s := range w.doc.Superseded {
-		g.Go(func() (err error) {
-			deleted[i], err = s.delete(gctx, w.store)
-			return err
-		})
-	}
-	err := g.Wait()
-	var names []string
-	for i, s := range w.doc.Superseded {
-		if deleted[i] {
-			names = append(names, s.Name)
-		}
-	}
-	return names, err
-}
-
-// delete deletes a superseded object, and reports whether this call is known to
-// have deleted it. If it returns nil, no earlier call can still delete the
-// object in this state.
-func (o Superseded) delete(ctx context.Context, s store.Store) (bool, error) {
-	err := s.Delete(ctx, o.Name, o.ETag)
+// RemoveLines removes the lines with these numbers, which are ascending and count
+// as in [Lines], from a data object. It overwrites the object with the lines that stay, as they are and
+// in their order; an object may become empty. It is the only way in which this
+// program changes a data object, and the caller must only remove lines that are
+// stored elsewhere.
+//
+// The error wraps [store.ErrPrecondition] if the object no longer has the ETag of
+// the content in which the caller has found the lines. All other errors are the
+// store's.
+func RemoveLines(ctx context.Context, s store.Store, name string, etag store.ETag, numbers []int) error {
+	object, err := s.Get(ctx, name)
 	switch {
-	case err == nil:
-		return true, nil
-	case errors.Is(err, store.ErrNotExist):
-		return false, nil
-	case errors.Is(err, store.ErrPrecondition): // the object has changed, or another call was in progress
-		attrs, statErr := s.Stat(ctx, o.Name)
-		if errors.Is(statErr, store.ErrNotExist) || statErr == nil && attrs.ETag != o.ETag {
-			return false, nil
-		}
-		err = errors.Join(err, statErr)
+	case errors.Is(err, store.ErrNotExist), err == nil && object.ETag != etag:
+		return fmt.Errorf("remove lines from %s: %w: the object has changed since it was read", name, store.ErrPrecondition)
+	case err != nil:
+		return fmt.Errorf("remove lines: %w", err)
 	}
-	return false, fmt.Errorf("%w; the lines of this object are stored in another object, and the next repair deletes it", err)
+	var stay []byte
+	number := 0
+	for line := range bytes.Lines(object.Body) {
+		number++
+		if _, remove := slices.BinarySearch(numbers, number); !remove {
+			stay = append(stay, line...)
+		}
+	}
+	if _, err := s.Put(ctx, name, stay, store.IfMatch(etag)); err != nil {
+		return fmt.Errorf("remove lines: %w", err)
+	}
+	return nil
 }

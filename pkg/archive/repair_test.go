@@ -1,11 +1,11 @@
 package archive_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/archive/archivetest"
@@ -15,32 +15,58 @@ import (
 )
 
 const (
-	oldName     = "events/2026/01/01/events-1767250000.jsonl"
-	deletedName = "events/2026/01/01/events-1767250001.jsonl"
+	oldName   = "events/2026/01/01/events-1767250000.jsonl"
+	otherName = "events/2026/01/01/events-1767250001.jsonl"
 )
 
 // repairable returns an archive of three listed events and two objects with
-// duplicates, and the repair that moves the other event of these objects to a new
-// object.
+// duplicates, and the repair that stores a later version in one of them under
+// revisions/.
 func repairable(t *testing.T) (*memstore.Store, archive.Repair) {
 	t.Helper()
 	s := memstore.New()
 	mustRun(t, s, current(archivetest.Event(1, 0, "first"), archivetest.Event(2, 1, "first"), archivetest.Event(3, 1, "first")))
 	storetest.MustPut(t, s, oldName, string(archivetest.Event(1, 0, "first").Raw)+"\n"+string(archivetest.Event(4, 0, "first").Raw)+"\n")
-	storetest.MustPut(t, s, deletedName, string(archivetest.Event(1, 0, "first").Raw)+"\n")
+	storetest.MustPut(t, s, otherName, string(archivetest.Event(1, 0, "second").Raw)+"\n")
 	above := int64(2)
 	r := archive.Repair{
 		BasedOn: etag(t, s, archive.DocumentName),
 		Document: archive.Document{
 			SeenIDs: []int64{4, 3}, CompleteAbove: &above,
 			Fingerprints: map[int64]archive.Versions{4: {archivetest.Event(4, 0, "first").Fingerprint}},
-			Superseded:   []archive.Superseded{{oldName, etag(t, s, oldName)}, {deletedName, etag(t, s, deletedName)}},
 		},
 		Lines: map[archive.Partition][][]byte{
-			{Kind: archive.Events, Date: archive.Date{Year: 2026, Month: 1, Day: 1}}: {archivetest.Event(4, 0, "first").Raw},
+			{Kind: archive.Revisions, Date: archive.Date{Year: 2026, Month: 1, Day: 1}}: {archivetest.Event(1, 0, "second").Raw},
 		},
 	}
 	return s, r
+}
+
+// complete is the whole repair of a repairable archive: it commits, and then
+// removes the duplicates.
+func complete(ctx context.Context, s store.Store, w *archive.Writer, r archive.Repair) error {
+	_, _, err := w.CommitRepair(ctx, r)
+	if err == nil {
+		err = w.Flush(ctx)
+	}
+	if err == nil {
+		err = removeDuplicates(ctx, s)
+	}
+	return err
+}
+
+// removeDuplicates is the second step of the repair. It may be done again.
+func removeDuplicates(ctx context.Context, s store.Store) error {
+	for name, line := range map[string]string{oldName: string(archivetest.Event(1, 0, "first").Raw), otherName: string(archivetest.Event(1, 0, "second").Raw)} {
+		object, err := s.Get(ctx, name)
+		if err == nil && strings.HasPrefix(string(object.Body), line) {
+			err = archive.RemoveLines(ctx, s, name, object.ETag, []int{1})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func etag(t *testing.T, s store.Reader, name string) store.ETag {
@@ -52,7 +78,7 @@ func etag(t *testing.T, s store.Reader, name string) store.ETag {
 	return a.ETag
 }
 
-// checkRepaired checks the archive after the repair and the deletions.
+// checkRepaired checks the archive after the repair.
 func checkRepaired(t *testing.T, s store.Reader) {
 	t.Helper()
 	d := document(t, s)
@@ -60,8 +86,12 @@ func checkRepaired(t *testing.T, s store.Reader) {
 		t.Errorf("document %+v, commit %+v", d, d.Commit)
 	}
 	m := newModel()
-	m.add(current(archivetest.Event(1, 0, "first"), archivetest.Event(2, 1, "first"), archivetest.Event(3, 1, "first"), archivetest.Event(4, 0, "first")))
+	m.add(current(archivetest.Event(1, 0, "first"), archivetest.Event(2, 1, "first"), archivetest.Event(3, 1, "first"), archivetest.Event(4, 0, "first"),
+		archivetest.Event(1, 0, "second")))
 	m.Check(t, s)
+	if object, err := s.Get(t.Context(), otherName); err != nil || len(object.Body) > 0 {
+		t.Errorf("object without lines: %q, %v", object.Body, err)
+	}
 }
 
 func TestRepair(t *testing.T) {
@@ -71,47 +101,64 @@ func TestRepair(t *testing.T) {
 	if err != nil || len(objects) != 1 || objects[0].Lines != 1 || damagedCopy != "" {
 		t.Fatalf("objects %v, copied to %q, error %v", objects, damagedCopy, err)
 	}
-	deleted, err := w.DeleteSuperseded(t.Context())
-	slices.Sort(deleted)
-	if err != nil || !slices.Equal(deleted, []string{oldName, deletedName}) {
-		t.Errorf("deleted %v, error %v", deleted, err)
+	if err := w.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := removeDuplicates(t.Context(), s); err != nil {
+		t.Fatal(err)
 	}
 	checkRepaired(t, s)
 }
 
-// TestSupersededOutlastsCommits checks that other runs copy the list of superseded
-// objects, so that any later repair can delete them.
-func TestSupersededOutlastsCommits(t *testing.T) {
-	s, r := repairable(t)
-	if _, _, err := archive.NewWriter(s, options()).CommitRepair(t.Context(), r); err != nil {
-		t.Fatal(err)
+// TestRemoveLines checks that an object keeps its other lines as they are, and that
+// nothing happens if it has changed.
+func TestRemoveLines(t *testing.T) {
+	const content = "a\r\n\n\xff\nb\nc"
+	for _, tt := range []struct {
+		remove []int
+		want   string
+	}{
+		{nil, content},
+		{[]int{2}, "a\r\n\xff\nb\nc"},
+		{[]int{1, 3, 5}, "\nb\n"},
+		{[]int{1, 2, 3, 4, 5}, ""},
+	} {
+		s := memstore.New()
+		storetest.MustPut(t, s, oldName, content)
+		if err := archive.RemoveLines(t.Context(), s, oldName, etag(t, s, oldName), tt.remove); err != nil {
+			t.Fatal(err)
+		}
+		if object, err := s.Get(t.Context(), oldName); err != nil || string(object.Body) != tt.want {
+			t.Errorf("without %v: %q, %v", tt.remove, object.Body, err)
+		}
 	}
-	mustRun(t, s, current(archivetest.Event(1, 0, "first"), archivetest.Event(5, 0, "first"), archivetest.Event(4, 0, "first")))
-	mustRun(t, s, current(archivetest.Event(6, 0, "first")))
-	w := archive.NewWriter(s, options())
-	if err := w.Open(t.Context()); err != nil || !slices.Equal(w.Document().Superseded, r.Document.Superseded) {
-		t.Errorf("superseded %v, error %v", w.Document().Superseded, err)
+	for _, method := range []storetest.Method{storetest.Get, storetest.Put} { // the object changes before this call
+		s := memstore.New()
+		storetest.MustPut(t, s, oldName, content)
+		before := etag(t, s, oldName)
+		f := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
+			if c.Method == method {
+				storetest.MustPut(t, s, oldName, "changed\n")
+			}
+			return storetest.Fault{}
+		})
+		if err := archive.RemoveLines(t.Context(), f, oldName, before, []int{1}); !errors.Is(err, store.ErrPrecondition) {
+			t.Errorf("changed before %s: %v", method, err)
+		}
+		if object, err := s.Get(t.Context(), oldName); err != nil || string(object.Body) != "changed\n" {
+			t.Errorf("changed before %s: %q, %v", method, object.Body, err)
+		}
 	}
-	storetest.MustPut(t, s, deletedName, string(archivetest.Event(7, 0, "first").Raw)+"\n") // in another state now
-	if deleted, err := w.DeleteSuperseded(t.Context()); err != nil || !slices.Equal(deleted, []string{oldName}) {
-		t.Errorf("deleted %v, error %v", deleted, err)
+	if err := archive.RemoveLines(t.Context(), memstore.New(), oldName, "x", []int{1}); !errors.Is(err, store.ErrPrecondition) {
+		t.Errorf("no object: %v", err)
 	}
-	m := newModel()
-	m.add(current(archivetest.Event(1, 0, "first"), archivetest.Event(2, 1, "first"), archivetest.Event(3, 1, "first"), archivetest.Event(4, 0, "first"),
-		archivetest.Event(5, 0, "first"), archivetest.Event(6, 0, "first"), archivetest.Event(7, 0, "first")))
-	m.Check(t, s)
 }
 
 // TestRepairFaultAtEveryCall makes each call of a repair fail in each way, and
 // checks that a second run completes the repair.
 func TestRepairFaultAtEveryCall(t *testing.T) {
 	repair := func(s store.Store, r archive.Repair) error {
-		w := archive.NewWriter(s, options())
-		_, _, err := w.CommitRepair(t.Context(), r)
-		if err == nil {
-			_, err = w.DeleteSuperseded(t.Context())
-		}
-		return err
+		return complete(t.Context(), s, archive.NewWriter(s, options()), r)
 	}
 	s, r := repairable(t)
 	counted := storetest.NewFaults(s, nil)
@@ -137,8 +184,11 @@ func TestRepairFaultAtEveryCall(t *testing.T) {
 					t.Fatalf("call %d, %s: second run: %v", k+1, name, err)
 				}
 			}
-			if _, err := w.DeleteSuperseded(t.Context()); err != nil {
-				t.Fatalf("call %d, %s: delete: %v", k+1, name, err)
+			if err := w.Flush(t.Context()); err != nil {
+				t.Fatalf("call %d, %s: second run: %v", k+1, name, err)
+			}
+			if err := removeDuplicates(t.Context(), s); err != nil {
+				t.Fatalf("call %d, %s: remove duplicates: %v", k+1, name, err)
 			}
 			broken.Release()
 			checkRepaired(t, s)
@@ -162,12 +212,7 @@ func TestRepairUnknownOutcome(t *testing.T) {
 			}
 			return storetest.Fault{}
 		})
-		w := archive.NewWriter(f, options())
-		_, _, err := w.CommitRepair(t.Context(), r)
-		if err == nil {
-			_, err = w.DeleteSuperseded(t.Context())
-		}
-		if err != nil || !failed {
+		if err := complete(t.Context(), f, archive.NewWriter(f, options()), r); err != nil || !failed {
 			t.Errorf("%s: %v", name, err)
 		}
 		checkRepaired(t, s)
@@ -211,7 +256,7 @@ func TestRepairConflict(t *testing.T) {
 		if _, _, err := w.CommitRepair(t.Context(), r); !errors.Is(err, store.ErrPrecondition) {
 			t.Errorf("%s: error %v", when, err)
 		}
-		if d := document(t, s); d.Commit.Sequence != 2 || !slices.Contains(d.SeenIDs, 9) || d.Superseded != nil {
+		if d := document(t, s); d.Commit.Sequence != 2 || !slices.Contains(d.SeenIDs, 9) {
 			t.Errorf("%s: document %+v", when, d)
 		}
 	}
@@ -236,45 +281,5 @@ func TestRepairDryRunAndDamagedDocument(t *testing.T) {
 	}
 	if d := document(t, s); d.SeenIDs == nil || len(d.SeenIDs) > 0 || *d.CompleteAbove != 0 {
 		t.Errorf("document %+v", d)
-	}
-}
-
-// TestMayStillBeWritten checks which objects can still be put by a run that has read
-// an earlier document.
-func TestMayStillBeWritten(t *testing.T) {
-	clock := start
-	o := options()
-	o.Now = func() time.Time { return clock }
-	s := memstore.New()
-	name := func(stamp time.Time) archive.Name { return archive.Name{Timestamp: stamp.Unix()} }
-	var commits []time.Time
-	for i, wait := range []time.Duration{0, time.Hour, time.Minute, time.Minute} {
-		clock = clock.Add(wait)
-		commits = append(commits, clock)
-		if _, err := archive.NewWriter(s, o).Add(t.Context(), current(archivetest.Event(int64(i+1), 0, "first"))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	d := document(t, s)
-	for _, tt := range []struct {
-		name string
-		n    archive.Name
-		at   time.Time
-		want bool
-	}{
-		{"last commit", name(commits[3]), clock, true},
-		{"last commit, an hour later", name(commits[3]), clock.Add(time.Hour), true},
-		{"commit two minutes ago", name(commits[1]), clock, true},
-		{"commit before it, whose document was current until then", name(commits[0]), clock, true},
-		{"commit one minute ago, an hour later", name(commits[2]), clock.Add(time.Hour), false},
-		{"object with an earlier timestamp", name(commits[0].Add(-time.Second)), clock, false},
-		{"object with a later timestamp", name(commits[3].Add(time.Second)), clock, false},
-	} {
-		if got := d.MayStillBeWritten(tt.n, tt.at); got != tt.want {
-			t.Errorf("%s: %v", tt.name, got)
-		}
-	}
-	if new(archive.Document).MayStillBeWritten(name(start), start) {
-		t.Error("an archive without a document has objects that may still be written")
 	}
 }

@@ -197,13 +197,7 @@ func TestHealAfterFailedFetch(t *testing.T) {
 		t.Fatal(err)
 	}
 	name := first.Objects[0].Name
-	lost, err := s.Stat(t.Context(), name)
-	if err == nil {
-		err = s.Delete(t.Context(), name, lost.ETag)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	storetest.MustDelete(t, s, name)
 	failed := make(chan struct{})
 	o := options(s, clock)
 	o.OpenStore = func(context.Context) (store.Store, error) {

@@ -93,7 +93,7 @@ type Reader interface {
 	List(ctx context.Context, prefix string) iter.Seq2[Attrs, error]
 }
 
-// Writer writes and deletes objects. The errors that [Reader] lists for all
+// Writer writes objects. It deletes none: this program never does. The errors that [Reader] lists for all
 // methods apply here, too.
 type Writer interface {
 	// Put writes the whole object and returns its new ETag. Readers see the
@@ -105,10 +105,6 @@ type Writer interface {
 	// cond is not valid. Of concurrent Puts with the same IfAbsent or IfMatch
 	// condition, exactly one succeeds.
 	Put(ctx context.Context, name string, body []byte, cond Cond) (ETag, error)
-	// Delete removes the object if it has this ETag. The error wraps
-	// ErrNotExist if there is no such object, ErrPrecondition if it has
-	// another ETag and ErrInvalid if etag is empty.
-	Delete(ctx context.Context, name string, etag ETag) error
 }
 
 // Store reads and writes objects. It is safe for concurrent use.
@@ -204,18 +200,6 @@ func CheckPut(ctx context.Context, name string, body []byte, cond Cond) error {
 	}
 	if len(body) > MaxObject {
 		return fmt.Errorf("put %s: %w: %w", name, ErrInvalid, ErrTooLarge)
-	}
-	return nil
-}
-
-// CheckDelete is CheckCall for a Delete. Its error also wraps ErrInvalid if
-// etag is empty.
-func CheckDelete(ctx context.Context, name string, etag ETag) error {
-	if err := CheckCall(ctx, "delete", name); err != nil {
-		return err
-	}
-	if etag == "" {
-		return fmt.Errorf("delete %s: %w: the ETag is empty", name, ErrInvalid)
 	}
 	return nil
 }

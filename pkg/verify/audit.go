@@ -32,15 +32,15 @@ type audit struct {
 	documentWrong     bool    // the document needs a new commit
 	notStored         []int64 // listed ids that are not in the archive
 	rejectedListWrong bool
-	removals          map[*object][]removal // lines to remove, by object
-	// kept counts the lines to remove from objects that cannot be rewritten.
-	kept map[*object]int
+	removals          map[*object][]removal // lines to remove, by object and in their order
+	copyFirst         bool                  // some of them have no copy yet
 }
 
 // removal is a line to remove from its object.
 type removal struct {
-	number      int32
-	toRevisions bool // store the line under revisions/ instead
+	number int32
+	later  bool // a later version, which belongs under revisions/
+	copied bool // of a later version: it is there
 }
 
 // versions are the stored versions of one id, the first version first.
@@ -53,12 +53,15 @@ type versions struct {
 func (s *snapshot) audit() *audit {
 	a := &audit{
 		snapshot: s, options: s.options, now: s.options.Now(), doc: s.document.parsed,
-		removals: make(map[*object][]removal), kept: make(map[*object]int),
+		removals: make(map[*object][]removal),
 	}
 	a.checkFields()
 	a.collectLines()
 	a.checkEvents()
 	a.checkRejected()
+	for _, removals := range a.removals {
+		slices.SortFunc(removals, func(r, q removal) int { return cmp.Compare(r.number, q.number) })
+	}
 	a.checkDays()
 	a.checkNames()
 	a.checkDocument()
@@ -75,13 +78,6 @@ func (a *audit) add(f Finding) { a.findings = append(a.findings, f) }
 func (a *audit) collectLines() {
 	var objects []*object
 	for _, o := range a.snapshot.objects {
-		if a.isSuperseded(o) {
-			a.add(Finding{
-				Check: SupersededObject, Severity: Problem, Object: o.key, Expected: "no leftover of a repair",
-				Actual: "a leftover of an interrupted repair; its lines are already in another object", Fix: a.options.repairDuplicates(),
-			})
-			continue
-		}
 		if o.unreadable {
 			a.unreadable = append(a.unreadable, o)
 		}
@@ -111,31 +107,34 @@ func (a *audit) collectLines() {
 	slices.SortFunc(a.rejected, func(l, m line) int { return cmp.Or(cmp.Compare(l.fingerprint, m.fingerprint), l.compare(m)) })
 }
 
-// compare orders lines: events before revisions, then by the time of the
-// commit, object name and line number.
+// compare orders lines: events before revisions, lines in an object of their own
+// day before misplaced ones, then by the time of the commit, object name and line
+// number. Of several copies of a version the first one stays.
 func (l line) compare(m line) int {
 	p, q := l.object, m.object
-	return cmp.Or(strings.Compare(string(p.name.Kind), string(q.name.Kind)), cmp.Compare(p.name.Timestamp, q.name.Timestamp),
+	misplaced := 0
+	switch {
+	case m.misplaced && !l.misplaced:
+		misplaced = -1
+	case l.misplaced && !m.misplaced:
+		misplaced = 1
+	}
+	return cmp.Or(strings.Compare(string(p.name.Kind), string(q.name.Kind)), misplaced, cmp.Compare(p.name.Timestamp, q.name.Timestamp),
 		strings.Compare(p.key, q.key), cmp.Compare(l.number, m.number))
-}
-
-// isSuperseded reports whether a repair has replaced the object.
-func (a *audit) isSuperseded(o *object) bool {
-	return a.doc != nil && slices.Contains(a.doc.Superseded, archive.Superseded{Name: o.key, ETag: o.etag})
 }
 
 // checkRejected checks that each rejected item is stored once.
 func (a *audit) checkRejected() {
 	a.counts.Rejected = len(a.rejected)
-	for rest := a.rejected; len(rest) > 0; {
-		n := 1
-		for n < len(rest) && rest[n].same(rest[0]) {
-			n++
+	first := 0 // of the lines with the same content
+	for i, l := range a.rejected {
+		if !l.same(a.rejected[first]) {
+			first = i
 		}
-		for _, d := range a.removeDuplicates(rest[:n]) {
-			a.add(d.finding(DuplicateRejected, "each rejected item once", "the same item as "+d.original.String(), a.options.repairDuplicates()))
+		if i > first {
+			a.add(l.finding(DuplicateRejected, "each rejected item once", "the same item as "+a.rejected[first].String(), a.options.repairDuplicates()))
+			a.remove(l, removal{})
 		}
-		rest = rest[n:]
 	}
 }
 

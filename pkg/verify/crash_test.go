@@ -77,7 +77,7 @@ func scenarios() map[string]scenario {
 			fillWithDuplicates(t, s)
 			timestamp := now.Unix() - 30
 			storetest.MustPut(t, s, archive.DocumentName, fmt.Sprintf(`{"seen_ids":[30,23,22,21,20,13,12,11,10,3,2,1],"last_updated":%q,"total_tracked":12,"version":1,`+
-				`"commit":{"id":"x","sequence":3,"timestamp":%d,"oldest_active":%[2]d},"complete_above":0,"pending":[{"name":"events/2026/01/02/events-%[2]d.jsonl","content":%[3]q}]}`,
+				`"commit":{"id":"x","sequence":3,"timestamp":%d},"complete_above":0,"pending":[{"name":"events/2026/01/02/events-%[2]d.jsonl","content":%[3]q}]}`,
 				now.Add(-30*time.Second).Format(time.RFC3339), timestamp, pending))
 			storetest.MustPut(t, s, fmt.Sprintf("events/2026/01/02/events-%d.jsonl", timestamp-60), pending+line(31, 2, "first"))
 		}},

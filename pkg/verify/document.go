@@ -97,12 +97,37 @@ func (a *audit) checkPending() {
 				f.Severity = Notice
 			}
 		case archive.Different:
+			if a.storesAll(p) {
+				continue // a repair has removed duplicates
+			}
 			f.Check, f.Expected, f.Actual = PendingDifferent, "the content of the last commit, with the MD5 "+store.MD5(p.Content), "different content"
 		default:
 			continue
 		}
 		a.add(f)
 	}
+}
+
+// storesAll reports whether every line of a pending object is stored somewhere, as
+// far as the audit knows.
+func (a *audit) storesAll(p archive.Pending) bool {
+	name, _ := archive.ParseName(p.Name)
+	for _, raw := range archive.Lines(p.Content) {
+		parsed, reason := archive.ParseLine(name.Kind, raw)
+		l := newLine(nil, parsed, 0)
+		stored := false
+		if name.Kind == archive.Rejected {
+			_, stored = slices.BinarySearchFunc(a.rejected, l.fingerprint, func(l line, f uint64) int { return cmp.Compare(l.fingerprint, f) })
+		} else {
+			v, _ := a.versionsOf(l.id)
+			stored = slices.Contains(v.fingerprints, l.fingerprint)
+		}
+		mayBeStored := a.unreadable != nil || !a.options.includes(parsed.Date)
+		if reason != "" || !stored && !mayBeStored {
+			return false
+		}
+	}
+	return true
 }
 
 // checkRejectedList checks the document's list of rejected items.
@@ -210,7 +235,6 @@ func (a *audit) correctDocument() archive.Document {
 	var d archive.Document
 	listed := make(map[int64]bool)
 	if a.doc != nil {
-		d.Superseded = a.doc.Superseded
 		if !a.rejectedListWrong { // without the list, runs look up rejected items in the archive
 			d.Rejected = a.doc.Rejected
 		}

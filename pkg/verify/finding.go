@@ -18,7 +18,6 @@ const (
 	ForeignObject      Check = "foreign-object"
 	BadName            Check = "bad-name"
 	ContentDamaged     Check = "content-damaged"
-	EmptyObject        Check = "empty-object"
 	NoFinalNewline     Check = "no-final-newline"
 	NotUTF8            Check = "not-utf8"
 	NotJSON            Check = "not-json"
@@ -46,7 +45,6 @@ const (
 	NoCompleteAbove    Check = "no-complete-above"
 	PendingMissing     Check = "pending-missing"
 	PendingDifferent   Check = "pending-different"
-	SupersededObject   Check = "superseded-object"
 	UpdatedInFuture    Check = "updated-in-future"
 )
 

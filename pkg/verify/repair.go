@@ -1,13 +1,17 @@
 package verify
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/store"
@@ -22,16 +26,13 @@ const (
 	// it only by a bug: the audit finds problems in the document that the repair
 	// has just written.
 	maxCommits = 10_000
-	// maxSuperseded is the number of objects that one commit rewrites, so that
-	// the document stays small.
-	maxSuperseded = 256
 )
 
 // RepairOptions are the settings of a repair.
 type RepairOptions struct {
-	// Duplicates lets the repair remove duplicates, which rewrites objects under
-	// new names. Without it, the repair changes only the document and stores
-	// missing objects of the last commit.
+	// Duplicates lets the repair remove duplicates from data objects. Without it,
+	// the repair changes only the document and stores missing objects of the last
+	// commit.
 	Duplicates bool
 	// Writer are the settings of its commits. With DryRun the repair returns
 	// its actions and writes nothing.
@@ -39,9 +40,8 @@ type RepairOptions struct {
 }
 
 // Repair fixes what it can without losing data, and returns its actions and the
-// remaining findings. It writes by the commit protocol, so other runs may work
-// at the same time, and it may be killed at any time. The options must not limit
-// the days.
+// remaining findings. Other runs and repairs may work at the same time, and it may
+// be killed at any time. The options must not limit the days.
 //
 // The error wraps that of the store, or [archive.ErrNewerFormat]. The result
 // then holds the actions so far.
@@ -68,7 +68,7 @@ type repair struct {
 	conflicts int
 }
 
-// run repairs the archive commit by commit, until it can fix nothing more.
+// run repairs the archive step by step, until it can fix nothing more.
 func (r *repair) run(ctx context.Context) (*Result, error) {
 	for range maxCommits {
 		if err := r.finishEarlier(ctx); err != nil {
@@ -85,19 +85,46 @@ func (r *repair) run(ctx context.Context) (*Result, error) {
 			r.predict(a)
 			return a.result(), nil
 		}
-		if !r.canFix(a) {
-			r.reportKept(a)
-			return a.result(), nil
-		}
-		err := r.commit(ctx, a)
+		done, err := r.step(ctx, a)
 		if errors.Is(err, store.ErrPrecondition) {
 			err = r.waitAfterConflict(ctx, err)
 		}
 		if err != nil {
 			return nil, err
 		}
+		if done {
+			return a.result(), nil
+		}
 	}
 	return nil, fmt.Errorf("repair: gave up after %d commits, because there are still problems; please report this as a bug", maxCommits)
+}
+
+// step fixes as much as it can after one audit. It reports whether there is
+// nothing to fix. An error that wraps [store.ErrPrecondition] means that the
+// archive has changed since the audit.
+func (r *repair) step(ctx context.Context, a *audit) (done bool, err error) {
+	duplicates := r.options.Duplicates && len(a.removals) > 0
+	switch {
+	case duplicates && slices.Contains(r.snapshot.pending, archive.Missing):
+		// Another run has committed since this one healed. A line counts as a copy
+		// only if it is stored.
+		return false, fmt.Errorf("repair: objects of the last commit are not stored yet: %w", store.ErrPrecondition)
+	case a.documentWrong || duplicates && (a.copyFirst || a.removesPending()):
+		return false, r.commit(ctx, a)
+	case duplicates:
+		return false, r.removeLines(ctx, a)
+	}
+	return true, nil
+}
+
+// removesPending reports whether lines are to be removed from objects of the last
+// commit. Another commit makes them objects of an earlier one, with which nobody
+// compares them.
+func (a *audit) removesPending() bool {
+	if a.doc == nil {
+		return false
+	}
+	return slices.ContainsFunc(a.doc.Pending, func(p archive.Pending) bool { return len(a.removals[a.snapshot.objects[p.Name]]) > 0 })
 }
 
 // waitAfterConflict returns nil when the repair may try again.
@@ -112,8 +139,8 @@ func (r *repair) waitAfterConflict(ctx context.Context, err error) error {
 	return r.options.Writer.Pause(ctx, r.conflicts)
 }
 
-// finishEarlier finishes the work of earlier commits: it stores their missing
-// objects and deletes the objects that they replaced.
+// finishEarlier finishes the work of the last commit: it stores its missing
+// objects, and lines of it that are stored nowhere.
 func (r *repair) finishEarlier(ctx context.Context) error {
 	err := r.writer.Open(ctx)
 	for _, name := range r.writer.HealedObjects()[r.healed:] {
@@ -127,34 +154,22 @@ func (r *repair) finishEarlier(ctx context.Context) error {
 	err = r.writer.Flush(ctx) // stores lines again if another object has taken their object's name
 	if after := r.writer.Document(); after != before && after.Commit.ID == r.options.Writer.RunID {
 		for _, p := range after.Pending {
-			r.act("put", p.Name, 0, "lines of the last commit, whose object name another object had")
+			r.act("put", p.Name, 0, "lines of the last commit that its objects no longer hold")
 		}
-	}
-	if err != nil || !r.options.Duplicates {
-		return err
-	}
-	names, err := r.writer.DeleteSuperseded(ctx)
-	for _, name := range names {
-		r.act("delete", name, 0, "its lines are in another object")
 	}
 	return err
 }
 
-// canFix reports whether a commit can fix a finding.
-func (r *repair) canFix(a *audit) bool {
-	return a.documentWrong || r.options.Duplicates && (len(a.removals) > 0 || a.doc != nil && len(a.doc.Superseded) > 0)
-}
-
-// commit corrects the document, and removes as many duplicates as one commit may.
+// commit corrects the document, and stores copies of later versions under
+// revisions/, as many as one commit may hold.
 func (r *repair) commit(ctx context.Context, a *audit) error {
 	c := archive.Repair{BasedOn: r.snapshot.document.etag, Document: a.correctDocument()}
 	actions := a.documentActions(&c.Document)
 	if r.options.Duplicates {
-		rewrites, err := r.rewriteObjects(ctx, a, &c)
-		if err != nil {
+		var err error
+		if c.Lines, err = r.laterVersions(ctx, a); err != nil {
 			return err
 		}
-		actions = append(actions, rewrites...)
 	}
 	objects, damagedCopy, err := r.writer.CommitRepair(ctx, c)
 	if damagedCopy != "" {
@@ -190,66 +205,91 @@ func (a *audit) documentActions(next *archive.Document) []Action {
 	return actions
 }
 
-// rewriteObjects adds the remaining lines of objects with removals to the commit.
-func (r *repair) rewriteObjects(ctx context.Context, a *audit, c *archive.Repair) ([]Action, error) {
-	c.Document.Superseded, c.Lines = nil, make(map[archive.Partition][][]byte)
-	var actions []Action
-	var size int64
+// laterVersions reads the later versions that have no copy under revisions/, as
+// many as one commit may hold, and removes the white space between their tokens.
+// Each goes to the partition of its own day, where lookups find it.
+func (r *repair) laterVersions(ctx context.Context, a *audit) (map[archive.Partition][][]byte, error) {
+	lines := make(map[archive.Partition][][]byte)
+	size := 0
 	for _, o := range a.objectsToRewrite() {
-		if size += o.size; len(actions) > 0 && (size > archive.MaxRepairBytes || len(actions) == maxSuperseded) {
-			break
+		if !slices.ContainsFunc(a.removals[o], removal.mustCopy) {
+			continue
 		}
 		got, err := r.store.Get(ctx, o.key)
 		switch {
 		case errors.Is(err, store.ErrNotExist), err == nil && got.ETag != o.etag:
 			delete(r.snapshot.objects, o.key)
-			return nil, fmt.Errorf("rewrite %s: it has changed since it was read: %w", o.key, store.ErrPrecondition)
+			return nil, fmt.Errorf("repair: %s has changed since it was read: %w", o.key, store.ErrPrecondition)
 		case err != nil:
-			return nil, fmt.Errorf("rewrite %s: %w", o.key, err)
+			return nil, fmt.Errorf("repair: %w", err)
 		}
-		o.addRemaining(got.Body, a.removals[o], c.Lines)
-		c.Document.Superseded = append(c.Document.Superseded, archive.Superseded{Name: o.key, ETag: got.ETag})
-		actions = append(actions, rewriteAction(o, a.removals[o]))
-	}
-	return actions, nil
-}
-
-// objectsToRewrite returns the objects with removals, newest first. The
-// rewritten object gets a newer timestamp, so in this order it stays newer than
-// all objects with earlier versions of its events.
-func (a *audit) objectsToRewrite() []*object {
-	return slices.SortedFunc(maps.Keys(a.removals), func(o, p *object) int {
-		return cmp.Or(cmp.Compare(p.name.Timestamp, o.name.Timestamp), strings.Compare(o.key, p.key))
-	})
-}
-
-// addRemaining adds the lines of an object, without the removals, to the lines
-// of their partitions.
-func (o *object) addRemaining(body []byte, removals []removal, lines map[archive.Partition][][]byte) {
-	for number, raw := range archive.Lines(body) {
-		to := archive.Partition{Kind: o.name.Kind, Date: o.name.Date}
-		if i := slices.IndexFunc(removals, func(r removal) bool { return int(r.number) == number }); i >= 0 {
-			if !removals[i].toRevisions {
+		for number, raw := range archive.Lines(got.Body) {
+			i, found := slices.BinarySearchFunc(a.removals[o], number, func(r removal, n int) int { return cmp.Compare(int(r.number), n) })
+			if !found || !a.removals[o][i].mustCopy() {
 				continue
 			}
-			to.Kind = archive.Revisions
+			var line bytes.Buffer
+			_ = json.Compact(&line, raw) // the audit has parsed it
+			if size += line.Len(); size > line.Len() && size > archive.MaxRepairBytes {
+				return lines, nil
+			}
+			parsed, _ := archive.ParseLine(archive.Events, raw)
+			to := archive.Partition{Kind: archive.Revisions, Date: parsed.Date}
+			lines[to] = append(lines[to], line.Bytes())
 		}
-		lines[to] = append(lines[to], raw)
 	}
+	return lines, nil
+}
+
+func (r removal) mustCopy() bool { return r.later && !r.copied }
+
+// objectsToRewrite returns the objects with removals, sorted by name.
+func (a *audit) objectsToRewrite() []*object {
+	return slices.SortedFunc(maps.Keys(a.removals), func(o, p *object) int { return strings.Compare(o.key, p.key) })
+}
+
+// removeLines removes all lines that the audit has found stored elsewhere.
+func (r *repair) removeLines(ctx context.Context, a *audit) error {
+	objects := a.objectsToRewrite()
+	done := make([]bool, len(objects))
+	var g errgroup.Group // one object's failure leaves the others in progress
+	g.SetLimit(max(a.options.Concurrency, 1))
+	for i, o := range objects {
+		g.Go(func() error {
+			var numbers []int
+			for _, l := range a.removals[o] {
+				numbers = append(numbers, int(l.number))
+			}
+			err := archive.RemoveLines(ctx, r.store, o.key, o.etag, numbers)
+			done[i] = err == nil
+			return err
+		})
+	}
+	err := g.Wait()
+	for i, o := range objects {
+		delete(r.snapshot.objects, o.key) // the next audit reads it again
+		if done[i] {
+			r.actions = append(r.actions, rewriteAction(o, a.removals[o]))
+		}
+	}
+	return err
 }
 
 func rewriteAction(o *object, removals []removal) Action {
+	var parts []string
 	moved := 0
 	for _, r := range removals {
-		if r.toRevisions {
+		if r.later {
 			moved++
 		}
 	}
-	detail := "removes " + text.Count(len(removals)-moved, "duplicate")
-	if moved > 0 {
-		detail += ", moves " + text.Count(moved, "later version") + " to revisions/"
+	if n := len(removals) - moved; n > 0 {
+		parts = append(parts, "removes "+text.Count(n, "duplicate"))
 	}
-	return Action{"rewrite", o.key, 0, detail}
+	if moved > 0 {
+		parts = append(parts, "moves "+text.Count(moved, "later version")+" to revisions/")
+	}
+	return Action{"rewrite", o.key, 0, strings.Join(parts, ", ")}
 }
 
 // predict adds the actions that a repair would take.
@@ -264,24 +304,8 @@ func (r *repair) predict(a *audit) {
 	if !r.options.Duplicates {
 		return
 	}
-	if a.doc != nil {
-		for _, s := range a.doc.Superseded {
-			r.act("delete", s.Name, 0, "its lines are in another object")
-		}
-	}
 	for _, o := range a.objectsToRewrite() {
 		r.actions = append(r.actions, rewriteAction(o, a.removals[o]))
-	}
-	r.reportKept(a)
-}
-
-// reportKept adds an action for each object whose duplicates stay.
-func (r *repair) reportKept(a *audit) {
-	if !r.options.Duplicates {
-		return
-	}
-	for _, o := range slices.SortedFunc(maps.Keys(a.kept), func(o, p *object) int { return cmp.Compare(o.key, p.key) }) {
-		r.act("skip", o.key, 0, text.Count(a.kept[o], "duplicate")+" left: "+a.whyNotRewritten(o))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/archive/archivetest"
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/memstore"
@@ -17,8 +18,8 @@ import (
 	"polisen-events-collector/pkg/verify"
 )
 
-// TestManyDuplicates repairs more objects with duplicates than one commit rewrites.
-// The first version of each event stays in events/, and the document stays small.
+// TestManyDuplicates repairs more later versions than one commit holds. The first
+// version of each event stays in events/, and the document stays small.
 func TestManyDuplicates(t *testing.T) {
 	const runs = 700
 	s := memstore.New()
@@ -26,7 +27,7 @@ func TestManyDuplicates(t *testing.T) {
 		var body strings.Builder
 		body.WriteString(line(int64(1000+run), 1, "first"))
 		body.WriteString(line(1, 1, "first"))
-		body.WriteString(line(int64(2000+run/2), 1, fmt.Sprint("version ", run%2))) // the next run stores a later version
+		body.WriteString(line(int64(2000+run/2), 1, fmt.Sprint("version ", run%2, strings.Repeat(" x", 4<<10)))) // the next run stores a later version
 		storetest.MustPut(t, s, fmt.Sprintf("events/2026/01/01/events-%d.jsonl", 1767301200+run), body.String())
 	}
 	before := lines(t, s)
@@ -56,45 +57,39 @@ func TestManyDuplicates(t *testing.T) {
 	}
 }
 
-// TestNotUTF8IsKept: a repair does not rewrite an object with a line that is not
-// UTF-8, although it has duplicates, and stores none of its lines again.
-func TestNotUTF8IsKept(t *testing.T) {
+// TestInvalidLinesStay: a repair removes duplicates from an object and leaves its
+// other lines as they are, valid or not.
+func TestInvalidLinesStay(t *testing.T) {
 	s := memstore.New()
 	const first, second = "events/2026/01/01/events-1767301200.jsonl", "events/2026/01/01/events-1767301300.jsonl"
 	notUTF8 := strings.Replace(line(9, 1, "first"), "first", "R\xe5n", 1)
-	body := line(1, 1, "first") + line(2, 1, "first") + notUTF8 + line(2, 1, "first")
+	spaces := strings.Replace(line(2, 1, "first"), ":", " : ", 1)
+	cut := strings.TrimSuffix(line(3, 1, "first"), "\n")
 	storetest.MustPut(t, s, first, line(1, 1, "first"))
-	storetest.MustPut(t, s, second, body)
+	storetest.MustPut(t, s, second, line(1, 1, "first")+"\r\n"+spaces+notUTF8+line(2, 1, "first")+"not JSON\n"+cut)
 	r := mustRepair(t, s, true)
-	actions := fmt.Sprint(r.Actions)
-	if !strings.Contains(actions, "skip "+second) || !strings.Contains(actions, "not UTF-8") {
-		t.Errorf("actions %s", actions)
-	}
-	if o, err := s.Get(t.Context(), second); err != nil || string(o.Body) != body {
+	if o, err := s.Get(t.Context(), second); err != nil || string(o.Body) != "\r\n"+spaces+notUTF8+"not JSON\n"+cut {
 		t.Errorf("the object is now %q, %v", o.Body, err)
 	}
-	// Of the duplicates of event 1 the repair removes the one in the other object.
-	if _, err := s.Get(t.Context(), first); !errors.Is(err, store.ErrNotExist) {
-		t.Errorf("%s: %v, want it deleted", first, err)
+	if o, err := s.Get(t.Context(), first); err != nil || string(o.Body) != line(1, 1, "first") {
+		t.Errorf("the object with the first copy is now %q, %v", o.Body, err)
 	}
-	if checks := checksOf(r); !slices.Equal(checks, []string{"duplicate-event", "not-utf8"}) {
+	if checks := checksOf(r); !slices.Equal(checks, []string{"no-final-newline", "not-json", "not-json", "not-utf8"}) {
 		t.Errorf("findings after the repair: %q", checks)
 	}
 }
 
-// TestTooLargeIsKept: a repair does not rewrite an object that is too large for a
-// document, where escapes make it larger still.
-func TestTooLargeIsKept(t *testing.T) {
+// TestLaterVersionWithSpaces: a later version of any length moves to revisions/,
+// without the white space that another program has written.
+func TestLaterVersionWithSpaces(t *testing.T) {
 	s := memstore.New()
-	const name = "events/2026/01/01/events-1767301200.jsonl"
-	body := line(1, 1, "first") + line(1, 1, "first") + line(2, 1, strings.Repeat("x", 16<<20))
-	storetest.MustPut(t, s, name, body)
-	r := mustRepair(t, s, true)
-	if actions := fmt.Sprint(r.Actions); !strings.Contains(actions, "skip "+name) || !strings.Contains(actions, "too large") {
-		t.Errorf("actions %s", actions)
-	}
-	if o, err := s.Get(t.Context(), name); err != nil || string(o.Body) != body {
-		t.Errorf("the object has changed: %v", err)
+	spaces := strings.Repeat(" ", 3<<20) + strings.Replace(line(1, 1, "second"), ":", ":"+strings.Repeat(" ", 600<<10), 1)
+	storetest.MustPut(t, s, "events/2026/01/01/events-1767301200.jsonl", line(1, 1, "first")+spaces+strings.Replace(spaces, "second", "third", 1))
+	mustRepair(t, s, true)
+	c := archivetest.Read(t, s)
+	want := []string{strings.TrimSpace(line(1, 1, "second")), strings.TrimSpace(line(1, 1, "third"))}
+	if diff := cmp.Diff(want, c.Revisions[1]); diff != "" || len(c.Problems) > 0 {
+		t.Errorf("%q, revisions (-want +got):\n%s", c.Problems, diff)
 	}
 }
 
@@ -193,13 +188,12 @@ func TestActions(t *testing.T) {
 		"document_damaged":  {"save metadata/last_seen.corrupt-1781956800.json", "rebuild metadata/last_seen.json"},
 		"pending_missing":   {"put events/2026/01/02/events-1767387600.jsonl"},
 		"pending_different": {"put events/2026/01/02/events-1781956800.jsonl"},
-		"superseded_object": {"delete events/2026/01/01/events-1767301200.jsonl"},
+		"leftover_objects":  {"rewrite events/2026/01/01/events-1767301300.jsonl", "rewrite events/2026/01/01/events-1767391200.jsonl"},
 		"duplicate_event": {
-			"rewrite events/2026/01/01/events-1767391201.jsonl", "rewrite events/2026/01/01/events-1767391200.jsonl",
-			"rewrite events/2026/01/01/events-1767301200.jsonl", "put events/2026/01/01/events-1781956800.jsonl",
-			"delete events/2026/01/01/events-1767391201.jsonl", "delete events/2026/01/01/events-1767391200.jsonl",
-			"delete events/2026/01/01/events-1767301200.jsonl",
+			"rewrite events/2026/01/01/events-1767301200.jsonl", "rewrite events/2026/01/01/events-1767391200.jsonl",
+			"rewrite events/2026/01/01/events-1767391201.jsonl",
 		},
+		"revision_in_events": {"put revisions/2026/01/01/revisions-1781956800.jsonl", "rewrite events/2026/01/01/events-1767391200.jsonl"},
 	}
 	for _, f := range fixtures(t) {
 		actions, ok := want[f.name]

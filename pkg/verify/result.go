@@ -15,13 +15,11 @@ type Action struct {
 	// Verb is one of:
 	//
 	//	put      store an object
-	//	rewrite  store the remaining lines of an object in new objects
-	//	delete   delete an object that was rewritten
+	//	rewrite  remove lines from an object that are stored elsewhere
 	//	update   update the document
 	//	rebuild  write a new document
 	//	forget   remove an id from the document
 	//	save     store a copy of a damaged document
-	//	skip     leave duplicates in an object
 	Verb   string `json:"action"`
 	Object string `json:"object"`
 	ID     int64  `json:"id,omitempty"`

@@ -19,8 +19,8 @@ import (
 // have committed meanwhile. Each round reads only objects that are new.
 const maxRounds = 20
 
-// snapshot is the archive as it was read. Data objects never change, so it
-// reads each of them once.
+// snapshot is the archive as it was read. It reads an object again only if the
+// store lists it with other attributes.
 type snapshot struct {
 	store   status.Archive
 	options Options
@@ -47,19 +47,19 @@ type document struct {
 
 // object is a data object.
 type object struct {
-	name archive.Name
-	key  string // the name in the store
-	etag store.ETag
-	md5  string
-	size int64
+	name   archive.Name
+	key    string      // the name in the store
+	listed store.Attrs // by the list before it was read
+	etag   store.ETag
+	md5    string
+	size   int64
 	// lines are the valid lines.
 	lines []line
 	// findings are those about this object only.
 	findings   []Finding
-	listed     bool // by the last List
+	found      bool // by the last List
 	read       bool
 	unreadable bool // the content is damaged, so its lines are unknown
-	notUTF8    bool // a line is not UTF-8, so a commit cannot hold the object
 }
 
 // line is a valid line of a data object.
@@ -69,6 +69,11 @@ type line struct {
 	fingerprint uint64
 	number      int32 // from one
 	misplaced   bool  // it belongs to another day than its object
+}
+
+func newLine(o *object, parsed archive.Line, number int) line {
+	hash, _ := strconv.ParseUint(parsed.Fingerprint, 16, 64) // a fingerprint is 16 hexadecimal digits
+	return line{object: o, id: parsed.ID, fingerprint: hash, number: int32(number)}
 }
 
 // same reports whether two lines have the same content.
@@ -164,25 +169,19 @@ func (s *snapshot) checkPending(ctx context.Context) error {
 	return nil
 }
 
-// job is an object to read, with its attributes from the list.
-type job struct {
-	object *object
-	attrs  store.Attrs
-}
-
 // readObjects lists the archive and reads the new objects. One worker lists. It
 // reads too when the queue is full, and after the list. So there are never more
 // concurrent calls than workers.
 func (s *snapshot) readObjects(ctx context.Context) error {
 	for _, o := range s.objects {
-		o.listed = false
+		o.found = false
 	}
 	workers := max(s.options.Concurrency, 1)
-	jobs := make(chan job, 2*workers) // enough for the others while the listing worker reads an object
+	jobs := make(chan *object, 2*workers) // enough for the others while the listing worker reads an object
 	g, ctx := errgroup.WithContext(ctx)
 	work := func() error {
-		for j := range jobs {
-			if err := s.readObject(ctx, j); err != nil {
+		for o := range jobs {
+			if err := s.readObject(ctx, o); err != nil {
 				return err
 			}
 		}
@@ -192,12 +191,12 @@ func (s *snapshot) readObjects(ctx context.Context) error {
 		g.Go(work)
 	}
 	g.Go(func() error {
-		err := s.list(ctx, func(j job) error {
+		err := s.list(ctx, func(o *object) error {
 			select {
-			case jobs <- j:
+			case jobs <- o:
 				return nil
 			default:
-				return s.readObject(ctx, j)
+				return s.readObject(ctx, o)
 			}
 		})
 		close(jobs)
@@ -210,15 +209,15 @@ func (s *snapshot) readObjects(ctx context.Context) error {
 		return err
 	}
 	for key, o := range s.objects {
-		if !o.listed || !o.read {
-			delete(s.objects, key) // a repair has deleted it
+		if !o.found || !o.read {
+			delete(s.objects, key) // somebody has deleted it
 		}
 	}
 	return nil
 }
 
 // list lists the whole archive and calls add for each data object to read.
-func (s *snapshot) list(ctx context.Context, add func(job) error) error {
+func (s *snapshot) list(ctx context.Context, add func(*object) error) error {
 	s.outside, s.others = 0, nil
 	for attrs, err := range s.store.List(ctx, "") {
 		if err != nil {
@@ -228,12 +227,12 @@ func (s *snapshot) list(ctx context.Context, add func(job) error) error {
 		switch o := s.objects[attrs.Name]; {
 		case !ok:
 			s.others = append(s.others, attrs.Name)
-		case o != nil:
-			o.listed = true
+		case o != nil && o.listed == attrs:
+			o.found = true
 		case s.options.includes(name.Date):
-			o := &object{name: name, key: attrs.Name, listed: true}
+			o := &object{name: name, key: attrs.Name, listed: attrs, found: true}
 			s.objects[attrs.Name] = o
-			if err := add(job{o, attrs}); err != nil {
+			if err := add(o); err != nil {
 				return err
 			}
 		default:
@@ -243,34 +242,28 @@ func (s *snapshot) list(ctx context.Context, add func(job) error) error {
 	return nil
 }
 
-func (s *snapshot) readObject(ctx context.Context, j job) error {
-	o := j.object
-	got, err := s.store.Get(ctx, o.key)
+func (s *snapshot) readObject(ctx context.Context, o *object) error {
+	got, err := archive.ReadObject(ctx, s.store, o.listed)
 	if errors.Is(err, store.ErrNotExist) {
-		return nil // a repair has deleted it since the list
+		return nil // somebody has deleted it since the list
 	}
-	if errors.Is(err, store.ErrDamaged) {
-		o.read, o.unreadable = true, true
-		o.find(ContentDamaged, 0, "content with the MD5 that the store recorded", err.Error(), s.options.correctByHand())
-		return nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, store.ErrDamaged) {
 		return fmt.Errorf("read %s: %w", o.key, err)
 	}
 	o.read, o.etag, o.size, o.md5 = true, got.ETag, int64(len(got.Body)), store.MD5(got.Body)
-	if want := j.attrs.MD5; want != "" && want != o.md5 {
-		o.find(ContentDamaged, 0, "content with the MD5 "+want+" that the store lists", "content with the MD5 "+o.md5, s.options.correctByHand())
+	if err != nil {
+		o.find(ContentDamaged, 0, "the content that the store recorded", err.Error(), s.options.correctByHand())
+		o.unreadable = got.Name == "" || got.Size != o.size // a wrong MD5 alone leaves no line out
 	}
-	s.parse(o, got.Body)
+	if !o.unreadable {
+		s.parse(o, got.Body)
+	}
 	return nil
 }
 
 // parse parses the lines of an object.
 func (s *snapshot) parse(o *object, body []byte) {
-	switch {
-	case len(body) == 0:
-		o.find(EmptyObject, 0, "at least one line", "no content", moveObject)
-	case body[len(body)-1] != '\n':
+	if len(body) > 0 && body[len(body)-1] != '\n' {
 		o.find(NoFinalNewline, 0, "a newline at the end", "no newline, so the last line may be cut", s.options.correctByHand())
 	}
 	for number, raw := range archive.Lines(body) {
@@ -279,8 +272,8 @@ func (s *snapshot) parse(o *object, body []byte) {
 			s.findInvalid(o, number, raw, reason)
 			continue
 		}
-		hash, _ := strconv.ParseUint(parsed.Fingerprint, 16, 64) // a fingerprint is 16 hexadecimal digits
-		l := line{o, parsed.ID, hash, int32(number), parsed.Date != o.name.Date}
+		l := newLine(o, parsed, number)
+		l.misplaced = parsed.Date != o.name.Date
 		if l.misplaced {
 			prefix := archive.Partition{Kind: o.name.Kind, Date: parsed.Date}.Prefix()
 			o.findings = append(o.findings, l.finding(WrongPartition, "only lines of "+o.name.Date.String(), "a line of "+parsed.Date.String(), moveLine(prefix)))
@@ -295,7 +288,6 @@ func (s *snapshot) findInvalid(o *object, number int, raw []byte, reason string)
 	switch {
 	case !utf8.Valid(raw):
 		check, expected = NotUTF8, "UTF-8 text"
-		o.notUTF8 = true
 	case !json.Valid(raw):
 		check, expected = NotJSON, "one JSON value"
 	case o.name.Kind == archive.Rejected:

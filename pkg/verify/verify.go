@@ -1,7 +1,7 @@
 // Package verify audits an archive: it reads every object, checks each line
 // against the others and against the metadata document, and returns the
-// findings as values. A repair is a separate step, which writes only by the
-// archive's commit protocol.
+// findings as values. A repair is a separate step. It deletes nothing: it commits
+// as a run does, and removes duplicates by conditional overwrites.
 //
 // The archive package defines names, lines and the document. An object that the
 // store cannot read is an error, not a finding, unless its content is damaged.

@@ -91,7 +91,10 @@ func (c *Contents) object(name string, body []byte) {
 		c.problem("object %s has a name that no archive uses", name)
 		return
 	}
-	if len(body) == 0 || body[len(body)-1] != '\n' {
+	if len(body) == 0 {
+		return // a repair may have removed all lines
+	}
+	if body[len(body)-1] != '\n' {
 		c.problem("%s does not end with a newline", name)
 	}
 	for line := range strings.SplitSeq(strings.TrimSuffix(string(body), "\n"), "\n") {

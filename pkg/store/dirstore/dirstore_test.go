@@ -35,7 +35,7 @@ func TestFirstWriteCreatesFolder(t *testing.T) {
 	}
 	_, getErr := s.Get(ctx, "a/b")
 	_, statErr := s.Stat(ctx, "a/b")
-	for _, err := range []error{getErr, statErr, s.Delete(ctx, "a/b", "x")} {
+	for _, err := range []error{getErr, statErr} {
 		if !errors.Is(err, store.ErrNotExist) {
 			t.Errorf("error in a missing folder is %v, want ErrNotExist", err)
 		}
@@ -99,7 +99,7 @@ func TestNamesTheFileSystemRejects(t *testing.T) {
 		}
 		_, getErr := s.Get(ctx, name)
 		_, statErr := s.Stat(ctx, name)
-		for _, err := range []error{getErr, statErr, s.Delete(ctx, name, etag)} {
+		for _, err := range []error{getErr, statErr} {
 			wantError(t, err, store.ErrNotExist)
 		}
 		if got, err := names(ctx, s, name+"/y/"); len(got) > 0 || err != nil {
@@ -122,9 +122,6 @@ func TestLinksCannotLeaveTheFolder(t *testing.T) {
 	for _, name := range []string{"out/secret", "out/new", "out/new/x", "link"} {
 		if o, err := s.Get(ctx, name); err == nil {
 			t.Errorf("Get(%s) gave %q", name, o.Body)
-		}
-		if err := s.Delete(ctx, name, "x"); err == nil {
-			t.Errorf("Delete(%s) succeeded", name)
 		}
 		if _, err := s.Put(ctx, name, []byte("x"), store.IfAbsent()); err == nil {
 			t.Errorf("Put(%s) succeeded", name)
@@ -279,13 +276,6 @@ func TestCachedFileIsChanged(t *testing.T) {
 			if _, err := s.Put(t.Context(), "a", []byte("lost update"), store.IfMatch(two)); !errors.Is(err, store.ErrPrecondition) {
 				t.Errorf("Put returns %v, want ErrPrecondition", err)
 			}
-			want := store.ErrPrecondition
-			if name == "removed" {
-				want = store.ErrNotExist
-			}
-			if err := s.Delete(t.Context(), "a", two); !errors.Is(err, want) {
-				t.Errorf("Delete returns %v, want %v", err, want)
-			}
 		})
 	}
 }
@@ -305,7 +295,7 @@ func TestLock(t *testing.T) {
 	defer cancel()
 	_, matchErr := s.Put(ctx, "a", []byte("2"), store.IfMatch(etag))
 	_, alwaysErr := s.Put(ctx, "a", []byte("2"), store.Always())
-	for _, err := range []error{matchErr, alwaysErr, s.Delete(ctx, "a", etag)} {
+	for _, err := range []error{matchErr, alwaysErr} {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("while another process holds the lock: %v", err)
 		}

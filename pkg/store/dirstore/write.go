@@ -155,49 +155,6 @@ func (w write) replace(ctx context.Context, etag store.ETag, cond store.Cond) er
 	return w.syncFolder(w.folder)
 }
 
-// Delete implements [store.Writer].
-func (s *Store) Delete(ctx context.Context, name string, etag store.ETag) error {
-	if err := store.CheckDelete(ctx, name, etag); err != nil {
-		return err
-	}
-	if err := s.remove(ctx, name, etag); err != nil {
-		return s.callError("delete", name, err)
-	}
-	return nil
-}
-
-// remove is Delete without its checks and the context of its errors.
-func (s *Store) remove(ctx context.Context, name string, etag store.ETag) error {
-	root, err := s.openRoot()
-	if err != nil {
-		return asNotExist(err)
-	}
-	folder, err := root.Open(path.Dir(name))
-	if err != nil {
-		return asNotExist(err)
-	}
-	defer folder.Close()
-	if info, err := root.Lstat(name); err == nil && info.IsDir() {
-		return store.ErrNotExist
-	}
-	lock, err := filelock.Existing(ctx, s.file(name))
-	if err != nil {
-		return asNotExist(err)
-	}
-	defer lock.Release()
-	current, err := s.last.etagOf(root, name)
-	if err != nil {
-		return err
-	}
-	if current != etag {
-		return store.ConditionFailed(current)
-	}
-	if err := root.Remove(name); err != nil {
-		return err
-	}
-	return s.syncFolder(folder)
-}
-
 // existsError returns the error, which wraps ErrPrecondition, of a Put with
 // IfAbsent whose object exists. It first makes the object durable: the caller
 // relies on it, and its writer may have been killed before its own sync.

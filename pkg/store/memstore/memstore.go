@@ -107,20 +107,12 @@ func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Co
 	return attrs.ETag, nil
 }
 
-// Delete implements [store.Writer].
-func (s *Store) Delete(ctx context.Context, name string, etag store.ETag) error {
-	if err := store.CheckDelete(ctx, name, etag); err != nil {
-		return err
-	}
+// Remove deletes an object, as another program would, and reports whether it
+// existed.
+func (s *Store) Remove(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	o, ok := s.objects[name]
-	if !ok {
-		return fmt.Errorf("delete %s: %w", name, store.ErrNotExist)
-	}
-	if o.ETag != etag {
-		return fmt.Errorf("delete %s: %w", name, store.ConditionFailed(o.ETag))
-	}
+	_, ok := s.objects[name]
 	delete(s.objects, name)
-	return nil
+	return ok
 }

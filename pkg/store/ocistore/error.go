@@ -85,7 +85,6 @@ func kindOf(operation string, err error) error {
 	if !ok {
 		return nil
 	}
-	write := operation == "put" || operation == "delete"
 	switch response.Status {
 	case http.StatusNotFound:
 		switch {
@@ -100,7 +99,7 @@ func kindOf(operation string, err error) error {
 	case http.StatusPreconditionFailed:
 		return store.ErrPrecondition
 	case http.StatusConflict: // another write to the object was in progress
-		if write {
+		if operation == "put" {
 			return store.ErrPrecondition
 		}
 	}

@@ -28,7 +28,6 @@ func TestErrors(t *testing.T) {
 			return err
 		}
 	}
-	remove := func(s *ocistore.Store, ctx context.Context) error { return s.Delete(ctx, "a/b", "stale") }
 	listing := func(s *ocistore.Store, ctx context.Context) error {
 		for _, err := range s.List(ctx, "a/") {
 			return err
@@ -49,12 +48,10 @@ func TestErrors(t *testing.T) {
 	}{
 		{name: "get nothing", do: get, want: store.ErrNotExist, text: "404 ObjectNotFound", sent: []string{"GET 404"}},
 		{name: "stat nothing", do: stat, want: store.ErrNotExist, text: "404 ObjectNotFound", sent: []string{"HEAD 404", "GET 404"}},
-		{name: "delete nothing", do: remove, want: store.ErrNotExist, sent: []string{"DELETE 404"}},
 		{name: "create an existing object", exists: true, do: put(store.IfAbsent()), want: store.ErrPrecondition, text: "412 IfNoneMatchFailed", sent: []string{"PUT 412"}},
 		{name: "replace with a stale ETag", exists: true, do: put(store.IfMatch("stale")), want: store.ErrPrecondition, text: "412 IfMatchFailed", sent: []string{"PUT 412"}},
 		{name: "replace nothing", do: put(store.IfMatch("stale")), want: store.ErrPrecondition, sent: []string{"PUT 412"}},
 		{name: "replace nothing, with a 404", fault: new(fault(404, "ObjectNotFound")), do: put(store.IfMatch("stale")), want: store.ErrPrecondition, sent: []string{"PUT 404"}},
-		{name: "delete with a stale ETag", exists: true, do: remove, want: store.ErrPrecondition, sent: []string{"DELETE 412"}},
 		{name: "put beside another put", fault: new(fault(409, "ConcurrentObjectUpdate")), do: put(store.Always()), want: store.ErrPrecondition, sent: []string{"PUT 409"}},
 		{name: "get with a conflict", fault: new(fault(409, "NotRestored")), do: get, text: "409 NotRestored", sent: []string{"GET 409"}},
 		{name: "get without a bucket", fault: new(fault(404, "BucketNotFound")), do: get, want: store.ErrAccess, text: "404 BucketNotFound", sent: []string{"GET 404", "GET 404", "GET 404"}},
@@ -62,7 +59,6 @@ func TestErrors(t *testing.T) {
 			sent: []string{"HEAD 404", "GET 404", "HEAD 404", "GET 404", "HEAD 404", "GET 404"}},
 		{name: "put without a bucket", fault: new(fault(404, "NotAuthorizedOrNotFound")), do: put(store.IfAbsent()), want: store.ErrAccess, text: "NotAuthorizedOrNotFound", sent: []string{"PUT 404", "PUT 404", "PUT 404"}},
 		{name: "list without a bucket", fault: new(fault(404, "NamespaceNotFound")), do: listing, want: store.ErrAccess, text: "NamespaceNotFound", sent: []string{"GET 404", "GET 404", "GET 404"}},
-		{name: "delete without a bucket", fault: new(fault(404, "BucketNotFound")), do: remove, want: store.ErrAccess, sent: []string{"DELETE 404", "DELETE 404", "DELETE 404"}},
 		{name: "forbidden", fault: new(fault(403, "NotAllowed")), do: put(store.Always()), want: store.ErrAccess, text: "check that a policy", sent: []string{"PUT 403"}},
 		{name: "stat forbidden", fault: new(fault(403, "")), do: stat, want: store.ErrAccess, text: "403 Forbidden", sent: []string{"HEAD 403"}},
 		{name: "service fails", fault: new(fault(500, "InternalServerError")), do: put(store.Always()), text: "500 InternalServerError", sent: slices.Repeat([]string{"PUT 500"}, 5)},
@@ -71,7 +67,6 @@ func TestErrors(t *testing.T) {
 		{name: "redirected", fault: new(fault(302, "")), do: get, text: "302", sent: []string{"GET 302"}},
 		{name: "bad name", do: func(s *ocistore.Store, ctx context.Context) error { _, err := s.Get(ctx, "../x"); return err }, want: store.ErrInvalid},
 		{name: "no condition", do: put(store.Cond{}), want: store.ErrInvalid},
-		{name: "delete without ETag", do: func(s *ocistore.Store, ctx context.Context) error { return s.Delete(ctx, "a/b", "") }, want: store.ErrInvalid},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

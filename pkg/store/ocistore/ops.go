@@ -170,22 +170,6 @@ func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Co
 	})
 }
 
-// Delete implements [store.Writer]. If the response of an attempt is lost, the
-// attempt may have taken effect; the next one then fails with ErrNotExist.
-func (s *Store) Delete(ctx context.Context, name string, etag store.ETag) error {
-	if err := store.CheckDelete(ctx, name, etag); err != nil {
-		return err
-	}
-	match := string(etag)
-	_, err := callTarget(ctx, s, "delete", name, func(ctx context.Context, t target) (struct{}, error) {
-		_, err := s.client.DeleteObject(ctx, objectstorage.DeleteObjectRequest{
-			NamespaceName: t.namespace, BucketName: t.bucket, ObjectName: &name, IfMatch: &match,
-		})
-		return struct{}{}, err
-	})
-	return err
-}
-
 var errNoETag = errors.New("the response has no ETag")
 
 // contentTypeOf returns the media type of an object by the end of its name.

@@ -44,14 +44,11 @@ func MustPut(t testing.TB, s store.Store, name, body string) {
 	}
 }
 
-// MustDelete deletes an object, which must exist, as another program would.
+// MustDelete deletes an object of a store in memory, which must exist, as another
+// program would.
 func MustDelete(t testing.TB, s store.Store, name string) {
 	t.Helper()
-	attrs, err := s.Stat(context.Background(), name)
-	if err == nil {
-		err = s.Delete(context.Background(), name, attrs.ETag)
-	}
-	if err != nil {
-		t.Fatal(err)
+	if !s.(*memstore.Store).Remove(name) {
+		t.Fatalf("there is no %s to delete", name)
 	}
 }

@@ -25,11 +25,10 @@ type Method string
 
 // The methods that Faults records.
 const (
-	Get    Method = "Get"
-	Stat   Method = "Stat"
-	List   Method = "List"
-	Put    Method = "Put"
-	Delete Method = "Delete"
+	Get  Method = "Get"
+	Stat Method = "Stat"
+	List Method = "List"
+	Put  Method = "Put"
 )
 
 // Call is a call of a store's method.
@@ -39,7 +38,7 @@ type Call struct {
 	Method Method
 	// Name is the object's name, or the prefix of a List.
 	Name string
-	// Cond is the condition of a Put, or IfMatch with the ETag of a Delete.
+	// Cond is the condition of a Put.
 	Cond store.Cond
 }
 
@@ -238,13 +237,6 @@ func (f *Faults) Put(ctx context.Context, name string, body []byte, cond store.C
 		etag = ""
 	}
 	return etag, err
-}
-
-// Delete implements [store.Writer].
-func (f *Faults) Delete(ctx context.Context, name string, etag store.ETag) error {
-	return f.do(Call{Method: Delete, Name: name, Cond: store.IfMatch(etag)}, func() error {
-		return f.inner.Delete(ctx, name, etag)
-	}, func() { _ = f.inner.Delete(context.WithoutCancel(ctx), name, etag) })
 }
 
 // List implements [store.Reader].

@@ -40,7 +40,7 @@ func testInvalidNames(t *testing.T, s store.Store) {
 		_, createErr := s.Put(ctx, name, []byte("x"), store.IfAbsent())
 		_, replaceErr := s.Put(ctx, name, []byte("x"), store.IfMatch("x"))
 		_, overwriteErr := s.Put(ctx, name, []byte("x"), store.Always())
-		for _, err := range []error{getErr, statErr, createErr, replaceErr, overwriteErr, s.Delete(ctx, name, "x")} {
+		for _, err := range []error{getErr, statErr, createErr, replaceErr, overwriteErr} {
 			wantOnly(t, err, store.ErrInvalid)
 		}
 	}
@@ -123,7 +123,7 @@ func testListOfMany(t *testing.T, s store.Store) {
 }
 
 // testListDuringWrites checks that a listing yields each existing object once
-// while a writer replaces them and creates and deletes others.
+// while a writer replaces them and creates others.
 func testListDuringWrites(t *testing.T, s store.Store) {
 	var want []string
 	for i := range 40 {
@@ -141,12 +141,7 @@ func testListDuringWrites(t *testing.T, s store.Store) {
 			if err != nil {
 				t.Error(err)
 			}
-			temporary := fmt.Sprintf("stays/%d/temporary%d", i%4, i)
-			etag, err := s.Put(ctx, temporary, nil, store.IfAbsent())
-			if err == nil {
-				err = s.Delete(ctx, temporary, etag)
-			}
-			if err != nil {
+			if _, err := s.Put(ctx, fmt.Sprintf("stays/%d/new%d", i%4, i), nil, store.IfAbsent()); err != nil {
 				t.Error(err)
 			}
 		}
@@ -161,7 +156,7 @@ func testListDuringWrites(t *testing.T, s store.Store) {
 		if !slices.IsSorted(got) {
 			t.Errorf("List is out of order: %q", got)
 		}
-		got = slices.DeleteFunc(got, func(name string) bool { return strings.Contains(name, "temporary") })
+		got = slices.DeleteFunc(got, func(name string) bool { return strings.Contains(name, "new") })
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("List yields %d of %d objects, %v", len(got), len(want), err)
 		}

@@ -87,8 +87,6 @@ func (s *Service) serve(r *http.Request, body []byte) ociauthtest.Response {
 		return b.get(name, r)
 	case http.MethodPut:
 		return b.put(name, r, body, s.Now())
-	case http.MethodDelete:
-		return b.remove(name, r)
 	}
 	return ociauthtest.ErrorResponse(http.StatusMethodNotAllowed, "MethodNotAllowed", "not emulated")
 }
@@ -131,18 +129,6 @@ func (b bucket) put(name string, r *http.Request, body []byte, now time.Time) oc
 		"Opc-Content-Md5": b[name].md5,
 		"Last-Modified":   now.UTC().Format(http.TimeFormat),
 	}}
-}
-
-func (b bucket) remove(name string, r *http.Request) ociauthtest.Response {
-	o, ok := b[name]
-	switch ifMatch := r.Header.Get("If-Match"); {
-	case !ok:
-		return notFound(name)
-	case ifMatch != "" && ifMatch != "*" && ifMatch != o.etag:
-		return ociauthtest.ErrorResponse(http.StatusPreconditionFailed, "IfMatchFailed", "The If-Match header does not match the ETag of the existing entity.")
-	}
-	delete(b, name)
-	return ociauthtest.Response{Status: http.StatusNoContent}
 }
 
 // Put stores an object directly, as if another program had written it.
