@@ -53,7 +53,7 @@ func BackfillSaved(ctx context.Context, o Options, items iter.Seq2[saved.Item, e
 		b := &savedBackfill{
 			run:     r,
 			onBatch: onBatch,
-			known:   make(map[itemHash]struct{}),
+			known:   hashes{limit: maxKnown},
 			seeds:   [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
 		}
 		return b.addAll(ctx, items)
@@ -64,6 +64,25 @@ func BackfillSaved(ctx context.Context, o Options, items iter.Seq2[saved.Item, e
 // consists of two 64-bit hashes with different seeds. With SHA-256 a backfill of mostly
 // repeated items took 30 % more CPU time.
 type itemHash [2]uint64
+
+// hashes is a set of hashes of at most limit elements.
+type hashes struct {
+	set   map[itemHash]struct{}
+	limit int
+}
+
+// add adds a hash, and reports whether it is new. A full set forgets all others: the
+// archive recognises items too.
+func (h *hashes) add(hash itemHash) bool {
+	if _, known := h.set[hash]; known {
+		return false
+	}
+	if h.set == nil || len(h.set) >= h.limit {
+		h.set = make(map[itemHash]struct{})
+	}
+	h.set[hash] = struct{}{}
+	return true
+}
 
 // savedBackfill is the state of one BackfillSaved.
 type savedBackfill struct {
@@ -79,7 +98,7 @@ type savedBackfill struct {
 	size   int           // of its items, in bytes
 	// known has the hashes of earlier items. Most items of a saved response occur
 	// again in the next response, and need no parsing there.
-	known map[itemHash]struct{}
+	known hashes
 	seeds [2]maphash.Seed
 
 	problems     int
@@ -129,14 +148,10 @@ func (b *savedBackfill) addItem(ctx context.Context, item saved.Item) error {
 		return nil
 	}
 	hash := itemHash{maphash.Bytes(b.seeds[0], item.Raw), maphash.Bytes(b.seeds[1], item.Raw)}
-	if _, repeated := b.known[hash]; repeated {
+	if !b.known.add(hash) {
 		b.report.Counts.Repeated++
 		return nil
 	}
-	if len(b.known) >= maxKnown {
-		clear(b.known) // the archive also recognises items that it has
-	}
-	b.known[hash] = struct{}{}
 	b.parse(item)
 	b.size += len(item.Raw)
 	if len(b.batch.Events)+len(b.batch.Rejected) >= maxBatchItems || b.size >= maxBatchBytes {
