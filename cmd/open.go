@@ -17,11 +17,15 @@ import (
 	"polisen-events-collector/pkg/store/ocistore"
 )
 
+// folderTimeout bounds a call to a store in a folder. Package ocistore bounds calls
+// to a bucket.
+const folderTimeout = time.Minute
+
 // openStore opens the store that the settings name. For a bucket it first finds
 // the credentials, which may take several calls.
 func openStore(ctx context.Context, s config.Archive, log *slog.Logger, rec *report.Recorder) (store.Store, error) {
 	if s.Store.Kind == config.DirStore {
-		st, err := dirstore.Open(s.Store.Path)
+		st, err := store.OpenLimited(ctx, s.Store.String(), folderTimeout, func() (store.Store, error) { return dirstore.Open(s.Store.Path) })
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", pipeline.ErrStore, err)
 		}

@@ -102,6 +102,24 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
+// TestReportTime checks how long before its time limit the work of a run ends.
+func TestReportTime(t *testing.T) {
+	for limit, want := range map[time.Duration]time.Duration{
+		5 * time.Minute: 12 * time.Second,
+		time.Minute:     12 * time.Second,
+		3 * time.Second: 600 * time.Millisecond,
+	} {
+		if got := reportTime(limit); got != want {
+			t.Errorf("limit %v: %v, want %v", limit, got, want)
+		}
+		ctx, cancel := withTimeout(t.Context(), limit)
+		defer cancel()
+		if end, ok := ctx.Deadline(); !ok || time.Until(end) > limit-want {
+			t.Errorf("limit %v: the work ends at %v", limit, end)
+		}
+	}
+}
+
 func TestSecondSignalKills(t *testing.T) {
 	cmd, stdout, _ := probe(t, "stay")
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {

@@ -410,3 +410,26 @@ func TestProblemsHideSecrets(t *testing.T) {
 		}
 	}
 }
+
+// TestTimeout checks that the time limit is known before the env-file is read.
+func TestTimeout(t *testing.T) {
+	for want, tt := range map[time.Duration]struct{ flag, env string }{
+		3 * time.Second: {"3s", "5s"},
+		5 * time.Second: {"", "5s"},
+		0:               {"", "soon"},
+	} {
+		flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+		config.Bind(flags, config.AllGroups)
+		args := []string{"--env-file", "/missing"}
+		if tt.flag != "" {
+			args = append(args, "--timeout", tt.flag)
+		}
+		if err := flags.Parse(args); err != nil {
+			t.Fatal(err)
+		}
+		env := func(name string) (string, bool) { return tt.env, name == "POLISEN_TIMEOUT" }
+		if got := config.Timeout(flags, env); got != want {
+			t.Errorf("%+v: got %v, want %v", tt, got, want)
+		}
+	}
+}
