@@ -159,7 +159,7 @@ func table() []Setting {
 			Flag: flagStore, Env: "POLISEN_STORE", Group: ArchiveGroup, Placeholder: "URL", Common: true,
 			Implied: "oci://$OCI_NAMESPACE/$OCI_BUCKET_NAME, else a folder in $XDG_DATA_HOME or ~/.local/share",
 			Help:    "archive: folder, oci://namespace/bucket or oci:///bucket",
-			Detail: "Write a folder as a path or a file:// URL. For oci:///bucket the program looks up the namespace. " +
+			Detail: "Write a folder as a path or a file:// URL; a path that begins with none of / ./ ../ and ~/ has letters, digits, dots, hyphens and underscores only. For oci:///bucket the program looks up the namespace. " +
 				"The default folder is polisen-events-collector in $XDG_DATA_HOME, or in ~/.local/share if that is not set.",
 			Example: "oci://namespace/bucket",
 			set:     into(func(s *Settings) *StoreURL { return &s.Archive.Store }, parseStore),
