@@ -11,8 +11,7 @@ import (
 // OpenLimited returns the store that open returns, and makes its calls end in time
 // even if they wait for a disk that does not respond. A call, also that of open,
 // ends when its context does, or after limit if that is earlier; for List the limit
-// holds for each step. Delete has no limit. The address is for the error if open does
-// not end in time.
+// holds for each step. The address is for the error if open does not end in time.
 //
 // A call that did not end in time goes on in the background. Thus a Put may take
 // effect late, as it may in a bucket if the response is lost.
