@@ -187,8 +187,8 @@ func (h *history) stored() map[string]int {
 	return counts
 }
 
-// meddle is an action of another program: it stores copies of some lines in a new
-// object, or reorders an object. It may do so beside other processes.
+// meddle is an action of another program: it reorders an object, adds an event to it,
+// or stores copies of some lines in a new object. It may do so beside other processes.
 func (h *history) meddle(beside bool) {
 	objects := storetest.Objects(h, h.store)
 	var names []string
@@ -203,9 +203,19 @@ func (h *history) meddle(beside bool) {
 	name := names[h.random.IntN(len(names))]
 	lines := slices.Collect(strings.Lines(string(objects[name])))
 	h.random.Shuffle(len(lines), func(i, j int) { lines[i], lines[j] = lines[j], lines[i] })
-	if h.random.IntN(3) == 0 {
+	switch h.random.IntN(6) {
+	case 0:
 		storetest.MustPut(h.T, h.store, name, strings.Join(lines, ""))
 		return
+	case 1: // the program uses the same name for a new event of its own
+		if n, _ := archive.ParseName(name); n.Kind == archive.Events {
+			h.stamp++
+			added := line(h.stamp, n.Date.Day, "first")
+			h.must[keyOf(archive.Events, []byte(added[:len(added)-1]))] = true
+			h.copies[keyOf(archive.Events, []byte(added[:len(added)-1]))] = 1
+			storetest.MustPut(h.T, h.store, name, added+string(objects[name]))
+			return
+		}
 	}
 	lines = lines[:1+h.random.IntN(len(lines))]
 	to, _ := archive.ParseName(name)
