@@ -10,6 +10,7 @@ import (
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/memstore"
 	"polisen-events-collector/pkg/store/storetest"
+	"polisen-events-collector/pkg/verify"
 )
 
 // TestStalledRun: a run stalls before each of its PUTs of data objects. Meanwhile
@@ -122,5 +123,42 @@ func TestRepairOfTheLastCommit(t *testing.T) {
 	}
 	if o, err := s.Get(t.Context(), archive.DocumentName); err != nil || strings.Contains(string(o.Body), "superseded") {
 		t.Errorf("document %s, %v", o.Body, err)
+	}
+}
+
+// TestPendingIsNoCopy: a repair removes no line whose copy is in a pending object that
+// is not stored yet. A run commits such a copy between the repair's heal and its audit,
+// because the line is where lookups do not find it.
+func TestPendingIsNoCopy(t *testing.T) {
+	s := memstore.New()
+	const misplaced = "events/2026/01/09/events-1767301200.jsonl"
+	if err := collect(s, archive.Batch{Events: []polisen.Event{event(9, 3, "first")}, ObservedAt: now}, now); err != nil {
+		t.Fatal(err)
+	}
+	storetest.MustPut(t, s, misplaced, line(4, 2, "first"))
+	if _, err := repair(s, false); err != nil {
+		t.Fatal(err)
+	}
+	storetest.MustPut(t, s, archive.DocumentName, strings.Replace(strings.Replace(string(storetest.Objects(t, s)[archive.DocumentName]), "9,4]", "9]", 1), `"total_tracked":2`, `"total_tracked":1`, 1))
+	reads, removed := 0, false
+	f := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
+		switch {
+		case c.Method == storetest.Get && c.Name == archive.DocumentName:
+			if reads++; reads == 2 {
+				w := archive.NewWriter(s, writerOptions())
+				if o, err := w.Add(t.Context(), archive.Batch{Events: []polisen.Event{event(4, 2, "first")}, ObservedAt: now}); err != nil || o.New != 1 {
+					t.Errorf("%+v, %v", o, err)
+				}
+			}
+		case c.Method == storetest.Put && c.Name == misplaced:
+			removed = true
+			if stored := (&history{T: t, store: s}).stored(); stored[keyOf(archive.Events, event(4, 2, "first").Raw)] != 2 {
+				t.Error("the copy is not stored yet")
+			}
+		}
+		return storetest.Fault{}
+	})
+	if r := mustRepair(t, f, true); !removed || r.ByCheck[verify.WrongPartition] > 0 {
+		t.Errorf("removed %v; %v", removed, r.Findings)
 	}
 }
