@@ -93,8 +93,8 @@ type Reader interface {
 	List(ctx context.Context, prefix string) iter.Seq2[Attrs, error]
 }
 
-// Writer writes objects. It deletes none: this program never does. The errors that [Reader] lists for all
-// methods apply here, too.
+// Writer writes objects. This program deletes none, so there is no method for it.
+// The errors that [Reader] lists for all methods apply here, too.
 type Writer interface {
 	// Put writes the whole object and returns its new ETag. Readers see the
 	// old content or the new, never a part of it. Once Put has returned nil,

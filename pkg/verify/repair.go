@@ -22,10 +22,9 @@ const (
 	// maxConflicts is how often a repair tries again because another run has
 	// committed first.
 	maxConflicts = 20
-	// maxCommits is the maximum number of commits of a repair. A repair reaches
-	// it only by a bug: the audit finds problems in the document that the repair
-	// has just written.
-	maxCommits = 10_000
+	// maxSteps is the maximum number of steps of a repair. A repair reaches it
+	// only by a bug: the audit finds problems that the repair has just fixed.
+	maxSteps = 10_000
 )
 
 // RepairOptions are the settings of a repair.
@@ -70,7 +69,7 @@ type repair struct {
 
 // run repairs the archive step by step, until it can fix nothing more.
 func (r *repair) run(ctx context.Context) (*Result, error) {
-	for range maxCommits {
+	for range maxSteps {
 		if err := r.finishEarlier(ctx); err != nil {
 			return nil, err
 		}
@@ -96,7 +95,7 @@ func (r *repair) run(ctx context.Context) (*Result, error) {
 			return a.result(), nil
 		}
 	}
-	return nil, fmt.Errorf("repair: gave up after %d commits, because there are still problems; please report this as a bug", maxCommits)
+	return nil, fmt.Errorf("repair: gave up after %d steps, because there are still problems; please report this as a bug", maxSteps)
 }
 
 // step fixes as much as it can after one audit. It reports whether there is
@@ -151,7 +150,7 @@ func (r *repair) finishEarlier(ctx context.Context) error {
 		return err
 	}
 	before := r.writer.Document()
-	err = r.writer.Flush(ctx) // stores lines again if another object has taken their object's name
+	err = r.writer.Flush(ctx) // stores lines again that are nowhere
 	if after := r.writer.Document(); after != before && after.Commit.ID == r.options.Writer.RunID {
 		for _, p := range after.Pending {
 			r.act("put", p.Name, 0, "lines of the last commit that its objects no longer hold")
