@@ -17,6 +17,15 @@ import (
 // seeds is the number of random histories of each model.
 var seeds = flag.Uint64("seeds", 2, "number of random histories")
 
+// historyDays is the number of days of a random history: fewer, unless the
+// environment variable POLISEN_TEST_LONG is set.
+func historyDays(short, long time.Duration) time.Duration {
+	if os.Getenv("POLISEN_TEST_LONG") != "" {
+		return long * day
+	}
+	return short * day
+}
+
 const (
 	hour = time.Hour
 	day  = 24 * time.Hour
@@ -339,7 +348,7 @@ func TestClockRightAgain(t *testing.T) {
 	})
 }
 
-// TestRandomClock makes random histories of two weeks: runs at all intervals, a wall
+// TestRandomClock makes random histories of four days or two weeks: runs at all intervals, a wall
 // clock that is set to other times at any moment, restarts, slow calls, and processes
 // that die during a call. It checks that the limits hold by true time, that no call
 // comes later than they ask for, and after a restart at most an hour later.
@@ -348,8 +357,9 @@ func TestRandomClock(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			m := &randomMachine{machine: newMachine(t), r: rand.New(rand.NewPCG(10, seed))}
-			m.lastRestart, m.restarted = m.now.Add(7*day), m.now.Add(-day)
-			end := m.now.Add(14 * day)
+			span := historyDays(4, 14)
+			m.lastRestart, m.restarted = m.now.Add(span/2), m.now.Add(-day)
+			end := m.now.Add(span)
 			for m.now.Before(end) {
 				m.pause()
 				m.step()
@@ -487,7 +497,7 @@ func TestRandomWallClock(t *testing.T) {
 		r := rand.New(rand.NewPCG(11, seed))
 		upTo3Days := func() time.Duration { return time.Duration(r.Int64N(int64(3 * day))) }
 		wrongAt := m.now.Add(hour)
-		for end := m.now.Add(7 * day); m.now.Before(end); {
+		for end := m.now.Add(historyDays(3, 7)); m.now.Before(end); {
 			m.now = m.now.Add([]time.Duration{time.Second, time.Minute, 30 * time.Minute, 30 * time.Minute, 5 * hour}[r.IntN(5)])
 			m.error = 0
 			if len(m.calls) > 0 && m.now.After(wrongAt) {
