@@ -142,6 +142,7 @@ func (c *batchChange) next(ctx context.Context, w *Writer) (*Document, error) {
 // committed implements [change].
 func (c *batchChange) committed(w *Writer, commit Commit) (complete bool) {
 	p := c.plans[commit]
+	delete(c.plans, commit) // it holds the whole document
 	for i, class := range p.eventClasses {
 		if class == New || class == Revised {
 			c.committedEvents[i] = class

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 
 	"github.com/joho/godotenv"
@@ -27,15 +26,46 @@ func readEnvFile(path string) (map[string]string, error) {
 	if err == nil {
 		return vars, nil
 	}
-	// The parser's error quotes the file and has no line number. Find the longest
-	// beginning of the file that the parser accepts: the next line is wrong.
-	lines := slices.Collect(strings.Lines(string(text)))
-	for n := len(lines) - 1; n >= 0; n-- {
-		if _, err := parseEnv(strings.Join(lines[:n], "")); err == nil {
-			return nil, fmt.Errorf("line %d is not of the form NAME=value", n+1)
+	return nil, fmt.Errorf("line %d is not of the form NAME=value", wrongLine(string(text)))
+}
+
+// wrongLine returns the number of the first line that parseEnv does not accept. (Its
+// error quotes the file and has no line number.) It reads each line once.
+func wrongLine(text string) int {
+	const unterminated = "unterminated quoted value "
+	number := 1
+	for text != "" {
+		line, rest, _ := strings.Cut(text, "\n")
+		_, err := parseEnv(line + "\n")
+		if err == nil {
+			number++
+			text = rest
+			continue
+		}
+		_, value, ok := strings.Cut(err.Error(), unterminated)
+		start := strings.LastIndex(line, value)
+		if !ok || value == "" || start < 0 {
+			break
+		}
+		end := closingQuote(text, start)
+		if end < 0 {
+			break
+		}
+		number += strings.Count(text[:end], "\n")
+		text = text[end:]
+	}
+	return number
+}
+
+// closingQuote returns the offset after the quote that closes the quoted value at the
+// offset start of text, or -1.
+func closingQuote(text string, start int) int {
+	for i := start + 1; i < len(text); i++ {
+		if text[i] == text[start] && text[i-1] != '\\' {
+			return i + 1
 		}
 	}
-	return nil, errors.New("the file does not consist of NAME=value lines")
+	return -1
 }
 
 func parseEnv(text string) (map[string]string, error) {

@@ -2,15 +2,12 @@ package pipeline
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"hash/maphash"
 	"iter"
 	"log/slog"
 	"path/filepath"
 	"strings"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/polisen"
@@ -143,6 +140,10 @@ func (b *savedBackfill) addItem(ctx context.Context, item saved.Item) error {
 	b.progress.Items++
 	b.progress.Bytes += int64(len(item.Raw))
 	b.report.Counts.Fetched++
+	if item.Long != nil { // its beginning stands for it
+		b.progress.Bytes += item.Long.Size()
+		item.Raw = item.Long.JSON()
+	}
 	if len(item.Raw) == 0 { // something is missing, such as a bracket
 		b.addProblem(item.Place() + ": " + item.Damage)
 		return nil
@@ -185,15 +186,19 @@ func kindOf(file string) fileKind {
 
 // parse adds an item to the batch as an event or as a rejected item.
 func (b *savedBackfill) parse(item saved.Item) {
+	if item.Long != nil {
+		b.reject(item, polisen.Rejected{Reason: item.Damage, Raw: item.Raw})
+		return
+	}
 	if item.Damage != "" {
-		b.reject(item, polisen.Rejected{Reason: item.Damage, Raw: quote(item.Raw)})
+		b.reject(item, polisen.Reject(item.Damage, item.Raw))
 		return
 	}
 	if b.kind == rejectedFile {
 		// There was a warning when the other archive stored the item.
 		inner, _, reason := archive.ParseRejected(item.Raw)
 		if reason != "" {
-			b.reject(item, polisen.Rejected{Reason: reason, Raw: quote(item.Raw)})
+			b.reject(item, polisen.Reject(reason, item.Raw))
 			return
 		}
 		b.batch.Rejected = append(b.batch.Rejected, inner)
@@ -211,16 +216,6 @@ func (b *savedBackfill) parse(item saved.Item) {
 func (b *savedBackfill) reject(item saved.Item, r polisen.Rejected) {
 	b.batch.Rejected = append(b.batch.Rejected, r)
 	b.addProblem(item.Place() + ": " + r.Reason)
-}
-
-// quote returns raw as a JSON string. If raw is not UTF-8, quote returns an object with
-// raw in base64.
-func quote(raw []byte) []byte {
-	quoted, err := jsontext.AppendQuote(nil, raw)
-	if err != nil {
-		quoted = fmt.Appendf(nil, `{"base64":%q}`, base64.StdEncoding.EncodeToString(raw))
-	}
-	return quoted
 }
 
 // addProblem counts a problem, and records a warning for each of the first maxWarnings

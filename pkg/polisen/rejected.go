@@ -82,6 +82,9 @@ func (b *Beginning) Write(p []byte) (int, error) {
 	return b.sum.Write(p)
 }
 
+// Size returns the size of the text in bytes.
+func (b *Beginning) Size() int64 { return b.size }
+
 // JSON returns an object with the first 64 KiB of the text (a few bytes less, if they
 // end within a character), its size and its SHA-256:
 //

@@ -26,7 +26,7 @@ type reader struct {
 func newReader(ctx context.Context, stdin io.Reader, yield func(Item, error) bool) *reader {
 	const rawSize = 64 << 10
 	r := &reader{stdin: stdin, raw: bufio.NewReaderSize(nil, rawSize)}
-	r.scanner.init(ctx, MaxItem, yield)
+	r.scanner.init(ctx, maxText, yield)
 	return r
 }
 

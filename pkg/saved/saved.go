@@ -15,11 +15,16 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"polisen-events-collector/pkg/polisen"
 )
 
-// MaxItem is the size in bytes of the longest item. A longer item counts as damaged.
-// The longest item in 29,357 recorded responses has 504 bytes.
-const MaxItem = 1 << 20
+// MaxItem is the size in bytes of the longest item that can be an event.
+const MaxItem = polisen.MaxItem
+
+// maxText is the size in bytes of the longest item that is read whole: a line of an
+// archive that holds a rejected item of MaxItem bytes, the reason and the time.
+const maxText = MaxItem + 4<<10
 
 // Stdin is the path that stands for standard input.
 const Stdin = "-"
@@ -33,10 +38,14 @@ type Item struct {
 	// Raw is the text, verbatim. It is valid until Read yields the next item. If
 	// Damage is empty, Raw is one JSON value in UTF-8.
 	Raw []byte
-	// Damage says why Raw is not an item; it is empty if Raw is one. Raw is empty
-	// if something is missing in the file, such as a closing bracket. Damaged
+	// Damage says why Raw is not an item, or is too long; it is empty if Raw is an
+	// item. Raw is empty if something is missing in the file, such as a closing
+	// bracket. Damaged
 	// text longer than MaxItem is split into several Items.
 	Damage string
+	// Long is the beginning of an item that is too long to be read whole. Raw is
+	// then empty. It is nil for all other items.
+	Long *polisen.Beginning
 }
 
 // Place returns the position of the item for messages, such as "a.json at byte 7".

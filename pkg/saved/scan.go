@@ -16,7 +16,7 @@ import (
 // damage.
 type scanner struct {
 	window
-	limit   int // the size in bytes of the longest item: MaxItem, or less in tests
+	limit   int // the size in bytes of the longest item: maxText, or less in tests
 	yield   func(Item, error) bool
 	stopped bool // yield returned false
 	file    string
@@ -212,6 +212,9 @@ func (s *scanner) item() bool {
 			}
 		}
 		if err != nil {
+			if isTruncated(err) && len(text) == s.limit {
+				return s.longItem(s.reason(text, err))
+			}
 			s.countRescan(err, len(text))
 			return s.skipDamage(s.reason(text, err))
 		}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"polisen-events-collector/pkg/polisen"
 )
 
 // got is an item that a scan yielded.
@@ -37,8 +39,14 @@ type tester interface {
 func scanAll(t tester, content string, limit int, wrap func(io.Reader) io.Reader) []got {
 	t.Helper()
 	var all []got
+	long := map[int]bool{}
 	var s scanner
 	s.init(t.Context(), limit, func(item Item, _ error) bool {
+		if item.Long != nil {
+			item.Raw = []byte(content[item.Offset:][:item.Long.Size()])
+			checkLong(t, item, limit)
+			long[len(all)] = true
+		}
 		all = append(all, got{string(item.Raw), item.Damage, item.Offset})
 		return true
 	})
@@ -46,18 +54,28 @@ func scanAll(t tester, content string, limit int, wrap func(io.Reader) io.Reader
 		t.Fatal(err)
 	}
 	end := int64(0)
-	for _, g := range all {
+	for i, g := range all {
 		if g.offset < end || !strings.HasPrefix(content[g.offset:], g.Raw) {
 			t.Fatalf("%+v is not at offset %d, or begins before the end %d of the previous one", g, g.offset, end)
 		}
 		checkDelimiters(t, content[end:g.offset])
 		end = g.offset + int64(len(g.Raw))
-		if good := g.Damage == ""; good != (json.Valid([]byte(g.Raw)) && utf8.ValidString(g.Raw)) && good || len(g.Raw) > limit {
+		if good := g.Damage == ""; good != (json.Valid([]byte(g.Raw)) && utf8.ValidString(g.Raw)) && good || len(g.Raw) > limit && !long[i] {
 			t.Fatalf("%+v", g)
 		}
 	}
 	checkDelimiters(t, content[end:])
 	return all
+}
+
+// checkLong checks the record of a long item, whose text is in Raw.
+func checkLong(t tester, item Item, limit int) {
+	t.Helper()
+	var want polisen.Beginning
+	_, _ = want.Write(item.Raw)
+	if got := item.Long.JSON(); !bytes.Equal(got, want.JSON()) || len(item.Raw) < limit || item.Damage == "" {
+		t.Fatalf("damage %q, %d bytes, recorded as %.100s", item.Damage, len(item.Raw), got)
+	}
 }
 
 // checkDelimiters checks that text consists of delimiters.
@@ -172,9 +190,14 @@ func TestLimit(t *testing.T) {
 		content string
 		want    []got
 	}{
-		"fits":     {"[" + fits + "]", []got{{Raw: fits}}},
-		"too long": {"[" + long + `,{"id":2}]`, []got{{Raw: long[:limit], Damage: "longer than 64 bytes"}, {Raw: long[limit:], Damage: "longer than 64 bytes"}, {Raw: `{"id":2}`}}},
-		"a number": {"[" + strings.Repeat("1", limit+1) + `,{"id":2}]`, []got{{Raw: strings.Repeat("1", limit)}, {Raw: "1", Damage: "text outside of items"}, {Raw: `{"id":2}`}}},
+		"fits":                       {"[" + fits + "]", []got{{Raw: fits}}},
+		"too long":                   {"[" + long + `,{"id":2}]`, []got{{Raw: long, Damage: "longer than 64 bytes"}, {Raw: `{"id":2}`}}},
+		"too long, with items in it": {`[[{"id":3},` + long + "]\n" + `,{"id":2}]`, []got{{Damage: "the previous array is not closed"}, {Raw: `{"id":3}`}, {Raw: long, Damage: "longer than 64 bytes"}, {Raw: ",", Damage: "a comma without an item before it"}, {Raw: `{"id":2}`}}},
+		"an object with items in it": {`[{"a":"}]\\\"","l":[{"id":3},` + long + `]},{"id":2}]`, []got{{Raw: `{"a":"}]\\\"","l":[{"id":3},` + long + "]}", Damage: "longer than 64 bytes"}, {Raw: `{"id":2}`}}},
+		"a text":                     {`["` + strings.Repeat("å", limit) + `",{"id":2}]`, []got{{Raw: `"` + strings.Repeat("å", limit) + `"`, Damage: "longer than 64 bytes"}, {Raw: `{"id":2}`}}},
+		"too long, and cut":          {"[" + long[:limit+5] + "\n[" + `{"id":2}]`, []got{{Raw: long[:limit+5], Damage: "longer than 64 bytes"}, {Raw: `{"id":2}`}}},
+		"too long, to the end":       {"[" + long[:limit+5], []got{{Raw: long[:limit+5], Damage: "longer than 64 bytes"}}},
+		"a number":                   {"[" + strings.Repeat("1", limit+1) + `,{"id":2}]`, []got{{Raw: strings.Repeat("1", limit)}, {Raw: "1", Damage: "text outside of items"}, {Raw: `{"id":2}`}}},
 		"text without items": {strings.Repeat("<p>", limit) + `[{"id":2}]`, []got{
 			{Raw: strings.Repeat("<p>", limit)[:limit], Damage: "text outside of items"},
 			{Raw: strings.Repeat("<p>", limit)[limit : 2*limit], Damage: "text outside of items"},
@@ -190,10 +213,8 @@ func TestLimit(t *testing.T) {
 		"array across pieces":                          {strings.Repeat("x", limit-3) + "\n[ " + `{"id":2}]`, []got{{Raw: strings.Repeat("x", limit-3) + "\n", Damage: "text outside of items"}, {Raw: `{"id":2}`}}},
 		"white space without end": {"[{\"id\":1}," + strings.Repeat(" ", 3*limit) + `[` + strings.Repeat(" ", 3*limit) + `{"id":2}]`, []got{
 			{Raw: `{"id":1}`},
-			{Raw: "[" + strings.Repeat(" ", limit-1), Damage: "longer than 64 bytes"},
-			{Raw: strings.Repeat(" ", limit), Damage: "longer than 64 bytes"},
-			{Raw: strings.Repeat(" ", limit), Damage: "longer than 64 bytes"},
-			{Raw: `{"id":2}`},
+			{Raw: "[" + strings.Repeat(" ", 3*limit) + `{"id":2}]`, Damage: "longer than 64 bytes"},
+			{Damage: "the array is not closed at the end"},
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

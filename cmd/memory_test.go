@@ -1,0 +1,119 @@
+package cmd
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"polisen-events-collector/pkg/archive/archivetest"
+	"polisen-events-collector/pkg/polisen/polisentest"
+	"polisen-events-collector/pkg/store/dirstore"
+)
+
+// maxMemory is the most memory that a run may take.
+const maxMemory = 100 << 20
+
+// measured runs the program and returns the most memory, in bytes, that it had. It asks
+// for it every few milliseconds, until the program ends.
+func measured(t *testing.T, want code, args ...string) (peak int64) {
+	t.Helper()
+	p := exec.Command(buildProgram(t), args...)
+	p.Env = []string{}
+	var stderr bytes.Buffer
+	p.Stderr = &stderr
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = p.Wait()
+		close(ended)
+	}()
+	for {
+		select {
+		case <-ended:
+			if got := code(p.ProcessState.ExitCode()); got != want {
+				t.Errorf("exit code %d, want %d: %.300s", got, want, &stderr)
+			}
+			return peak
+		case <-time.After(5 * time.Millisecond):
+			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
+			if _, rest, ok := strings.Cut(string(status), "VmHWM:"); ok {
+				var kilobytes int64
+				_, _ = fmt.Sscanf(rest, "%d kB", &kilobytes)
+				peak = max(peak, kilobytes<<10)
+			}
+		}
+	}
+}
+
+// TestResponseMemory saves responses of the largest size, of several forms, and
+// collects each: memory stays under 100 MiB.
+func TestResponseMemory(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells the most memory that a process had")
+	}
+	const size = 30 << 20
+	event := func(i, size int) string {
+		return string(polisentest.Event(int64(i+1), polisentest.Newest.AddDate(0, 0, -i%30), polisentest.Summary(strings.Repeat("x", size))))
+	}
+	repeat := func(item func(i int) string) string {
+		var b strings.Builder
+		b.Grow(size + 2<<20)
+		for i := 0; b.Len() < size; i++ {
+			b.WriteString(item(i))
+			b.WriteByte(',')
+		}
+		return b.String()
+	}
+	for name, items := range map[string]string{
+		"numbers":          repeat(func(int) string { return "1" }),
+		"different":        repeat(func(i int) string { return fmt.Sprint(i) }),
+		"one item":         `"` + strings.Repeat(`\"`, size/2) + `",`,
+		"events":           repeat(func(i int) string { return event(i, 0) }),
+		"large events":     repeat(func(i int) string { return event(i, 1<<19) }),
+		"too large events": repeat(func(i int) string { return event(i, 1<<20) }),
+		"deep items":       repeat(func(i int) string { return strings.Repeat("[", 5000) + fmt.Sprint(i) + strings.Repeat("]", 5000) }),
+		"deep strings": repeat(func(i int) string {
+			return strings.Repeat("[", 65) + fmt.Sprint(i) + strings.Repeat(`,""`, 200) + strings.Repeat("]", 65)
+		}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			body := "[" + event(-1, 0) + "," + strings.TrimSuffix(items, ",") + "]"
+			var packed bytes.Buffer
+			z := gzip.NewWriter(&packed)
+			_, _ = io.WriteString(z, body)
+			_ = z.Close()
+			file := filepath.Join(dir, "response.json")
+			if err := os.WriteFile(file, packed.Bytes(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			want := exitPartial
+			if name == "large events" {
+				want = exitOK
+			}
+			peak := measured(t, want, "collect", "--store", dir+"/archive", "--state-dir", dir, "--api-url", "file://"+file)
+			t.Logf("%d MiB", peak>>20)
+			if peak > maxMemory {
+				t.Errorf("the run took %d MiB", peak>>20)
+			}
+			s, err := dirstore.Open(dir + "/archive")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c := archivetest.Read(t, s); len(c.Events) == 0 || len(c.Problems) > 0 {
+				t.Errorf("%d events, problems %.300q", len(c.Events), c.Problems)
+			}
+		})
+	}
+}
