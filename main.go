@@ -4,11 +4,19 @@ package main
 
 import (
 	"os"
+	"runtime/debug"
 
 	"polisen-events-collector/cmd"
 )
 
+// softMemoryLimit is the size in bytes from which the garbage collector runs more often,
+// so that a run takes less than 100 MiB whatever the API sends. It is not a hard limit.
+const softMemoryLimit = 75 << 20
+
 func main() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(softMemoryLimit)
+	}
 	os.Exit(cmd.Main(cmd.Process{
 		Args: os.Args[1:], Env: os.LookupEnv,
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,

@@ -399,7 +399,7 @@ func TestRefusedForGood(t *testing.T) {
 // TestDocumentStaysReadable checks that a commit holds no more than a run can read
 // again, whatever it has to store beside new events.
 func TestDocumentStaysReadable(t *testing.T) {
-	text := strings.Repeat(`"`, 9<<20) // 18 MiB in the event, 36 MiB in the document
+	text := strings.Repeat(`"`, polisen.MaxItem/2-200) // 1 MiB in the event, 2 MiB in the document
 	s, m := memstore.New(), newModel()
 	storeBatch(t, s, m, current(archivetest.Event(1, 0, "a"+text)))
 	storetest.MustPut(t, s, document(t, s).Pending[0].Name, string(archivetest.Item(7, 0, "another program's"))+"\n")
@@ -410,7 +410,7 @@ func TestDocumentStaysReadable(t *testing.T) {
 	if _, err := run(watching{s, func(name string, body []byte) { largest = max(largest, len(body)) }}, b); err != nil {
 		t.Fatal(err)
 	}
-	if largest > 70<<20 {
+	if largest > 5<<20 {
 		t.Errorf("a document of %d MiB", largest>>20)
 	}
 	m.Check(t, s)

@@ -13,6 +13,11 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
+// maxIndexed is the number of events above which a [Writer] forgets its index before
+// the next batch, so that a backfill of any length takes bounded memory. The API has
+// published some 25,000 events a year.
+const maxIndexed = 1 << 17
+
 // index holds what a [Writer] has read of the archive's partitions since another
 // run last committed.
 type index struct {

@@ -95,6 +95,9 @@ func (w *Writer) HealedObjects() []string { return slices.Clone(w.healed) }
 // The error wraps [ErrNewerFormat] if this release cannot continue the archive.
 // All other errors are the store's, or come from Options.Pause.
 func (w *Writer) Add(ctx context.Context, b Batch) (Outcome, error) {
+	if len(w.index.versions) > maxIndexed && !w.unflushed && !w.opts.DryRun { // a dry run has stored nothing that it could read again
+		w.index = w.index.renew()
+	}
 	c := newBatchChange(b)
 	a, err := w.commitChange(ctx, c)
 	o := c.result()

@@ -121,6 +121,45 @@ func TestBackfillCopy(t *testing.T) {
 	}
 }
 
+// TestRejectedCopy collects items that are rejected for their size, depth and number, and
+// backfills from the response and from a copy of the archive: nothing is stored again,
+// and the copy of the copy is the same.
+func TestRejectedCopy(t *testing.T) {
+	dir := t.TempDir()
+	from, err := dirstore.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Repeat("å", polisen.MaxItem/2)
+	items := [][]byte{
+		polisentest.Event(1, polisentest.Newest),
+		polisentest.Event(2, polisentest.Newest, polisentest.Summary(text)),
+		[]byte(`"` + text[:len(text)-2] + `"`),
+		[]byte(`{"a":[{"b":"` + text + `"},{"id":3}],"c":"}"}`),
+		[]byte(strings.Repeat("[", 65) + strings.Repeat("]", 65)),
+		[]byte(strings.Repeat(`{"a":`, 9_000) + "1" + strings.Repeat("}", 9_000)),
+		[]byte(strings.Repeat("[", 65) + strings.Repeat(`"",`, polisen.MaxItem/4) + "1" + strings.Repeat("]", 65)),
+	}
+	clock, body := newClock(), slices.Concat([]byte("["), bytes.Join(items, []byte(",")), []byte("]"))
+	r, err := pipeline.Collect(t.Context(), options(from, clock), respondWith(clock, body))
+	if r.Counts.New != 1 || r.Counts.Rejected != 6 {
+		t.Fatalf("%+v, %v", r.Counts, err)
+	}
+	r, err = pipeline.BackfillSaved(t.Context(), options(from, clock), read(t, body), nil)
+	if r.Counts.New != 0 || r.Counts.Rejected != 0 || r.Counts.AlreadySeen != 7 {
+		t.Errorf("the response as saved input: %+v, %v", r.Counts, err)
+	}
+	to := memstore.New()
+	r, err = pipeline.BackfillSaved(t.Context(), options(to, clock), saved.Read(t.Context(), []string{dir}, nil), nil)
+	if err != nil || r.Counts.New != 1 || r.Counts.Rejected != 6 {
+		t.Errorf("the copy: %+v, %v", r.Counts, err)
+	}
+	a, b := archivetest.Read(t, from), archivetest.Read(t, to)
+	if !cmp.Equal(a.Events, b.Events) || !cmp.Equal(a.Rejected, b.Rejected) || len(b.Problems) > 0 {
+		t.Errorf("the copy differs; problems %.300q", b.Problems)
+	}
+}
+
 // indentLines indents each line of the data objects in a folder.
 func indentLines(t *testing.T, dir string) {
 	t.Helper()

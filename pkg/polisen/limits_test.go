@@ -161,6 +161,10 @@ func TestLargeItem(t *testing.T) {
 			t.Errorf("in a response: %d events, %d rejected, %v", len(events), len(all), err)
 		}
 	}
+	spaces := strings.Repeat(" ", 2*polisen.MaxItem)
+	if e, rejected := polisen.ParseItem([]byte(strings.Replace(string(polisentest.Event(7, polisentest.Newest)), ":", spaces+":"+spaces, 1))); rejected != nil || e.ID != 7 {
+		t.Errorf("white space counts: %v", rejected)
+	}
 	for name, text := range map[string]string{
 		"cut":           `{"a":"` + strings.Repeat("x", polisen.MaxItem),
 		"invalid UTF-8": "{\"a\":\"\xff" + strings.Repeat("x", polisen.MaxItem) + `"}`,

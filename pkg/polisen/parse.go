@@ -147,8 +147,8 @@ func (r *reader) item() (event Event, rejected *Rejected, err error) {
 	if err != nil {
 		return Event{}, nil, err
 	}
-	if item := r.text[from:r.dec.InputOffset()]; len(item) > MaxItem || r.excess != "" {
-		reject := rejectExcess(item, r.excess)
+	if r.excess != "" {
+		reject := rejectExcess(r.text[from:r.dec.InputOffset()], r.excess)
 		return Event{}, &reject, nil
 	}
 	reason := timeReason
@@ -165,13 +165,16 @@ func (r *reader) item() (event Event, rejected *Rejected, err error) {
 	return event, nil, nil
 }
 
-// rejectExcess rejects an item for its size or, for the reason given, its depth.
+// rejectExcess rejects an item for its size or its depth, which is the reason.
 func rejectExcess(item []byte, reason string) Rejected {
-	if len(item) > MaxItem {
-		return Reject(reasonLong, item)
+	if reason == reasonLong {
+		return Reject(reason, item)
 	}
 	compact := jsontext.Value(bytes.Clone(item))
 	_ = compact.Compact(lenient...) // cannot fail: the item was read as JSON
+	if len(compact) > MaxItem {
+		return Reject(reasonLong, item)
+	}
 	return Reject(reason, compact)
 }
 

@@ -83,6 +83,12 @@ func (d *Document) readRest(ctx context.Context, concurrency int) (lastRun, []Ob
 	return run, pending, g.Wait()
 }
 
+// maxReport is the size in bytes of the largest report that is read. The largest that a
+// run can write has 100,000 objects, each with a name of some 100 bytes.
+const maxReport = 16 << 20
+
+// readLastRun reads the report of the last run. A report that is too large counts as
+// damaged.
 func readLastRun(ctx context.Context, s store.Reader) (lastRun, error) {
 	object, err := s.Get(ctx, archive.LastRunName)
 	if errors.Is(err, store.ErrNotExist) {
@@ -92,6 +98,9 @@ func readLastRun(ctx context.Context, s store.Reader) (lastRun, error) {
 		return lastRun{}, fmt.Errorf("read %s: %w", archive.LastRunName, err)
 	}
 	var r report.Report
+	if len(object.Body) > maxReport {
+		return lastRun{state: Damaged}, nil
+	}
 	if json.Unmarshal(object.Body, &r) != nil || r.Finished.IsZero() {
 		return lastRun{state: Damaged}, nil
 	}

@@ -396,3 +396,20 @@ func TestErrors(t *testing.T) {
 		})
 	}
 }
+
+// TestLargeReport checks that a report larger than any that a run can write counts as
+// damaged, and that it is not parsed.
+func TestLargeReport(t *testing.T) {
+	w := newWorld(t)
+	w.putDocument(archive.Document{SeenIDs: []int64{1}})
+	for size, want := range map[int]status.State{1 << 20: status.Readable, 17 << 20: status.Damaged} {
+		w.put(archive.LastRunName, `{"finished":"2026-01-02T00:00:00Z","warnings":[`+strings.Repeat(`{"level":"INFO","text":"x"},`, size/28)+`{}]}`)
+		d, err := status.ReadDocument(t.Context(), w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, err := d.Summarize(t.Context(), now); err != nil || s.LastRunState != want {
+			t.Errorf("%d MiB: %v, %v; want %s", size>>20, s, err, want)
+		}
+	}
+}
