@@ -11,7 +11,7 @@ import (
 
 // softMemoryLimit is the size in bytes from which the garbage collector runs more often,
 // so that a run takes less than 100 MiB whatever the API sends. It is not a hard limit.
-const softMemoryLimit = 75 << 20
+const softMemoryLimit = 64 << 20
 
 func main() {
 	if os.Getenv("GOMEMLIMIT") == "" {
