@@ -81,7 +81,7 @@ func killAtEveryRequest(t *testing.T, sc archivetest.Scenario, prepared store.Re
 	begin := func() (*world, *cloudtest.Cloud) {
 		w, cloud := newBucket(t, program)
 		w.fill(t, prepared)
-		cloud.API.Default = func(*http.Request) polisentest.Answer { return polisentest.Answer{Body: response} }
+		cloud.API.SetDefault(func(*http.Request) polisentest.Answer { return polisentest.Answer{Body: response} })
 		return w, cloud
 	}
 	w, cloud := begin()

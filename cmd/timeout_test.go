@@ -42,7 +42,7 @@ func blockedRuns() map[string]func(t *testing.T, program string) blocked {
 	// inBucket returns a collect into a bucket, with a change of its settings.
 	inBucket := func(t *testing.T, program string, stops func(*http.Request) bool) blocked {
 		w, cloud := newBucket(t, program)
-		cloud.API.Default = func(*http.Request) polisentest.Answer { return polisentest.Answer{Body: response} }
+		cloud.API.SetDefault(func(*http.Request) polisentest.Answer { return polisentest.Answer{Body: response} })
 		end := make(chan struct{})
 		t.Cleanup(func() { close(end) })
 		cloud.SetIntercept(func(rw http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
@@ -86,7 +86,7 @@ func blockedRuns() map[string]func(t *testing.T, program string) blocked {
 		return func(t *testing.T, program string) blocked {
 			w := newFolder(t, program)
 			cloud := newCloud(t)
-			cloud.API.Default = func(*http.Request) polisentest.Answer { return polisentest.Answer{Body: response} }
+			cloud.API.SetDefault(func(*http.Request) polisentest.Answer { return polisentest.Answer{Body: response} })
 			maps.Copy(w.settings, map[string]string{"POLISEN_API_URL": cloud.Settings()["POLISEN_API_URL"], "POLISEN_MIN_INTERVAL": "1ms", "API_CONTACT_EMAIL": "nobody@example.org"})
 			w.collect(t)
 			n := 0

@@ -670,7 +670,7 @@ func TestInterleavedRuns(t *testing.T) {
 		current(append(old.Events, archivetest.Event(4, 0, "second"), archivetest.Event(11, 0, "first"), archivetest.Event(13, 3, "first"))...),
 		current(append(old.Events, archivetest.Event(12, 1, "first"), archivetest.Event(11, 0, "first"))...),
 	}
-	for seed := range uint64(archivetest.Size(400, 20_000)) {
+	for seed := range uint64(archivetest.Size(400, 2_000)) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		s := memstore.New()
 		mustRun(t, s, old)
@@ -679,7 +679,9 @@ func TestInterleavedRuns(t *testing.T) {
 		var runs sync.WaitGroup
 		for range 3 {
 			for _, b := range batches {
+				mu.Lock()
 				crash := random.IntN(60)
+				mu.Unlock()
 				f := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
 					mu.Lock()
 					defer mu.Unlock()

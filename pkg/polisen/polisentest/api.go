@@ -59,7 +59,7 @@ type Call struct {
 // and records all calls. It is safe for concurrent use.
 type API struct {
 	// Default returns the answer to a call after the end of the script; nil means
-	// 200 with Body(500).
+	// 200 with Body(500). Use SetDefault once the API is served.
 	Default func(*http.Request) Answer
 	// Now returns the time of a call; nil means time.Now.
 	Now func() time.Time
@@ -80,6 +80,13 @@ func (a *API) Script(answers ...Answer) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.script = append(a.script, answers...)
+}
+
+// SetDefault sets Default.
+func (a *API) SetDefault(answer func(*http.Request) Answer) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.Default = answer
 }
 
 // Calls returns the calls so far.
