@@ -75,6 +75,9 @@ func TestResponseMemory(t *testing.T) {
 		"large events":     func(i int) string { return event(i, 1<<19) },
 		"too large events": func(i int) string { return event(i, 1<<20) },
 		"deep items":       func(i int) string { return strings.Repeat("[", 5000) + strconv.Itoa(i) + strings.Repeat("]", 5000) },
+		"deep strings": func(i int) string {
+			return strings.Repeat("[", 65) + strconv.Itoa(i) + strings.Repeat(`,""`, 300) + strings.Repeat("]", 65)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -117,7 +117,7 @@ func newBatchChange(b Batch) *batchChange {
 		ids[e.ID] = struct{}{}
 	}
 	for i, r := range b.Rejected {
-		c.rejectedHashes[i] = polisen.Fingerprint(r.Raw)
+		c.rejectedHashes[i] = polisen.Fingerprint(r.JSON())
 	}
 	return c
 }

@@ -134,6 +134,6 @@ func rejectedText(r polisen.Rejected, observed time.Time) ([]byte, error) {
 	line := slices.Concat([]byte(`{"reason":`), reason, []byte(`,"observed_at":"`))
 	line = observed.UTC().AppendFormat(line, time.RFC3339)
 	line = append(line, `","raw":`...)
-	line = append(line, r.Raw...)
+	line = append(line, r.JSON()...)
 	return append(line, '}'), nil
 }

@@ -1,8 +1,11 @@
 package archive_test
 
 import (
+	"bytes"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/archive/archivetest"
@@ -43,10 +46,10 @@ func TestRejectedIsReadBack(t *testing.T) {
 			t.Fatalf("%s is an event", name)
 		}
 		b.Rejected = append(b.Rejected, *r)
-		if other, ok := kinds[string(r.Raw)]; ok {
-			t.Errorf("%s is kept as %s is: %.100s", name, other, r.Raw)
+		if other, ok := kinds[string(r.JSON())]; ok {
+			t.Errorf("%s is kept as %s is: %.100s", name, other, r.JSON())
 		}
-		kinds[string(r.Raw)] = name
+		kinds[string(r.JSON())] = name
 	}
 	mustRun(t, s, b)
 	for name, content := range storetest.Objects(t, s) {
@@ -82,4 +85,23 @@ func TestRejectedIsReadBack(t *testing.T) {
 	if c := archivetest.Read(t, s); len(c.Rejected) != len(b.Rejected) || len(c.Problems) > 0 {
 		t.Errorf("%d items, want %d; problems %.300q", len(c.Rejected), len(b.Rejected), c.Problems)
 	}
+}
+
+// FuzzLineTime repeats a part of a line up to 1 MiB, and checks that the line is parsed
+// soon, as an event and as a rejected item.
+func FuzzLineTime(f *testing.F) {
+	for _, s := range [][3]string{
+		{`{"reason":"","observed_at":"2026-01-02T00:00:00Z","raw":`, "[", ""}, {`{"raw":`, `{"raw":`, "1"}, {"{", `"raw":1,`, `"a":1}`}, {"", `{"b":1,"a":`, ""}, {`{"reason":"`, `\\ud83d`, `"}`},
+	} {
+		f.Add([]byte(s[0]), []byte(s[1]), []byte(s[2]))
+	}
+	f.Fuzz(func(t *testing.T, before, part, after []byte) {
+		line := slices.Concat(before, bytes.Repeat(part, (1<<20)/max(len(part), 1)), after)
+		start := time.Now()
+		_, _ = archive.ParseLine(archive.Events, line)
+		_, _ = archive.ParseLine(archive.Rejected, line)
+		if took := time.Since(start); took > 3*time.Second {
+			t.Errorf("took %v", took)
+		}
+	})
 }

@@ -410,3 +410,27 @@ func TestReportForm(t *testing.T) {
 		}
 	}
 }
+
+// TestForeignObject looks an event up in an object of 300,000 lines that are no events:
+// the run takes seconds, and its report stays small.
+func TestForeignObject(t *testing.T) {
+	s, clock := memstore.New(), newClock()
+	var content bytes.Buffer
+	for i := range 300_000 {
+		fmt.Fprintf(&content, "x%d\n", i)
+	}
+	event := polisentest.Event(1, polisentest.Newest)
+	storetest.MustPut(t, s, archive.Partition{Kind: archive.Events, Date: archive.DateOf(polisentest.Newest)}.Prefix()+"events-1.jsonl", content.String())
+	start := time.Now()
+	r, err := pipeline.Collect(t.Context(), options(s, clock), respondWith(clock, polisentest.Response(event)))
+	if err != nil || r.Counts.New != 1 {
+		t.Errorf("%+v, %v", r.Counts, err)
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("the run took %v", took)
+	}
+	last, err := s.Get(t.Context(), archive.LastRunName)
+	if err != nil || len(last.Body) > 64<<10 || len(r.Warnings) != 101 {
+		t.Errorf("%d warnings, a report of %d bytes, %v", len(r.Warnings), len(last.Body), err)
+	}
+}

@@ -203,8 +203,8 @@ func TestReject(t *testing.T) {
 	}
 }
 
-// TestDeepItem checks that an item that is nested too deep is rejected, and that its
-// Raw is its text as a JSON string, without white space between tokens.
+// TestDeepItem checks that an item that is nested too deep is rejected, and that it
+// is kept as a JSON string, without white space between tokens.
 func TestDeepItem(t *testing.T) {
 	nested := func(depth int) string {
 		return fmt.Sprintf(`{"id":7,"datetime":"2026-01-02 9:38:09 +01:00","a":%s1%s}`, strings.Repeat("[", depth-1), strings.Repeat("]", depth-1))
@@ -220,7 +220,7 @@ func TestDeepItem(t *testing.T) {
 			t.Fatalf("%d: %v, %v, %v", depth, one, all, err)
 		}
 		for _, r := range []polisen.Rejected{*one, all[0]} {
-			if got, err := jsontext.AppendUnquote(nil, r.Raw); err != nil || string(got) != item || r.Reason != "nested deeper than 64 levels" {
+			if got, err := jsontext.AppendUnquote(nil, r.JSON()); err != nil || string(got) != item || string(r.Raw) != item || r.Reason != "nested deeper than 64 levels" {
 				t.Errorf("%d: %.40s, reason %q, %v", depth, got, r.Reason, err)
 			}
 		}

@@ -39,9 +39,6 @@ func parse(body []byte) (events []Event, rejected []Rejected, err error) {
 	kept := 0 // text[:kept] holds items that were read
 	keep := func(raw []byte) []byte {
 		from := kept
-		if from+len(raw) > int(r.dec.InputOffset()) { // an item as a JSON string can be longer than its text
-			return bytes.Clone(raw)
-		}
 		kept += copy(text[from:], raw)
 		// The capacity is limited so that an append does not overwrite the next item.
 		return text[from:kept:kept]
@@ -175,7 +172,7 @@ func rejectExcess(item []byte, reason string) Rejected {
 	if len(compact) > MaxItem {
 		return Reject(reasonLong, item)
 	}
-	return Reject(reason, compact)
+	return Rejected{Reason: reason, Raw: compact, Deep: true}
 }
 
 // remaining reads all items up to the end of the array, and rejects their text.

@@ -41,6 +41,17 @@ type Rejected struct {
 	// JSON, or too large, it is a JSON value that stands for the item; see [Reject].
 	// Raw never has more than MaxItem bytes.
 	Raw []byte
+	// Deep is true if Raw is nested too deep for most parsers of JSON.
+	Deep bool
+}
+
+// JSON returns the value to keep: Raw or, if it is nested too deep, the value by which
+// [Reject] replaces it. That value may be twice as long, so a response does not have it.
+func (r Rejected) JSON() []byte {
+	if r.Deep {
+		return Reject(r.Reason, r.Raw).Raw
+	}
+	return r.Raw
 }
 
 // Reject returns text as a rejected item. Its Raw is the text as a JSON string, or, if

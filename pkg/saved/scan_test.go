@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -321,6 +322,27 @@ func FuzzScan(f *testing.F) {
 		b := scanAll(t, content, limit, iotest.OneByteReader)
 		if diff := cmp.Diff(a, b, cmp.Comparer(sameText)); diff != "" {
 			t.Fatalf("-at once +byte by byte:\n%s", diff)
+		}
+	})
+}
+
+// FuzzScanTime repeats a part of a content up to 4 MiB, and checks that a scan ends soon.
+func FuzzScanTime(f *testing.F) {
+	for _, s := range [][3]string{
+		{"", `{"":[`, ""}, {"[", "{},", "]"}, {"[[", `"\\",`, ""}, {"", "\n{\"a\":", ""}, {"[{", ",", "}"}, {"", "]\n[", ""}, {`["`, "å", `"]`}, {"[", "1", "]"},
+	} {
+		f.Add([]byte(s[0]), []byte(s[1]), []byte(s[2]))
+	}
+	f.Fuzz(func(t *testing.T, before, part, after []byte) {
+		content := slices.Concat(before, bytes.Repeat(part, (4<<20)/max(len(part), 1)), after)
+		var s scanner
+		s.init(t.Context(), maxText, func(Item, error) bool { return true })
+		start := time.Now()
+		if err := s.scan("file", bytes.NewReader(content)); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("took %v", took)
 		}
 	})
 }
