@@ -125,7 +125,7 @@ func (p Process) runInspect(ctx context.Context, s config.Settings, opts inspect
 	}
 	doc, err := status.ReadDocument(ctx, st)
 	if err != nil {
-		return fmt.Errorf("%w: %w", pipeline.ErrStore, err)
+		return storeError(err)
 	}
 	switch {
 	case opts.raw:
@@ -141,13 +141,13 @@ func (p Process) runInspect(ctx context.Context, s config.Settings, opts inspect
 	case len(ids) > 0:
 		found, err := doc.Find(ctx, ids, date)
 		if err != nil {
-			return fmt.Errorf("%w: %w", pipeline.ErrStore, err)
+			return storeError(err)
 		}
 		return cmp.Or(p.printResult(s.General, found, found.Text), found.Err())
 	}
 	summary, err := doc.Summarize(ctx, time.Now())
 	if err != nil {
-		return fmt.Errorf("%w: %w", pipeline.ErrStore, err)
+		return storeError(err)
 	}
 	return cmp.Or(p.printResult(s.General, summary, summary.Text), doc.Err())
 }
@@ -165,7 +165,7 @@ func (p Process) compareWithAPI(ctx context.Context, st store.Store, s config.Se
 	}
 	c, err := status.Compare(ctx, st, response)
 	if err != nil {
-		return fmt.Errorf("%w: %w", pipeline.ErrStore, err)
+		return storeError(err)
 	}
 	return p.printResult(s.General, c, c.Text)
 }

@@ -27,7 +27,7 @@ func openStore(ctx context.Context, s config.Archive, log *slog.Logger, rec *rep
 	if s.Store.Kind == config.DirStore {
 		st, err := store.OpenLimited(ctx, s.Store.String(), folderTimeout, func() (store.Store, error) { return dirstore.Open(s.Store.Path) })
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", pipeline.ErrStore, err)
+			return nil, storeError(err)
 		}
 		return st, nil
 	}
@@ -82,3 +82,6 @@ func credentials(s config.Archive, onRetry func(string, error, time.Duration)) o
 		OnRetry: onRetry,
 	}
 }
+
+// storeError marks err as an error of the store, which decides the exit code.
+func storeError(err error) error { return fmt.Errorf("%w: %w", pipeline.ErrStore, err) }

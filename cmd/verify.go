@@ -172,7 +172,7 @@ func (p Process) runVerify(ctx context.Context, s config.Settings, opts verifyOp
 	}
 	result, err := verify.Audit(ctx, st, o)
 	if err != nil {
-		return fmt.Errorf("%w: %w", pipeline.ErrStore, err)
+		return storeError(err)
 	}
 	return cmp.Or(p.printVerified(s.General, result), result.Err())
 }
@@ -187,7 +187,7 @@ func (p Process) repair(ctx context.Context, st store.Store, s config.General, o
 		Writer:     archive.Options{RunID: rand.Text(), Now: time.Now, Pause: pipeline.Pause(retry.System), DryRun: opts.dryRun},
 	})
 	if err != nil { // there are no findings, but there may be actions
-		return errors.Join(fmt.Errorf("%w: %w", pipeline.ErrStore, err), p.printResult(s, result, result.ActionsText))
+		return errors.Join(storeError(err), p.printResult(s, result, result.ActionsText))
 	}
 	return cmp.Or(p.printVerified(s, result), result.Err())
 }
@@ -195,7 +195,7 @@ func (p Process) repair(ctx context.Context, st store.Store, s config.General, o
 func (p Process) checkHealth(ctx context.Context, st store.Store, s config.General, opts verifyOptions) error {
 	h, err := status.CheckHealth(ctx, st, status.HealthOptions{MaxAge: opts.maxAge, Concurrency: opts.concurrency, Now: time.Now()})
 	if err != nil {
-		return fmt.Errorf("%w: %w", pipeline.ErrStore, err)
+		return storeError(err)
 	}
 	err = p.printResult(s, h, func(w io.Writer) error {
 		_, err := fmt.Fprintln(w, h)

@@ -107,7 +107,7 @@ func document(t *testing.T, s store.Reader) *archive.Document {
 }
 
 // TestRepairOfTheLastCommit: after a repair has removed duplicates from objects of the
-// last commit, their content is that of no pending object. So nobody takes them for
+// last commit, their content is that of no pending object. So nobody counts them as
 // changed ones, and the new document has none of an old document's leftover fields.
 func TestRepairOfTheLastCommit(t *testing.T) {
 	s := load(t, "testdata/duplicate_pending.txtar").store
