@@ -34,6 +34,7 @@ type backfillOptions struct {
 	dryRun           bool
 	revisions        bool
 	retryNotFound    bool
+	acceptArchive    bool
 }
 
 func newBackfillCmd(p Process) *cobra.Command {
@@ -50,8 +51,7 @@ call per day, and 24 more for a day with 500 events, the most that a response ho
 11 seconds apart, at most 50 an hour and 1200 a day, so that collects can run too.
 
 With --input it reads saved responses: files, folders, or "-" for standard input, with JSON
-arrays or one event per line, plain or compressed (gzip, zstd). First versions go under events/,
-later ones under revisions/, and damaged items, which make the exit code 3, under rejected/.`,
+arrays or one event per line, plain or compressed. Damaged items make the exit code 3.`,
 		Example: `  # fetch the first week of the year from the API
   ` + program + ` backfill --from 2026-01-01 --to 2026-01-07
   # fetch one type of event in one county
@@ -82,6 +82,7 @@ later ones under revisions/, and damaged items, which make the exit code 3, unde
 	flags.BoolVar(&opts.dryRun, "dry-run", false, "show the calls or what would be stored, but call and write nothing")
 	flags.BoolVar(&opts.revisions, "revisions", true, "store changed versions of stored events under revisions/")
 	flags.BoolVar(&opts.retryNotFound, "retry-not-found", false, "call the API even if this URL returned 404 before")
+	flags.BoolVar(&opts.acceptArchive, "accept-archive", false, acceptArchiveHelp)
 	config.Bind(flags, groups)
 	return cmd
 }
@@ -93,7 +94,7 @@ func (p Process) runBackfill(ctx context.Context, s config.Settings, opts backfi
 	ctx, cancel := withTimeout(ctx, s.Archive.Timeout)
 	defer cancel()
 	o := p.runOptions(ctx, "backfill", s, log)
-	o.DryRun, o.Revisions = opts.dryRun, opts.revisions
+	o.DryRun, o.Revisions, o.AcceptArchive = opts.dryRun, opts.revisions, opts.acceptArchive
 	if len(opts.inputs) > 0 {
 		return p.backfillSaved(ctx, s, opts, o, log)
 	}

@@ -23,6 +23,7 @@ type collectOptions struct {
 	dryRun        bool
 	revisions     bool
 	retryNotFound bool
+	acceptArchive bool
 }
 
 func newCollectCmd(p Process) *cobra.Command {
@@ -61,6 +62,7 @@ hour and 1440 times a day.`,
 	cmd.Flags().BoolVar(&opts.dryRun, "dry-run", false, "show what would be stored, but write nothing")
 	cmd.Flags().BoolVar(&opts.revisions, "revisions", true, "store changed versions of stored events under revisions/")
 	cmd.Flags().BoolVar(&opts.retryNotFound, "retry-not-found", false, "call the API even if this URL returned 404 before")
+	cmd.Flags().BoolVar(&opts.acceptArchive, "accept-archive", false, acceptArchiveHelp)
 	config.Bind(cmd.Flags(), groups)
 	return cmd
 }
@@ -71,7 +73,7 @@ func (p Process) runCollect(ctx context.Context, s config.Settings, opts collect
 	defer cancel()
 	o := p.runOptions(ctx, "collect", s, log)
 	o.ReportTime = reportTime(limit)
-	o.DryRun, o.Revisions = opts.dryRun, opts.revisions
+	o.DryRun, o.Revisions, o.AcceptArchive = opts.dryRun, opts.revisions, opts.acceptArchive
 	source, err := p.newSource(polisen.Options{RetryNotFound: opts.retryNotFound}, s, log, o.Recorder)
 	if err != nil {
 		return err

@@ -43,10 +43,17 @@ func withTimeout(ctx context.Context, d time.Duration) (context.Context, context
 		fmt.Errorf("the run used up the %v for its work (--timeout %v): %w", work, d, context.DeadlineExceeded))
 }
 
+// acceptArchiveHelp is the help of --accept-archive.
+const acceptArchiveHelp = "go on although the archive is empty, or older than this host remembers"
+
 // runOptions returns the options of a run of collect or backfill.
 func (p Process) runOptions(ctx context.Context, command string, s config.Settings, log *slog.Logger) pipeline.Options {
 	rec := report.NewRecorder(time.Now)
 	host, _ := os.Hostname() // the report may lack it
+	var state *pipeline.HostState
+	if s.API.URL.Path == "" {
+		state = pipeline.NewHostState(s.API.StateDir)
+	}
 	return pipeline.Options{
 		Report: report.Report{
 			RunID:   rand.Text(),
@@ -61,7 +68,9 @@ func (p Process) runOptions(ctx context.Context, command string, s config.Settin
 		OpenStore: func(ctx context.Context) (store.Store, error) {
 			return openStore(ctx, s.Archive, log, rec)
 		},
-		Command: archiveCommand(s.Archive),
+		Command:   archiveCommand(s.Archive),
+		MaxLag:    s.API.MaxLag,
+		HostState: state,
 		ExitCode: func(err error) int {
 			if sig, ok := caught(ctx); ok {
 				return int(sig.code())

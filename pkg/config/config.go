@@ -47,6 +47,10 @@ type API struct {
 	// StateDir is the absolute path of the folder for what this host remembers
 	// between runs, such as its last calls to the API. The folder may be missing.
 	StateDir string
+	// MaxLag is the age of the newest event from which the API counts as stale.
+	MaxLag time.Duration
+	// Contact is true if the User-Agent was set or has a contact.
+	Contact bool
 }
 
 // Archive are the settings of the store and of the access to it.

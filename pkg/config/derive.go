@@ -14,6 +14,7 @@ const Program = "polisen-events-collector"
 // that these settings agree.
 func (l *loader) deriveAPI(product string) {
 	api := &l.settings.API
+	api.Contact = l.has(flagUserAgent) || l.has(flagContact)
 	if !l.has(flagUserAgent) {
 		api.UserAgent = product
 		if l.has(flagContact) {

@@ -83,6 +83,14 @@ type Options struct {
 	// ReportTime is the time after the deadline of Collect's context in which a
 	// run that failed may still store its report.
 	ReportTime time.Duration
+	// MaxLag is the age of the newest event from which the API counts as stale.
+	MaxLag time.Duration
+	// HostState is what this host remembers of the archive. It is nil if the source
+	// is a saved response.
+	HostState *HostState
+	// AcceptArchive is true if the run goes on with an archive that is empty, or
+	// older than the one that HostState remembers.
+	AcceptArchive bool
 	// ExitCode returns the exit code of the process for an error or nil.
 	ExitCode func(error) int
 }
