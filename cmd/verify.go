@@ -75,8 +75,9 @@ the archive (the next run stores them), and rebuilds a lost or damaged document.
 --repair=duplicates also removes duplicates from the objects, and moves later versions
 to revisions/. A repair deletes no object and loses no data; it may be killed and run again.
 
---quick reads no events. It checks that the last run succeeded recently, that its
-objects are stored, and that the next run will miss no events.`,
+--quick checks that the last run succeeded recently, that its objects are stored, and
+that the next run will miss no events. It reads only objects of the last commit that
+have changed, and the days of lines that these no longer hold.`,
 		Example: `  # audit an archive
   ` + program + ` verify --store ./archive
   # audit one month, for a program
@@ -106,7 +107,7 @@ objects are stored, and that the next run will miss no events.`,
 	flags.StringVar(&opts.from, "from", "", "first `DATE` to read, such as 2026-01-31")
 	flags.StringVar(&opts.to, "to", "", "last `DATE` to read")
 	flags.IntVar(&opts.concurrency, "concurrency", 32, "maximum number of concurrent store `CALLS`, 1 to 256")
-	flags.BoolVar(&opts.quick, "quick", false, "check the health without reading events; one line for monitoring")
+	flags.BoolVar(&opts.quick, "quick", false, "check the health, and print one line for monitoring")
 	flags.DurationVar(&opts.maxAge, "max-age", 45*time.Minute, "with --quick, the maximum `AGE` of the last run")
 	flags.Var(&opts.repair, "repair", "fix what can be fixed without losing data; =duplicates also removes duplicates")
 	flags.Lookup("repair").NoOptDefVal = string(repairDocument)

@@ -30,7 +30,7 @@ func (w *Writer) decideChanged(p *plan) {
 		again, undecided := 0, 0
 		var unreadable error
 		for _, l := range o.missing {
-			switch err := w.unreadableFor(l); {
+			switch err := w.index.unreadableFor(l); {
 			case w.index.has(l):
 			case err != nil:
 				unreadable = err
@@ -53,15 +53,6 @@ func (w *Writer) decideChanged(p *plan) {
 	for _, l := range nowhere {
 		p.storeAgain(l, w.index)
 	}
-}
-
-// unreadableFor returns the error of an object that may hold the line and could
-// not be read, or nil.
-func (w *Writer) unreadableFor(l objectLine) error {
-	if l.kind == Rejected {
-		return w.index.rejectedErr
-	}
-	return w.index.unreadable(l.Date)
 }
 
 // storeAgain adds a line of the last commit to this one. It belongs under events/

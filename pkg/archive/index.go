@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -76,20 +77,20 @@ func (x *index) unreadable(date Date) error {
 // as they were not read. It returns the errors that concern the store as a whole;
 // for those of single objects see [index.unreadable].
 func (x *index) lookUp(ctx context.Context, dates []Date) error {
-	var unread []Date
+	unread := make(map[Date]bool)
 	for _, date := range dates {
 		for _, d := range beside(date) {
-			if _, read := x.days[d]; !read && !slices.Contains(unread, d) {
-				unread = append(unread, d)
+			if _, read := x.days[d]; !read {
+				unread[d] = true
 			}
 		}
 	}
 	for _, kind := range []Kind{Events, Revisions} {
-		if err := x.readPartitions(ctx, kind, unread); err != nil {
+		if err := x.readPartitions(ctx, kind, slices.Collect(maps.Keys(unread))); err != nil {
 			return fmt.Errorf("look up stored events: %w", err)
 		}
 	}
-	for _, d := range unread {
+	for d := range unread {
 		if _, failed := x.days[d]; !failed {
 			x.days[d] = nil
 		}
@@ -232,9 +233,9 @@ func ReadObject(ctx context.Context, s store.Reader, attrs store.Attrs) (store.O
 
 // addLines adds the lines of an object.
 func (x *index) addLines(name string, p Partition, content []byte) {
-	for number, l := range linesOf(p, content) {
+	for _, l := range linesOf(p, content) {
 		if l.reason != "" && l.kind != Rejected {
-			x.warn(slog.LevelInfo, fmt.Sprintf("skipped %s line %d, which is not an event: %s; verify shows all such lines", name, number+1, l.reason))
+			x.warn(slog.LevelInfo, fmt.Sprintf("skipped %s line %d, which is not an event: %s; verify shows all such lines", name, l.number, l.reason))
 		}
 		x.add(l)
 	}
@@ -269,6 +270,29 @@ func (x *index) has(l objectLine) bool {
 		return x.rejected[l.Fingerprint]
 	}
 	return slices.Contains(x.versions[l.ID], l.Fingerprint)
+}
+
+// lookUpLines reads the partitions that may hold these lines, as far as they were not
+// read. Its error is that of lookUp or lookUpRejected.
+func (x *index) lookUpLines(ctx context.Context, lines []objectLine) error {
+	var dates []Date
+	for _, l := range lines {
+		if l.kind != Rejected {
+			dates = append(dates, l.Date)
+		} else if err := x.lookUpRejected(ctx); err != nil {
+			return err
+		}
+	}
+	return x.lookUp(ctx, dates)
+}
+
+// unreadableFor returns the error of an object that may hold the line and could
+// not be read, or nil. The line must have been looked up.
+func (x *index) unreadableFor(l objectLine) error {
+	if l.kind == Rejected {
+		return x.rejectedErr
+	}
+	return x.unreadable(l.Date)
 }
 
 // lookUpRejected reads all objects with rejected items, if they were not read.

@@ -20,14 +20,14 @@ type Object struct {
 }
 
 // Lines iterates over the lines of a data object, without line ends, and their
-// numbers, which start at 1. Text after the last line end is a line too, unless
-// it is empty.
+// numbers, which start at 1. Text after the last line end is a line too. It leaves
+// out lines of white space, but counts them.
 func Lines(content []byte) iter.Seq2[int, []byte] {
 	return func(yield func(int, []byte) bool) {
 		n := 0
 		for line := range bytes.Lines(content) {
 			n++
-			if !yield(n, bytes.TrimSuffix(line, []byte("\n"))) {
+			if len(bytes.TrimSpace(line)) > 0 && !yield(n, bytes.TrimSuffix(line, []byte("\n"))) {
 				return
 			}
 		}
@@ -50,8 +50,9 @@ func joinLines(lines [][]byte) []byte {
 // objectLine is a line of a data object.
 type objectLine struct {
 	Line
-	kind Kind
-	text []byte // without line end
+	kind   Kind
+	number int    // in its object
+	text   []byte // without line end
 	// reason says why the line is not valid; empty if it is. Such a line has no
 	// ID, the date of its object, and the MD5 of the text as its fingerprint.
 	reason string
@@ -60,12 +61,12 @@ type objectLine struct {
 // linesOf returns the lines of an object of this partition.
 func linesOf(p Partition, content []byte) []objectLine {
 	var lines []objectLine
-	for _, text := range Lines(content) {
+	for number, text := range Lines(content) {
 		line, reason := ParseLine(p.Kind, text)
 		if reason != "" {
 			line = Line{Date: p.Date, Fingerprint: store.MD5(text)}
 		}
-		lines = append(lines, objectLine{line, p.Kind, text, reason})
+		lines = append(lines, objectLine{line, p.Kind, number, text, reason})
 	}
 	return lines
 }

@@ -5,7 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
 	"unicode/utf8"
+
+	"golang.org/x/sync/errgroup"
 
 	"polisen-events-collector/pkg/store"
 )
@@ -39,35 +43,67 @@ type ObjectState string
 
 // The states of a pending object.
 const (
-	Stored    ObjectState = "stored"    // the object exists with the pending content
+	Stored    ObjectState = "stored"    // each of its lines is in the archive, most often in the object
 	Missing   ObjectState = "missing"   // no object has its name
 	Different ObjectState = "different" // an object of its name has other content
 )
 
-// Check returns the state of the pending object in the store. It compares MD5
-// sums, and reads the object if the store does not know its MD5. Errors are the
-// store's.
-func (p Pending) Check(ctx context.Context, s store.Reader) (ObjectState, error) {
-	attrs, err := s.Stat(ctx, p.Name)
-	if err == nil && attrs.MD5 != "" {
-		return p.Compare(attrs.MD5), nil
+// CheckPending returns the states of a document's pending objects, in their order. An
+// object with other content is [Stored] if each of its lines is in the archive,
+// and [Different] if the next run stores some of its lines again. CheckPending reads
+// only such objects and those whose MD5 the store does not know, and the partitions
+// of their missing lines. It makes at most limit calls at the same time.
+//
+// Errors are the store's, also those of a single object that may hold a missing line.
+func CheckPending(ctx context.Context, s store.Reader, pending []Pending, limit int) ([]ObjectState, error) {
+	states, missing := make([]ObjectState, len(pending)), make([][]objectLine, len(pending))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(limit, 1))
+	for i, p := range pending {
+		g.Go(func() error {
+			state, content, err := p.look(gctx, s)
+			if states[i] = state; state == Different {
+				missing[i], _ = p.missingFrom(content)
+			}
+			return err
+		})
 	}
-	state, _, err := p.read(ctx, s, attrs, err)
-	return state, err
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	x := newIndex(s, func(slog.Level, string) {})
+	if err := x.lookUpLines(ctx, slices.Concat(missing...)); err != nil {
+		return nil, err
+	}
+	for i := range pending {
+		if states[i] != Different {
+			continue
+		}
+		nowhere := slices.DeleteFunc(missing[i], x.has)
+		for _, l := range nowhere {
+			if err := x.unreadableFor(l); err != nil {
+				return nil, err
+			}
+		}
+		if len(nowhere) == 0 {
+			states[i] = Stored
+		}
+	}
+	return states, nil
 }
 
-// look is like Check, but reads the object in any case if its MD5 differs. Then it
-// also returns the content that is stored.
-func (p Pending) look(ctx context.Context, s store.Reader) (state ObjectState, content []byte, err error) {
+// Matches reports whether stored content with this MD5, in the form of
+// [store.MD5], is that of the pending object.
+func (p Pending) Matches(md5 string) bool { return md5 == store.MD5(p.Content) }
+
+// look returns the state of the object in the store. It compares MD5 sums, and
+// reads the object if its MD5 differs or is unknown. If the state is Different,
+// look also returns the content that is stored.
+func (p Pending) look(ctx context.Context, s store.Reader) (state ObjectState, content []byte, _ error) {
 	attrs, err := s.Stat(ctx, p.Name)
-	if err == nil && p.Compare(attrs.MD5) == Stored {
+	if err == nil && p.Matches(attrs.MD5) {
 		return Stored, nil, nil
 	}
-	return p.read(ctx, s, attrs, err)
-}
-
-// read reads the object, given the result of Stat.
-func (p Pending) read(ctx context.Context, s store.Reader, attrs store.Attrs, err error) (state ObjectState, content []byte, _ error) {
 	var object store.Object
 	if err == nil {
 		object, err = ReadObject(ctx, s, attrs)
@@ -81,15 +117,6 @@ func (p Pending) read(ctx context.Context, s store.Reader, attrs store.Attrs, er
 		return "", nil, err
 	}
 	return Different, object.Body, nil
-}
-
-// Compare returns the state of a pending object whose stored content has the
-// given MD5, in the form of [store.MD5].
-func (p Pending) Compare(md5 string) ObjectState {
-	if md5 != store.MD5(p.Content) {
-		return Different
-	}
-	return Stored
 }
 
 // lines returns the lines of the object.

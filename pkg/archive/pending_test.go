@@ -32,7 +32,7 @@ func (s deletedAfterStat) Get(ctx context.Context, name string) (store.Object, e
 	return s.withoutMD5.Get(ctx, name)
 }
 
-func TestPendingCheck(t *testing.T) {
+func TestCheckPending(t *testing.T) {
 	const name = "events/2026/01/01/events-1767250000.jsonl"
 	p := archive.Pending{Name: name, Content: archive.Text("{}\n")}
 	full := func(content string) store.Store {
@@ -61,8 +61,8 @@ func TestPendingCheck(t *testing.T) {
 		{"get fails, MD5 unknown", failing(2, withoutMD5{full("{}\n")}), "", storetest.ErrFault},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := p.Check(t.Context(), test.store)
-			if got != test.want || !errors.Is(err, test.err) {
+			got, err := archive.CheckPending(t.Context(), test.store, []archive.Pending{p}, 1)
+			if !errors.Is(err, test.err) || err == nil && got[0] != test.want {
 				t.Errorf("state %q, error %v; want %q, %v", got, err, test.want, test.err)
 			}
 		})

@@ -143,17 +143,14 @@ func (w *Writer) lookUp(ctx context.Context, c *batchChange) ([]idStatus, error)
 			dates = append(dates, DateOf(c.batch.Events[i].Time))
 		}
 	}
-	for _, o := range w.changed {
-		for _, l := range o.missing {
-			if l.kind != Rejected {
-				dates = append(dates, l.Date)
-			} else if err := w.index.lookUpRejected(ctx); err != nil {
-				return nil, err
-			}
-		}
+	if err := w.index.lookUp(ctx, dates); err != nil {
+		return nil, err
 	}
-	slices.SortFunc(dates, Date.Compare)
-	return statuses, w.index.lookUp(ctx, slices.Compact(dates))
+	var missing []objectLine
+	for _, o := range w.changed {
+		missing = append(missing, o.missing...)
+	}
+	return statuses, w.index.lookUpLines(ctx, missing)
 }
 
 // idStatus is the state of an event according to the document.

@@ -38,8 +38,9 @@ type Health struct {
 	New int `json:"new"`
 	// Listed is the number of ids in the document.
 	Listed int `json:"listed"`
-	// Pending is the number of objects of the last commit. Missing and
-	// Different count those that are not stored.
+	// Pending is the number of objects of the last commit. Missing counts those
+	// that do not exist, and Different those of which a line is nowhere in the
+	// archive.
 	Pending   int `json:"pending"`
 	Missing   int `json:"missing"`
 	Different int `json:"different"`
@@ -51,7 +52,7 @@ type Health struct {
 
 // CheckHealth checks that the last run succeeded recently, that the objects of
 // the last commit are stored, and that the next run will be in time to miss no
-// events. It reads no events.
+// events. It reads events only if another program has changed one of these objects.
 //
 // The error is the store's. All other trouble is in Health.Problems, a document
 // of a newer format too.
@@ -139,7 +140,7 @@ func (h *Health) checkDocument(d *Document, pending []Object, now time.Time) {
 			h.problem("objects of the last commit are missing: %d of %d; the next run stores them", h.Missing, h.Pending)
 		}
 		if h.Different > 0 {
-			h.problem("objects of the last commit have different content: %d of %d; the next run stores their lines again", h.Different, h.Pending)
+			h.problem("objects of the last commit lack lines that are nowhere in the archive: %d of %d; the next run stores these lines again", h.Different, h.Pending)
 		}
 	}
 	if d.parsed.LastUpdated.Sub(now) > MaxSkew {

@@ -73,13 +73,14 @@ func (d *Document) readRest(ctx context.Context, concurrency int) (lastRun, []Ob
 		run, err = readLastRun(ctx, d.store)
 		return err
 	})
-	for i, p := range d.parsed.Pending {
-		g.Go(func() error {
-			state, err := p.Check(ctx, d.store)
+	g.Go(func() error {
+		states, err := archive.CheckPending(ctx, d.store, d.parsed.Pending, concurrency-1)
+		for i, state := range states {
+			p := d.parsed.Pending[i]
 			pending[i] = Object{Name: p.Name, Lines: bytes.Count(p.Content, []byte("\n")), State: state}
-			return err
-		})
-	}
+		}
+		return err
+	})
 	return run, pending, g.Wait()
 }
 

@@ -27,7 +27,8 @@ type snapshot struct {
 
 	document document
 	// pending are the states of the document's pending objects, in their order;
-	// empty for an object whose content is damaged.
+	// empty for an object whose content is damaged. An object that was read is
+	// Different if it has other content, even if its lines are all stored.
 	pending []archive.ObjectState
 	objects map[string]*object // data objects of the included days, by name
 	outside int                // number of data objects of other days
@@ -157,12 +158,15 @@ func (s *snapshot) checkPending(ctx context.Context) error {
 		var state archive.ObjectState
 		switch o := s.objects[p.Name]; {
 		case o == nil:
-			var err error
-			if state, err = p.Check(ctx, s.store); err != nil {
+			states, err := archive.CheckPending(ctx, s.store, []archive.Pending{p}, 1)
+			if err != nil {
 				return err
 			}
+			state = states[0]
+		case !o.unreadable && p.Matches(o.md5):
+			state = archive.Stored
 		case !o.unreadable:
-			state = p.Compare(o.md5)
+			state = archive.Different
 		}
 		s.pending = append(s.pending, state)
 	}
