@@ -84,6 +84,7 @@ func TestDefaults(t *testing.T) {
 			UserAgent:   "product/1",
 			MinInterval: 10 * time.Second,
 			StateDir:    "/home/me/.local/state/polisen-events-collector",
+			MaxLag:      24 * time.Hour,
 		},
 		Archive: config.Archive{
 			Store:     config.StoreURL{Kind: config.DirStore, Path: "/home/me/.local/share/polisen-events-collector"},
@@ -100,7 +101,7 @@ func TestDefaults(t *testing.T) {
 func TestEachFieldHasItsSetting(t *testing.T) {
 	const local = "http://127.0.0.1:"
 	got := mustLoad(t, []string{
-		"--api-url", local + "1/", "--user-agent", "agent", "--min-interval", "2ms", "--state-dir", "/state",
+		"--api-url", local + "1/", "--user-agent", "agent", "--min-interval", "2ms", "--state-dir", "/state", "--max-lag", "5h",
 		"--store", "oci://ns/bucket", "--timeout", "3m", "--retry-base", "4ms", "--auth", "vault",
 		"--oci-config", "/config", "--oci-profile", "profile", "--oci-region", "phx", "--oci-endpoint", local + "5/",
 		"--vault-name", "name", "--vault-compartment", compartment, "--vault-region", "iad",
@@ -112,7 +113,7 @@ func TestEachFieldHasItsSetting(t *testing.T) {
 		General: config.General{LogLevel: slog.LevelError, LogFormat: config.JSON, Output: config.JSON, Quiet: true},
 		API: config.API{
 			URL: config.APIURL{URL: local + "1/", Loopback: true}, UserAgent: "agent",
-			MinInterval: 2 * time.Millisecond, StateDir: "/state",
+			MinInterval: 2 * time.Millisecond, StateDir: "/state", MaxLag: 5 * time.Hour, Contact: true,
 		},
 		Archive: config.Archive{
 			Store:   config.StoreURL{Kind: config.OCIStore, Namespace: "ns", Bucket: "bucket"},
@@ -165,6 +166,15 @@ func TestEverySetting(t *testing.T) {
 				t.Error("the example has no effect")
 			}
 		})
+	}
+}
+
+// TestContact checks which settings give the User-Agent a contact.
+func TestContact(t *testing.T) {
+	for variable, want := range map[string]bool{"API_CONTACT_EMAIL=a@b": true, "API_USER_AGENT=me (a@b)": true, "LOG_LEVEL=info": false} {
+		if got := mustLoad(t, nil, variable).API.Contact; got != want {
+			t.Errorf("with %s: contact %v, want %v", variable, got, want)
+		}
 	}
 }
 
