@@ -69,11 +69,12 @@ func (f *fetch) try(ctx context.Context) (*Response, error) {
 	return nil, fmt.Errorf("%w: %d redirects in a row", errRedirect, maxRedirects+1)
 }
 
-// resource returns the API's URL without a query: the rate limiter counts a 404 to one
-// query as a 404 to all queries.
+// resource returns the address whose 404 counts for this fetch: the API's URL with the
+// query. A 404 to the query for the newest events, which the API always has, means that
+// the API is not there, and counts for all queries. So its address has no query.
 func (f *fetch) resource() string {
 	u := *f.base
-	u.RawQuery = ""
+	u.RawQuery = f.query.Encode()
 	return u.String()
 }
 

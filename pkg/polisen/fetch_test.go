@@ -361,20 +361,23 @@ func TestRetriesAreCalls(t *testing.T) {
 	}
 }
 
-// TestNotFoundIsPermanent checks that after a 404 to one query no query is sent.
+// TestNotFoundIsPermanent checks that after a 404 to the query for the newest events no
+// query is sent.
 func TestNotFoundIsPermanent(t *testing.T) {
 	w := newWorld(t, nil)
 	w.api.Default = small
 	w.api.Script(polisentest.Status(404))
-	_, err := w.client.Fetch(t.Context(), polisen.Query{DateTime: "2018-03"})
+	_, err := w.client.Fetch(t.Context(), polisen.Query{})
 	if e, ok := errors.AsType[*polisen.StatusError](err); !ok || e.Status != 404 || errors.Is(err, ratelimit.ErrExceeded) {
 		t.Fatalf("got %v, want the 404", err)
 	}
 	w.clock.Advance(48 * time.Hour)
 	for _, c := range []*polisen.Client{w.client, newClient(t, w.options)} {
-		r, err := c.Fetch(t.Context(), polisen.Query{})
-		if !errors.Is(err, ratelimit.ErrNotFound) || !strings.Contains(err.Error(), w.options.URL) || r.Calls != 0 {
-			t.Fatalf("%d calls, %v; want none, and ErrNotFound", r.Calls, err)
+		for _, q := range []polisen.Query{{}, {DateTime: "2018-03"}} {
+			r, err := c.Fetch(t.Context(), q)
+			if !errors.Is(err, ratelimit.ErrNotFound) || !strings.Contains(err.Error(), w.options.URL) || r.Calls != 0 {
+				t.Fatalf("%+v: %d calls, %v; want none, and ErrNotFound", q, r.Calls, err)
+			}
 		}
 	}
 	elsewhere := w.options
@@ -389,6 +392,32 @@ func TestNotFoundIsPermanent(t *testing.T) {
 	retrying.RetryNotFound = true
 	if _, err := newClient(t, retrying).Fetch(t.Context(), polisen.Query{}); err != nil {
 		t.Errorf("with RetryNotFound: %v", err)
+	}
+}
+
+// TestNotFoundQuery checks that after a 404 to a query for a day that query is not sent
+// again, and others are.
+func TestNotFoundQuery(t *testing.T) {
+	w := newWorld(t, nil)
+	w.api.Default = small
+	w.api.Script(polisentest.Status(404))
+	day := polisen.Query{DateTime: "2018-03-05"}
+	if _, err := w.client.Fetch(t.Context(), day); err == nil {
+		t.Fatal("no error after a 404")
+	}
+	for _, c := range []*polisen.Client{w.client, newClient(t, w.options)} {
+		r, err := c.Fetch(t.Context(), day)
+		if !errors.Is(err, ratelimit.ErrNotFound) || !strings.Contains(err.Error(), w.client.URL(day)) || r.Calls != 0 {
+			t.Fatalf("the same query: %d calls, %v; want none, and ErrNotFound", r.Calls, err)
+		}
+		for _, q := range []polisen.Query{{}, {DateTime: "2018-03-06"}} {
+			if r, err := c.Fetch(t.Context(), q); err != nil || r.Calls != 1 {
+				t.Errorf("%+v: %d calls, %v", q, r.Calls, err)
+			}
+		}
+	}
+	if b := w.api.Breaches(); len(b) > 0 {
+		t.Errorf("breaches: %q", b)
 	}
 }
 

@@ -105,7 +105,7 @@ type Call struct {
 // reason.
 //
 // The error wraps
-//   - [ErrNotFound], if url answered 404 before;
+//   - [ErrNotFound], if url answered 404 before, or the same address without its query;
 //   - [ErrExceeded], if ctx's deadline comes before the next call is allowed, or if
 //     the API asked for a pause of which more than [retry.MaxAskedWait] is left; the
 //     error is a [*LimitError] if the time of the next call is known;
@@ -116,10 +116,10 @@ func (l *Limiter) Wait(ctx context.Context, url string, onWait func(d time.Durat
 		if err != nil {
 			return nil, err
 		}
-		if since, ok := s.NotFound[url]; ok && !l.options.RetryNotFound {
+		if u, since, ok := s.notFound(url); ok && !l.options.RetryNotFound {
 			s.close()
 			return nil, fmt.Errorf("%w: %s at %s; the API's rules make a 404 permanent; use --retry-not-found to call it again",
-				ErrNotFound, url, since.Local().Format(time.RFC3339))
+				ErrNotFound, u, since.Local().Format(time.RFC3339))
 		}
 		now := s.Clock.Now
 		at, rule := s.next(l.limits, s.times(), now)
@@ -186,6 +186,7 @@ func (c *Call) Done(answer Answer) {
 			to.addNotFound(c.url, now.wall)
 		case http.StatusOK:
 			delete(to.NotFound, c.url)
+			delete(to.NotFound, withoutQuery(c.url))
 		}
 	}
 	if s.UnderWay.Equal(c.at) {

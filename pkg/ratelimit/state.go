@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"strings"
 	"time"
 
 	"polisen-events-collector/pkg/statefile"
@@ -139,6 +140,23 @@ func (s *state) add(c call) bool {
 
 func (s *state) remove(at time.Time) {
 	s.Calls = slices.DeleteFunc(s.Calls, func(c call) bool { return c.At.Equal(at) })
+}
+
+// notFound returns the address that answered 404, and when: url, or the same address
+// without its query.
+func (s *state) notFound(url string) (address string, at time.Time, ok bool) {
+	for _, address := range []string{url, withoutQuery(url)} {
+		if at, ok := s.NotFound[address]; ok {
+			return address, at, true
+		}
+	}
+	return "", time.Time{}, false
+}
+
+// withoutQuery returns url without its query.
+func withoutQuery(url string) string {
+	address, _, _ := strings.Cut(url, "?")
+	return address
 }
 
 func (s *state) addNotFound(url string, at time.Time) {

@@ -55,6 +55,14 @@ type Call struct {
 	Header http.Header
 }
 
+// target returns the path with the query.
+func (c Call) target() string {
+	if c.Query == "" {
+		return c.Path
+	}
+	return c.Path + "?" + c.Query
+}
+
 // API is a fake of the events API: an [http.Handler] that answers from a script
 // and records all calls. It is safe for concurrent use.
 type API struct {
@@ -71,7 +79,7 @@ type API struct {
 	mu       sync.Mutex
 	script   []Answer
 	calls    []Call
-	notFound map[string]bool // paths that answered 404
+	notFound map[string]bool // paths with queries that answered 404
 	breaches []string
 }
 
@@ -161,7 +169,7 @@ func (a *API) take(r *http.Request) Answer {
 		if a.notFound == nil {
 			a.notFound = make(map[string]bool)
 		}
-		a.notFound[call.Path] = true
+		a.notFound[call.target()] = true
 	}
 	return answer
 }
@@ -174,8 +182,10 @@ func (a *API) check(call Call) {
 	if agent := call.Header.Get("User-Agent"); agent == "" || strings.HasPrefix(agent, "Go-http-client") {
 		breach("the User-Agent %q names no program", agent)
 	}
-	if a.notFound[call.Path] {
-		breach("%s answered 404 before", call.Path)
+	for _, target := range slices.Compact([]string{call.target(), call.Path}) {
+		if a.notFound[target] {
+			breach("%s answered 404 before", target)
+		}
 	}
 	interval := cmp.Or(a.MinInterval, 10*time.Second)
 	limits := []struct {

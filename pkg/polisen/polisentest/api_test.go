@@ -76,7 +76,7 @@ func TestBreaches(t *testing.T) {
 		{name: "Go's default User-Agent", agent: "Go-http-client/1.1", pauses: []time.Duration{0}, want: []string{`call 1: the User-Agent "Go-http-client/1.1" names no program`}},
 		{
 			name: "after a 404", agent: "me", script: []polisentest.Answer{ok(), polisentest.Status(404)}, pauses: []time.Duration{0, 10 * s, 10 * s},
-			want: []string{"call 3: /api answered 404 before"},
+			want: []string{"call 3: /api?x=1 answered 404 before"},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -143,4 +143,86 @@ func TestAnswers(t *testing.T) {
 	if _, _, got, err := get("identity"); err != nil || !bytes.Equal(got, polisentest.Body(500)) {
 		t.Errorf("without a script: %d bytes, %v", len(got), err)
 	}
+}
+
+// TestRoundTrip checks that a client without a network gets what it gets over one.
+func TestRoundTrip(t *testing.T) {
+	api := &polisentest.API{Now: time.Now, MinInterval: 1}
+	get := func() (status int, body []byte, err error) {
+		r, _ := http.NewRequest(http.MethodGet, "https://example.org/api", nil)
+		answer, err := api.RoundTrip(r)
+		if err != nil {
+			return 0, nil, err
+		}
+		defer answer.Body.Close()
+		body, err = io.ReadAll(answer.Body)
+		return answer.StatusCode, body, err
+	}
+	body := polisentest.Body(3)
+	api.Script(polisentest.Answer{Body: body}, polisentest.Status(503), polisentest.Answer{Body: body, Truncate: 5}, polisentest.Answer{Reset: true})
+	if status, got, err := get(); status != 200 || !bytes.Equal(got, body) || err != nil {
+		t.Errorf("status %d, %d bytes, %v", status, len(got), err)
+	}
+	if status, _, err := get(); status != 503 || err != nil {
+		t.Errorf("status %d, %v; want 503", status, err)
+	}
+	if _, got, err := get(); err != io.ErrUnexpectedEOF || !bytes.Equal(got, body[:len(body)-5]) {
+		t.Errorf("truncated: %d bytes of %d, %v", len(got), len(body), err)
+	}
+	if _, _, err := get(); err == nil {
+		t.Error("reset: no error")
+	}
+}
+
+// TestRecording checks the answers of a recording to each kind of query, at times
+// before, between and after its responses.
+func TestRecording(t *testing.T) {
+	at := func(day, hour int) time.Time {
+		return time.Date(2026, 1, day, hour, 30, 0, 0, time.FixedZone("", 3600))
+	}
+	event := func(id int64, day, hour int, text string) []byte {
+		return polisentest.Event(id, at(day, hour), polisentest.Summary(text))
+	}
+	var r polisentest.Recording
+	add := func(day int, items ...[]byte) { r.Add(at(day, 12), polisentest.Response(items...), items) }
+	add(1, event(1, 1, 9, "a"), event(2, 1, 10, "a"))
+	add(2, event(3, 2, 9, "a"), event(1, 1, 9, "b"), []byte(`{"id":null}`))
+	add(3, event(4, 1, 9, "late"))
+	full := make([][]byte, 501)
+	for i := range full {
+		full[i] = event(int64(100+i), 4, 9, "a")
+	}
+	add(4, full...)
+
+	for _, tt := range []struct {
+		query string
+		now   time.Time
+		want  [][]byte
+	}{
+		{"", at(1, 11), nil},
+		{"", at(1, 12), [][]byte{event(1, 1, 9, "a"), event(2, 1, 10, "a")}},
+		{"", at(3, 11), [][]byte{event(3, 2, 9, "a"), event(1, 1, 9, "b"), []byte(`{"id":null}`)}},
+		{"DateTime=2026-01-01", at(1, 13), [][]byte{event(2, 1, 10, "a"), event(1, 1, 9, "a")}},
+		{"DateTime=2026-01-01", at(3, 13), [][]byte{event(4, 1, 9, "late"), event(2, 1, 10, "a"), event(1, 1, 9, "b")}},
+		{"DateTime=2026-01-01%2009", at(3, 13), [][]byte{event(4, 1, 9, "late"), event(1, 1, 9, "b")}},
+		{"DateTime=2026-01-05", at(3, 13), nil},
+		{"DateTime=2026-01-04", at(4, 13), reversed(full)[:500]},
+	} {
+		request := httptest.NewRequest(http.MethodGet, "/api?"+tt.query, nil)
+		if got := r.Answer(request, tt.now); !bytes.Equal(got.Body, polisentest.Response(tt.want...)) {
+			t.Errorf("%q at %v: %s", tt.query, tt.now, got.Body)
+		}
+	}
+	if got := r.Spread(3, at(4, 13)); len(got) != 3 || !bytes.Equal(got[0], full[500]) || !bytes.Equal(got[1], full[500-168]) {
+		t.Errorf("3 of all events: %s", got)
+	}
+	if !r.First().Equal(at(1, 12)) || !r.Last().Equal(at(4, 12)) {
+		t.Errorf("from %v to %v", r.First(), r.Last())
+	}
+}
+
+func reversed(items [][]byte) [][]byte {
+	items = slices.Clone(items)
+	slices.Reverse(items)
+	return items
 }
