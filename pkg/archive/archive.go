@@ -43,6 +43,11 @@ import (
 // program wrote and that this release cannot continue.
 var ErrNewerFormat = errors.New("unsupported newer format")
 
+// ErrLostCommits is the error for an archive that lacks a commit which is known to
+// have been made in it: it has no document and no data, or an older document. See
+// [Options].
+var ErrLostCommits = errors.New("commits of this archive are missing")
+
 // Options are the settings of a [Writer].
 type Options struct {
 	// RunID identifies this run in the document, so that the run recognises its
@@ -62,6 +67,17 @@ type Options struct {
 	// with [slog.LevelWarn] need attention, others do not. The same message may
 	// come more than once.
 	Warn func(level slog.Level, text string)
+	// KnownCommit is the timestamp of a commit that is known to have been made in
+	// this archive, in Unix seconds; 0 if none is known. If the archive is empty or
+	// its document is older, the Writer writes nothing and returns an error that
+	// wraps [ErrLostCommits]. A damaged document, or data without a document, passes,
+	// because it is rebuilt.
+	KnownCommit int64
+	// StoredCommit, if not nil, is called each time the document was read. It returns
+	// a commit whose objects are all known to be stored, from [Writer.StoredCommit] of
+	// an earlier run, or nil. If it is the document's commit, the Writer does not
+	// check these objects before it has to read partitions or commit.
+	StoredCommit func() *Commit
 	// Revisions makes the Writer store changed versions of stored events.
 	Revisions bool
 	// DryRun makes the Writer decide what it would store without writing

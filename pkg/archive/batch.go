@@ -20,6 +20,16 @@ type Batch struct {
 	// their ids before any others, because the next response will contain most of
 	// them again.
 	Current bool
+	// Window is the window of the batch if it is a full, unfiltered response of the
+	// API and its window is at most [polisen.MaxWindow] long; otherwise nil, also for
+	// saved responses. If it begins after the time that the document is covered
+	// until, the days between become gaps. The commit then sets the time that the
+	// document is covered until to the window's end.
+	Window *polisen.Window
+	// Answer, if not nil, is the kind of answer that the batch is to the query for a
+	// whole day. It closes or counts against the gaps of the day. If the day is no
+	// gap, it changes nothing.
+	Answer *DayAnswer
 }
 
 // Outcome describes how a batch was stored.
@@ -39,6 +49,9 @@ type Outcome struct {
 	// They are nil in the sum of several outcomes. After an error the class of an
 	// event may be zero.
 	Classes []Class
+	// NewGaps counts the days that this run has made gaps because too much time
+	// passed since the last full response (reason [Missed]).
+	NewGaps int
 	// LookedUp counts the events that needed a lookup in the archive.
 	LookedUp int
 	// Listed is the number of ids in the document when the batch was first

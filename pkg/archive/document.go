@@ -18,11 +18,10 @@ const (
 	// maxRejected is the maximum number of rejected items that a document lists,
 	// so that the document stays small.
 	maxRejected = 1000
-	// formatVersion is the version of the documents that this program writes, and
-	// gapsVersion the version of those with gaps. Releases that know nothing of
-	// gaps refuse the latter, because they would drop them.
-	formatVersion = 1
-	gapsVersion   = 2
+	// formatVersion is the version of the documents that this program writes.
+	// Releases that know only version 1 refuse them, because they would drop the
+	// gaps, the counts and covered_until.
+	formatVersion = 2
 )
 
 // Document is the metadata document. It lists what the archive holds, and
@@ -52,9 +51,29 @@ type Document struct {
 	Fingerprints map[int64]Versions `json:"fingerprints,omitempty"`
 	// Rejected lists stored rejected items.
 	Rejected *RejectedItems `json:"rejected,omitempty"`
+	// Stored are the numbers of items stored, by month, such as "2026-01". It is nil
+	// if they are not known, because another program, an older release or a rebuild
+	// wrote the document.
+	Stored map[string]Counts `json:"stored,omitzero"`
+	// CoveredUntil is the time up to which the archive has all events, apart from
+	// those of the gaps. It is in UTC, and never falls. It is nil before the first
+	// full response; see [Document.Covered] for documents of an older format.
+	CoveredUntil *time.Time `json:"covered_until,omitempty"`
 	// Gaps are days whose events may be missing, in ascending order. Every commit
 	// copies the gaps that stay.
 	Gaps []Gap `json:"gaps,omitempty"`
+}
+
+// Counts are numbers of stored items that belong to one month.
+type Counts struct {
+	// Events is the number of different ids, by the month of the event's date.
+	Events int `json:"events"`
+	// Revisions is the number of further versions, by the month of the version's
+	// date.
+	Revisions int `json:"revisions"`
+	// Rejected is the number of rejected items, by the month of the UTC day on
+	// which they were observed.
+	Rejected int `json:"rejected"`
 }
 
 // Commit identifies one commit.
@@ -107,9 +126,9 @@ func ParseDocument(body []byte) (*Document, error) {
 	if err := json.Unmarshal(body, &d); err != nil {
 		return nil, fmt.Errorf("read %s: %w", DocumentName, err)
 	}
-	if d.Version > gapsVersion {
+	if d.Version > formatVersion {
 		return nil, fmt.Errorf("read %s: %w: version %d, and this release reads versions up to %d; install a later release",
-			DocumentName, ErrNewerFormat, d.Version, gapsVersion)
+			DocumentName, ErrNewerFormat, d.Version, formatVersion)
 	}
 	if d.SeenIDs == nil {
 		return nil, fmt.Errorf("read %s: it has no seen_ids", DocumentName)
@@ -146,12 +165,15 @@ func (d *Document) sizeHint() int {
 	return size
 }
 
-// setGaps sets the gaps and the version that goes with them.
-func (d *Document) setGaps(gaps []Gap) {
-	d.Gaps, d.Version = gaps, formatVersion
-	if len(gaps) > 0 {
-		d.Version = gapsVersion
+// Covered returns the time up to which the archive has all events, apart from
+// those of the gaps, in UTC. It is nil if it is not known. An older format has no
+// CoveredUntil, so the time of the last commit stands for it.
+func (d *Document) Covered() *time.Time {
+	if d.CoveredUntil == nil && d.Version < formatVersion && !d.LastUpdated.IsZero() {
+		t := d.LastUpdated.UTC()
+		return &t
 	}
+	return d.CoveredUntil
 }
 
 // published reports whether d is in the published format, or is the empty

@@ -504,7 +504,7 @@ func TestUnreadablePartition(t *testing.T) {
 			m.add(b)
 			o := mustRun(t, s, b)
 			m.Check(t, s)
-			if d := document(t, s); o.New != 6 || len(d.Gaps) != 0 || d.Version != 1 {
+			if d := document(t, s); o.New != 6 || len(d.Gaps) != 0 || d.Version != 2 {
 				t.Errorf("when the object is readable again: %+v, gaps %v, version %d", o, d.Gaps, d.Version)
 			}
 		})
@@ -534,7 +534,7 @@ func TestGapStays(t *testing.T) {
 		t.Errorf("after a repair: gaps %v, error %v", document(t, s).Gaps, err)
 	}
 	mustRun(t, s, waiting)
-	if d := document(t, s); len(d.Gaps) != 0 || d.Version != 1 {
+	if d := document(t, s); len(d.Gaps) != 0 || d.Version != 2 {
 		t.Errorf("gaps %v, version %d", d.Gaps, d.Version)
 	}
 }

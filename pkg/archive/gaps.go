@@ -17,10 +17,18 @@ const maxWaiting = 1000
 
 // Gap is a day whose events may be missing.
 type Gap struct {
-	Day    string `json:"day"` // such as 2026-01-31
-	Reason string `json:"reason"`
+	Day    string `json:"day"`    // such as 2026-01-31
+	Reason string `json:"reason"` // Unreadable or Missed
 	// Since is the time at which the gap was found, in UTC.
 	Since time.Time `json:"since"`
+	// Unserved says that the API does not serve the day, so runs no longer ask for
+	// it. An answer with the whole day still closes the gap.
+	Unserved bool `json:"unserved,omitempty"`
+	// Attempts is the number of queries for the day that did not return the whole
+	// day and were at least an hour apart, and LastAttempt the time of the last one
+	// in UTC.
+	Attempts    int        `json:"attempts,omitempty"`
+	LastAttempt *time.Time `json:"last_attempt,omitempty"`
 	// IDs are the ids of the events that wait, and Hashes the fingerprints of the
 	// rejected items. If there are more than a document names, both are empty.
 	// Otherwise the gap goes when a run has decided on all of them.
@@ -35,9 +43,52 @@ func (g Gap) equal(h Gap) bool {
 	return g.Day == h.Day && g.Reason == h.Reason && g.Since.Equal(h.Since) && slices.Equal(g.IDs, h.IDs) && slices.Equal(g.Hashes, h.Hashes)
 }
 
-// Unreadable is the reason of a gap whose events wait because an object that may
-// hold them cannot be read.
-const Unreadable = "unreadable"
+// The reasons of a gap. A day may have one gap for each reason.
+const (
+	// Unreadable is the reason of a gap whose events wait because an object that may
+	// hold them cannot be read.
+	Unreadable = "unreadable"
+	// Missed is the reason of a gap whose events may never have been fetched,
+	// because too much time passed between two full responses.
+	Missed = "missed"
+)
+
+// GapDays returns the days that are gaps, each once and in ascending order: those
+// that runs can still close, and those that the API does not serve.
+func (d *Document) GapDays() (open, unserved []string) {
+	for _, g := range d.Gaps {
+		days := &open
+		if g.Unserved {
+			days = &unserved
+		}
+		if n := len(*days); n == 0 || (*days)[n-1] != g.Day {
+			*days = append(*days, g.Day)
+		}
+	}
+	return open, unserved
+}
+
+// DayAnswer is the kind of answer that the API gave to the query for a whole day.
+type DayAnswer struct {
+	Day  Date // in Swedish local time
+	Kind AnswerKind
+}
+
+// AnswerKind is a kind of answer to the query for a whole day.
+type AnswerKind uint8
+
+// The kinds of answers.
+const (
+	// AnswerWhole is an answer with all events of the day. It closes the day's gaps,
+	// except one whose events still wait.
+	AnswerWhole AnswerKind = iota + 1
+	// AnswerOther is any other answer: cut, mismatched, empty although the day must
+	// have events, or no usable response. The third one makes the gap unserved. Of
+	// answers within an hour only the first counts.
+	AnswerOther
+	// AnswerNotFound is a 404. It makes the gap unserved at once.
+	AnswerNotFound
+)
 
 // waitingItem identifies an item that waits for a later run: an event by its id,
 // or a rejected item by its fingerprint.

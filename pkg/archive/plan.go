@@ -337,7 +337,7 @@ func (w *Writer) storedRejected(ctx context.Context, p *plan, c *batchChange) (m
 func (w *Writer) build(p *plan, current bool) {
 	p.next = &Document{}
 	p.objects = w.setCommit(p.next, p.lines)
-	p.next.setGaps(p.gaps)
+	p.next.Gaps = p.gaps
 	w.doc.listIDs(p.next, p.stored, current)
 	listRejected(p.next, p.rejectedHashes, p.allRejected)
 }
@@ -348,7 +348,7 @@ func (w *Writer) setCommit(next *Document, lines map[Partition][][]byte) (object
 	now := w.opts.Now().UTC()
 	timestamp := max(now.Unix(), w.doc.timestamp()+1)
 	next.LastUpdated = now.Truncate(time.Second)
-	next.setGaps(w.doc.Gaps)
+	next.Version, next.Gaps, next.Stored, next.CoveredUntil = formatVersion, w.doc.Gaps, w.doc.Stored, w.doc.Covered()
 	next.Commit = &Commit{ID: w.opts.RunID, Sequence: w.doc.sequence() + 1, Timestamp: timestamp}
 	next.Pending = nil
 	for _, o := range w.held {

