@@ -129,7 +129,7 @@ func (p Process) backfillSaved(ctx context.Context, s config.Settings, opts back
 		bar.show(int(done.Bytes>>20), fmt.Sprintf("%d items, %d new, MiB read:", done.Items, done.New))
 	})
 	bar.close()
-	if !completed(r) && r.Counts.Fetched > 0 {
+	if !r.Succeeded() && r.Counts.Fetched > 0 {
 		err = &unfinishedError{err, "run the same command again to store the rest"}
 	}
 	return errors.Join(err, p.printReport(r, s.General, log))

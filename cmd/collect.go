@@ -73,6 +73,7 @@ func (p Process) runCollect(ctx context.Context, s config.Settings, opts collect
 	defer cancel()
 	o := p.runOptions(ctx, "collect", s, log)
 	o.ReportTime = reportTime(limit)
+	o.Saved = s.API.URL.Path != ""
 	o.DryRun, o.Revisions, o.AcceptArchive = opts.dryRun, opts.revisions, opts.acceptArchive
 	source, err := p.newSource(polisen.Options{RetryNotFound: opts.retryNotFound}, s, log, o.Recorder)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"polisen-events-collector/pkg/pipeline"
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/ratelimit"
+	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/status"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/verify"
@@ -24,7 +25,7 @@ type code int
 const (
 	exitOK          code = 0
 	exitFailure     code = 1
-	exitPartial     code = 3
+	exitPartial     code = report.ExitPartial // 3
 	exitAPI         code = 4
 	exitStorage     code = 5
 	exitAccess      code = 6

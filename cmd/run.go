@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -49,7 +50,7 @@ const acceptArchiveHelp = "go on although the archive is empty, or older than th
 // runOptions returns the options of a run of collect or backfill.
 func (p Process) runOptions(ctx context.Context, command string, s config.Settings, log *slog.Logger) pipeline.Options {
 	rec := report.NewRecorder(time.Now)
-	host, _ := os.Hostname() // the report may lack it
+	machine, _ := os.Hostname() // empty if the system reports none
 	var state *pipeline.HostState
 	if s.API.URL.Path == "" {
 		state = pipeline.NewHostState(s.API.StateDir)
@@ -59,7 +60,7 @@ func (p Process) runOptions(ctx context.Context, command string, s config.Settin
 			RunID:   rand.Text(),
 			Command: command,
 			Program: readBuild().Version,
-			Host:    host,
+			Host:    cmp.Or(s.API.Host, machine, "localhost"),
 			Store:   s.Archive.Store.String(),
 			Source:  origin(s.API.URL),
 		},
@@ -124,7 +125,7 @@ func (p Process) printReport(r report.Report, s config.General, log *slog.Logger
 			for _, object := range r.Objects {
 				fmt.Fprintf(w, "would store %s, %d bytes in %s\n", text.Count(object.Lines, "line"), object.Bytes, object.Name)
 			}
-		} else if !completed(r) || s.Quiet || !isTerminal(w) {
+		} else if !r.Succeeded() || s.Quiet || !isTerminal(w) {
 			return nil
 		}
 		_, err := fmt.Fprintln(w, r.Summary())
@@ -144,9 +145,6 @@ func (p Process) printWarnings(warnings []report.Warning, s config.General, log 
 		}
 	}
 }
-
-// completed reports whether a run did all its work. It may have exit code 3.
-func completed(r report.Report) bool { return r.OK || r.ExitCode == int(exitPartial) }
 
 // interactive reports whether a person watches the run: stderr is a terminal,
 // and --quiet is off.

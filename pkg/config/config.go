@@ -51,6 +51,8 @@ type API struct {
 	MaxLag time.Duration
 	// Contact is true if the User-Agent was set or has a contact.
 	Contact bool
+	// Host is the name of this host in reports; empty for the machine's name.
+	Host string
 }
 
 // Archive are the settings of the store and of the access to it.

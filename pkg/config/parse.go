@@ -92,6 +92,14 @@ func parseName(text string) (string, error) {
 	return text, nil
 }
 
+// parseHost accepts a name of at most 255 bytes.
+func parseHost(text string) (string, error) {
+	if len(text) > 255 {
+		return "", errors.New("the name of a host has at most 255 bytes")
+	}
+	return parseName(text)
+}
+
 func parseRegion(text string) (string, error) {
 	if !address.IsRegion(text) {
 		return "", errors.New("not a region identifier")

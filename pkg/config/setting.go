@@ -164,6 +164,14 @@ func table() []Setting {
 			set:     duration(func(s *Settings) *time.Duration { return &s.API.MaxLag }),
 		},
 		{
+			Flag: "host", Env: "POLISEN_HOST", Group: APIGroup, Placeholder: "NAME",
+			Implied: "the machine's name",
+			Help:    "name of this host in reports and in the history of runs",
+			Detail:  "Several hosts that collect into one archive need different names.",
+			Example: "collector-1",
+			set:     into(func(s *Settings) *string { return &s.API.Host }, parseHost),
+		},
+		{
 			Flag: flagStore, Env: "POLISEN_STORE", Group: ArchiveGroup, Placeholder: "URL", Common: true,
 			Implied: "oci://$OCI_NAMESPACE/$OCI_BUCKET_NAME, else a folder in $XDG_DATA_HOME or ~/.local/share",
 			Help:    "archive: folder, oci://namespace/bucket or oci:///bucket",

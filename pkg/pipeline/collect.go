@@ -98,7 +98,7 @@ func (c *collect) fetchNewest(ctx context.Context) error {
 		return err
 	}
 	c.response = response
-	if oldest, newest, ok := span(response.Events); ok {
+	if oldest, newest, ok := span(response.Events); ok && !c.options.Saved && len(response.Events)+len(response.Rejected) >= polisen.FullResponse {
 		c.report.Window = report.NewWindow(oldest, newest, len(response.Events))
 	}
 	return nil
@@ -128,7 +128,7 @@ var errNotPublished = errors.New("the report of the run is not stored")
 
 // publish stores a report as metadata/last_run.json.
 func (c *collect) publish(ctx context.Context, r report.Report) error {
-	body, err := r.JSON()
+	body, err := (*report.LastRun)(nil).Add(r, nil).JSON()
 	if err != nil {
 		return err
 	}

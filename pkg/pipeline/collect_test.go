@@ -52,8 +52,8 @@ func count(f *storetest.Faults, method storetest.Method) (n int) {
 
 func TestCollect(t *testing.T) {
 	s, clock := memstore.New(), newClock()
-	first, err := pipeline.Collect(t.Context(), options(s, clock), respondWith(clock, polisentest.Body(20)))
-	if err != nil || first.Counts.New != 20 || !first.OK || len(first.Objects) == 0 || first.Window.Hours <= 0 {
+	first, err := pipeline.Collect(t.Context(), options(s, clock), respondWith(clock, polisentest.Body(polisen.FullResponse)))
+	if err != nil || first.Counts.New != polisen.FullResponse || !first.OK || len(first.Objects) == 0 || first.Window.Hours <= 0 {
 		t.Fatalf("%+v, %v", first, err)
 	}
 	published := lastRun(t, s)
@@ -61,8 +61,8 @@ func TestCollect(t *testing.T) {
 		t.Errorf("published: %+v\nreturned:  %+v", published, first)
 	}
 	f := storetest.NewFaults(s, nil)
-	second, err := pipeline.Collect(t.Context(), options(f, clock), respondWith(clock, polisentest.Body(20)))
-	if err != nil || second.Counts.New != 0 || second.Counts.AlreadySeen != 20 {
+	second, err := pipeline.Collect(t.Context(), options(f, clock), respondWith(clock, polisentest.Body(polisen.FullResponse)))
+	if err != nil || second.Counts.New != 0 || second.Counts.AlreadySeen != polisen.FullResponse {
 		t.Errorf("%+v, %v", second, err)
 	}
 	if count(f, storetest.Get) != 1 || count(f, storetest.Put) != 1 || count(f, storetest.List) != 0 || count(f, storetest.Stat) != len(first.Objects) {
@@ -388,7 +388,7 @@ func TestParallel(t *testing.T) {
 // TestReportForm checks the names of fields and stages in the JSON report.
 func TestReportForm(t *testing.T) {
 	s, clock := memstore.New(), newClock()
-	r, err := pipeline.Collect(t.Context(), options(s, clock), respondWith(clock, polisentest.Body(5)))
+	r, err := pipeline.Collect(t.Context(), options(s, clock), respondWith(clock, polisentest.Body(polisen.FullResponse)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -397,8 +397,8 @@ func TestReportForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, field := range []string{
-		"run_id", "ok", "exit_code", "fetched", "new", "revised", "rejected", "already_seen", "looked_up", "objects", "window",
-		"oldest", "newest", "hours", "events_per_hour", "dns_s", "connect_s", "tls_s", "wait_s", "transfer_s", "wire_bytes", "store_retries", "warnings",
+		"run_id", "ok", "exit_code", "fetched", "new", "revised", "rejected", "invalid", "already_seen", "looked_up", "objects", "window",
+		"from", "to", "hours", "events_per_hour", "dns_s", "connect_s", "tls_s", "wait_s", "transfer_s", "wire_bytes", "store_retries", "warnings",
 	} {
 		if !bytes.Contains(body, []byte(`"`+field+`":`)) {
 			t.Errorf("no field %s in\n%s", field, body)

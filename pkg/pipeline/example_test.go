@@ -30,6 +30,6 @@ func ExampleCollect() {
 		fmt.Println(r.Summary(), err)
 	}
 	// Output:
-	// 3 events: 3 new, 0 revised, 0 rejected, 0 already seen; 1 object; window 0.1 days; 0.00s; memory <nil>
-	// 3 events: 0 new, 0 revised, 0 rejected, 3 already seen; window 0.1 days; 0.00s; memory <nil>
+	// 3 events: 3 new, 0 revised, 0 rejected, 0 already seen; 1 object; 0.00s; memory <nil>
+	// 3 events: 0 new, 0 revised, 0 rejected, 3 already seen; 0.00s; memory <nil>
 }

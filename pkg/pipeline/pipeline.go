@@ -75,13 +75,16 @@ type Options struct {
 	OpenStore func(ctx context.Context) (store.Store, error)
 	// Revisions is true if the run stores later versions of stored events.
 	Revisions bool
+	// Saved is true if the source is a saved response. It says nothing about the
+	// API's present state, so the report has no window and no lag.
+	Saved bool
 	// DryRun is true if the run writes nothing.
 	DryRun bool
 	// Command returns a command to suggest to the user: for the arguments
 	// "verify --repair" a shell command that repairs this archive.
 	Command func(args string) string
-	// ReportTime is the time after the deadline of Collect's context in which a
-	// run that failed may still store its report.
+	// ReportTime is the time after the deadline of Collect's context in which the run
+	// may still store its report.
 	ReportTime time.Duration
 	// MaxLag is the age of the newest event from which the API counts as stale.
 	MaxLag time.Duration

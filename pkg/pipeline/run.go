@@ -92,6 +92,7 @@ func (r *run) fetch(ctx context.Context, source Source, q polisen.Query) (*polis
 func (r *run) count(response *polisen.Response) {
 	t, api := response.Timings, &r.report.API
 	r.report.Counts.Fetched += len(response.Events) + len(response.Rejected)
+	r.report.Counts.Invalid += len(response.Rejected)
 	api.Calls += response.Calls
 	api.WireBytes += response.WireBytes
 	api.Bytes += response.Bytes
@@ -125,7 +126,7 @@ func (r *run) flush(ctx context.Context, err error) error {
 // change r, so that it can be called again.
 func (r *run) finish(err error) report.Report {
 	done := r.report
-	done.DryRun = r.options.DryRun
+	done.DryRun, done.Saved = r.options.DryRun, r.options.Saved
 	done.OK, done.ExitCode = err == nil, r.options.ExitCode(err)
 	if err != nil {
 		done.Error = text.OneLine(err.Error())

@@ -51,10 +51,12 @@ func (c *collect) checkDocument(outcome archive.Outcome) {
 // The cause of both is the API's cache, and neither needs an action.
 func (c *collect) checkResponse(full bool) {
 	highest, seen := highestID(c.response.Events), c.previous.SeenIDs
+	oldest, newest, _ := span(c.response.Events)
+	days := newest.Sub(oldest).Hours() / 24
 	switch {
-	case c.isMismatched(full):
+	case !full && isMismatched(len(c.response.Events), days):
 		c.options.Recorder.Warn(slog.LevelInfo, "mismatched response: %d events over %.0f days, probably a cached answer to another query; stored as usual",
-			len(c.response.Events), c.report.Window.Hours/24)
+			len(c.response.Events), days)
 	case len(c.response.Events) > 0 && len(seen) > 0 && highest < seen[0]:
 		c.options.Recorder.Warn(slog.LevelInfo, "the response is older than the last one: its highest id is %d, but %d was seen before; stored as usual",
 			highest, seen[0])
@@ -66,10 +68,10 @@ func (c *collect) checkResponse(full bool) {
 // per day. A mismatched response has less than one: 40 to 79 events over six months.
 const minEventsPerDay = 5
 
-// isMismatched reports whether the response is mismatched: the answer to another query.
-func (c *collect) isMismatched(full bool) bool {
-	w := c.report.Window
-	return !full && w != nil && w.Hours > 24 && w.EventsPerHour*24 < minEventsPerDay
+// isMismatched reports whether a response that is not full, with this number of events
+// over these days, is mismatched: the answer to another query.
+func isMismatched(events int, days float64) bool {
+	return days > 1 && float64(events)/days < minEventsPerDay
 }
 
 // sharesNothing reports whether no event of the response was in the metadata document,

@@ -27,13 +27,15 @@ type Report struct {
 	Command string `json:"command"`
 	// Program is the version of the program.
 	Program string `json:"program"`
-	// Host is the name of the machine; empty if the system reports none.
+	// Host is the name of the host: that of the machine, unless the user sets another.
 	Host string `json:"host,omitempty"`
 	// Store is the address of the archive, such as "oci://namespace/bucket".
 	Store string `json:"store"`
 	// Source is where the events came from: the API's URL, with the range of
 	// days if it is a backfill, or the paths of saved responses.
 	Source string `json:"source"`
+	// Saved is true for a collect of a saved response.
+	Saved bool `json:"saved,omitempty"`
 	// Started and Finished are the times of the run's start and end.
 	Started  time.Time `json:"started"`
 	Finished time.Time `json:"finished"`
@@ -54,10 +56,16 @@ type Report struct {
 	Counts Counts `json:"counts"`
 	// Objects are the data objects that the run stored, in any order.
 	Objects []Object `json:"objects"`
-	// Window is the window of a collect's response. It is nil if the response
-	// has no event, and for a backfill.
+	// Window is the window of the API's response to a collect. It is nil if the
+	// response is not full or is mismatched, for a saved response and for a backfill.
 	Window *Window `json:"window,omitempty"`
-	API    API     `json:"api"`
+	// Lag is the age of the newest event of the response with this window, at the
+	// time of the response; nil without a window.
+	Lag *Seconds `json:"lag_s,omitempty"`
+	// Gaps are the numbers of gaps that the metadata document has at the end of the
+	// run; nil if the run could not read it.
+	Gaps *Gaps `json:"gaps,omitempty"`
+	API  API   `json:"api"`
 	// StoreRetries is the number of requests to the store that the run repeated.
 	StoreRetries int `json:"store_retries"`
 	// Stages are in the order of their start.
@@ -78,6 +86,9 @@ type Counts struct {
 	// Rejected is the number of items stored under rejected/, because they are
 	// not valid events.
 	Rejected int `json:"rejected"`
+	// Invalid is the number of items that are not valid events, whether they were
+	// stored before or not.
+	Invalid int `json:"invalid"`
 	// AlreadySeen is the number of items that were already in the archive.
 	AlreadySeen int `json:"already_seen"`
 	// Waiting is the number of items that wait for a later run, because an
@@ -112,25 +123,34 @@ type Object struct {
 	Bytes int `json:"bytes"`
 }
 
-// Window is the time span of the events in one response.
+// Window is the time span of the events of one response, without the oldest 5 % of
+// them. These can be months older than the others.
 type Window struct {
-	// Oldest and Newest are the times of the oldest and the newest event.
-	Oldest time.Time `json:"oldest"`
-	Newest time.Time `json:"newest"`
-	// Hours is the time from Oldest to Newest in hours, to two decimals.
+	// From is the time of the oldest event that counts, and To that of the newest.
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+	// Hours is the time from From to To in hours, to two decimals.
 	Hours float64 `json:"hours"`
-	// EventsPerHour is the number of events divided by Hours, to two decimals;
-	// zero if Hours is zero.
+	// EventsPerHour is the number of events that count divided by Hours, to two
+	// decimals; zero if Hours is zero.
 	EventsPerHour float64 `json:"events_per_hour"`
 }
 
-// NewWindow returns the window of n events from oldest to newest.
-func NewWindow(oldest, newest time.Time, n int) *Window {
-	w := &Window{Oldest: oldest.UTC(), Newest: newest.UTC(), Hours: round(newest.Sub(oldest).Hours(), 2)}
+// NewWindow returns the window of n events between two times.
+func NewWindow(from, to time.Time, n int) *Window {
+	w := &Window{From: from.UTC(), To: to.UTC(), Hours: round(to.Sub(from).Hours(), 2)}
 	if w.Hours > 0 {
 		w.EventsPerHour = round(float64(n)/w.Hours, 2)
 	}
 	return w
+}
+
+// Gaps are the numbers of days whose events may be missing from the archive.
+type Gaps struct {
+	// Open is the number of days that collects still ask the API for.
+	Open int `json:"open"`
+	// Unserved is the number of days that the API does not serve.
+	Unserved int `json:"unserved"`
 }
 
 // API describes the run's calls to the API.
@@ -198,6 +218,14 @@ func round(f float64, decimals int) float64 {
 	scale := math.Pow10(decimals)
 	return math.Round(f*scale) / scale
 }
+
+// ExitPartial is the exit code of a run that stored everything it could, but found
+// problems that a person should look at.
+const ExitPartial = 3
+
+// Succeeded reports whether the run stored everything it could: with the exit code 0, or
+// with [ExitPartial].
+func (r *Report) Succeeded() bool { return r.OK || r.ExitCode == ExitPartial }
 
 // JSON returns the report as indented JSON with a final newline.
 func (r *Report) JSON() ([]byte, error) {

@@ -93,7 +93,7 @@ func TestRoundTrip(t *testing.T) {
 
 func TestWindow(t *testing.T) {
 	w := report.NewWindow(start.Add(-250*time.Hour), start, 500)
-	if w.Hours != 250 || w.EventsPerHour != 2 || w.Newest.Location() != time.UTC {
+	if w.Hours != 250 || w.EventsPerHour != 2 || w.To.Location() != time.UTC {
 		t.Errorf("%+v", w)
 	}
 	if w := report.NewWindow(start, start, 1); w.Hours != 0 || w.EventsPerHour != 0 {

@@ -92,7 +92,7 @@ func (h *Health) checkRun(run lastRun, o HealthOptions) {
 		h.problem("%s is damaged; the next collect replaces it", archive.LastRunName)
 		return
 	}
-	r := run.report
+	r := run.content
 	age := o.Now.Sub(r.Finished)
 	h.Age = new(report.Seconds)
 	*h.Age = report.Seconds(age)

@@ -11,7 +11,6 @@ package status
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -56,10 +55,11 @@ type Object struct {
 	State archive.ObjectState `json:"state"`
 }
 
-// lastRun is the report of the last collect on any host, as it was read.
+// lastRun is the report of the last collect on any host with its history, as it was
+// read.
 type lastRun struct {
-	state  State
-	report *report.Report // nil unless state is Readable
+	state   State
+	content *report.LastRun // nil unless state is Readable
 }
 
 // readRest reads the report of the last run, and finds the states of the
@@ -84,10 +84,6 @@ func (d *Document) readRest(ctx context.Context, concurrency int) (lastRun, []Ob
 	return run, pending, g.Wait()
 }
 
-// maxReport is the size in bytes of the largest report that is read. The largest that a
-// run can write has 100,000 objects, each with a name of some 100 bytes.
-const maxReport = 16 << 20
-
 // readLastRun reads the report of the last run. A report that is too large counts as
 // damaged.
 func readLastRun(ctx context.Context, s store.Reader) (lastRun, error) {
@@ -98,12 +94,9 @@ func readLastRun(ctx context.Context, s store.Reader) (lastRun, error) {
 	if err != nil {
 		return lastRun{}, fmt.Errorf("read %s: %w", archive.LastRunName, err)
 	}
-	var r report.Report
-	if len(object.Body) > maxReport {
+	content, err := report.ParseLastRun(object.Body)
+	if err != nil {
 		return lastRun{state: Damaged}, nil
 	}
-	if json.Unmarshal(object.Body, &r) != nil || r.Finished.IsZero() {
-		return lastRun{state: Damaged}, nil
-	}
-	return lastRun{state: Readable, report: &r}, nil
+	return lastRun{state: Readable, content: content}, nil
 }

@@ -124,7 +124,7 @@ func TestSummary(t *testing.T) {
 				object1: line(10, day1),
 				object2: line(11, day2),
 				archive.LastRunName: `{"finished":"2026-01-02T23:30:00Z","ok":true,"counts":{"fetched":500,"new":3,"revised":1,"already_seen":496},` +
-					`"window":{"oldest":"2025-12-26T00:00:00Z","newest":"2026-01-02T12:00:00Z","hours":180}}`,
+					`"window":{"from":"2025-12-26T00:00:00Z","to":"2026-01-02T12:00:00Z","hours":180}}`,
 			},
 			want: `store           mem:
 tracked         3 of 1000 ids

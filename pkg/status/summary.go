@@ -41,10 +41,10 @@ type Summary struct {
 	Commit  *archive.Commit `json:"commit"`
 	// Pending are the objects of the last commit.
 	Pending []Object `json:"pending"`
-	// LastRun is the report of the last collect on any host; nil unless
+	// LastRun is the report of the last collect on any host with its history; nil unless
 	// LastRunState is Readable.
-	LastRun      *report.Report `json:"last_run"`
-	LastRunState State          `json:"last_run_state"`
+	LastRun      *report.LastRun `json:"last_run"`
+	LastRunState State           `json:"last_run_state"`
 
 	now time.Time
 }
@@ -60,7 +60,7 @@ func (d *Document) Summarize(ctx context.Context, now time.Time) (*Summary, erro
 	s := &Summary{
 		Store: d.store.String(), State: d.State, Damage: d.Damage, Tracked: len(doc.SeenIDs), Cap: archive.MaxSeen,
 		CompleteAbove: doc.CompleteAbove, Version: doc.Version, Commit: doc.Commit, Pending: pending,
-		LastRun: run.report, LastRunState: run.state, now: now,
+		LastRun: run.content, LastRunState: run.state, now: now,
 	}
 	if n := len(doc.SeenIDs); n > 0 {
 		s.Highest, s.Lowest = &doc.SeenIDs[0], &doc.SeenIDs[n-1]
@@ -128,11 +128,11 @@ func (s *Summary) writeLastRun(row func(string, string, ...any)) {
 		return
 	}
 	r := s.LastRun
-	row("last run", "%s, %s: %s", r.Finished.UTC().Format(time.RFC3339), text.Ago(s.now.Sub(r.Finished)), outcome(r))
+	row("last run", "%s, %s: %s", r.Finished.UTC().Format(time.RFC3339), text.Ago(s.now.Sub(r.Finished)), outcome(&r.Report))
 	n := r.Counts
 	row("", "%d fetched: %d new, %d revised, %d rejected, %d already seen", n.Fetched, n.New, n.Revised, n.Rejected, n.AlreadySeen)
 	if r.Window != nil {
-		row("", "window %s to %s, %.2f hours", r.Window.Oldest.Format(time.RFC3339), r.Window.Newest.Format(time.RFC3339), r.Window.Hours)
+		row("", "window %s to %s, %.2f hours", r.Window.From.Format(time.RFC3339), r.Window.To.Format(time.RFC3339), r.Window.Hours)
 	}
 }
 

@@ -1,0 +1,180 @@
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"polisen-events-collector/pkg/text"
+)
+
+// The limits of a [LastRun].
+const (
+	// MaxHosts is the largest number of hosts, MaxRuns that of runs.
+	MaxHosts = 16
+	MaxRuns  = 50
+
+	// maxLastRun is the largest size in bytes that [ParseLastRun] reads. The largest
+	// report has 100,000 objects, each with a name of some 100 bytes.
+	maxLastRun = 16 << 20
+	// maxSuccesses is the largest number of successes of a host.
+	maxSuccesses = 3
+	// maxHostName and maxError are the largest lengths in bytes of the name of a host
+	// and of its error.
+	maxHostName = 255
+	maxError    = 200
+)
+
+// LastRun is the content of metadata/last_run.json: the report of the newest collect
+// on any host, and a short history.
+type LastRun struct {
+	Report
+	// StoredCommit is the commit whose objects were all known to be stored at the end
+	// of the run; nil if that is unknown.
+	StoredCommit *StoredCommit `json:"stored_commit,omitempty"`
+	// Hosts are the hosts that collected from the API, at most [MaxHosts], in the
+	// order of their last run, newest first.
+	Hosts []Host `json:"hosts"`
+	// Runs are the last runs of collect, at most [MaxRuns], newest first.
+	Runs []Run `json:"runs"`
+}
+
+// StoredCommit identifies a commit, as archive.Commit does.
+type StoredCommit struct {
+	// ID is the RunID of the run that made the commit.
+	ID string `json:"id"`
+	// Sequence is the number of the commit, counted from 1.
+	Sequence int64 `json:"sequence"`
+	// Timestamp, in Unix seconds, is part of the names of the commit's objects.
+	Timestamp int64 `json:"timestamp"`
+}
+
+// Host shows whether the collects of one host succeed. A run succeeds with the exit
+// codes 0 and 3: see [Report.Succeeded].
+type Host struct {
+	Name string `json:"name"`
+	// LastRun is the time at which the host's last run ended, in UTC.
+	LastRun time.Time `json:"last_run"`
+	// Successes are the times at which its last successful runs ended, at most three,
+	// newest first, in UTC.
+	Successes []time.Time `json:"successes"`
+	// FailingSince is the time at which the first of the failed runs since the last
+	// success ended; nil if the last run was a success.
+	FailingSince *time.Time `json:"failing_since,omitempty"`
+	// Failures is the number of failed runs since the last success.
+	Failures int `json:"failures"`
+	// ExitCode and Error are those of the last run if it failed. Error is one line of
+	// at most 200 bytes.
+	ExitCode int    `json:"exit_code,omitempty"`
+	Error    string `json:"error,omitempty"`
+}
+
+// Run is a collect in short. The fields have the meanings that they have in [Report]
+// and [Counts].
+type Run struct {
+	Started  time.Time `json:"started"`
+	Host     string    `json:"host"`
+	ExitCode int       `json:"exit_code"`
+	Fetched  int       `json:"fetched"`
+	New      int       `json:"new"`
+	Revised  int       `json:"revised"`
+	Rejected int       `json:"rejected"`
+	Invalid  int       `json:"invalid"`
+	Duration Seconds   `json:"duration_s"`
+	Lag      *Seconds  `json:"lag_s,omitempty"`
+	// Window is the length of the window.
+	Window *Seconds `json:"window_s,omitempty"`
+	Saved  bool     `json:"saved,omitempty"`
+}
+
+// ParseLastRun parses the content of metadata/last_run.json. Content without a history,
+// as earlier versions of the program wrote it, has no hosts and no runs. The error means
+// that the content is damaged.
+func ParseLastRun(body []byte) (*LastRun, error) {
+	if len(body) > maxLastRun {
+		return nil, fmt.Errorf("it has %d bytes, more than %d", len(body), maxLastRun)
+	}
+	l := new(LastRun)
+	if err := json.Unmarshal(body, l); err != nil {
+		return nil, err
+	}
+	if l.Finished.IsZero() {
+		return nil, errors.New("it does not say when the run finished")
+	}
+	l.Hosts, l.Runs = limit(l.Hosts, MaxHosts), limit(l.Runs, MaxRuns)
+	return l, nil
+}
+
+// JSON returns the content of metadata/last_run.json.
+func (l *LastRun) JSON() ([]byte, error) {
+	body, err := json.MarshalIndent(l, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encode the last run: %w", err)
+	}
+	return append(body, '\n'), nil
+}
+
+// Add returns the content that follows l after another run: its report and the commit
+// whose objects are all stored (nil if that is unknown), and the history of l with the
+// run. It does not change l, which is nil if there is no history.
+func (l *LastRun) Add(r Report, stored *StoredCommit) *LastRun {
+	if l == nil {
+		l = new(LastRun)
+	}
+	next := &LastRun{Report: r, StoredCommit: stored, Hosts: l.Hosts}
+	if !r.Saved {
+		next.Hosts = addHost(l.Hosts, r)
+	}
+	next.Hosts = limit(next.Hosts, MaxHosts)
+	next.Runs = limit(append([]Run{shortRun(r)}, l.Runs...), MaxRuns)
+	return next
+}
+
+// limit returns the first n of the rows. It never returns nil.
+func limit[T any](rows []T, n int) []T {
+	return append([]T{}, rows[:min(n, len(rows))]...)
+}
+
+// addHost returns the hosts after a run: the host of the run is first. It leaves out
+// hosts whose name is longer than any that the program writes.
+func addHost(hosts []Host, r Report) []Host {
+	h := Host{Name: r.Host}
+	others := slices.Clone(hosts)
+	if i := slices.IndexFunc(others, func(h Host) bool { return h.Name == r.Host }); i >= 0 {
+		h = others[i]
+	}
+	others = slices.DeleteFunc(others, func(h Host) bool { return h.Name == r.Host || len(h.Name) > maxHostName })
+	return append([]Host{h.after(r)}, others...)
+}
+
+// after returns the host after one more run.
+func (h Host) after(r Report) Host {
+	h.LastRun = r.Finished
+	if r.Succeeded() {
+		successes := append([]time.Time{r.Finished}, h.Successes...)
+		return Host{Name: h.Name, LastRun: h.LastRun, Successes: limit(successes, maxSuccesses)}
+	}
+	h.Successes = limit(h.Successes, maxSuccesses)
+	if h.FailingSince == nil {
+		h.FailingSince, h.Failures = &r.Finished, 0
+	}
+	h.Failures++
+	h.ExitCode, h.Error = r.ExitCode, text.Short(r.Error, maxError-len("..."))
+	return h
+}
+
+func shortRun(r Report) Run {
+	n := r.Counts
+	run := Run{
+		Started: r.Started, Host: r.Host, ExitCode: r.ExitCode,
+		Fetched: n.Fetched, New: n.New, Revised: n.Revised, Rejected: n.Rejected, Invalid: n.Invalid,
+		Duration: r.Duration, Lag: r.Lag, Saved: r.Saved,
+	}
+	if r.Window != nil {
+		length := Seconds(r.Window.To.Sub(r.Window.From))
+		run.Window = &length
+	}
+	return run
+}
