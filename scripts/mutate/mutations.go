@@ -1,0 +1,460 @@
+package main
+
+import "slices"
+
+// The folders of packages that several mutations name.
+const (
+	archivePkg  = "pkg/archive"
+	clientPkg   = "pkg/ociclient"
+	authPkg     = "pkg/ociauth"
+	dirPkg      = "pkg/store/dirstore"
+	bucketPkg   = "pkg/store/ocistore"
+	limitPkg    = "pkg/ratelimit"
+	lockPkg     = "pkg/filelock"
+	polisenPkg  = "pkg/polisen"
+	retryPkg    = "pkg/retry"
+	savedPkg    = "pkg/saved"
+	storePkg    = "pkg/store"
+	textPkg     = "pkg/text"
+	verifyPkg   = "pkg/verify"
+	commandsPkg = "cmd"
+)
+
+// mutations returns all mutations. To add one, choose a guarantee and the smallest
+// change that breaks it, in source that seldom changes, and a text that occurs once in
+// its file. TestMutationsApply checks the table.
+func mutations() []mutation {
+	return slices.Concat(protocol(), decisions(), repairs(), limits(), folders(), buckets(), responses(), secrets(), texts(), commands())
+}
+
+// protocol returns the mutations of the commit protocol (see PROTOCOL.md of package
+// archive).
+func protocol() []mutation {
+	in := func(file, guarantee, old, new string, packages ...string) mutation {
+		return mutation{guarantee: guarantee, file: archivePkg + "/" + file, old: old, new: new, packages: append([]string{archivePkg}, packages...)}
+	}
+	return []mutation{
+		in("writer.go", "A commit replaces only the document that its run has read.",
+			"cond = store.IfMatch(w.etag)", "cond = store.Always()"),
+		in("writer.go", "The first commit of an archive does not replace a document.",
+			"cond := store.IfAbsent()", "cond := store.Always()"),
+		in("writer.go", "A run puts its objects only after the document contains them.",
+			"etag, err := w.store.Put(ctx, DocumentName, body, cond)",
+			"for _, p := range next.Pending {\n\t\t_, _ = p.ensure(ctx, w.store, true)\n\t}\n\tetag, err := w.store.Put(ctx, DocumentName, body, cond)"),
+		in("writer.go", "A run puts the missing objects of the last commit before its own commit.",
+			"if w.opts.DryRun {\n\t\treturn nil // lookups", "if true {\n\t\treturn nil // lookups"),
+		in("writer.go", "A lookup reads no partition before the objects of the last commit are stored.",
+			"done = w.opts.Stage(StageHeal)\n",
+			"var early []Date\n\tfor _, p := range w.doc.Pending {\n\t\tn, _ := ParseName(p.Name)\n\t\tearly = append(early, n.Date)\n\t}\n\t_ = w.index.lookUp(ctx, early)\n\tdone = w.opts.Stage(StageHeal)\n"),
+		in("writer.go", "A run reads the partitions again after another run has committed.",
+			"if object.ETag != w.etag {", "if false {"),
+		in("writer.go", "A run that loses the answer to its commit recognises its own commit.",
+			"unresolved[*next.Commit] = true", "unresolved[*next.Commit] = false"),
+		in("writer.go", "A commit with an unknown outcome does not count as a success.",
+			"a.unknownOutcomes++\n", "a.unknownOutcomes++\n\t\t\t\tif c.committed(w, *next.Commit) {\n\t\t\t\t\treturn a, nil\n\t\t\t\t}\n"),
+		in("writer.go", "A commit that meets the commit of another run does not count as a success.",
+			"refused, refusedETag = err, w.etag",
+			"refused, refusedETag = err, w.etag\n\t\t\t\tif c.committed(w, *next.Commit) {\n\t\t\t\t\treturn a, nil\n\t\t\t\t}"),
+		in("writer.go", "A damaged document is copied before it is replaced.",
+			`if w.damaged != nil && w.damagedCopy == "" {`, "if false {"),
+		in("writer.go", "A run ends after four tries if the store refuses each commit.",
+			"if refusals == maxRefusals {", "if refusals == 10*maxRefusals {"),
+		in("writer.go", "A dry run commits nothing.",
+			"if w.opts.DryRun {\n\t\tw.noDocument, w.damaged", "if false {\n\t\tw.noDocument, w.damaged"),
+		in("writer.go", "A long backfill forgets the events that it has read, so that its memory is bounded.",
+			"if len(w.index.versions) > maxIndexed &&", "if false &&"),
+		in("plan.go", "A commit has a higher timestamp than the commit before it, even if the clock goes back.",
+			"timestamp := max(now.Unix(), w.doc.timestamp()+1)", "timestamp := now.Unix()"),
+		in("plan.go", "An object that a run cannot look at stays in the next document.",
+			"next.Pending = append(next.Pending, o.Pending)", "_ = o"),
+		in("plan.go", "A commit has at most 2,000 new items.",
+			"p.items >= maxCommitItems ||", "false ||"),
+		in("plan.go", "A commit has at most 1 MiB of new items.",
+			"p.size+len(line) >= maxCommitBytes)", "false)"),
+		in("plan.go", "A commit has at most 32 MiB of lines, those of earlier commits included.",
+			"p.earlier+p.size+len(line) >= maxPendingBytes", "false"),
+		in("pending.go", "A run never overwrites an object.",
+			"s.Put(ctx, p.Name, p.Content, store.IfAbsent())", "s.Put(ctx, p.Name, p.Content, store.Always())"),
+		in("pending.go", "A run ends if the store refuses an object and does not have it either.",
+			"case puts == maxPuts:", "case puts == 100*maxPuts:"),
+		in("pending.go", "A run compares the objects of the last commit with their content.",
+			"if md5 != store.MD5(p.Content) {", "if false {"),
+		in("pending.go", "The document never holds an object whose content is not UTF-8.",
+			"if !utf8.Valid(t) {", "if false {"),
+		in("document.go", "The document lists at most 1000 ids.",
+			"kept := min(len(ids), MaxSeen)", "kept := len(ids)"),
+		in("document.go", "The document lists at most 1000 rejected items.",
+			"kept := min(len(hashes), maxRejected)", "kept := len(hashes)"),
+		in("document.go", "The limit complete_above rises to the highest id that leaves the list.",
+			"above := max(*d.CompleteAbove, slices.Max(dropped))", "above := *d.CompleteAbove"),
+		in("document.go", "The limit complete_above never falls.",
+			"above := max(*d.CompleteAbove, slices.Max(dropped))", "above := slices.Max(dropped)"),
+		in("document.go", "The ids of a document that another program wrote are sorted.",
+			"slices.SortFunc(d.SeenIDs, descending)\n", ""),
+		in("document.go", "A repeated id in a document counts once.",
+			"d.SeenIDs = slices.Compact(d.SeenIDs)", ""),
+		in("document.go", "A run refuses the document of a later release.",
+			"if d.Version > gapsVersion {", "if false {"),
+		in("document.go", "A document whose pending objects have other names than data objects is damaged.",
+			"if _, ok := ParseName(p.Name); !ok {", "if _, ok := ParseName(p.Name); !ok && false {"),
+		in("name.go", "Only the exact form of a name is the name of a data object.",
+			"err == nil && n.String() == text", "err == nil"),
+	}
+}
+
+// decisions returns the mutations of step 3 of the protocol: what is new.
+func decisions() []mutation {
+	in := func(file, guarantee, old, new string) mutation {
+		return mutation{guarantee: guarantee, file: archivePkg + "/" + file, old: old, new: new, packages: []string{archivePkg}}
+	}
+	return []mutation{
+		in("plan.go", "An event that the document does not decide on is looked up.",
+			"statuses[i] = idUncertain", "statuses[i] = idNew"),
+		in("plan.go", "An id that another program has listed is looked up.",
+			"case len(versions) > 0:\n\t\t\tstatuses", "case ok:\n\t\t\tstatuses"),
+		in("plan.go", "An archive with events but without a document does not count as empty.",
+			"return nil\n\t}\n\tw.doc.CompleteAbove = new(int64)", "break\n\t}\n\tw.doc.CompleteAbove = new(int64)"),
+		in("plan.go", "The current response stays in the list of ids.",
+			"w.doc.listIDs(p.next, p.stored, current)", "w.doc.listIDs(p.next, p.stored, false)"),
+		in("plan.go", "An event that occurs twice in a response is stored once.",
+			"versions, stored = p.stored[e.ID]; stored {", "versions, stored = p.stored[e.ID]; false {"),
+		in("plan.go", "An event waits if an object that may hold it cannot be read.",
+			"case unreadable != nil && !isStored:", "case false:"),
+		in("plan.go", "An incomplete list of rejected items does not decide that an item is new.",
+			"p.allRejected = r.Complete", "p.allRejected = true"),
+		in("index.go", "A lookup reads the days beside that of the event.",
+			"return [3]Date{date.Previous(), date, date.Next()}", "return [3]Date{date, date, date}"),
+		in("index.go", "A lookup goes on if an object has gone since the listing.",
+			"case errors.Is(err, store.ErrNotExist):\n\t\t\tcase err", "case false:\n\t\t\tcase err"),
+		in("index.go", "A lookup compares the length of an object with the listing.",
+			"if size == attrs.Size && (", "if ("),
+		in("index.go", "A lookup compares the MD5 of an object with the listing.",
+			`(attrs.MD5 == "" || attrs.MD5 == md5)`, "true"),
+		in("index.go", "A lookup reads an object again if it does not match the listing.",
+			"if again {", "if true {"),
+		in("changed.go", "A line that another program has removed from an object of the last commit is stored again.",
+			"nowhere = append(nowhere, l)", "_ = l"),
+		in("changed.go", "A line that another program has moved to another object is not stored again.",
+			"case w.index.has(l):", "case false:"),
+		in("changed.go", "An object stays in the next document if a line of it cannot be looked up.",
+			"w.held = append(w.held, heldObject{o.Pending, unreadable})", "_ = unreadable"),
+	}
+}
+
+// repairs returns the mutations of verify --repair.
+func repairs() []mutation {
+	in := func(file, guarantee, old, new string, packages ...string) mutation {
+		return mutation{guarantee: guarantee, file: file, old: old, new: new, packages: append(packages, verifyPkg)}
+	}
+	return []mutation{
+		in("pkg/archive/repair.go", "A repair overwrites an object only in the state in which it has read the lines.",
+			"s.Put(ctx, name, stay, store.IfMatch(etag))", "s.Put(ctx, name, stay, store.Always())", archivePkg),
+		in("pkg/archive/repair.go", "A repair does not remove lines from an object that has changed since it was read.",
+			"err == nil && object.ETag != etag:", "false:", archivePkg),
+		in("pkg/archive/repair.go", "A repair commits only if no other run has committed since it has read the archive.",
+			"if w.etag != c.repair.BasedOn ||", "if false ||", archivePkg),
+		in("pkg/verify/audit.go", "A line under events/ comes before its copies under revisions/.",
+			"strings.Compare(string(p.name.Kind), string(q.name.Kind)), misplaced", "misplaced"),
+		in("pkg/verify/audit.go", "A line in an object of its own day comes before its misplaced copies.",
+			"string(q.name.Kind)), misplaced,", "string(q.name.Kind)),"),
+		in("pkg/verify/audit.go", "Of two copies the one with the earlier timestamp stays.",
+			"cmp.Compare(p.name.Timestamp, q.name.Timestamp),", "cmp.Compare(q.name.Timestamp, p.name.Timestamp),"),
+		in("pkg/verify/events.go", "A later version leaves events/ only if lookups find its copy under revisions/.",
+			"r.same(l) && !r.misplaced", "r.same(l)"),
+		in("pkg/verify/events.go", "A version under revisions/ stays while its only other copy is misplaced.",
+			"case events[0].misplaced:", "case false:"),
+		in("pkg/verify/repair.go", "A repair commits a copy of a later version before it removes the version from events/.",
+			"duplicates && (a.copyFirst || a.removesPending())", "duplicates && a.removesPending()"),
+		in("pkg/verify/repair.go", "A repair makes another commit before it removes lines of the last one.",
+			"duplicates && (a.copyFirst || a.removesPending())", "duplicates && a.copyFirst"),
+		in("pkg/verify/repair.go", "A repair removes no line while objects of the last commit are missing.",
+			"case duplicates && slices.Contains(r.snapshot.pending, archive.Missing):", "case false:"),
+		in("pkg/verify/repair.go", "A repair changes nothing if an object is damaged.",
+			"if a.unreadable != nil {", "if false {"),
+		in("pkg/verify/repair.go", "A repair takes later versions only from an object that has not changed since it was read.",
+			"err == nil && got.ETag != o.etag:", "false:"),
+		in("pkg/verify/repair.go", "A dry run of a repair writes nothing.",
+			"if r.options.Writer.DryRun {\n\t\t\tr.predict(a)", "if false {\n\t\t\tr.predict(a)"),
+		in("pkg/verify/snapshot.go", "An audit reads the archive again if a run has committed meanwhile.",
+			"if attrs.ETag == s.document.etag {", "if true {"),
+	}
+}
+
+// limits returns the mutations of the API's call limits.
+func limits() []mutation {
+	in := func(file, guarantee, old, new string) mutation {
+		return mutation{guarantee: guarantee, file: limitPkg + "/" + file, old: old, new: new, packages: []string{limitPkg}}
+	}
+	return []mutation{
+		in("ratelimit.go", "There are at least 10 seconds between two calls.",
+			"MinInterval  = 10 * time.Second", "MinInterval  = 9 * time.Second"),
+		in("ratelimit.go", "There are at most 60 calls an hour.",
+			"callsPerHour = 60", "callsPerHour = 61"),
+		in("ratelimit.go", "There are at most 1440 calls a day.",
+			"callsPerDay  = 1440", "callsPerDay  = 1441"),
+		in("ratelimit.go", "A backfill leaves ten calls an hour to other runs.",
+			"lowerCallsPerHour = 50", "lowerCallsPerHour = 60"),
+		in("limiter.go", "A 404 is remembered.",
+			"to.addNotFound(c.url, now.wall)", ""),
+		in("limiter.go", "The limiter keeps the pause that the API asks for.",
+			"if answer.RetryAfter > 0 && answer.Status != http.StatusOK {", "if false {"),
+		in("limiter.go", "A pause ends after a day at the latest.",
+			"min(answer.RetryAfter, maxPause)", "answer.RetryAfter"),
+		in("limiter.go", "The interval to the next call begins when the answer has come.",
+			"to.remove(c.at)\n\t\tto.addNow()\n", ""),
+		in("limiter.go", "A call is in the file before it is made.",
+			"if s.save() || wasUnshared {", "if true {"),
+		in("file.go", "An unreadable file counts as the calls of an hour.",
+			"l.memory.assume(callsPerHour)", ""),
+		in("file.go", "A run without a usable state folder waits before its first call.",
+			"l.memory.assume(1)", ""),
+		in("file.go", "The call of a process that died counts as made just now.",
+			"s.remove(s.UnderWay)\n\t\ts.addNow()\n", "s.remove(s.UnderWay)\n"),
+		in("file.go", "Calls of several processes do not overlap.",
+			`".lock")`, `fmt.Sprintf(".lock-%d", os.Getpid()))`),
+		in("state.go", "Without a boot time each call has its time by the wall clock.",
+			`if s.Clock.Boot == "" {`, "if false {"),
+		in("clock.go", "The clock of the limits does not go back.",
+			"default:\n\t\tc.Now = c.Now.Add(s.sinceByWall(r.wall))", "default:\n\t\tc.Now = r.wall"),
+		in("clock.go", "The clock of the limits follows the time since the machine started, not the time of day.",
+			"c.Now = c.Now.Add(max(r.up-c.Up, 0))", "c.Now = c.Now.Add(s.sinceByWall(r.wall))"),
+		in("clock.go", "A restart counts as no longer than the time since the machine started.",
+			"min(s.sinceByWall(r.wall), r.up)", "s.sinceByWall(r.wall)"),
+		in("clock.go", "The time that the machine was off counts after the next answer of the API.",
+			"s.moveBack(restart, min(missed, day))", "_ = restart"),
+	}
+}
+
+// folders returns the mutations of an archive in a folder, and of the files of state.
+func folders() []mutation {
+	in := func(file, guarantee, old, new string, packages ...string) mutation {
+		return mutation{guarantee: guarantee, file: file, old: old, new: new, packages: packages}
+	}
+	return []mutation{
+		in("pkg/store/dirstore/write.go", "The content of a file is durable before the file gets its name.",
+			"err = s.sync(f)", "_ = s.sync", dirPkg),
+		in("pkg/store/dirstore/write.go", "The name of a new object is durable when Put returns.",
+			"// before the sync, so that it stays removed\n\treturn w.syncFolder(w.folder)", "\n\treturn nil", dirPkg),
+		in("pkg/store/dirstore/write.go", "A replaced object is durable when Put returns.",
+			"w.last.set(tagged)\n\treturn w.syncFolder(w.folder)", "w.last.set(tagged)\n\treturn nil", dirPkg),
+		in("pkg/store/dirstore/write.go", "An object that a Put finds is durable before Put says so.",
+			"if err := s.syncFolder(folder); err != nil {", "if err := error(nil); err != nil {", dirPkg),
+		in("pkg/store/dirstore/write.go", "A Put makes the objects that were read durable before it writes.",
+			"if err := s.syncRead(root); err != nil {", "if err := error(nil); err != nil {", dirPkg),
+		in("pkg/store/dirstore/write.go", "A temporary file is in the folder of its object.",
+			"temp := path.Join(path.Dir(name), tempPrefix+rand.Text())", "temp := tempPrefix + rand.Text()", dirPkg),
+		in("pkg/store/dirstore/write.go", "A Put with IfMatch fails if the object has another ETag.",
+			"if !cond.Allows(current) {", "if false {", dirPkg),
+		in("pkg/store/dirstore/write.go", "Two processes do not replace an object at the same time.",
+			"if match || info.Mode().IsRegular() {", "if false {", dirPkg),
+		in("pkg/store/dirstore/write.go", "A Put with IfAbsent does not replace a file.",
+			"err := w.root.Link(w.temp, w.name)", "err := w.root.Rename(w.temp, w.name)", dirPkg),
+		in("pkg/store/dirstore/dirstore.go", "An object is durable before Stat reports it.",
+			"err = s.openAndSync(root, path.Dir(name))", "_ = root", dirPkg),
+		in("pkg/store/dirstore/dirstore.go", "A folder's file of more than 96 MiB is refused before it is read.",
+			"if err == nil && info.Size() > store.MaxObject {", "if false {", dirPkg),
+		in("pkg/store/dirstore/dirstore.go", "A read of a named pipe does not block.",
+			"!info.Mode().IsRegular() {\n\t\treturn nil, 0, errNotRegular", "false {\n\t\treturn nil, 0, errNotRegular", dirPkg),
+		in("pkg/store/dirstore/folder.go", "A new folder is durable before a file is written to it.",
+			"if err := s.syncFolder(entries); err != nil {", "if err := error(nil); err != nil {", dirPkg),
+		in("pkg/store/dirstore/folder.go", "The temporary file of a live process stays.",
+			"if lock, ok := filelock.Try(s.file(name)); ok {", "if lock, ok := filelock.Try(s.file(name)); !ok {\n\t\t\t_ = root.Remove(name)\n\t\t} else {", dirPkg),
+		in("pkg/store/dirstore/etagcache.go", "An edit of a file in place changes its ETag.",
+			"info.Size() == c.last.info.Size() && info.ModTime().Equal(c.last.info.ModTime())", "true", dirPkg),
+		in("pkg/store/dirstore/errors.go", "A full disk is no lack of access.",
+			`if shortage(err) != "" || errors.Is(err, syscall.EIO) {`, "if errors.Is(err, syscall.EIO) {", dirPkg),
+		in("pkg/filelock/filelock.go", "A lock is on the file that its path names.",
+			"if err == nil && l.inPlace() {", "if err == nil {", lockPkg, dirPkg),
+		in("pkg/filelock/filelock.go", "A lock follows no symbolic link.",
+			"syscall.O_NOFOLLOW | ", "", lockPkg),
+		in("pkg/filelock/filelock.go", "A lock on a named pipe does not block.",
+			"syscall.O_NONBLOCK | ", "", lockPkg),
+		in("pkg/statefile/statefile.go", "A small file has at most 1 MiB.",
+			"case len(body) > MaxSize:", "case false:", "pkg/statefile"),
+		in("pkg/statefile/statefile.go", "A small file that is a named pipe does not block.",
+			"syscall.O_NONBLOCK|", "", "pkg/statefile"),
+		in("pkg/store/limited.go", "A call to a store that does not respond ends.",
+			"case <-ctx.Done():\n\t}", "}", storePkg),
+		in("pkg/store/limited.go", "A Put that goes on in the background keeps its content.",
+			"body = bytes.Clone(body)", "body = bytes.Clip(body)", storePkg),
+	}
+}
+
+// buckets returns the mutations of an archive in a bucket.
+func buckets() []mutation {
+	in := func(file, guarantee, old, new string, packages ...string) mutation {
+		return mutation{guarantee: guarantee, file: file, old: old, new: new, packages: packages}
+	}
+	return []mutation{
+		in("pkg/store/ocistore/ops.go", "A Put with IfAbsent sends the header If-None-Match.",
+			`ifNoneMatch = common.String("*")`, `_ = common.String("*")`, bucketPkg),
+		in("pkg/store/ocistore/ops.go", "A Put with IfMatch sends the header If-Match.",
+			"ifMatch = common.String(string(etag))", "_ = etag", bucketPkg),
+		in("pkg/store/ocistore/ops.go", "A Put sends the MD5 of its content.",
+			"ContentMD5: &sum,", "ContentMD5: map[bool]*string{true: &sum}[false],", bucketPkg),
+		in("pkg/store/ocistore/ops.go", "The content of an object is compared with its MD5.",
+			"case resp.ContentMd5 != nil && *resp.ContentMd5 != o.MD5:", "case false:", bucketPkg),
+		in("pkg/store/ocistore/ops.go", "An object of more than 96 MiB is refused by its Content-Length, before it is read.",
+			"if size > store.MaxObject {", "if false {", bucketPkg),
+		in("pkg/store/ocistore/ops.go", "An object of more than 96 MiB is refused even if the response does not give its length.",
+			"case o.Size > store.MaxObject:", "case false:", bucketPkg),
+		in("pkg/store/ocistore/ops.go", "A list whose pages do not move on ends.",
+			"if *next <= deref(start) {", "if *next < deref(start) {", bucketPkg),
+		in("pkg/store/ocistore/error.go", "A call with an unknown outcome is repeated.",
+			"return isTransient(err)\n", "return false\n", bucketPkg),
+		in("pkg/store/ocistore/error.go", "A 409 of a Put means that another write was in progress.",
+			`if operation == "put" {`, "if false {", bucketPkg),
+		in("pkg/store/ocistore/error.go", "A missing bucket is not a missing object.",
+			`case response.Code != "ObjectNotFound":`, "case false:", bucketPkg),
+		in("pkg/ociclient/client.go", "A redirect of a service is an error.",
+			"if resp.StatusCode >= http.StatusMultipleChoices {", "if resp.StatusCode >= http.StatusBadRequest {", clientPkg, bucketPkg),
+		in("pkg/ociclient/client.go", "The SDK repeats no call by itself.",
+			"client.Configuration.RetryPolicy = &noRetry", "_ = noRetry", clientPkg, bucketPkg),
+		in("pkg/ociclient/sign.go", "A request is signed with the key that its key ID names.",
+			"err == nil && p.id == id {", "err == nil {", clientPkg),
+		in("pkg/retry/retry.go", "No try begins after the deadline.",
+			"ok && d.clock.Now().Add(delay).After(deadline)", "false && ok && deadline.IsZero()", retryPkg),
+		in("pkg/retry/retry.go", "A server that asks for a delay of more than an hour ends the tries.",
+			"if d.requested > MaxAskedWait || ok", "if ok", retryPkg),
+		in("pkg/retry/retry.go", "A try comes no earlier than the server asks.",
+			"max(min(d.computed.NextBackOff(), d.max), d.requested)", "min(d.computed.NextBackOff(), d.max)", retryPkg),
+	}
+}
+
+// responses returns the mutations of calls to the events API and of the reading of
+// responses, fetched or saved.
+func responses() []mutation {
+	in := func(file, guarantee, old, new string, packages ...string) mutation {
+		return mutation{guarantee: guarantee, file: file, old: old, new: new, packages: packages}
+	}
+	return []mutation{
+		in("pkg/polisen/call.go", "A redirect from https to http is not followed.",
+			`if to.Host != from.Host || to.Scheme != from.Scheme && to.Scheme != "https" {`, "if to.Host != from.Host {", polisenPkg),
+		in("pkg/polisen/call.go", "A redirect to another host is not followed.",
+			"if to.Host != from.Host ||", "if false ||", polisenPkg),
+		in("pkg/polisen/call.go", "Each call has the User-Agent with the contact.",
+			`req.Header.Set("User-Agent", f.options.UserAgent)`, "", polisenPkg),
+		in("pkg/polisen/client.go", "A redirect that is not followed is not tried again.",
+			" || errors.Is(err, errRedirect)", "", polisenPkg),
+		in("pkg/polisen/client.go", "An interval of less than 10 seconds works for loopback hosts only.",
+			"o.MinInterval < ratelimit.MinInterval && !loopback:", "false:", polisenPkg),
+		in("pkg/polisen/client.go", "The transport repeats no request by itself.",
+			"t.DisableKeepAlives = true", "", polisenPkg),
+		in("pkg/polisen/client.go", "The API is called with TLS 1.2 or later.",
+			"MinVersion: tls.VersionTLS12", "MinVersion: tls.VersionTLS10", polisenPkg),
+		in("pkg/polisen/response.go", "An empty response to the query for the newest events counts as damaged.",
+			"return &BodyError{Kind: BodyNoEvents}", "return nil", polisenPkg),
+		in("pkg/polisen/response.go", "A response has at most 32 MiB.",
+			"case len(body) > maxBody:", "case false:", polisenPkg),
+		in("pkg/polisen/response.go", "No more than 32 MiB of a compressed response is decompressed.",
+			"io.ReadAll(io.LimitReader(r, maxBody+1))", "io.ReadAll(r)", polisenPkg),
+		in("pkg/polisen/parse.go", "A response has at most 100,000 items.",
+			"if len(events)+len(rejected) == maxItems {", "if false {", polisenPkg),
+		in("pkg/polisen/fingerprint.go", "An event has at most 1 MiB.",
+			"if len(e.compact)+len(scalar) > MaxItem {", "if false {", polisenPkg),
+		in("pkg/polisen/fingerprint.go", "An event has at most 64 levels of arrays and objects.",
+			`if nested && e.depth == maxDepth && e.excess == "" {`, "if false {", polisenPkg),
+		in("pkg/polisen/rejected.go", "Of a rejected item of more than 1 MiB only the beginning is kept.",
+			"if len(text) <= MaxItem {", "if true {", polisenPkg),
+		in("pkg/saved/resync.go", "The time for damaged saved responses grows with their length.",
+			"case s.rescanned > maxRescan*(s.offset()+int64(s.limit)):", "case false:", savedPkg),
+		in("pkg/saved/open.go", "The memory for compressed saved responses is bounded.",
+			"zstd.WithDecoderMaxWindow(maxZstdWindow)", "zstd.WithDecoderMaxWindow(64*maxZstdWindow)", savedPkg),
+		in("pkg/saved/long.go", "The memory for brackets in a long item is bounded.",
+			"if len(n.brackets) == maxBrackets {", "if false {", savedPkg),
+	}
+}
+
+// secrets returns the mutations of the protection of keys, tokens and passwords.
+func secrets() []mutation {
+	in := func(file, guarantee, old, new string, packages ...string) mutation {
+		return mutation{guarantee: guarantee, file: file, old: old, new: new, packages: packages}
+	}
+	return []mutation{
+		in("pkg/polisen/call.go", "An error shows no password of a redirect's target.",
+			"shown := url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path}", "shown := *to", polisenPkg),
+		in("pkg/polisen/call.go", "The password in a redirect's target is not sent.",
+			"to.User = nil", "", polisenPkg),
+		in("pkg/polisen/call.go", "An error of the transport shows no text of the response or the proxy's address.",
+			`return nil, fmt.Errorf("call %s: %w", u.Host, text.HideQuoted(err))`, "_ = text.HideQuoted\n\t\treturn nil, fmt.Errorf(\"call %s: %w\", u.Host, err)", polisenPkg),
+		in("pkg/ociclient/client.go", "An error of the transport does not show the token or the signature.",
+			"return nil, text.HideQuoted(err, secrets(r)...)", "_ = text.HideQuoted\n\t\treturn nil, err", clientPkg),
+		in("pkg/ociclient/error.go", "An error of a service does not repeat the token or the signature.",
+			"text.Redact(content.Message, secrets...)", "content.Message", clientPkg),
+		in("pkg/ociclient/error.go", "A request id does not repeat the token or the signature.",
+			"e.RequestID = text.Redact(e.RequestID, secrets...)", "", clientPkg),
+		in("pkg/ociclient/error.go", "No more than 64 KiB of an error response is read.",
+			"io.LimitReader(resp.Body, maxErrorBody)", "resp.Body", clientPkg),
+		in("pkg/ociclient/error.go", "The text of a service in an error has at most 300 bytes.",
+			"text.Short(strings.TrimSpace(s), maxText)", "text.Clean(strings.TrimSpace(s))", clientPkg),
+		in("pkg/ociauth/profile.go", "An error does not show a key that stands in place of the key's path.",
+			"ok && !address.MayShow(p.text(key))", "ok && false", authPkg),
+		in("pkg/ociauth/profile.go", "An error does not show a secret that stands in place of a profile's name.",
+			"if address.MayShow(name) {", "if true {", authPkg),
+		in("pkg/ociauth/session.go", "A session that has expired is not used.",
+			"if !expires.After(clock.Now()) {", "if false {", authPkg),
+		in("pkg/ociauth/ociauth.go", "GODEBUG=http2debug is refused, because it would print tokens.",
+			`strings.Contains(os.Getenv("GODEBUG"), "http2debug=")`, `os.Getenv("GODEBUG") == "http2debug="`, authPkg),
+		in("pkg/address/address.go", "Plain http works for loopback hosts only.",
+			`case u.Scheme == "http" && !IsLoopback(u.Hostname()):`, "case false:", "pkg/address"),
+		in("pkg/address/address.go", "A web address has no user and no password.",
+			`case u.User != nil || u.Fragment != "":`, "case false:", "pkg/address"),
+		in("pkg/address/address.go", "An error does not repeat an invalid web address, which may hold a password.",
+			`errors.New("not a URL with a host")`, `fmt.Errorf("%q is not a URL with a host", s)`, "pkg/address"),
+		in("pkg/address/path.go", "An error shows a value only if it is too short for a secret or begins like a path.",
+			"const maxShown = 7", "const maxShown = 8", "pkg/address"),
+		in("pkg/text/clean.go", "Eight bytes of a secret in a row are removed.",
+			"const maxRepeated = 8", "const maxRepeated = 9", textPkg),
+		in("pkg/text/clean.go", "The quoted parts of an error of net/http are hidden.",
+			"quoted.ReplaceAllString(err.Error(), `\"...\"`)", "err.Error()", textPkg),
+	}
+}
+
+// texts returns the mutations of the cleaning of text that others wrote.
+func texts() []mutation {
+	const isUnsafe = "return !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r)"
+	in := func(file, guarantee, old, new string, packages ...string) mutation {
+		return mutation{guarantee: guarantee, file: file, old: old, new: new, packages: packages}
+	}
+	return []mutation{
+		in("pkg/text/clean.go", "The escape character does not reach a terminal.",
+			isUnsafe, isUnsafe+" && r != 0x1b", textPkg),
+		in("pkg/text/clean.go", "The control characters from U+0080 to U+009F do not reach a terminal.",
+			isUnsafe, isUnsafe+" && (r < 0x80 || r > 0x9f)", textPkg),
+		in("pkg/text/clean.go", "Marks that change the direction of text do not reach a terminal.",
+			isUnsafe, isUnsafe+" && !unicode.Is(unicode.Cf, r)", textPkg),
+		in("pkg/text/clean.go", "A newline in the text of others does not begin a line.",
+			isUnsafe, isUnsafe+" && r != '\\n'", textPkg),
+		in("pkg/text/clean.go", "Bytes that are not UTF-8 do not reach a terminal.",
+			"!strings.ContainsFunc(s, unsafe) && utf8.ValidString(s)", "!strings.ContainsFunc(s, unsafe)", textPkg),
+		in("pkg/text/clean.go", "JSON shows unsafe characters as escapes.",
+			"if bytes.ContainsFunc(p, escaped) {", "if false {", textPkg),
+		in("pkg/polisen/parse.go", "An excerpt of a response is cleaned.",
+			"return text.Clean(fmt.Sprintf(\"%#q\", raw)) + ellipsis", "_ = text.Clean\n\treturn fmt.Sprintf(\"%#q\", raw) + ellipsis", polisenPkg),
+		in("pkg/config/load.go", "A command that the program suggests is quoted for the shell.",
+			"return \"'\" + strings.ReplaceAll(", "return strings.ReplaceAll(", "pkg/config"),
+	}
+}
+
+// commands returns the mutations of exit codes and of the program's output.
+func commands() []mutation {
+	in := func(file, guarantee, old, new, tests string) mutation {
+		return mutation{guarantee: guarantee, file: file, old: old, new: new, packages: []string{commandsPkg}, tests: tests}
+	}
+	return []mutation{
+		in("cmd/exit.go", "A partial run ends with 3.",
+			"case partial:\n\t\treturn exitPartial", "case partial:\n\t\treturn exitOK", "^TestExit"),
+		in("cmd/exit.go", "The exit codes keep their numbers.",
+			"exitStorage     code = 5", "exitStorage     code = 9", "^TestExit"),
+		in("cmd/exit.go", "Missing access is reported even if the store has failed for it.",
+			"case errors.Is(err, store.ErrAccess), errors.Is(err, ociauth.ErrCredentials):", "case errors.Is(err, ociauth.ErrCredentials):", "^TestExit"),
+		in("cmd/diagnostics.go", "An error is one line, whatever text it holds.",
+			"line := text.OneLine(err.Error())", "line := err.Error()", "^TestError"),
+		in("cmd/print.go", "A result that cannot be printed is an error.",
+			"o.err = err", "_ = o.err", "^TestFullStdout$"),
+		in("cmd/verify.go", "The concurrency of verify is 1 to 256.",
+			"o.concurrency < 1 || o.concurrency > maxConcurrency", "o.concurrency < 1", "^TestScript$"),
+		in("pkg/store/dirstore/errors.go", "A run that has no file descriptors left ends with 5.",
+			"case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):", "case errors.Is(err, syscall.ENFILE):", "^TestOpenWithoutDescriptors$"),
+	}
+}
