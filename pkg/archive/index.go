@@ -321,8 +321,7 @@ func (x *index) lookUpRejected(ctx context.Context) error {
 	return nil
 }
 
-// addPending adds the lines of pending objects. A dry run needs it: it puts no
-// objects, and the next document no longer contains these.
+// addPending adds the lines of pending objects that a dry run does not put.
 func (x *index) addPending(pending []Pending) {
 	for _, p := range pending {
 		n, _ := ParseName(p.Name)

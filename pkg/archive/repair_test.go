@@ -152,6 +152,23 @@ func TestRemoveLines(t *testing.T) {
 	if err := archive.RemoveLines(t.Context(), memstore.New(), oldName, "x", []int{1}); !errors.Is(err, store.ErrPrecondition) {
 		t.Errorf("no object: %v", err)
 	}
+	// The object has other content only while RemoveLines reads it. In a folder its ETag
+	// is then the same as before.
+	s := memstore.New()
+	storetest.MustPut(t, s, oldName, content)
+	before := etag(t, s, oldName)
+	if err := archive.RemoveLines(t.Context(), otherContent{s}, oldName, before, []int{1}); !errors.Is(err, store.ErrPrecondition) || etag(t, s, oldName) != before {
+		t.Errorf("changed and changed back: %v", err)
+	}
+}
+
+// otherContent is a store of which each Get returns an object with other content and
+// its ETag.
+type otherContent struct{ store.Store }
+
+func (s otherContent) Get(_ context.Context, name string) (store.Object, error) {
+	body := []byte("other\n")
+	return store.Object{Attrs: store.Attrs{Name: name, ETag: "other", Size: int64(len(body)), MD5: store.MD5(body)}, Body: body}, nil
 }
 
 // TestRepairFaultAtEveryCall makes each call of a repair fail in each way, and

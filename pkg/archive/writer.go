@@ -77,7 +77,7 @@ func NewWriter(s store.Store, o Options) *Writer {
 func (w *Writer) Document() *Document { return w.doc }
 
 // Healed returns the number of objects of earlier commits that this Writer has
-// put because they were missing.
+// put because they were missing. A dry run counts those that it would put.
 func (w *Writer) Healed() int { return len(w.healed) }
 
 // HealedObjects returns the names of the objects that [Writer.Healed] counts.
@@ -269,9 +269,6 @@ func (w *Writer) readDocument(ctx context.Context) error {
 func (w *Writer) setDocument(doc *Document, etag store.ETag) {
 	w.doc, w.etag, w.unflushed = doc, etag, false
 	w.changed, w.held = nil, nil
-	if w.opts.DryRun {
-		w.index.addPending(doc.Pending)
-	}
 	w.listed = make(map[int64]Versions, len(doc.SeenIDs))
 	for _, id := range doc.SeenIDs {
 		w.listed[id] = doc.Fingerprints[id]
@@ -280,9 +277,6 @@ func (w *Writer) setDocument(doc *Document, etag store.ETag) {
 
 // heal is step 2 of the protocol.
 func (w *Writer) heal(ctx context.Context) error {
-	if w.opts.DryRun {
-		return nil // lookups count the lines of pending objects as stored
-	}
 	if err := w.putPending(ctx, false); err != nil {
 		return fmt.Errorf("check the objects of the last commit: %w", err)
 	}
@@ -290,14 +284,19 @@ func (w *Writer) heal(ctx context.Context) error {
 }
 
 // putPending makes sure that the pending objects of doc exist, and sets w.changed
-// and w.held. With putFirst it expects them to be missing, otherwise to exist. Its
-// error concerns the store as a whole.
+// and w.held. With putFirst it expects them to be missing, otherwise to exist. A dry
+// run puts none, and counts the lines of missing objects as stored. The error concerns
+// the store as a whole.
 func (w *Writer) putPending(ctx context.Context, putFirst bool) error {
 	found := make([]presence, len(w.doc.Pending))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(concurrency)
 	for i, p := range w.doc.Pending {
 		g.Go(func() (err error) {
+			if w.opts.DryRun {
+				found[i].state, found[i].content, found[i].err = p.look(gctx, w.store)
+				return nil
+			}
 			found[i], err = p.ensure(gctx, w.store, putFirst)
 			return err
 		})
@@ -305,6 +304,7 @@ func (w *Writer) putPending(ctx context.Context, putFirst bool) error {
 	err := g.Wait()
 	errs := make([]error, len(found))
 	w.changed, w.held = nil, nil
+	var unhealed []Pending // in a dry run
 	for i, p := range w.doc.Pending {
 		f := found[i]
 		errs[i] = f.err
@@ -315,10 +315,14 @@ func (w *Writer) putPending(ctx context.Context, putFirst bool) error {
 			missing, all := p.missingFrom(f.content)
 			w.changed = append(w.changed, changedObject{p, missing, all})
 			w.index = w.index.renew() // to see where the lines are now
+		case f.state == Missing:
+			unhealed = append(unhealed, p)
+			w.healed = append(w.healed, p.Name)
 		case f.created && !putFirst:
 			w.healed = append(w.healed, p.Name)
 		}
 	}
+	w.index.addPending(unhealed)
 	return cmp.Or(err, w.index.wholeStore(ctx, errs))
 }
 
@@ -327,8 +331,11 @@ func (w *Writer) putPending(ctx context.Context, putFirst bool) error {
 // committed since. A dry run writes nothing and continues as if it had.
 func (w *Writer) replaceDocument(ctx context.Context, next *Document) error {
 	if w.opts.DryRun {
+		held := w.held // the store cannot answer more
 		w.noDocument, w.damaged = false, nil
 		w.setDocument(next, w.etag)
+		w.held = held
+		w.index.addPending(next.Pending)
 		return nil
 	}
 	if w.damaged != nil && w.damagedCopy == "" {

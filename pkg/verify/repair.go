@@ -146,7 +146,7 @@ func (r *repair) finishEarlier(ctx context.Context) error {
 		r.healed++
 		r.act("put", name, 0, "missing object of the last commit")
 	}
-	if err != nil || r.options.Writer.DryRun {
+	if err != nil {
 		return err
 	}
 	before := r.writer.Document()
@@ -291,13 +291,8 @@ func rewriteAction(o *object, removals []removal) Action {
 	return Action{"rewrite", o.key, 0, strings.Join(parts, ", ")}
 }
 
-// predict adds the actions that a repair would take.
+// predict adds the actions that a repair would take after finishEarlier.
 func (r *repair) predict(a *audit) {
-	for _, f := range a.findings {
-		if f.Check == PendingMissing || f.Check == PendingDifferent {
-			r.act("put", f.Object, 0, "lines of the last commit")
-		}
-	}
 	next := a.correctDocument()
 	r.actions = append(r.actions, a.documentActions(&next)...)
 	if !r.options.Duplicates {

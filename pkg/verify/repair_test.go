@@ -216,3 +216,72 @@ func TestActions(t *testing.T) {
 		t.Errorf("no fixtures for %v", want)
 	}
 }
+
+// TestDryRunOfPending checks that a dry run shows the objects that a repair puts to
+// finish the last commit.
+func TestDryRunOfPending(t *testing.T) {
+	for _, name := range []string{"pending_missing", "pending_different"} {
+		f := load(t, "testdata/"+name+".txtar")
+		puts := func(dryRun bool) (all []string) {
+			w := writerOptions()
+			w.DryRun = dryRun
+			r, err := verify.Repair(t.Context(), f.store, options(), verify.RepairOptions{Writer: w})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, a := range r.Actions {
+				if a.Verb == "put" {
+					all = append(all, a.Object+": "+a.Detail)
+				}
+			}
+			return all
+		}
+		if dry, real := puts(true), puts(false); len(real) != 1 || !slices.Equal(dry, real) {
+			t.Errorf("%s: a dry run shows %q, and the repair puts %q", name, dry, real)
+		}
+	}
+}
+
+// TestLaterVersionIsCommittedFirst checks that a later version leaves events/ only when
+// revisions/ holds it in an object of its own day, where a lookup finds it.
+func TestLaterVersionIsCommittedFirst(t *testing.T) {
+	const object = "events/2026/01/01/events-1767301200.jsonl"
+	first, second := line(1, 1, "first"), line(1, 1, "second")
+	check := func(t *testing.T, s store.Store, r *verify.Result) {
+		t.Helper()
+		if c := archivetest.Read(t, s); len(c.Problems) > 0 || !slices.Equal(c.Revisions[1], []string{strings.TrimSpace(second)}) {
+			t.Errorf("revisions %q, problems %q", c.Revisions[1], c.Problems)
+		}
+		puts := 0
+		for _, a := range r.Actions {
+			if a.Verb == "put" {
+				puts++
+			}
+		}
+		if puts != 1 {
+			t.Errorf("actions %v, want one new object", r.Actions)
+		}
+	}
+	t.Run("a copy in an object of another day is none", func(t *testing.T) {
+		s := memstore.New()
+		storetest.MustPut(t, s, object, first+second)
+		storetest.MustPut(t, s, "revisions/2026/01/09/revisions-1767301300.jsonl", second)
+		r := mustRepair(t, s, true)
+		check(t, s, r)
+	})
+	t.Run("the object changes after the audit", func(t *testing.T) {
+		s := memstore.New()
+		storetest.MustPut(t, s, object, first+second)
+		gets := 0
+		f := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
+			if c.Method == storetest.Get && c.Name == object {
+				if gets++; gets == 2 { // the audit has read the object once
+					storetest.MustPut(t, s, object, line(9, 1, "first")+first+second)
+				}
+			}
+			return storetest.Fault{}
+		})
+		r := mustRepair(t, f, true)
+		check(t, s, r)
+	})
+}
