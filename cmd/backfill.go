@@ -21,10 +21,6 @@ import (
 	"polisen-events-collector/pkg/text"
 )
 
-// servedMonths is the number of months for which the API serves events, by our
-// measurements. Queries for older days return no events.
-const servedMonths = 6
-
 // backfillOptions are the flags of backfill that are not settings.
 type backfillOptions struct {
 	from, to         string
@@ -189,7 +185,7 @@ func (opts backfillOptions) days(s config.Settings, now time.Time) (pipeline.Day
 			return d, usagef("--to: %w", err)
 		}
 	}
-	served := archive.DateOf(now.AddDate(0, -servedMonths, 0))
+	served := pipeline.ServedFrom(now)
 	switch {
 	case d.From.Compare(today) > 0:
 		return d, usagef("--from %s is in the future", d.From)
@@ -199,10 +195,10 @@ func (opts backfillOptions) days(s config.Settings, now time.Time) (pipeline.Day
 		return d, usagef("--to %s is in the future", d.To)
 	case d.From.Compare(served) < 0 && !opts.force:
 		return d, usagef("--from %s is too early: the API serves about %d months, since %s; read saved responses of older days with --input, or try with --force",
-			d.From, servedMonths, served)
+			d.From, pipeline.ServedMonths, served)
 	}
-	// A month later than servedMonths says, since our measurements are rough.
-	d.ServedFrom = archive.DateOf(now.AddDate(0, 1-servedMonths, 0))
+	// A month later than ServedMonths says, since our measurements are rough.
+	d.ServedFrom = archive.DateOf(now.AddDate(0, 1-pipeline.ServedMonths, 0))
 	d.Query = polisen.Query{Locations: list(opts.locations), Types: list(opts.types)}
 	name := fmt.Sprintf("store %s, API %s, locations %q, types %q", s.Archive.Store, s.API.URL.URL, d.Query.Locations, d.Query.Types)
 	d.Done, err = pipeline.OpenDoneDays(s.API.StateDir, name, opts.resume)

@@ -24,6 +24,7 @@ type collectOptions struct {
 	revisions     bool
 	retryNotFound bool
 	acceptArchive bool
+	fillGaps      bool
 }
 
 func newCollectCmd(p Process) *cobra.Command {
@@ -35,6 +36,9 @@ func newCollectCmd(p Process) *cobra.Command {
 		Long: `Fetches the newest events from the API once and stores those that are not in the
 archive yet. Run it from cron every 30 minutes. Each event is stored exactly once,
 even if runs are killed, overlap, or work on several hosts at once.
+
+A response covers five days or more. After a longer pause, in which events may have been
+missed, runs also fetch the days of the pause, one by one, until the archive has them.
 
 On a terminal it prints a one-line summary. Elsewhere a successful run prints
 nothing, unless there is a warning; --output json prints a report on stdout.
@@ -61,6 +65,7 @@ hour and 1440 times a day.`,
 	}
 	cmd.Flags().BoolVar(&opts.dryRun, "dry-run", false, "show what would be stored, but write nothing")
 	cmd.Flags().BoolVar(&opts.revisions, "revisions", true, "store changed versions of stored events under revisions/")
+	cmd.Flags().BoolVar(&opts.fillGaps, "fill-gaps", true, "fetch days that were missed in a pause; with =false only record them")
 	cmd.Flags().BoolVar(&opts.retryNotFound, "retry-not-found", false, "call the API even if this URL returned 404 before")
 	cmd.Flags().BoolVar(&opts.acceptArchive, "accept-archive", false, acceptArchiveHelp)
 	config.Bind(cmd.Flags(), groups)
@@ -78,6 +83,12 @@ func (p Process) runCollect(ctx context.Context, s config.Settings, opts collect
 	source, err := p.newSource(polisen.Options{RetryNotFound: opts.retryNotFound}, s, log, o.Recorder)
 	if err != nil {
 		return err
+	}
+	if opts.fillGaps && !o.Saved {
+		o.GapSource, err = p.newClient(polisen.Options{RetryNotFound: opts.retryNotFound, LeaveRoom: true}, s, log, o.Recorder)
+		if err != nil {
+			return err
+		}
 	}
 	r, err := pipeline.Collect(ctx, o, source)
 	return errors.Join(err, p.printReport(r, s.General, log))

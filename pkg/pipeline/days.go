@@ -75,7 +75,7 @@ func (d Days) addAll(ctx context.Context, r *run) error {
 	todo, _ := d.Dates()
 	for i, date := range todo {
 		day := Day{Date: date, Left: len(todo) - i - 1}
-		full, err := d.addDay(ctx, r, &day)
+		full, err := d.addGapDay(ctx, r, &day)
 		fullHours += full
 		if err != nil {
 			return fmt.Errorf("day %s: %w", date, err)
@@ -130,8 +130,7 @@ func (d Days) addDay(ctx context.Context, r *run, day *Day) (fullHours int, err 
 // mustHaveEvents reports whether the response for this day must have events. The
 // police publish 60 to 80 events a day.
 func (d Days) mustHaveEvents(date archive.Date, now time.Time) bool {
-	unfiltered := len(d.Query.Locations) == 0 && len(d.Query.Types) == 0
-	return unfiltered && d.ServedFrom != archive.Date{} && d.ServedFrom.Compare(date) <= 0 && isOver(date, now)
+	return !d.isFiltered() && d.ServedFrom != archive.Date{} && d.ServedFrom.Compare(date) <= 0 && isOver(date, now)
 }
 
 // addHours fetches and stores the hours of a day. It returns the number of full hours.
@@ -169,7 +168,7 @@ func (d Days) addResponse(ctx context.Context, r *run, dateTime string, day *Day
 		return err
 	}
 	day.Fetched = len(response.Events) + len(response.Rejected)
-	day.Mismatched = mostlyOutside(dateTime, response.Events)
+	day.Mismatched = mostlyOutside(dateTime, response)
 	day.Outcome, err = r.add(ctx, archive.Batch{
 		Events:     response.Events,
 		Rejected:   response.Rejected,
@@ -178,15 +177,15 @@ func (d Days) addResponse(ctx context.Context, r *run, dateTime string, day *Day
 	return err
 }
 
-// mostlyOutside reports whether most events are outside of the day or hour, which means
-// that the response is mismatched. Of 29,357 recorded polls 20 have such a response,
-// from the API's cache.
-func mostlyOutside(dateTime string, events []polisen.Event) bool {
-	outside := 0
-	for _, e := range events {
+// mostlyOutside reports whether most items are not events of the day or hour, which
+// means that the response is mismatched. Of 29,357 recorded polls 20 have such a
+// response, from the API's cache.
+func mostlyOutside(dateTime string, response *polisen.Response) bool {
+	outside := len(response.Rejected)
+	for _, e := range response.Events {
 		if !strings.HasPrefix(e.Time.Format("2006-01-02 15"), dateTime) {
 			outside++
 		}
 	}
-	return outside > len(events)/2
+	return outside > (len(response.Events)+len(response.Rejected))/2
 }

@@ -78,6 +78,10 @@ type Options struct {
 	// Saved is true if the source is a saved response. It says nothing about the
 	// API's present state, so the report has no window and no lag.
 	Saved bool
+	// GapSource is the source of the days that are gaps: the API, with
+	// [polisen.Options].LeaveRoom. If it is nil, a run records gaps, but does not
+	// close them.
+	GapSource Source
 	// DryRun is true if the run writes nothing.
 	DryRun bool
 	// Command returns a command to suggest to the user: for the arguments

@@ -21,6 +21,7 @@ import (
 const (
 	stageCredentials = "credentials" // OpenStore
 	stageFetch       = "fetch"
+	stageGaps        = "gaps" // closeGaps, with its fetches and commits
 )
 
 // run is the state of one run.

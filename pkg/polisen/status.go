@@ -29,6 +29,9 @@ var _ retry.Delayer = (*StatusError)(nil)
 // RetryAfter implements [retry.Delayer].
 func (e *StatusError) RetryAfter() time.Duration { return e.Delay }
 
+// NotFound reports whether the status is 404, which is permanent by the API's rules.
+func (e *StatusError) NotFound() bool { return e.Status == http.StatusNotFound }
+
 func (e *StatusError) Error() string {
 	text := fmt.Sprintf("the API answered %d %s", e.Status, http.StatusText(e.Status))
 	switch e.Status {

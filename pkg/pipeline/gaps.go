@@ -1,0 +1,196 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/ratelimit"
+	"polisen-events-collector/pkg/text"
+)
+
+const (
+	// attemptInterval is the shortest time between two attempts of collects to close
+	// the gap of a day.
+	attemptInterval = time.Hour
+	// gapReserve is the longest part of the time for a run's work that closing gaps
+	// leaves for the rest of the run.
+	gapReserve = 15 * time.Second
+)
+
+// ServedMonths is the number of months for which the API serves events, by our
+// measurements. Queries for older days return no events.
+const ServedMonths = 6
+
+// ServedFrom returns the first day whose events the API probably serves at the time
+// now.
+func ServedFrom(now time.Time) archive.Date {
+	return archive.DateOf(now.AddDate(0, -ServedMonths, 0))
+}
+
+// errGapTime is the cause of fetches that end because closing gaps may take no more
+// time.
+var errGapTime = errors.New("no time left for gaps in this run")
+
+// gapSource is a source whose fetches end at a deadline.
+type gapSource struct {
+	Source
+	deadline time.Time
+}
+
+func (s gapSource) Fetch(ctx context.Context, q polisen.Query) (*polisen.Response, error) {
+	ctx, cancel := context.WithDeadlineCause(ctx, s.deadline, errGapTime)
+	defer cancel()
+	return s.Source.Fetch(ctx, q)
+}
+
+// closeGaps fetches and stores the days that are gaps, oldest first, from
+// Options.GapSource. It stops without an error when the time of the run is nearly used
+// up, when the rate limiter allows no more calls, and when a fetch fails, since the API
+// then has a problem that more calls do not solve. The error is that of the store, or
+// the cause of ctx.
+func (c *collect) closeGaps(ctx context.Context) error {
+	if c.options.GapSource == nil || c.options.DryRun || len(c.askableGaps(nil)) == 0 {
+		return nil
+	}
+	done := c.options.Recorder.Stage(stageGaps)
+	defer done()
+	d := Days{Source: c.options.GapSource}
+	if deadline, ok := ctx.Deadline(); ok {
+		left := deadline.Sub(c.options.Clock.Now())
+		d.Source = gapSource{d.Source, deadline.Add(-min(left/4, gapReserve))}
+	}
+	_, unserved := c.writer.Document().GapDays()
+	before := c.outcome
+	var asked, closed []archive.Date
+	var stopped error
+	for {
+		dates := c.askableGaps(asked)
+		if len(dates) == 0 {
+			break
+		}
+		day := Day{Date: dates[0]}
+		asked = append(asked, day.Date)
+		if _, stopped = d.addGapDay(ctx, c.run, &day); stopped != nil {
+			if ctx.Err() != nil || errors.Is(stopped, ErrStore) {
+				return fmt.Errorf("close the gap of %s: %w", day.Date, stopped)
+			}
+			break
+		}
+		if !c.isGap(day.Date) {
+			closed = append(closed, day.Date)
+		}
+	}
+	open, nowUnserved := c.writer.Document().GapDays()
+	line := fmt.Sprintf("gaps: %s closed with %s, %s left",
+		text.Count(len(closed), "day"), text.Count(c.outcome.New-before.New, "new event"), text.Count(len(open), "day"))
+	if n := len(nowUnserved) - len(unserved); n > 0 {
+		line += fmt.Sprintf("; the API does not serve %s", text.Count(n, "other day"))
+	}
+	if stopped != nil {
+		line += fmt.Sprintf("; stopped at %s: %v", asked[len(asked)-1], stopped)
+	}
+	c.options.Recorder.Warn(slog.LevelInfo, "%s", line)
+	return nil
+}
+
+// askableGaps returns the days to ask the API for now, without the days in except,
+// oldest first.
+func (c *collect) askableGaps(except []archive.Date) (dates []archive.Date) {
+	for _, g := range c.writer.Document().Gaps {
+		date, err := archive.ParseDate(g.Day)
+		if err == nil && !slices.Contains(except, date) && !slices.Contains(dates, date) && c.shouldAsk(g) {
+			dates = append(dates, date)
+		}
+	}
+	return dates
+}
+
+// shouldAsk reports whether to ask the API for the day of a gap now.
+func (c *collect) shouldAsk(g archive.Gap) bool {
+	if g.Unserved {
+		return false
+	}
+	if g.LastAttempt != nil {
+		since := c.options.Clock.Now().Sub(*g.LastAttempt)
+		if 0 <= since && since < attemptInterval { // negative if a clock was ahead
+			return false
+		}
+	}
+	return g.Reason != archive.Unreadable || !c.responseHas(g)
+}
+
+// responseHas reports whether the response has all items that wait because of the gap.
+// A collect then stores them without a query for the day.
+func (c *collect) responseHas(g archive.Gap) bool {
+	if len(g.IDs)+len(g.Hashes) == 0 {
+		return false // they are unknown
+	}
+	ids, hashes := make(map[int64]bool), make(map[string]bool)
+	for _, e := range c.response.Events {
+		ids[e.ID] = true
+	}
+	for _, r := range c.response.Rejected {
+		hashes[polisen.Fingerprint(r.JSON())] = true
+	}
+	lacksID := func(id int64) bool { return !ids[id] }
+	lacksHash := func(hash string) bool { return !hashes[hash] }
+	return !slices.ContainsFunc(g.IDs, lacksID) && !slices.ContainsFunc(g.Hashes, lacksHash)
+}
+
+// isGap reports whether a day is a gap.
+func (c *collect) isGap(date archive.Date) bool {
+	return slices.ContainsFunc(c.writer.Document().Gaps, func(g archive.Gap) bool { return g.Day == date.String() })
+}
+
+// addGapDay is like addDay. It then records the API's answer in the gaps of the day, if
+// there are any.
+func (d Days) addGapDay(ctx context.Context, r *run, day *Day) (fullHours int, err error) {
+	fullHours, err = d.addDay(ctx, r, day)
+	kind, ok := d.answer(*day, fullHours, err)
+	if !ok || ctx.Err() != nil {
+		return fullHours, err
+	}
+	_, answerErr := r.add(ctx, archive.Batch{
+		ObservedAt: r.options.Clock.Now(),
+		Answer:     &archive.DayAnswer{Day: day.Date, Kind: kind},
+	})
+	if answerErr != nil {
+		err = answerErr // an error of the store matters more than one of the API
+	}
+	return fullHours, err
+}
+
+// answer returns the kind of the API's answer to the query for a day, given the results
+// of addDay. ok is false if the run shows nothing about the day: the query has a filter,
+// the store failed, or there was no time for the call.
+func (d Days) answer(day Day, fullHours int, err error) (kind archive.AnswerKind, ok bool) {
+	noTime := errors.Is(err, errGapTime) || errors.Is(err, ratelimit.ErrExceeded) && !errors.Is(err, ratelimit.ErrNotFound)
+	switch {
+	case d.isFiltered(), errors.Is(err, ErrStore):
+		return 0, false
+	case day.Fetched >= polisen.FullResponse && err != nil: // the day answered, but not all of its hours
+		return archive.AnswerOther, true
+	case noTime:
+		return 0, false
+	case isNotFound(err):
+		return archive.AnswerNotFound, true
+	case err != nil, day.Mismatched, day.Fetched == 0, fullHours > 0:
+		return archive.AnswerOther, true
+	}
+	return archive.AnswerWhole, true
+}
+
+// isFiltered reports whether the queries select only some of a day's events.
+func (d Days) isFiltered() bool { return len(d.Query.Locations)+len(d.Query.Types) > 0 }
+
+// isNotFound reports whether the API answered 404, now or before.
+func isNotFound(err error) bool {
+	e, ok := errors.AsType[*polisen.StatusError](err)
+	return ok && e.NotFound() || errors.Is(err, ratelimit.ErrNotFound)
+}
