@@ -76,7 +76,7 @@ func (o Outcome) Plus(p Outcome) Outcome {
 	return Outcome{
 		New: o.New + p.New, Revised: o.Revised + p.Revised, Rejected: o.Rejected + p.Rejected,
 		Seen: o.Seen + p.Seen, Repeated: o.Repeated + p.Repeated, SeenRejected: o.SeenRejected + p.SeenRejected,
-		Waiting: o.Waiting + p.Waiting, LookedUp: o.LookedUp + p.LookedUp,
+		Waiting: o.Waiting + p.Waiting, NewGaps: o.NewGaps + p.NewGaps, LookedUp: o.LookedUp + p.LookedUp,
 		Objects: append(o.Objects, p.Objects...),
 		Rebuilt: o.Rebuilt || p.Rebuilt, DamagedCopy: cmp.Or(o.DamagedCopy, p.DamagedCopy),
 		Conflicts: o.Conflicts + p.Conflicts, UnknownOutcomes: o.UnknownOutcomes + p.UnknownOutcomes,
@@ -139,15 +139,20 @@ func newBatchChange(b Batch) *batchChange {
 func (c *batchChange) next(ctx context.Context, w *Writer) (*Document, error) {
 	done := w.opts.Stage(StageDedup)
 	p, err := w.decide(ctx, c)
+	if err == nil && w.unhealed && !p.empty(w) { // no commit before step 2
+		if err = w.healDeferred(ctx); err == nil {
+			p, err = w.decide(ctx, c)
+		}
+	}
 	done()
 	if err != nil {
 		return nil, err
 	}
-	if p.empty(w.doc) {
+	if p.empty(w) {
 		c.last = p
 		return nil, nil
 	}
-	w.build(p, c.batch.Current)
+	w.build(p, c.batch)
 	c.plans[*p.next.Commit] = p
 	return p.next, nil
 }
@@ -176,6 +181,7 @@ func (c *batchChange) committed(w *Writer, commit Commit) (complete bool) {
 	for _, l := range p.again {
 		w.index.addCommitted(l)
 	}
+	c.outcome.NewGaps += p.missed
 	c.outcome.Objects = append(c.outcome.Objects, p.objects...)
 	c.outcome.Rebuilt = c.outcome.Rebuilt || p.rebuild && !p.newArchive
 	if p.incomplete {

@@ -82,7 +82,7 @@ func BenchmarkEncode(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		w.build(plan, true)
+		w.build(plan, p.batch)
 		if _, err := plan.next.encode(); err != nil {
 			b.Fatal(err)
 		}
@@ -98,7 +98,7 @@ func BenchmarkReadDocument(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	w.build(plan, true)
+	w.build(plan, p.batch)
 	body, err := plan.next.encode()
 	if err != nil {
 		b.Fatal(err)

@@ -3,17 +3,29 @@ package archive
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/store"
 )
 
-// maxWaiting is the maximum number of waiting items that a document's gaps name,
-// so that the document stays small.
-const maxWaiting = 1000
+const (
+	// maxWaiting is the maximum number of waiting items that a document's gaps name,
+	// so that the document stays small.
+	maxWaiting = 1000
+	// maxMissed is the maximum number of days that one pause makes gaps, so that the
+	// document stays small even if its last commit is decades old.
+	maxMissed = 2000
+	// maxAttempts is the number of counted attempts after which a gap is unserved.
+	maxAttempts = 3
+	// attemptInterval is the minimum time between two attempts that count, so that
+	// an hour of faults in the API does not make a day unserved.
+	attemptInterval = time.Hour
+)
 
 // Gap is a day whose events may be missing.
 type Gap struct {
@@ -40,8 +52,13 @@ type Gap struct {
 func (g Gap) names() int { return len(g.IDs) + len(g.Hashes) }
 
 func (g Gap) equal(h Gap) bool {
-	return g.Day == h.Day && g.Reason == h.Reason && g.Since.Equal(h.Since) && slices.Equal(g.IDs, h.IDs) && slices.Equal(g.Hashes, h.Hashes)
+	return g.Day == h.Day && g.Reason == h.Reason && g.Since.Equal(h.Since) &&
+		g.Unserved == h.Unserved && g.Attempts == h.Attempts && equalTimes(g.LastAttempt, h.LastAttempt) &&
+		slices.Equal(g.IDs, h.IDs) && slices.Equal(g.Hashes, h.Hashes)
 }
+
+// equalTimes reports whether both times are nil or the same instant.
+func equalTimes(a, b *time.Time) bool { return a == b || a != nil && b != nil && a.Equal(*b) }
 
 // The reasons of a gap. A day may have one gap for each reason.
 const (
@@ -105,9 +122,119 @@ func (p *plan) wait(date Date, item waitingItem, err error) {
 	}
 }
 
-// decideGaps sets the gaps of the next document: those of the last one without the
-// items that the plan decides on, and the days of the items that wait.
-func (w *Writer) decideGaps(p *plan) {
+// decideGaps sets the gaps of the next document and the time that it is covered
+// until: the gaps of the last document without the items that the plan decides on,
+// the days of the items that wait, the days that may have been missed, and the
+// effect of an answer for a whole day.
+func (w *Writer) decideGaps(p *plan, b Batch) {
+	w.decideWaiting(p)
+	p.coveredUntil = w.covered()
+	if b.Window != nil {
+		w.decideMissed(p, *b.Window, b.ObservedAt)
+	}
+	if b.Answer != nil && !p.incomplete { // otherwise events of the day are not committed yet
+		w.decideAnswer(p, *b.Answer)
+	}
+	slices.SortStableFunc(p.gaps, func(a, b Gap) int { return strings.Compare(a.Day, b.Day) })
+}
+
+// covered returns the time that the document is covered until, or nil if it is not
+// known. In an older format that is the time of the last commit; if it is in the
+// future, the clock of the host was wrong.
+func (w *Writer) covered() *time.Time {
+	covered := w.doc.Covered()
+	if now := w.opts.Now().UTC().Truncate(time.Second); covered != nil && w.doc.CoveredUntil == nil && covered.After(now) {
+		return &now
+	}
+	return covered
+}
+
+// decideMissed adds the days before a window that begins after the time that the
+// document is covered until. Unless the batch needs another commit, it then raises
+// that time to the window's end.
+func (w *Writer) decideMissed(p *plan, window polisen.Window, observed time.Time) {
+	if covered := p.coveredUntil; covered != nil && window.From.After(*covered) {
+		first := DateOf(polisen.InSweden(*covered))
+		// The source may have stopped before the response: later days are missed only
+		// if a later window does not reach back to its end.
+		last := DateOf(polisen.InSweden(observed)).Previous()
+		if end := DateOf(polisen.InSweden(window.To)); end.Compare(last) < 0 {
+			last = end
+		}
+		if oldest := last.AddDays(1 - maxMissed); first.Compare(oldest) < 0 {
+			w.opts.Warn(slog.LevelWarn, fmt.Sprintf("events from %s to %s may be missing too, but %s records at most %d days of one pause as gaps; fetch them with backfill",
+				first, oldest.Previous(), DocumentName, maxMissed))
+			first = oldest
+		}
+		isGap := make(map[string]bool)
+		for _, g := range p.gaps {
+			isGap[g.Day] = isGap[g.Day] || g.Reason == Missed
+		}
+		for day := first; day.Compare(last) <= 0; day = day.Next() {
+			if !isGap[day.String()] {
+				p.gaps = append(p.gaps, Gap{Day: day.String(), Reason: Missed, Since: w.opts.Now().UTC().Truncate(time.Second)})
+				p.missed++
+			}
+		}
+	}
+	if p.incomplete {
+		return
+	}
+	until := window.To
+	if observed.Before(until) {
+		until = observed
+	}
+	until = until.UTC().Truncate(time.Second)
+	if p.coveredUntil == nil || until.After(*p.coveredUntil) {
+		p.coveredUntil = &until
+	}
+}
+
+// decideAnswer closes the gaps of a day, or counts an attempt for them.
+func (w *Writer) decideAnswer(p *plan, answer DayAnswer) {
+	day := answer.Day.String()
+	if answer.Kind == AnswerWhole {
+		p.gaps = slices.DeleteFunc(p.gaps, func(g Gap) bool {
+			return g.Day == day && !(g.Reason == Unreadable && w.stillWaits(p, g, answer.Day))
+		})
+		return
+	}
+	now := w.opts.Now().UTC().Truncate(time.Second)
+	for i := range p.gaps {
+		if g := &p.gaps[i]; g.Day == day && !g.Unserved {
+			g.attempt(now, answer.Kind)
+		}
+	}
+}
+
+// attempt counts a query that did not return the whole day.
+func (g *Gap) attempt(now time.Time, kind AnswerKind) {
+	// A time in the future, from a host whose clock is wrong, does not stop the count.
+	counts := g.LastAttempt == nil || now.Sub(*g.LastAttempt).Abs() >= attemptInterval
+	if !counts && kind != AnswerNotFound {
+		return
+	}
+	g.Attempts++
+	g.LastAttempt = &now
+	g.Unserved = g.Attempts >= maxAttempts || kind == AnswerNotFound
+}
+
+// stillWaits reports whether items of a gap with the reason Unreadable wait in this
+// run: items that the gap names, or events of the batch on its day.
+func (w *Writer) stillWaits(p *plan, g Gap, day Date) bool {
+	waits := func(item waitingItem) bool {
+		_, before := w.waiting[item]
+		_, now := p.waiting[item]
+		return now || before && !p.decided[item]
+	}
+	return len(p.newGaps[day]) > 0 ||
+		slices.ContainsFunc(g.IDs, func(id int64) bool { return waits(waitingItem{id: id}) }) ||
+		slices.ContainsFunc(g.Hashes, func(hash string) bool { return waits(waitingItem{hash: hash}) })
+}
+
+// decideWaiting sets the gaps to those of the last document, without the items that
+// the plan decides on, and adds the days of the items that wait.
+func (w *Writer) decideWaiting(p *plan) {
 	waits := func(item waitingItem) bool {
 		_, waiting := p.waiting[item]
 		isListed := item.hash == "" && len(w.listed[item.id]) > 0
@@ -150,7 +277,6 @@ func (w *Writer) decideGaps(p *plan) {
 			g.IDs, g.Hashes = nil, nil
 		}
 	}
-	slices.SortStableFunc(p.gaps, func(a, b Gap) int { return strings.Compare(a.Day, b.Day) })
 }
 
 // Unfinished returns the error of a run that has stored all it could, but could

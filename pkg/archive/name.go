@@ -64,12 +64,18 @@ func (d Date) Compare(e Date) int {
 }
 
 // Next returns the day after d.
-func (d Date) Next() Date { return DateOf(time.Date(d.Year, d.Month, d.Day+1, 0, 0, 0, 0, time.UTC)) }
+func (d Date) Next() Date { return d.AddDays(1) }
 
 // Previous returns the day before d.
-func (d Date) Previous() Date {
-	return DateOf(time.Date(d.Year, d.Month, d.Day-1, 0, 0, 0, 0, time.UTC))
+func (d Date) Previous() Date { return d.AddDays(-1) }
+
+// AddDays returns the day n days after d, or before it if n is negative.
+func (d Date) AddDays(n int) Date {
+	return DateOf(time.Date(d.Year, d.Month, d.Day+n, 0, 0, 0, 0, time.UTC))
 }
+
+// MonthKey returns the month of d as a key of [Document.Stored], such as "2026-01".
+func (d Date) MonthKey() string { return fmt.Sprintf("%04d-%02d", d.Year, d.Month) }
 
 // Partition identifies the objects of one kind and day.
 type Partition struct {

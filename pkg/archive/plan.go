@@ -44,6 +44,8 @@ type plan struct {
 	waitingRejected []bool                 // by rejected item: it waits
 	newGaps         map[Date][]waitingItem // the items that wait, by the day that is a gap
 	gaps            []Gap                  // of the next document
+	missed          int                    // the number of days that become gaps with the reason Missed
+	coveredUntil    *time.Time             // of the next document
 
 	// stored holds the versions of those ids of the batch that are stored or that
 	// this commit stores.
@@ -63,8 +65,8 @@ type plan struct {
 }
 
 // empty reports whether there is nothing to commit.
-func (p *plan) empty(last *Document) bool {
-	return len(p.lines) == 0 && !p.rebuild && slices.EqualFunc(p.gaps, last.Gaps, Gap.equal)
+func (p *plan) empty(w *Writer) bool {
+	return len(p.lines) == 0 && !p.rebuild && slices.EqualFunc(p.gaps, w.doc.Gaps, Gap.equal) && equalTimes(p.coveredUntil, w.covered())
 }
 
 // decide is step 3 of the protocol: it decides on the changed objects, and on each
@@ -84,7 +86,7 @@ func (w *Writer) decide(ctx context.Context, c *batchChange) (*plan, error) {
 		waiting:         make(map[waitingItem]error),
 		newGaps:         make(map[Date][]waitingItem),
 		rebuild:         w.doc.published(),
-		newArchive:      w.noDocument && w.damaged == nil && w.doc.CompleteAbove != nil,
+		newArchive:      w.noDocument && w.damaged == nil && w.noData,
 	}
 	statuses, err := w.lookUp(ctx, c)
 	if err != nil {
@@ -97,7 +99,7 @@ func (w *Writer) decide(ctx context.Context, c *batchChange) (*plan, error) {
 	if err := w.decideRejected(ctx, p, c); err != nil {
 		return nil, err
 	}
-	w.decideGaps(p)
+	w.decideGaps(p, c.batch)
 	if p.incomplete && len(p.lines) == 0 {
 		return nil, fmt.Errorf("commit: %w; %s keeps %d MiB of lines because objects cannot be read, and has no room for new items",
 			w.held[0].err, DocumentName, p.earlier>>20)
@@ -105,19 +107,29 @@ func (w *Writer) decide(ctx context.Context, c *batchChange) (*plan, error) {
 	return p, nil
 }
 
-// checkEmpty looks for events if the document is missing or damaged. If the
-// archive has none, no id was ever seen.
+// checkEmpty looks for data objects if the document is missing or damaged. If the
+// archive has no events, no id was ever seen.
 func (w *Writer) checkEmpty(ctx context.Context) error {
-	if !w.noDocument || w.doc.CompleteAbove != nil {
+	if !w.noDocument || w.checkedData {
 		return nil
 	}
-	for _, err := range w.store.List(ctx, Events.Prefix()) {
-		if err != nil {
-			return fmt.Errorf("look for stored events: %w", err)
+	hasData := false
+	for _, k := range kinds {
+		for _, err := range w.store.List(ctx, k.Prefix()) {
+			if err != nil {
+				return fmt.Errorf("look for stored events: %w", err)
+			}
+			hasData = true
+			break
 		}
-		return nil
+		if hasData {
+			break
+		}
+		if k == Events {
+			w.doc.CompleteAbove = new(int64)
+		}
 	}
-	w.doc.CompleteAbove = new(int64)
+	w.checkedData, w.noData = true, !hasData
 	return nil
 }
 
@@ -332,14 +344,54 @@ func (w *Writer) storedRejected(ctx context.Context, p *plan, c *batchChange) (m
 	return stored, nil
 }
 
+// hasUnlistedRejected reports whether the document does not suffice to decide on
+// the rejected items of the batch.
+func (w *Writer) hasUnlistedRejected(c *batchChange) bool {
+	var listed RejectedItems
+	if w.doc.Rejected != nil {
+		listed = *w.doc.Rejected
+	}
+	return !listed.Complete && slices.ContainsFunc(c.rejectedHashes, func(hash string) bool { return !slices.Contains(listed.Hashes, hash) })
+}
+
 // build is step 4 of the protocol: it builds the next document, which contains
 // the new objects in full.
-func (w *Writer) build(p *plan, current bool) {
+func (w *Writer) build(p *plan, b Batch) {
 	p.next = &Document{}
 	p.objects = w.setCommit(p.next, p.lines)
-	p.next.Gaps = p.gaps
-	w.doc.listIDs(p.next, p.stored, current)
+	p.next.Gaps, p.next.CoveredUntil = p.gaps, p.coveredUntil
+	p.next.Stored = p.counts(w.doc.Stored, b)
+	w.doc.listIDs(p.next, p.stored, b.Current)
 	listRejected(p.next, p.rejectedHashes, p.allRejected)
+}
+
+// counts returns the numbers of stored items after the plan's commit, given those
+// before it. Lines that are stored again are not counted again. The result is nil if
+// the numbers are not known.
+func (p *plan) counts(before map[string]Counts, b Batch) map[string]Counts {
+	if before == nil && !p.newArchive {
+		return nil
+	}
+	after := make(map[string]Counts, len(before)+1)
+	maps.Copy(after, before)
+	add := func(d Date, n Counts) {
+		sum := after[d.MonthKey()]
+		after[d.MonthKey()] = Counts{sum.Events + n.Events, sum.Revisions + n.Revisions, sum.Rejected + n.Rejected}
+	}
+	for i, class := range p.eventClasses {
+		switch class {
+		case New:
+			add(DateOf(b.Events[i].Time), Counts{Events: 1})
+		case Revised:
+			add(DateOf(b.Events[i].Time), Counts{Revisions: 1})
+		}
+	}
+	for _, isNew := range p.newRejected {
+		if isNew {
+			add(DateOf(b.ObservedAt.UTC()), Counts{Rejected: 1})
+		}
+	}
+	return after
 }
 
 // setCommit sets the fields that make next a commit of this run which stores
@@ -348,7 +400,7 @@ func (w *Writer) setCommit(next *Document, lines map[Partition][][]byte) (object
 	now := w.opts.Now().UTC()
 	timestamp := max(now.Unix(), w.doc.timestamp()+1)
 	next.LastUpdated = now.Truncate(time.Second)
-	next.Version, next.Gaps, next.Stored, next.CoveredUntil = formatVersion, w.doc.Gaps, w.doc.Stored, w.doc.Covered()
+	next.Version, next.Gaps, next.Stored, next.CoveredUntil = formatVersion, w.doc.Gaps, w.doc.Stored, w.covered()
 	next.Commit = &Commit{ID: w.opts.RunID, Sequence: w.doc.sequence() + 1, Timestamp: timestamp}
 	next.Pending = nil
 	for _, o := range w.held {

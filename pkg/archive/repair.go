@@ -21,8 +21,11 @@ type Repair struct {
 	// it.
 	BasedOn store.ETag
 	// Document holds the fields that the caller sets: SeenIDs, CompleteAbove,
-	// Fingerprints and Rejected. The commit sets all others.
+	// Fingerprints and Rejected, and Stored if the counts are to change. The commit
+	// sets all others.
 	Document Document
+	// AcceptUnserved removes the gaps of the days that the API does not serve.
+	AcceptUnserved bool
 	// Lines are the lines of new objects, without line ends.
 	Lines map[Partition][][]byte
 }
@@ -52,7 +55,10 @@ type repairChange struct {
 }
 
 // next implements [change].
-func (c *repairChange) next(_ context.Context, w *Writer) (*Document, error) {
+func (c *repairChange) next(ctx context.Context, w *Writer) (*Document, error) {
+	if err := w.healDeferred(ctx); err != nil {
+		return nil, err
+	}
 	// While changed is not empty, only the document may contain some lines.
 	if w.etag != c.repair.BasedOn || len(w.changed) > 0 {
 		return nil, fmt.Errorf("repair %s: %w: another run has committed since it was read", DocumentName, store.ErrPrecondition)
@@ -62,6 +68,12 @@ func (c *repairChange) next(_ context.Context, w *Writer) (*Document, error) {
 	}
 	next := c.repair.Document
 	objects := w.setCommit(&next, c.repair.Lines)
+	if stored := c.repair.Document.Stored; stored != nil {
+		next.Stored = stored
+	}
+	if c.repair.AcceptUnserved {
+		next.Gaps = slices.DeleteFunc(slices.Clone(next.Gaps), func(g Gap) bool { return g.Unserved })
+	}
 	next.SeenIDs = append([]int64{}, next.SeenIDs...) // not nil, whose JSON form is null
 	next.TotalTracked = len(next.SeenIDs)
 	if w.opts.DryRun {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -44,8 +45,13 @@ type Writer struct {
 	noDocument bool               // the document is missing or damaged
 	damaged    []byte             // the content of a damaged document, else nil
 
+	checkedData bool // without a document: the store was asked for data objects
+	noData      bool // the store has none
+
 	loaded    bool            // doc was read from the store or committed, and is healed
+	unhealed  bool            // step 2 waits until it is needed, although loaded is true
 	unflushed bool            // doc is our own commit, and its objects may be missing
+	allStored bool            // all pending objects are known to be stored
 	changed   []changedObject // pending objects to decide on in step 3
 	held      []heldObject    // pending objects that the next document has to contain
 
@@ -85,8 +91,14 @@ func (w *Writer) HealedObjects() []string { return slices.Clone(w.healed) }
 
 // StoredCommit returns the commit of the document if all its objects are known to
 // be stored with their content, for Options.StoredCommit of a later run. Otherwise
-// it returns nil, also in a dry run. Call it after [Writer.Flush].
-func (w *Writer) StoredCommit() *Commit { return nil }
+// it returns nil. Call it after [Writer.Flush].
+func (w *Writer) StoredCommit() *Commit {
+	if w.doc == nil || w.doc.Commit == nil || !w.allStored {
+		return nil
+	}
+	c := *w.doc.Commit
+	return &c
+}
 
 // Add stores the new items of a batch: steps 1 to 5 of the protocol, repeated
 // as long as other runs commit first. If it returns nil, each item of the batch
@@ -97,7 +109,7 @@ func (w *Writer) StoredCommit() *Commit { return nil }
 // After an error the Outcome counts the items that are known to be committed.
 // It is safe to call Add again with the same batch, in this or any later run.
 //
-// The error wraps [ErrNewerFormat] if this release cannot continue the archive.
+// The error wraps [ErrNewerFormat] or [ErrLostCommits] as that of [Writer.Open].
 // All other errors are the store's, or come from Options.Pause.
 func (w *Writer) Add(ctx context.Context, b Batch) (Outcome, error) {
 	if len(w.index.versions) > maxIndexed && !w.unflushed && !w.opts.DryRun { // a dry run has stored nothing that it could read again
@@ -212,12 +224,14 @@ func (w *Writer) commitChange(ctx context.Context, c change) (a attempts, err er
 	}
 }
 
-// Open reads the document and heals: steps 1 and 2 of the protocol. Add calls
-// it if necessary. A caller that calls it first can fetch a batch in the
-// meantime.
+// Open reads the document and heals: steps 1 and 2 of the protocol. If
+// Options.StoredCommit is the document's commit, Open leaves step 2 until it is
+// needed. Add calls Open if necessary. A caller that calls it first can fetch a
+// batch in the meantime.
 //
-// The error wraps [ErrNewerFormat] if this release cannot continue the archive.
-// All other errors are the store's.
+// The error wraps [ErrNewerFormat] if this release cannot continue the archive, and
+// [ErrLostCommits] if the archive lacks the commit of Options.KnownCommit. All other
+// errors are the store's.
 func (w *Writer) Open(ctx context.Context) error {
 	w.loaded = false
 	done := w.opts.Stage(StageDocument)
@@ -226,15 +240,50 @@ func (w *Writer) Open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	done = w.opts.Stage(StageHeal)
-	err = w.heal(ctx)
-	done()
-	if err != nil {
+	if err := w.checkKnownCommit(ctx); err != nil {
+		return err
+	}
+	if w.knowsStored() {
+		w.unhealed, w.allStored = true, true
+	} else if err := w.heal(ctx); err != nil {
 		return err
 	}
 	w.loaded = true
 	return nil
 }
+
+// knowsStored reports whether an earlier run is known to have found all pending
+// objects in the store.
+func (w *Writer) knowsStored() bool {
+	if w.opts.StoredCommit == nil || w.doc.Commit == nil {
+		return false
+	}
+	stored := w.opts.StoredCommit()
+	return stored != nil && *stored == *w.doc.Commit
+}
+
+// checkKnownCommit returns an error that wraps [ErrLostCommits] if the archive lacks
+// the commit that is known to have been made in it.
+func (w *Writer) checkKnownCommit(ctx context.Context) error {
+	known := w.opts.KnownCommit
+	if known == 0 || w.damaged != nil {
+		return nil
+	}
+	if w.noDocument {
+		if err := w.checkEmpty(ctx); err != nil || !w.noData {
+			return err
+		}
+		return fmt.Errorf("%w: it is empty, but it had a commit of %s", ErrLostCommits, unixTime(known))
+	}
+	last := cmp.Or(w.doc.timestamp(), w.doc.LastUpdated.Unix())
+	if last >= known {
+		return nil
+	}
+	return fmt.Errorf("%w: its last one is of %s, but it had one of %s", ErrLostCommits, unixTime(last), unixTime(known))
+}
+
+// unixTime returns the text of a time in Unix seconds.
+func unixTime(seconds int64) string { return time.Unix(seconds, 0).UTC().Format(time.RFC3339) }
 
 // readDocument is step 1 of the protocol.
 func (w *Writer) readDocument(ctx context.Context) error {
@@ -267,7 +316,9 @@ func (w *Writer) readDocument(ctx context.Context) error {
 
 // setDocument makes doc the document to continue from.
 func (w *Writer) setDocument(doc *Document, etag store.ETag) {
-	w.doc, w.etag, w.unflushed = doc, etag, false
+	w.doc, w.etag = doc, etag
+	w.unhealed, w.unflushed, w.allStored = false, false, false
+	w.checkedData, w.noData = false, false
 	w.changed, w.held = nil, nil
 	w.listed = make(map[int64]Versions, len(doc.SeenIDs))
 	for _, id := range doc.SeenIDs {
@@ -277,10 +328,22 @@ func (w *Writer) setDocument(doc *Document, etag store.ETag) {
 
 // heal is step 2 of the protocol.
 func (w *Writer) heal(ctx context.Context) error {
+	defer w.opts.Stage(StageHeal)()
 	if err := w.putPending(ctx, false); err != nil {
 		return fmt.Errorf("check the objects of the last commit: %w", err)
 	}
 	return nil
+}
+
+// healDeferred is step 2 of the protocol if it was not taken yet. It is necessary
+// before a lookup, which has to find the lines of the last commit, and before a
+// commit, which replaces the only other copy of them.
+func (w *Writer) healDeferred(ctx context.Context) error {
+	if !w.unhealed {
+		return nil
+	}
+	w.unhealed = false
+	return w.heal(ctx)
 }
 
 // putPending makes sure that the pending objects of doc exist, and sets w.changed
@@ -303,11 +366,12 @@ func (w *Writer) putPending(ctx context.Context, putFirst bool) error {
 	}
 	err := g.Wait()
 	errs := make([]error, len(found))
-	w.changed, w.held = nil, nil
+	w.changed, w.held, w.allStored = nil, nil, err == nil
 	var unhealed []Pending // in a dry run
 	for i, p := range w.doc.Pending {
 		f := found[i]
 		errs[i] = f.err
+		w.allStored = w.allStored && f.err == nil && f.state == Stored
 		switch {
 		case f.err != nil:
 			w.held = append(w.held, heldObject{p, f.err})
