@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -101,11 +102,21 @@ func (x *index) lookUp(ctx context.Context, dates []Date) error {
 // readPartitions reads the objects of a kind on these dates.
 func (x *index) readPartitions(ctx context.Context, kind Kind, dates []Date) error {
 	var objects []store.Attrs
-	var days []Date // of the objects
+	var days []Date      // of the objects
+	var unlisted []error // of single entries
 	for prefix, group := range groupByMonth(kind, dates) {
 		for attrs, err := range x.store.List(ctx, prefix) {
 			if err != nil {
-				return err
+				if attrs.Name == "" {
+					return err
+				}
+				for day, date := range group {
+					if strings.HasPrefix(attrs.Name, day) || strings.HasPrefix(day, attrs.Name+"/") {
+						x.days[date] = err
+						unlisted = append(unlisted, err)
+					}
+				}
+				continue
 			}
 			if !x.checkName(attrs.Name) {
 				continue
@@ -118,7 +129,7 @@ func (x *index) readPartitions(ctx context.Context, kind Kind, dates []Date) err
 		}
 	}
 	contents, errs := readAll(ctx, x.store, objects)
-	if err := x.wholeStore(ctx, errs); err != nil {
+	if err := x.wholeStore(ctx, slices.Concat(errs, unlisted)); err != nil {
 		return err
 	}
 	for i, o := range objects {
@@ -302,8 +313,12 @@ func (x *index) lookUpRejected(ctx context.Context) error {
 	}
 	var objects []store.Attrs
 	for attrs, err := range x.store.List(ctx, Rejected.Prefix()) {
-		if err != nil {
+		if err != nil && attrs.Name == "" {
 			return fmt.Errorf("look up rejected items: %w", err)
+		}
+		if err != nil {
+			x.rejectedErr = cmp.Or(x.rejectedErr, err)
+			continue
 		}
 		if x.checkName(attrs.Name) {
 			objects = append(objects, attrs)

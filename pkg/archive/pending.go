@@ -155,15 +155,15 @@ type presence struct {
 	state   ObjectState
 	content []byte // of the stored object if it is Different
 	created bool   // this call has put the object
-	// err says why the object cannot be looked at, and state is then empty. The
-	// object may exist.
+	// err says why the object cannot be looked at or put, and state is then empty.
+	// The object may exist.
 	err error
 }
 
 // ensure makes sure that an object with the name of p exists, unless the store
-// does not let it look at the object. It never overwrites an object. With putFirst
-// it puts before it looks, which saves a call if the object is missing. Its error
-// is that of a PUT.
+// does not let it look at the object or cannot hold an object of that name. It never
+// overwrites an object. With putFirst it puts before it looks, which saves a call if
+// the object is missing. Its error is that of a PUT.
 func (p Pending) ensure(ctx context.Context, s store.Store, putFirst bool) (presence, error) {
 	var unknown, refused error // of the last PUT with an unknown outcome, and of the last one refused
 	for puts := 0; ; {
@@ -175,7 +175,9 @@ func (p Pending) ensure(ctx context.Context, s store.Store, putFirst bool) (pres
 				return presence{state: Stored, created: true}, nil
 			case errors.Is(err, store.ErrPrecondition):
 				refused = err
-			case ctx.Err() != nil, errors.Is(err, store.ErrAccess), errors.Is(err, store.ErrInvalid):
+			case errors.Is(err, store.ErrInvalid): // such as a folder in its place
+				return presence{err: err}, nil
+			case ctx.Err() != nil, errors.Is(err, store.ErrAccess):
 				return presence{}, err
 			default:
 				unknown = err

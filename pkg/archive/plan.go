@@ -115,8 +115,8 @@ func (w *Writer) checkEmpty(ctx context.Context) error {
 	}
 	hasData := false
 	for _, k := range kinds {
-		for _, err := range w.store.List(ctx, k.Prefix()) {
-			if err != nil {
+		for attrs, err := range w.store.List(ctx, k.Prefix()) {
+			if err != nil && attrs.Name == "" {
 				return fmt.Errorf("look for stored events: %w", err)
 			}
 			hasData = true

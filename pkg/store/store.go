@@ -88,8 +88,10 @@ type Reader interface {
 	// List yields the objects whose names begin with prefix, each once, in
 	// ascending byte order of their names. It yields every object that was
 	// written before the iteration began and has not been deleted since. The
-	// sequence ends after an error. ETag and MD5 are empty in stores that would
-	// have to read the content for them.
+	// sequence ends after an error with an empty Attrs.Name. An error with a name
+	// concerns only the objects of that name and below it (those whose names begin
+	// with it and a slash), and the sequence goes on. ETag and MD5 are empty in
+	// stores that would have to read the content for them.
 	List(ctx context.Context, prefix string) iter.Seq2[Attrs, error]
 }
 

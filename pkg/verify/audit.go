@@ -174,6 +174,9 @@ func (a *audit) checkDays() {
 		if from.Compare(to) > 0 {
 			continue
 		}
+		if a.mayBeUnlisted(from, to) {
+			continue
+		}
 		f := Finding{
 			Check: MissingDays, Severity: Problem, Object: archive.Partition{Kind: archive.Events, Date: from}.Prefix(),
 			Expected: "events on each day", Actual: fmt.Sprintf("no events from %s to %s", from, to), Fix: a.options.backfill(from, to),
@@ -185,12 +188,31 @@ func (a *audit) checkDays() {
 	}
 }
 
+// mayBeUnlisted reports whether there may be events of one of these days that the
+// store could not list.
+func (a *audit) mayBeUnlisted(from, to archive.Date) bool {
+	for d := from; len(a.snapshot.unlisted) > 0 && d.Compare(to) <= 0; d = d.Next() {
+		prefix := archive.Partition{Kind: archive.Events, Date: d}.Prefix()
+		if slices.ContainsFunc(a.snapshot.unlisted, func(u unlisted) bool { return u.mayHold(prefix) || strings.HasPrefix(u.name, prefix) }) {
+			return true
+		}
+	}
+	return false
+}
+
 func previous(d archive.Date) archive.Date {
 	return archive.DateOf(time.Date(d.Year, d.Month, d.Day-1, 0, 0, 0, 0, time.UTC))
 }
 
-// checkNames reports objects that are neither data nor metadata.
+// checkNames reports names that cannot be listed, and objects that are neither data
+// nor metadata.
 func (a *audit) checkNames() {
+	for _, u := range a.snapshot.unlisted {
+		a.add(Finding{
+			Check: Unreadable, Severity: Problem, Object: u.name, Expected: "an object, or a folder that can be read",
+			Actual: u.err.Error(), Fix: a.options.replaceEntry(),
+		})
+	}
 	for _, key := range a.snapshot.others {
 		f := Finding{Severity: Problem, Object: key, Fix: moveObject}
 		switch kind, _, _ := strings.Cut(key, "/"); {
@@ -207,7 +229,9 @@ func (a *audit) checkNames() {
 }
 
 // partial reports whether there may be lines that were not read.
-func (a *audit) partial() bool { return a.options.limited() || a.unreadable != nil }
+func (a *audit) partial() bool {
+	return a.options.limited() || a.unreadable != nil || a.snapshot.unlisted != nil
+}
 
 // result returns the findings as a Result.
 func (a *audit) result() *Result {

@@ -121,7 +121,7 @@ func (a *audit) storesAll(p archive.Pending) bool {
 			v, _ := a.versionsOf(l.id)
 			stored = slices.Contains(v.fingerprints, l.fingerprint)
 		}
-		mayBeStored := a.unreadable != nil || !a.options.includes(parsed.Date)
+		mayBeStored := a.unreadable != nil || a.snapshot.unlisted != nil || !a.options.includes(parsed.Date)
 		if reason != "" || !stored && !mayBeStored {
 			return false
 		}

@@ -17,6 +17,7 @@ type Check string
 const (
 	ForeignObject      Check = "foreign-object"
 	BadName            Check = "bad-name"
+	Unreadable         Check = "unreadable"
 	ContentDamaged     Check = "content-damaged"
 	NoFinalNewline     Check = "no-final-newline"
 	NotUTF8            Check = "not-utf8"
@@ -137,6 +138,11 @@ func moveLine(prefix string) Fix {
 
 // moveObject is the fix of an object that does not belong in the archive.
 var moveObject = Fix{Advice: "inspect the object and move it out of the archive with the store's own tools"}
+
+// replaceEntry is the fix of a name that cannot be listed.
+func (o Options) replaceEntry() Fix {
+	return Fix{Command: o.command("verify"), Advice: "first remove the entry, replace it or make it readable"}
+}
 
 // quoteName quotes the name of an object if it has characters that this program's
 // names do not have, so that no name reads like the text around it. Any program may

@@ -77,6 +77,9 @@ func (r *repair) run(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 		a := r.snapshot.audit()
+		if s := r.snapshot; s.unlisted != nil {
+			return nil, fmt.Errorf("repair: %w", s.unlisted[0].err)
+		}
 		if a.unreadable != nil {
 			return nil, fmt.Errorf("repair: read %s: %w; replace the object with an undamaged copy first", a.unreadable[0].key, store.ErrDamaged)
 		}

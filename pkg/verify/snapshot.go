@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
@@ -27,12 +29,26 @@ type snapshot struct {
 
 	document document
 	// pending are the states of the document's pending objects, in their order;
-	// empty for an object whose content is damaged. An object that was read is
+	// empty for an object whose content is damaged or unlisted. An object that was read is
 	// Different if it has other content, even if its lines are all stored.
 	pending []archive.ObjectState
 	objects map[string]*object // data objects of the included days, by name
 	outside int                // number of data objects of other days
 	others  []string           // names of all other objects
+	// unlisted are the names that the store could not list. Objects may be there or
+	// below them.
+	unlisted []unlisted
+}
+
+// unlisted is a name that the store could not list.
+type unlisted struct {
+	name string
+	err  error
+}
+
+// mayHold reports whether the objects of this name or with this prefix may be there.
+func (u unlisted) mayHold(name string) bool {
+	return u.name == name || strings.HasPrefix(name, u.name+"/")
 }
 
 // document is the metadata document as it was read.
@@ -157,6 +173,7 @@ func (s *snapshot) checkPending(ctx context.Context) error {
 	for _, p := range s.document.parsed.Pending {
 		var state archive.ObjectState
 		switch o := s.objects[p.Name]; {
+		case o == nil && slices.ContainsFunc(s.unlisted, func(u unlisted) bool { return u.mayHold(p.Name) }):
 		case o == nil:
 			states, err := archive.CheckPending(ctx, s.store, []archive.Pending{p}, 1)
 			if err != nil {
@@ -222,10 +239,14 @@ func (s *snapshot) readObjects(ctx context.Context) error {
 
 // list lists the whole archive and calls add for each data object to read.
 func (s *snapshot) list(ctx context.Context, add func(*object) error) error {
-	s.outside, s.others = 0, nil
+	s.outside, s.others, s.unlisted = 0, nil, nil
 	for attrs, err := range s.store.List(ctx, "") {
-		if err != nil {
+		if err != nil && attrs.Name == "" {
 			return fmt.Errorf("list the archive: %w", err)
+		}
+		if err != nil {
+			s.unlisted = append(s.unlisted, unlisted{attrs.Name, err})
+			continue
 		}
 		name, ok := archive.ParseName(attrs.Name)
 		switch o := s.objects[attrs.Name]; {

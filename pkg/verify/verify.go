@@ -4,7 +4,8 @@
 // as a run does, and removes duplicates by conditional overwrites.
 //
 // The archive package defines names, lines and the document. An object that the
-// store cannot read is an error, not a finding, unless its content is damaged.
+// store cannot read is an error, not a finding, unless its content is damaged or the
+// store cannot list it.
 package verify
 
 import (

@@ -142,7 +142,7 @@ func TestLinksCannotLeaveTheFolder(t *testing.T) {
 }
 
 // A named pipe is an error, and opening it does not block. Only a listing whose
-// prefix includes the pipe fails.
+// prefix includes the pipe has the error, and it has all objects beside it.
 func TestNamedPipe(t *testing.T) {
 	root := t.TempDir()
 	s, ctx := open(t, root), t.Context()
@@ -157,6 +157,15 @@ func TestNamedPipe(t *testing.T) {
 	wantError(t, err, nil, "not a regular file or folder")
 	_, err = names(ctx, s, "events/2026/01/0")
 	wantError(t, err, nil, "events/2026/01/04/pipe", "not a regular file or folder")
+	var all []string
+	for a, err := range s.List(ctx, "events/") {
+		if all = append(all, a.Name); err != nil {
+			wantError(t, err, nil, "events/2026/01/04/pipe", "not a regular file or folder")
+		}
+	}
+	if want := []string{"events/2026/01/04/a", "events/2026/01/04/pipe", "events/2026/01/05/a"}; !slices.Equal(all, want) {
+		t.Errorf("List yields %q, want %q", all, want)
+	}
 	for _, prefix := range []string{"events/2026/01/05", "events/2026/01/05/", "events/2026/01/04/a"} {
 		if got, err := names(ctx, s, prefix); len(got) != 1 || err != nil {
 			t.Errorf("List(%s) yields %q, %v", prefix, got, err)

@@ -16,8 +16,9 @@ import (
 )
 
 // List implements [store.Reader]. It reads only the folders that can hold names
-// with the prefix, and no files, so ETag and MD5 are empty. At a symbolic link, a
-// pipe or a device it yields an error and ends, since objects may be behind it.
+// with the prefix, and no files, so ETag and MD5 are empty. For a symbolic link, a
+// pipe, a device or a folder that cannot be read it yields an error with the name,
+// since objects may be behind it, and goes on.
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, error] {
 	return func(yield func(store.Attrs, error) bool) {
 		if ctx.Err() != nil {
@@ -91,14 +92,19 @@ func (w *walk) folder(name, start string) bool {
 				return false
 			}
 		case !e.Type().IsRegular():
-			return w.fail(full, errNotRegular)
+			if !w.fail(full, errNotRegular) {
+				return false
+			}
 		default:
 			info, err := e.Info()
 			if errors.Is(err, fs.ErrNotExist) {
 				continue // deleted since the folder was read
 			}
 			if err != nil {
-				return w.fail(full, err)
+				if !w.fail(full, err) {
+					return false
+				}
+				continue
 			}
 			if !w.yield(store.Attrs{Name: full, Size: info.Size()}, nil) {
 				return false
@@ -132,8 +138,13 @@ func sortKey(e fs.DirEntry) string {
 	return e.Name()
 }
 
-// fail yields an error and returns false.
+// fail yields an error that concerns only the file or folder name, unless name is
+// empty, ctx is done or the machine is short of something. It returns false if the
+// iteration has ended.
 func (w *walk) fail(name string, err error) bool {
-	w.yield(store.Attrs{}, w.callError("list", name, err))
-	return false
+	attrs := store.Attrs{Name: name}
+	if w.ctx.Err() != nil || shortage(err) != "" {
+		attrs.Name = ""
+	}
+	return w.yield(attrs, w.callError("list", name, err)) && attrs.Name != ""
 }

@@ -1,0 +1,152 @@
+package verify_test
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/store/dirstore"
+	"polisen-events-collector/pkg/verify"
+)
+
+// collectInto stores events in a folder as a run does, and returns the error of what is
+// unfinished.
+func collectInto(t *testing.T, root string, events ...polisen.Event) error {
+	t.Helper()
+	s, err := dirstore.Open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := archive.NewWriter(s, writerOptions())
+	_, err = w.Add(t.Context(), archive.Batch{Events: events, ObservedAt: now, Current: true})
+	if err == nil {
+		err = w.Flush(t.Context())
+	}
+	if err != nil {
+		t.Fatalf("the whole run failed: %v", err)
+	}
+	return w.Unfinished()
+}
+
+// TestUnlisted puts something in a folder that is neither an object nor a readable
+// folder. The events that may be there wait, the others are stored, and an audit reports
+// it as a finding.
+func TestUnlisted(t *testing.T) {
+	const day5 = "events/2026/01/05"
+	fifo := func(name string) error { return syscall.Mkfifo(name, 0o600) }
+	loop := func(name string) error { return os.Symlink(filepath.Base(name), name) }
+	socket := func(name string) error {
+		// A path of a socket is short, and a folder of a test may be long.
+		l, err := net.Listen("unix", filepath.Join(os.TempDir(), "polisen-test.sock"))
+		if err != nil {
+			return err
+		}
+		l.(*net.UnixListener).SetUnlinkOnClose(false)
+		return errors.Join(l.Close(), os.Rename(filepath.Join(os.TempDir(), "polisen-test.sock"), name))
+	}
+	tests := map[string]struct {
+		name   string
+		create func(string) error
+		stored bool // event 2 of day 5 is in a readable object
+	}{
+		"pipe":                 {day5 + "/events-5.jsonl", fifo, true},
+		"socket":               {day5 + "/events-5.jsonl", socket, true},
+		"link loop":            {day5 + "/events-5.jsonl", loop, true},
+		"revisions":            {"revisions/2026/01/05", fifo, true},
+		"link loop as folder":  {day5, loop, false},
+		"pipe as folder":       {day5, fifo, false},
+		"beside the partition": {day5 + ".old", fifo, true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			s, err := dirstore.Open(root)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := collectInto(t, root, event(1, 1, "first"), event(2, 5, "first")); err != nil {
+				t.Fatal(err)
+			}
+			file := func(name string) string { return filepath.Join(root, filepath.FromSlash(name)) }
+			if !tt.stored {
+				err = os.RemoveAll(file(tt.name))
+			}
+			err = errors.Join(err, os.Remove(file(archive.DocumentName)), os.MkdirAll(filepath.Dir(file(tt.name)), 0o700), tt.create(file(tt.name)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = collectInto(t, root, event(1, 1, "first"), event(3, 1, "first"), event(4, 5, "first"), event(6, 9, "first"))
+			waits := !strings.HasSuffix(tt.name, ".old")
+			if waits != (err != nil) || waits && (!strings.Contains(err.Error(), file(tt.name)) || !strings.Contains(err.Error(), "1 event waiting")) {
+				t.Errorf("error %v", err)
+			}
+			r, err := verify.Audit(t.Context(), s, options())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var checks []string
+			for _, f := range r.Findings {
+				if f.Severity == verify.Problem && f.Check != verify.MissingDays {
+					checks = append(checks, string(f.Check)+" "+f.Object)
+				}
+			}
+			if want := []string{"unreadable " + tt.name}; !slices.Equal(checks, want) || r.OK {
+				t.Errorf("findings %q, want %q", checks, want)
+			}
+			if _, err := repair(s, true); err == nil || !strings.Contains(err.Error(), file(tt.name)) {
+				t.Errorf("repair: %v", err)
+			}
+			if err := os.Remove(file(tt.name)); err != nil {
+				t.Fatal(err)
+			}
+			if err := collectInto(t, root, event(1, 1, "first"), event(3, 1, "first"), event(4, 5, "first")); err != nil {
+				t.Fatal(err)
+			}
+			r, err = verify.Audit(t.Context(), s, options())
+			if want := map[bool]int{true: 5, false: 4}[tt.stored]; err != nil || r.Checked.Events != want || r.ByCheck[verify.DuplicateEvent] > 0 {
+				t.Errorf("%d events, want %d; %v, %v", r.Checked.Events, want, r.Findings, err)
+			}
+		})
+	}
+}
+
+// TestFolderInPlaceOfPending checks that a run stores everything but an object of the
+// last commit whose name is a folder.
+func TestFolderInPlaceOfPending(t *testing.T) {
+	root := t.TempDir()
+	s, err := dirstore.Open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := collectInto(t, root, event(1, 1, "first"), event(2, 5, "first")); err != nil {
+		t.Fatal(err)
+	}
+	objects, err := filepath.Glob(filepath.Join(root, "events/2026/01/05/*"))
+	if err != nil || len(objects) != 1 {
+		t.Fatal(objects, err)
+	}
+	if err := errors.Join(os.Remove(objects[0]), os.Mkdir(objects[0], 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := collectInto(t, root, event(3, 9, "first")); err == nil || !strings.Contains(err.Error(), objects[0]) {
+			t.Errorf("error %v, want one that names the folder", err)
+		}
+	}
+	if err := os.Remove(objects[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := collectInto(t, root, event(3, 9, "first")); err != nil {
+		t.Error(err)
+	}
+	if r, err := verify.Audit(t.Context(), s, options()); err != nil || r.Checked.Events != 3 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
