@@ -427,34 +427,6 @@ func (s watching) Put(ctx context.Context, name string, body []byte, cond store.
 	return s.Store.Put(ctx, name, body, cond)
 }
 
-// unreadable is a store in which some objects cannot be read.
-type unreadable struct {
-	store.Store
-	err   error // of Get, and of Stat if stat is set; nil: Get returns half of the body
-	stat  bool
-	names map[string]bool
-}
-
-func (s unreadable) Get(ctx context.Context, name string) (store.Object, error) {
-	if !s.names[name] {
-		return s.Store.Get(ctx, name)
-	}
-	if s.err != nil {
-		return store.Object{}, fmt.Errorf("get %s: %w", name, s.err)
-	}
-	object, err := s.Store.Get(ctx, name)
-	object.Body = object.Body[:len(object.Body)/2]
-	object.Size, object.MD5 = int64(len(object.Body)), store.MD5(object.Body)
-	return object, err
-}
-
-func (s unreadable) Stat(ctx context.Context, name string) (store.Attrs, error) {
-	if s.stat && s.names[name] {
-		return store.Attrs{}, fmt.Errorf("stat %s: %w", name, s.err)
-	}
-	return s.Store.Stat(ctx, name)
-}
-
 // TestUnreadablePartition checks that the events that need an unreadable object
 // wait, and that everything else is stored.
 func TestUnreadablePartition(t *testing.T) {
@@ -475,7 +447,7 @@ func TestUnreadablePartition(t *testing.T) {
 				archivetest.Events(-50, 2, 4), // two days after: does not need the object
 				archivetest.Events(1201, 3, 2) /* above the list */)...)
 			b.Events = append(b.Events, archivetest.Event(3, 2, "first")) // in the list's partition, found there
-			broken := unreadable{Store: s, err: err, names: map[string]bool{name: true}}
+			broken := storetest.NewUnreadable(s, name, err)
 			for i := range 3 {
 				o, err := run(broken, b)
 				if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "9 events waiting") || errors.Is(err, store.ErrAccess) {
@@ -519,7 +491,7 @@ func TestGapStays(t *testing.T) {
 	mustRun(t, s, current(archivetest.Parse(archivetest.LongList()...)...))
 	storetest.MustPut(t, s, name, "{}\n")
 	waiting := current(archivetest.Event(-1, 2, "first"))
-	if _, err := run(unreadable{Store: s, err: store.ErrDamaged, names: map[string]bool{name: true}}, waiting); err == nil {
+	if _, err := run(storetest.NewUnreadable(s, name, store.ErrDamaged), waiting); err == nil {
 		t.Fatal("no error")
 	}
 	mustRun(t, s, current(archivetest.Event(-2, 2, "first"), archivetest.Event(1300, 2, "first")))
@@ -550,7 +522,7 @@ func TestUnreadableRejected(t *testing.T) {
 	storetest.MustDelete(t, s, archive.DocumentName)
 	b := current(archivetest.Event(2, 0, "first"))
 	b.Rejected = append(old.Rejected, rejected(`{"n":2}`))
-	o, err := run(unreadable{Store: s, err: store.ErrDamaged, names: map[string]bool{name: true}}, b)
+	o, err := run(storetest.NewUnreadable(s, name, store.ErrDamaged), b)
 	if err == nil || !strings.Contains(err.Error(), name) || o.Rejected != 0 || o.New != 1 || o.Waiting != 2 || len(document(t, s).Gaps) != 1 {
 		t.Errorf("%+v, gaps %v, error %v", o, document(t, s).Gaps, err)
 	}
@@ -572,7 +544,7 @@ func TestUnreadablePending(t *testing.T) {
 			mustRun(t, s, old)
 		}
 		name := pendingName(t, s, archive.Events)
-		broken := unreadable{Store: s, err: store.ErrAccess, stat: true, names: map[string]bool{name: true}}
+		broken := storetest.Unreadable{Store: s, Err: store.ErrAccess, StatFails: true, Names: map[string]bool{name: true}}
 		for i := range int64(3) {
 			b := current(append(old.Events, archivetest.Event(10+i, 0, "first"))...)
 			o, err := run(broken, b)
@@ -600,9 +572,9 @@ func TestUnreadableStore(t *testing.T) {
 	s := memstore.New()
 	mustRun(t, s, current(archivetest.Event(1, 0, "first"), archivetest.Event(2, 1, "first")))
 	before := document(t, s).Commit.Sequence
-	broken := unreadable{Store: s, err: store.ErrAccess, stat: true, names: make(map[string]bool)}
+	broken := storetest.Unreadable{Store: s, Err: store.ErrAccess, StatFails: true, Names: make(map[string]bool)}
 	for _, p := range document(t, s).Pending {
-		broken.names[p.Name] = true
+		broken.Names[p.Name] = true
 	}
 	if _, err := run(broken, current(archivetest.Event(3, 0, "first"))); !errors.Is(err, store.ErrAccess) || document(t, s).Commit.Sequence != before {
 		t.Errorf("error %v", err)
@@ -614,12 +586,12 @@ func TestUnreadableStore(t *testing.T) {
 func TestArchivedDays(t *testing.T) {
 	s, m := memstore.New(), newModel()
 	storeBatch(t, s, m, current(archivetest.Parse(archivetest.LongList()...)...))
-	broken := unreadable{Store: s, err: errors.New("409 NotRestored"), names: make(map[string]bool)}
+	broken := storetest.Unreadable{Store: s, Err: errors.New("409 NotRestored"), Names: make(map[string]bool)}
 	for i := range 4 {
 		name := fmt.Sprintf("events/2025/12/2%d/events-1700000000.jsonl", i)
 		item := archivetest.Item(-int64(i)-1, i-12, "first")
 		storetest.MustPut(t, s, name, string(item)+"\n")
-		broken.names[name] = true
+		broken.Names[name] = true
 		m.Add(item)
 	}
 	b := current(archivetest.Event(-2, -11, "first"), archivetest.Event(1300, 2, "first"))
@@ -645,7 +617,7 @@ func TestUndecidedLines(t *testing.T) {
 		if moved {
 			storetest.MustPut(t, s, other, object+"\n")
 		}
-		broken := unreadable{Store: s, err: store.ErrDamaged, names: map[string]bool{other: true}}
+		broken := storetest.NewUnreadable(s, other, store.ErrDamaged)
 		for i := range int64(3) {
 			later := current(append(b.Events, archivetest.Event(10+i, 0, "first"))...)
 			if o, err := run(broken, later); err == nil || !strings.Contains(err.Error(), other) || o.New != 1 {
@@ -775,7 +747,7 @@ func TestManyWaiting(t *testing.T) {
 	s := memstore.New()
 	const name = "events/2026/01/02/events-1700000000.jsonl"
 	storetest.MustPut(t, s, name, "{}\n")
-	broken := unreadable{Store: s, err: store.ErrDamaged, names: map[string]bool{name: true}}
+	broken := storetest.NewUnreadable(s, name, store.ErrDamaged)
 	b := current(append(archivetest.Events(1, 900, 0), archivetest.Events(2000, 900, 2)...)...)
 	for range 2 {
 		if o, err := run(broken, b); err == nil || o.Waiting != 1800 {

@@ -1,9 +1,7 @@
 package pipeline_test
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -17,19 +15,6 @@ import (
 	"polisen-events-collector/pkg/store/memstore"
 	"polisen-events-collector/pkg/store/storetest"
 )
-
-// forbidden is a store in which one object may not be read.
-type forbidden struct {
-	store.Store
-	name string
-}
-
-func (s forbidden) Get(ctx context.Context, name string) (store.Object, error) {
-	if name == s.name {
-		return store.Object{}, fmt.Errorf("get %s: %w", name, store.ErrAccess)
-	}
-	return s.Store.Get(ctx, name)
-}
 
 // TestUnreadableObject checks that a run stores what does not need an unreadable
 // object, and then fails with an error of the store that names the object.
@@ -62,7 +47,7 @@ func TestUnreadableObject(t *testing.T) {
 	}
 	t.Run("collect", func(t *testing.T) {
 		s, clock := prepare(t), newClock()
-		r, err := pipeline.Collect(t.Context(), options(forbidden{s, name}, clock), respondWith(clock, polisentest.Response(items...)))
+		r, err := pipeline.Collect(t.Context(), options(storetest.NewUnreadable(s, name, store.ErrAccess), clock), respondWith(clock, polisentest.Response(items...)))
 		check(t, err)
 		if r.OK || r.Counts.New != 1 || r.Counts.Waiting != 4 || lastRun(t, s).OK || lastRun(t, s).Counts.Waiting != 4 {
 			t.Errorf("%+v", r)
@@ -71,7 +56,7 @@ func TestUnreadableObject(t *testing.T) {
 	})
 	t.Run("dry run", func(t *testing.T) {
 		s, clock := prepare(t), newClock()
-		o := options(forbidden{s, name}, clock)
+		o := options(storetest.NewUnreadable(s, name, store.ErrAccess), clock)
 		o.DryRun = true
 		_, err := pipeline.Collect(t.Context(), o, respondWith(clock, polisentest.Response(items...)))
 		check(t, err)
@@ -83,7 +68,7 @@ func TestUnreadableObject(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = pipeline.BackfillDays(t.Context(), options(forbidden{s, name}, clock), pipeline.Days{
+		_, err = pipeline.BackfillDays(t.Context(), options(storetest.NewUnreadable(s, name, store.ErrAccess), clock), pipeline.Days{
 			From: day, To: day, Done: done, Source: respondWith(clock, polisentest.Response(items...)),
 		})
 		check(t, err)

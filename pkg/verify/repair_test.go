@@ -101,7 +101,7 @@ func TestRepairOfUnreadableObject(t *testing.T) {
 	for _, dryRun := range []bool{true, false} {
 		o := writerOptions()
 		o.DryRun = dryRun
-		_, err := verify.Repair(t.Context(), unreadable{s, name}, options(), verify.RepairOptions{Duplicates: true, Writer: o})
+		_, err := verify.Repair(t.Context(), storetest.NewUnreadable(s, name, store.ErrDamaged), options(), verify.RepairOptions{Duplicates: true, Writer: o})
 		if !errors.Is(err, store.ErrDamaged) {
 			t.Errorf("dry run %v: %v", dryRun, err)
 		}
@@ -145,7 +145,7 @@ func TestVersionsOfDifferentDays(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := verify.Audit(t.Context(), unreadable{s, a.Name}, options())
+		r, err := verify.Audit(t.Context(), storetest.NewUnreadable(s, a.Name, store.ErrDamaged), options())
 		if err != nil || !slices.Equal(checksOf(r), []string{"content-damaged"}) {
 			t.Errorf("%v, %v; want only the damaged object", r.Findings, err)
 		}

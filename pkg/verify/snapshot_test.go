@@ -250,26 +250,13 @@ func TestAuditBesideRepair(t *testing.T) {
 	}
 }
 
-// unreadable is a store in which the content of one object is damaged.
-type unreadable struct {
-	store.Store
-	name string
-}
-
-func (u unreadable) Get(ctx context.Context, name string) (store.Object, error) {
-	if name == u.name {
-		return store.Object{}, fmt.Errorf("get %s: %w", name, store.ErrDamaged)
-	}
-	return u.Store.Get(ctx, name)
-}
-
 // TestUnreadableObject: an object with damaged content is a finding. The audit does
 // not report its events as missing, and a repair changes nothing.
 func TestUnreadableObject(t *testing.T) {
 	s := memstore.New()
 	fillDays(t, s, 3)
 	const name = "events/2026/01/02/events-1767312000.jsonl"
-	faults := storetest.NewFaults(unreadable{s, name}, nil)
+	faults := storetest.NewFaults(storetest.NewUnreadable(s, name, store.ErrDamaged), nil)
 	r, err := verify.Audit(t.Context(), faults, options())
 	if err != nil {
 		t.Fatal(err)
