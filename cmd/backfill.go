@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"polisen-events-collector/pkg/archive"
@@ -23,14 +24,11 @@ import (
 
 // backfillOptions are the flags of backfill that are not settings.
 type backfillOptions struct {
+	storeOptions
 	from, to         string
 	locations, types string
 	inputs           []string
 	resume, force    bool
-	dryRun           bool
-	revisions        bool
-	retryNotFound    bool
-	acceptArchive    bool
 }
 
 func newBackfillCmd(p Process) *cobra.Command {
@@ -75,10 +73,7 @@ arrays or one event per line, plain or compressed. Damaged items make the exit c
 	flags.StringArrayVar(&opts.inputs, "input", nil, "saved responses: `PATH` of a file or folder, or -; may be repeated")
 	flags.BoolVar(&opts.resume, "resume", false, "skip the days that an interrupted backfill has finished")
 	flags.BoolVar(&opts.force, "force", false, "fetch days that the API probably no longer serves, too")
-	flags.BoolVar(&opts.dryRun, "dry-run", false, "show the calls or what would be stored, but call and write nothing")
-	flags.BoolVar(&opts.revisions, "revisions", true, "store changed versions of stored events under revisions/")
-	flags.BoolVar(&opts.retryNotFound, "retry-not-found", false, "call the API even if this URL returned 404 before")
-	flags.BoolVar(&opts.acceptArchive, "accept-archive", false, acceptArchiveHelp)
+	opts.bind(flags, "show the calls or what would be stored, but call and write nothing")
 	config.Bind(flags, groups)
 	return cmd
 }
@@ -89,8 +84,7 @@ func (p Process) runBackfill(ctx context.Context, s config.Settings, opts backfi
 	}
 	ctx, cancel := withTimeout(ctx, s.Archive.Timeout)
 	defer cancel()
-	o := p.runOptions(ctx, "backfill", s, log)
-	o.DryRun, o.Revisions, o.AcceptArchive = opts.dryRun, opts.revisions, opts.acceptArchive
+	o := p.runOptions(ctx, "backfill", s, opts.storeOptions, log)
 	if len(opts.inputs) > 0 {
 		return p.backfillSaved(ctx, s, opts, o, log)
 	}
@@ -120,9 +114,9 @@ func (opts backfillOptions) check() error {
 
 func (p Process) backfillSaved(ctx context.Context, s config.Settings, opts backfillOptions, o pipeline.Options, log *slog.Logger) error {
 	o.Report.Source = strings.Join(opts.inputs, " ")
-	bar := p.newBar(-1, s.General)
+	bar := p.newBar(saved.Size(opts.inputs), s.General, progressbar.OptionShowBytes(true))
 	r, err := pipeline.BackfillSaved(ctx, o, saved.Read(ctx, opts.inputs, p.Stdin), func(done pipeline.Progress) {
-		bar.show(int(done.Bytes>>20), fmt.Sprintf("%d items, %d new, MiB read:", done.Items, done.New))
+		bar.show(done.Bytes, fmt.Sprintf("%d items, %d new:", done.Items, done.New))
 	})
 	bar.close()
 	if !r.Succeeded() && r.Counts.Fetched > 0 {
@@ -146,7 +140,7 @@ func (p Process) backfillDays(ctx context.Context, s config.Settings, opts backf
 		return p.printCalls(days, client, s.General)
 	}
 	o.Report.Source = fmt.Sprintf("%s, %s to %s", o.Report.Source, days.From, days.To)
-	bar := p.newBar(len(todo), s.General)
+	bar := p.newBar(int64(len(todo)), s.General)
 	fetched, added, all := 0, 0, len(todo)+done
 	days.OnDay = func(d pipeline.Day) {
 		fetched++
@@ -155,7 +149,7 @@ func (p Process) backfillDays(ctx context.Context, s config.Settings, opts backf
 		}
 		added += d.New
 		timeLeft := client.Delay(d.Left).Round(time.Second)
-		bar.show(fetched, fmt.Sprintf("%s, %d new, %v left:", d.Date, added, timeLeft))
+		bar.show(int64(fetched), fmt.Sprintf("%s, %d new, %v left:", d.Date, added, timeLeft))
 		log.Info("day fetched", "day", d.Date.String(), "fetched", d.Fetched, "new", d.New, "revised", d.Revised, "seen", d.Seen,
 			"mismatched", d.Mismatched, "days_left", d.Left, "time_left", timeLeft)
 	}

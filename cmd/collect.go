@@ -20,11 +20,8 @@ const collectTimeout = 5 * time.Minute
 
 // collectOptions are the flags of collect that are not settings.
 type collectOptions struct {
-	dryRun        bool
-	revisions     bool
-	retryNotFound bool
-	acceptArchive bool
-	fillGaps      bool
+	storeOptions
+	fillGaps bool
 }
 
 func newCollectCmd(p Process) *cobra.Command {
@@ -63,11 +60,8 @@ hour and 1440 times a day.`,
 			return p.runCollect(cmd.Context(), s, opts, log)
 		},
 	}
-	cmd.Flags().BoolVar(&opts.dryRun, "dry-run", false, "show what would be stored, but write nothing")
-	cmd.Flags().BoolVar(&opts.revisions, "revisions", true, "store changed versions of stored events under revisions/")
+	opts.bind(cmd.Flags(), "show what would be stored, but write nothing")
 	cmd.Flags().BoolVar(&opts.fillGaps, "fill-gaps", true, "fetch days that were missed in a pause; with =false only record them")
-	cmd.Flags().BoolVar(&opts.retryNotFound, "retry-not-found", false, "call the API even if this URL returned 404 before")
-	cmd.Flags().BoolVar(&opts.acceptArchive, "accept-archive", false, acceptArchiveHelp)
 	config.Bind(cmd.Flags(), groups)
 	return cmd
 }
@@ -76,10 +70,9 @@ func (p Process) runCollect(ctx context.Context, s config.Settings, opts collect
 	limit := cmp.Or(s.Archive.Timeout, collectTimeout)
 	ctx, cancel := withTimeout(ctx, limit)
 	defer cancel()
-	o := p.runOptions(ctx, "collect", s, log)
+	o := p.runOptions(ctx, "collect", s, opts.storeOptions, log)
 	o.ReportTime = reportTime(limit)
 	o.Saved = s.API.URL.Path != ""
-	o.DryRun, o.Revisions, o.AcceptArchive = opts.dryRun, opts.revisions, opts.acceptArchive
 	source, err := p.newSource(polisen.Options{RetryNotFound: opts.retryNotFound}, s, log, o.Recorder)
 	if err != nil {
 		return err

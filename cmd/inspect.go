@@ -18,6 +18,7 @@ import (
 	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/status"
 	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/text"
 )
 
 // inspectOptions are the flags of inspect-metadata that are not settings.
@@ -71,7 +72,7 @@ as collect, and lists the ids that collect would store.`,
 	flags.BoolVar(&opts.ids, "ids", false, "print the listed ids, one per line, highest first")
 	flags.StringSliceVar(&opts.has, "has", nil, "look for this `ID`, and for those given as arguments")
 	flags.StringVar(&opts.date, "date", "", "with --has, search only the events of this `DATE`, such as 2026-01-31")
-	flags.BoolVar(&opts.raw, "raw", false, "print the document unchanged")
+	flags.BoolVar(&opts.raw, "raw", false, "print the document unchanged; a terminal shows control characters as escapes")
 	flags.BoolVar(&opts.againstAPI, "against-api", false, "call the API once and list the ids that collect would store")
 	config.Bind(flags, config.APIGroup|config.ArchiveGroup)
 	return cmd
@@ -132,7 +133,11 @@ func (p Process) runInspect(ctx context.Context, s config.Settings, opts inspect
 		if doc.State == status.Missing {
 			return doc.Err()
 		}
-		_, err := p.Stdout.Write(doc.Body)
+		body := string(doc.Body)
+		if isTerminal(p.Stdout) {
+			body = text.CleanLines(body)
+		}
+		_, err := io.WriteString(p.Stdout, body)
 		return err
 	case opts.ids:
 		return p.printIDs(doc, s.General)

@@ -10,11 +10,11 @@ import (
 type bar struct{ *progressbar.ProgressBar }
 
 // newBar returns a bar of this many steps; -1 if the number is unknown.
-func (p Process) newBar(steps int, s config.General) bar {
+func (p Process) newBar(steps int64, s config.General, more ...progressbar.Option) bar {
 	if !p.interactive(s) || steps == 0 {
 		return bar{}
 	}
-	return bar{progressbar.NewOptions(steps,
+	return bar{progressbar.NewOptions64(steps, append(more,
 		progressbar.OptionSetWriter(p.Stderr),
 		progressbar.OptionShowCount(),
 		// The library would predict from the speed so far, but rate limits make later
@@ -22,15 +22,15 @@ func (p Process) newBar(steps int, s config.General) bar {
 		progressbar.OptionSetPredictTime(false),
 		progressbar.OptionClearOnFinish(),
 		progressbar.OptionFullWidth(),
-	)}
+	)...)}
 }
 
 // show sets the number of finished steps and the text before the bar. It ignores
 // errors, since the run goes on even if the terminal is gone.
-func (b bar) show(done int, text string) {
+func (b bar) show(done int64, text string) {
 	if b.ProgressBar != nil {
 		b.Describe(text)
-		_ = b.Set(done)
+		_ = b.Set64(done)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"polisen-events-collector/pkg/config"
@@ -44,11 +45,19 @@ func withTimeout(ctx context.Context, d time.Duration) (context.Context, context
 		fmt.Errorf("the run used up the %v for its work (--timeout %v): %w", work, d, context.DeadlineExceeded))
 }
 
-// acceptArchiveHelp is the help of --accept-archive.
-const acceptArchiveHelp = "go on although the archive is empty, or older than this host remembers"
+// storeOptions are the flags of collect and backfill that are not settings.
+type storeOptions struct{ dryRun, revisions, retryNotFound, acceptArchive bool }
+
+// bind defines the flags. dryRun is the help text of --dry-run.
+func (o *storeOptions) bind(flags *pflag.FlagSet, dryRun string) {
+	flags.BoolVar(&o.dryRun, "dry-run", false, dryRun)
+	flags.BoolVar(&o.revisions, "revisions", true, "store changed versions of stored events under revisions/")
+	flags.BoolVar(&o.retryNotFound, "retry-not-found", false, "call the API even if this URL returned 404 before")
+	flags.BoolVar(&o.acceptArchive, "accept-archive", false, "go on although the archive is empty, or older than this host remembers")
+}
 
 // runOptions returns the options of a run of collect or backfill.
-func (p Process) runOptions(ctx context.Context, command string, s config.Settings, log *slog.Logger) pipeline.Options {
+func (p Process) runOptions(ctx context.Context, command string, s config.Settings, opts storeOptions, log *slog.Logger) pipeline.Options {
 	rec := report.NewRecorder(time.Now)
 	machine, _ := os.Hostname() // empty if the system reports none
 	var state *pipeline.HostState
@@ -69,9 +78,12 @@ func (p Process) runOptions(ctx context.Context, command string, s config.Settin
 		OpenStore: func(ctx context.Context) (store.Store, error) {
 			return openStore(ctx, s.Archive, log, rec)
 		},
-		Command:   archiveCommand(s.Archive),
-		MaxLag:    s.API.MaxLag,
-		HostState: state,
+		Command:       archiveCommand(s.Archive),
+		MaxLag:        s.API.MaxLag,
+		HostState:     state,
+		DryRun:        opts.dryRun,
+		Revisions:     opts.revisions,
+		AcceptArchive: opts.acceptArchive,
 		ExitCode: func(err error) int {
 			if sig, ok := caught(ctx); ok {
 				return int(sig.code())

@@ -1,15 +1,30 @@
 package cmd
 
 import (
+	"bytes"
+	"compress/gzip"
 	"fmt"
+	"io"
 	"os"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"polisen-events-collector/pkg/archive/archivetest"
+	"polisen-events-collector/pkg/text"
 )
 
 // terminal returns the path of a terminal on which nobody types.
 func terminal(t *testing.T) string {
+	t.Helper()
+	_, path := openTerminal(t)
+	return path
+}
+
+// openTerminal returns the path of a terminal and the other end, where the test reads
+// the output of the program and types its input.
+func openTerminal(t *testing.T) (other *os.File, path string) {
 	t.Helper()
 	other, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -24,5 +39,81 @@ func terminal(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("/dev/pts/%d", n)
+	return other, fmt.Sprintf("/dev/pts/%d", n)
+}
+
+// onTerminal runs the program in this process with a terminal as stdout and stderr, and
+// returns the text that it prints there.
+func onTerminal(t *testing.T, args ...string) (exit int, output string) {
+	t.Helper()
+	other, path := openTerminal(t)
+	tty, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan string)
+	go func() {
+		text, _ := io.ReadAll(other) // fails when the terminal is closed
+		read <- string(text)
+	}()
+	home := t.TempDir()
+	env := func(name string) (string, bool) {
+		if name == "HOME" {
+			return home, true
+		}
+		return "", false
+	}
+	exit = Main(Process{
+		Args: args, Env: env, Stdin: strings.NewReader(""), Stdout: tty, Stderr: tty,
+	})
+	tty.Close()
+	return exit, strings.ReplaceAll(<-read, "\r\n", "\n")
+}
+
+// TestRawOnTerminal checks that inspect-metadata --raw prints no control character on
+// a terminal, and every byte of the document elsewhere.
+func TestRawOnTerminal(t *testing.T) {
+	document := "{\"seen_ids\": [1],\n \"last_updated\": \"2026-01-02T00:00:00Z\", \"total_tracked\": 1, \"x\": \"\u009b2J\u202e\"}\n" + hostile
+	dir := t.TempDir()
+	if err := os.MkdirAll(dir+"/metadata", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dir+"/metadata/last_seen.json", []byte(document), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"inspect-metadata", "--raw", "--store", dir}
+	if exit, got := onTerminal(t, args...); exit != 0 || got != text.CleanLines(document) {
+		t.Errorf("exit code %d, printed %q, want %q", exit, got, text.CleanLines(document))
+	}
+	if exit, got, stderr := run(t, args); exit != 0 || got != document {
+		t.Errorf("exit code %d, printed %q, want %q: %s", exit, got, document, stderr)
+	}
+}
+
+// TestProgressOnTerminal checks that a backfill of files shows how much of them is read.
+func TestProgressOnTerminal(t *testing.T) {
+	var lines bytes.Buffer
+	for _, item := range archivetest.Items(1000, 4500, 0) {
+		lines.Write(append(item, '\n'))
+	}
+	dir := t.TempDir()
+	plain, packed := dir+"/plain.jsonl", dir+"/packed.jsonl.gz"
+	var gz bytes.Buffer
+	z := gzip.NewWriter(&gz)
+	_, _ = z.Write(lines.Bytes())
+	_ = z.Close()
+	for file, body := range map[string][]byte{plain: lines.Bytes(), packed: gz.Bytes()} {
+		if err := os.WriteFile(file, body, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		exit, got := onTerminal(t, "backfill", "--input", file, "--store", t.TempDir())
+		total := fmt.Sprintf("/%.0f kB)", float64(len(body))/1000)
+		if exit != 0 || !strings.Contains(got, "items, 2000 new") || !strings.Contains(got, total) {
+			t.Errorf("%s: exit code %d, printed %q, want %q", file, exit, got, total)
+		}
+	}
+	exit, got := onTerminal(t, "backfill", "--input", plain, "--input", "-", "--store", t.TempDir())
+	if exit != 0 || strings.Contains(got, "kB)") {
+		t.Errorf("exit code %d, printed %q, want no total", exit, got)
+	}
 }

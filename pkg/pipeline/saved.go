@@ -30,8 +30,9 @@ const (
 
 // Progress is the progress of [BackfillSaved].
 type Progress struct {
-	// Items and Bytes are the number and the total size of the items read so far.
+	// Items is the number of items read so far.
 	Items int
+	// Bytes is the Read of the last of these items; see [saved.Item].
 	Bytes int64
 	// New is the number of events stored so far.
 	New int
@@ -138,10 +139,9 @@ func (b *savedBackfill) addItem(ctx context.Context, item saved.Item) error {
 		return nil
 	}
 	b.progress.Items++
-	b.progress.Bytes += int64(len(item.Raw))
+	b.progress.Bytes = item.Read
 	b.report.Counts.Fetched++
 	if item.Long != nil { // its beginning stands for it
-		b.progress.Bytes += item.Long.Size()
 		item.Raw = item.Long.JSON()
 	}
 	if len(item.Raw) == 0 { // something is missing, such as a bracket

@@ -21,12 +21,16 @@ type reader struct {
 	scanner
 	stdin io.Reader
 	raw   *bufio.Reader
+	bytes int64 // read so far from all files
 }
 
 func newReader(ctx context.Context, stdin io.Reader, yield func(Item, error) bool) *reader {
 	const rawSize = 64 << 10
 	r := &reader{stdin: stdin, raw: bufio.NewReaderSize(nil, rawSize)}
-	r.scanner.init(ctx, maxText, yield)
+	r.scanner.init(ctx, maxText, func(item Item, err error) bool {
+		item.Read = r.bytes
+		return yield(item, err)
+	})
 	return r
 }
 
@@ -37,13 +41,25 @@ func (r *reader) read(file string) error {
 		return err
 	}
 	defer closeSource()
-	r.raw.Reset(source)
+	r.raw.Reset(&counter{source, &r.bytes})
 	content, closeContent, err := decompress(r.raw)
 	if err != nil {
 		return err
 	}
 	defer closeContent()
 	return r.scan(file, content)
+}
+
+// counter counts the bytes that it reads.
+type counter struct {
+	io.Reader
+	n *int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	*c.n += int64(n)
+	return n, err
 }
 
 // open opens a file or standard input. If reading from it may block, it fails when

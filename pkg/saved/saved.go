@@ -43,6 +43,9 @@ type Item struct {
 	// bracket. Damaged
 	// text longer than MaxItem is split into several Items.
 	Damage string
+	// Read is the number of bytes read so far from all files, as they are stored, which
+	// may be compressed. It may be ahead of the item.
+	Read int64
 	// Long is the beginning of an item that is too long to be read whole. Raw is
 	// then empty. It is nil for all other items.
 	Long *polisen.Beginning
@@ -84,6 +87,24 @@ func Read(ctx context.Context, paths []string, stdin io.Reader) iter.Seq2[Item, 
 			}
 		}
 	}
+}
+
+// Size returns the total size in bytes of the files that [Read] reads for paths, or -1 if
+// one of them is not a regular file. It counts nothing for files that do not exist.
+func Size(paths []string) int64 {
+	total := int64(0)
+	for _, path := range paths {
+		for file := range files(path) {
+			info, err := os.Stat(file)
+			switch {
+			case file == Stdin, err == nil && !info.Mode().IsRegular():
+				return -1
+			case err == nil:
+				total += info.Size()
+			}
+		}
+	}
+	return total
 }
 
 // files yields path, or the paths of the files in it if path is a folder.

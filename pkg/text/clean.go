@@ -46,6 +46,15 @@ func Clean(s string) string {
 	return b.String()
 }
 
+// CleanLines is [Clean] for a text of several lines: it keeps the line breaks ("\n").
+func CleanLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = Clean(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
 // unsafe reports whether r cannot be seen or changes how other text is shown.
 func unsafe(r rune) bool { return !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r) }
 
