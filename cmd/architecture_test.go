@@ -22,7 +22,7 @@ const module = "polisen-events-collector"
 // lists them.
 var layers = map[string][]string{
 	".":                  {"cmd"},
-	"cmd":                {"pkg/archive", "pkg/config", "pkg/ociauth", "pkg/ociclient", "pkg/pipeline", "pkg/polisen", "pkg/ratelimit", "pkg/report", "pkg/retry", "pkg/saved", "pkg/status", "pkg/store", "pkg/store/dirstore", "pkg/store/ocistore", "pkg/text", "pkg/verify"},
+	"cmd":                {"pkg/address", "pkg/archive", "pkg/config", "pkg/ociauth", "pkg/ociclient", "pkg/pipeline", "pkg/polisen", "pkg/ratelimit", "pkg/report", "pkg/retry", "pkg/saved", "pkg/status", "pkg/store", "pkg/store/dirstore", "pkg/store/ocistore", "pkg/text", "pkg/verify"},
 	"pkg/text":           {},
 	"pkg/address":        {},
 	"pkg/statefile":      {},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
+	"polisen-events-collector/pkg/address"
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/config"
 	"polisen-events-collector/pkg/pipeline"
@@ -105,8 +107,12 @@ func (opts backfillOptions) check() error {
 		if path == saved.Stdin {
 			continue
 		}
-		if _, err := os.Stat(path); err != nil {
-			return usagef("--input: %w", err)
+		_, err := os.Stat(path)
+		if cause, ok := errors.AsType[*fs.PathError](err); ok {
+			err = cause.Err
+		}
+		if err != nil {
+			return usagef("--input %s: %w", address.Describe(path), err)
 		}
 	}
 	return nil
@@ -170,13 +176,13 @@ func (opts backfillOptions) days(s config.Settings, now time.Time) (pipeline.Day
 	}
 	today := archive.DateOf(now)
 	var err error
-	if d.From, err = archive.ParseDate(opts.from); err != nil {
-		return d, usagef("--from: %w", err)
+	if d.From, err = parseDate("--from", opts.from); err != nil {
+		return d, err
 	}
 	d.To = today
 	if opts.to != "" {
-		if d.To, err = archive.ParseDate(opts.to); err != nil {
-			return d, usagef("--to: %w", err)
+		if d.To, err = parseDate("--to", opts.to); err != nil {
+			return d, err
 		}
 	}
 	served := pipeline.ServedFrom(now)
@@ -197,6 +203,15 @@ func (opts backfillOptions) days(s config.Settings, now time.Time) (pipeline.Day
 	name := fmt.Sprintf("store %s, API %s, locations %q, types %q", s.Archive.Store, s.API.URL.URL, d.Query.Locations, d.Query.Types)
 	d.Done, err = pipeline.OpenDoneDays(s.API.StateDir, name, opts.resume)
 	return d, err
+}
+
+// parseDate parses the date that is the value of a flag.
+func parseDate(flag, value string) (archive.Date, error) {
+	d, err := archive.ParseDate(value)
+	if err != nil {
+		return d, usagef("%s: %s is %w", flag, address.Describe(value), err)
+	}
+	return d, nil
 }
 
 // list returns the names in the value of a flag, such as "A;B".

@@ -2,10 +2,13 @@ package cmd
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"polisen-events-collector/pkg/address"
 )
 
 // newCompletionCmd returns a command that replaces cobra's, whose help is longer.
@@ -45,7 +48,7 @@ func newCompletionCmd(p Process) *cobra.Command {
 			case "powershell":
 				err = root.GenPowerShellCompletionWithDesc(p.Stdout)
 			default:
-				return usagef("unknown shell %q: use one of %s", args[0], strings.Join(shells, ", "))
+				return usagef("unknown shell %s: use one of %s", address.Describe(args[0]), strings.Join(shells, ", "))
 			}
 			if err != nil {
 				return fmt.Errorf("print completion script: %w", err)
@@ -72,6 +75,15 @@ func completeValues(root *cobra.Command) {
 			cmd.ValidArgsFunction = cobra.NoFileCompletions
 		}
 	}
+}
+
+// typed describes a name that the user typed, and suggests similar ones of names. It
+// shows a name that is similar to one of them, since that is no secret.
+func typed(name string, names []string) string {
+	if similar := suggestion(name, names); similar != "" {
+		return strconv.Quote(name) + similar
+	}
+	return address.Describe(name)
 }
 
 // suggestion returns "; did you mean X?" with the names that are similar to the

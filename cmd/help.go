@@ -133,7 +133,7 @@ func newHelpCmd() *cobra.Command {
 			target, rest, err := cmd.Root().Find(args)
 			if err != nil || len(rest) > 0 {
 				name := strings.Join(args, " ")
-				return usagef("no help about %q%s", name, suggestion(name, commandNames(cmd.Root())))
+				return usagef("no help about %s", typed(name, commandNames(cmd.Root())))
 			}
 			target.InitDefaultHelpFlag()
 			target.InitDefaultVersionFlag()

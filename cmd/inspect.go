@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"polisen-events-collector/pkg/address"
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/config"
 	"polisen-events-collector/pkg/pipeline"
@@ -98,14 +99,14 @@ func (o inspectOptions) check(output config.Format) (ids []int64, date *archive.
 	for _, text := range o.has {
 		id, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
-			return nil, nil, usagef("--has: %q is not an id", text)
+			return nil, nil, usagef("--has: %s is not an id", address.Describe(text))
 		}
 		ids = append(ids, id)
 	}
 	if o.date != "" {
-		d, err := archive.ParseDate(o.date)
+		d, err := parseDate("--date", o.date)
 		if err != nil {
-			return nil, nil, usagef("--date: %w", err)
+			return nil, nil, err
 		}
 		date = &d
 	}

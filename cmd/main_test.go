@@ -16,7 +16,12 @@ import (
 // as a separate process under the program's name.
 func TestMain(m *testing.M) {
 	testscript.Main(cleaned{m}, map[string]func(){
-		program:        func() { os.Exit(Main(thisProcess())) },
+		program: func() { os.Exit(Main(thisProcess())) },
+		panicking: func() {
+			p := thisProcess()
+			p.Stdout, p.Stderr = panicWriter(os.Getenv("PANIC_AT")), panicWriter(os.Getenv("PANIC_AT"))
+			os.Exit(Main(p))
+		},
 		signalledProbe: func() { os.Exit(int(thisProcess().execute(newProbe()))) },
 	})
 }
@@ -54,6 +59,20 @@ func newProbe() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// panicking is the name of a program that panics when it writes a line with the text
+// of the variable PANIC_AT.
+const panicking = "panicking"
+
+type panicWriter string
+
+func (w panicWriter) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), string(w)) {
+		var m map[string]int
+		m[string(p)]++ // panics, as a mistake in the program would
+	}
+	return os.Stderr.Write(p)
 }
 
 // run runs the program in this process with a home folder of its own, and

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"polisen-events-collector/pkg/address"
 	"polisen-events-collector/pkg/config"
 )
 
@@ -90,7 +91,7 @@ Made for cron: every command does its work and exits.`,
 			if len(args) == 0 {
 				return usagef("no command given")
 			}
-			return usagef("unknown command %q%s", args[0], suggestion(args[0], commandNames(cmd)))
+			return usagef("unknown command %s", typed(args[0], commandNames(cmd)))
 		},
 		RunE:          func(*cobra.Command, []string) error { return nil }, // never called, since Args always returns an error
 		Annotations:   endsWith(),
@@ -110,21 +111,39 @@ Made for cron: every command does its work and exits.`,
 }
 
 // flagError returns the error for a mistake in the flags of cmd. For an unknown
-// flag it suggests similar ones.
+// flag it suggests similar ones. The errors of pflag quote the arguments, which may be
+// secrets, so all but one are replaced.
 func flagError(cmd *cobra.Command, err error) error {
-	unknown, ok := errors.AsType[*pflag.NotExistError](err)
-	if !ok || unknown.GetSpecifiedShortnames() != "" {
-		return usageError{err}
+	if e, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		if e.GetSpecifiedShortnames() != "" {
+			return usagef("unknown flag %s", address.Describe("-"+e.GetSpecifiedShortnames()))
+		}
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
+		return usagef("unknown flag %s", typed("--"+e.GetSpecifiedName(), names))
 	}
-	var names []string
-	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
-	return usagef("%w%s", err, suggestion("--"+unknown.GetSpecifiedName(), names))
+	if e, ok := errors.AsType[*pflag.InvalidSyntaxError](err); ok {
+		return usagef("argument %s is not a flag", address.Describe(e.GetSpecifiedFlag()))
+	}
+	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		reason := e.Unwrap().Error()
+		switch e.GetFlag().Value.Type() { // the causes of these quote the value
+		case "bool":
+			reason = "neither true nor false"
+		case "int":
+			reason = "not a whole number"
+		case "duration":
+			reason = "not a duration: write a number and a unit (ms, s, m or h)"
+		}
+		return usagef("invalid argument %s for \"--%s\" flag: %s", address.Describe(e.GetValue()), e.GetFlag().Name, reason)
+	}
+	return usageError{err} // a flag without its value
 }
 
 // noArgs is the Args of a command that takes no arguments.
 func noArgs(_ *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usagef("unexpected argument %q", args[0])
+		return usagef("unexpected argument %s", address.Describe(args[0]))
 	}
 	return nil
 }

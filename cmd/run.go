@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -93,10 +94,14 @@ func (p Process) runOptions(ctx context.Context, command string, s config.Settin
 	}
 }
 
-// origin returns the URL or the path that responses come from.
+// origin returns the URL or the path that responses come from. It leaves out the query
+// of the URL, which may hold a secret.
 func origin(u config.APIURL) string {
 	if u.Path != "" {
 		return u.Path
+	}
+	if before, _, ok := strings.Cut(u.URL, "?"); ok {
+		return before + "?..."
 	}
 	return u.URL
 }

@@ -5,7 +5,9 @@ import (
 	"encoding/pem"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -36,6 +38,7 @@ func misplaced() map[string][2]string {
 		"user and password":       {"user:hunter2hunter3@host", "user:hunter2hunter3"},
 		"URL, odd scheme":         {"sesame4sesame://user:hunter2hunter3@host", "sesame4sesame://user:hunter2hunter3"},
 		"URL, slash in the word":  {"https://user:hunter2/hunter3@host", "hunter2/hunter3"},
+		"URL with a token":        {"http://127.0.0.1:1/x?token=hunter2hunter3", "hunter2hunter3"},
 		"bucket with a password":  {"oci://user:hunter2hunter3@namespace/bucket", "hunter2hunter3"},
 		"folder with a password":  {"file://user:hunter2hunter3@host/folder", "hunter2hunter3"},
 		"passphrase as a flag":    {"--correct-horse-battery-staple", "correct-horse-battery-staple"},
@@ -110,6 +113,90 @@ func TestMisplacedSecrets(t *testing.T) {
 					checkSecret(t, secret[1], []string{"collect"}, vars, stored)
 				}
 			})
+		}
+	}
+}
+
+// TestSecretsAsArguments gives the commands each kind of secret as an argument, as the
+// name of a flag, and as the value of a flag that is not a setting.
+func TestSecretsAsArguments(t *testing.T) {
+	t.Chdir(t.TempDir())
+	secrets := misplaced()
+	for kind, word := range map[string]string{"word": "hunter2hunter3", "words": "correct-horse-battery", "file": "hunter2hunter3.pem"} {
+		secrets[kind] = [2]string{word, word}
+	}
+	nothing := func() map[string][]byte { return nil }
+	for kind, s := range secrets {
+		secret := s[0]
+		arguments := [][]string{
+			{secret}, {"help", secret}, {"completion", secret}, {"collect", secret}, {"collect", "a", secret}, {"verify", secret}, {"version", secret}, {"backfill", secret},
+			{"collect", "--" + secret}, {"collect", "-" + secret}, {"collect", "--passphrase=" + secret}, {"collect", "--passphrase", secret}, {"collect", "--=" + secret},
+			{"collect", "--dry-run=" + secret}, {"verify", "--concurrency", secret}, {"verify", "--quick", "--max-age", secret}, {"verify", "--repair", secret}, {"verify", "--repair=" + secret},
+			{"verify", "--from", secret}, {"verify", "--to", secret}, {"backfill", "--from", secret}, {"backfill", "--from", "2026-01-01", "--to", secret},
+			{"backfill", "--input", secret}, {"backfill", "--input", "-", "--input", secret + "/a"}, {"collect", "--api-url", secret}, {"inspect-metadata", "--against-api", "--api-url", secret},
+			{"inspect-metadata", secret}, {"inspect-metadata", "--has", secret}, {"inspect-metadata", "--has", "1", secret}, {"inspect-metadata", "--has", "1", "--date", secret},
+		}
+		for _, args := range arguments {
+			t.Run(kind+" "+strings.Join(args[:len(args)-1], " "), func(t *testing.T) {
+				checkSecret(t, s[1], args, map[string]string{"POLISEN_STORE": t.TempDir(), "POLISEN_MIN_INTERVAL": "1ms", "POLISEN_TIMEOUT": "2s", "POLISEN_API_URL": "http://127.0.0.1:1/"}, nothing)
+			})
+		}
+	}
+}
+
+// TestSecretsInPanics lets the program panic, once in the goroutine that opens a store
+// and once in main, while it has secrets in its settings, its profile and the environment.
+func TestSecretsInPanics(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cloud := newCloud(t)
+	settings := cloud.Settings()
+	const passphrase, contact = "correct horse, battery staple!", "hunter2hunter3@example.org"
+	config, err := os.ReadFile(settings["OCI_CONFIG_FILE"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets := []string{passphrase, contact}
+	for line := range strings.Lines(string(config)) {
+		if file, ok := strings.CutPrefix(line, "key_file="); ok {
+			key, err := os.ReadFile(strings.TrimSpace(file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			secrets = append(secrets, strings.Split(string(key), "\n")[1:5]...)
+		}
+	}
+	if len(secrets) != 6 {
+		t.Fatalf("%d secrets", len(secrets))
+	}
+	cloud.SetIntercept(func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+		if strings.Contains(r.URL.Path, "/b/") {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		serve(w, r)
+	})
+	for _, tt := range []struct{ at, frame string }{
+		{"will be repeated", "created by golang.org/x/sync/errgroup"},
+		{`"run_id"`, "printReport"},
+	} {
+		p := exec.Command(exe, "collect", "--output", "json", "--log-level", "debug", "--timeout", "2s")
+		p.Args[0] = panicking
+		for name, value := range settings {
+			p.Env = append(p.Env, name+"="+value)
+		}
+		p.Env = append(p.Env, "PANIC_AT="+tt.at, "GOTRACEBACK=all", "API_CONTACT_EMAIL="+contact, "OCI_CLI_PASSPHRASE="+passphrase)
+		output, _ := p.CombinedOutput()
+		text := string(output)
+		if p.ProcessState.ExitCode() != 2 || !strings.Contains(text, "panic: assignment to entry in nil map") || !strings.Contains(text, tt.frame) {
+			t.Errorf("%s: %v: %s", tt.at, p.ProcessState, text)
+		}
+		for _, secret := range secrets {
+			if part := shows(text, secret); part != "" {
+				t.Errorf("%s: the output shows %q: %s", tt.at, part, text)
+			}
 		}
 	}
 }

@@ -138,13 +138,13 @@ func (o verifyOptions) check() (from, to archive.Date, err error) {
 		return from, to, err
 	}
 	if o.from != "" {
-		if from, err = archive.ParseDate(o.from); err != nil {
-			return from, to, usagef("--from: %w", err)
+		if from, err = parseDate("--from", o.from); err != nil {
+			return from, to, err
 		}
 	}
 	if o.to != "" {
-		if to, err = archive.ParseDate(o.to); err != nil {
-			return from, to, usagef("--to: %w", err)
+		if to, err = parseDate("--to", o.to); err != nil {
+			return from, to, err
 		}
 	}
 	if o.from != "" && o.to != "" && from.Compare(to) > 0 {

@@ -2,6 +2,7 @@ package address
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -62,11 +63,27 @@ func MayBeSecret(s string) bool {
 // maxShown is the length of the longest text that [MayShow] allows whatever it is.
 const maxShown = 7
 
-// MayShow reports whether a message may repeat s, the value of a setting, which may
-// be a secret that stands in the wrong place: it may show paths that begin like one,
-// and texts that are too short for a secret.
+var (
+	// responseFile matches the name of a saved response.
+	responseFile = regexp.MustCompile(`\.(json|jsonl|ndjson|gz|zst)$`)
+	date         = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`)
+)
+
+// MayShow reports whether a message may repeat s, which the user wrote on the command
+// line or as a setting, and which may be a secret in the wrong place. It may show paths
+// that begin like one, names of saved responses, dates, and texts that are too short
+// for a secret.
 func MayShow(s string) bool {
-	return utf8.RuneCountInString(s) <= maxShown || isExplicit(s) && CheckPath(s) == nil
+	return utf8.RuneCountInString(s) <= maxShown || (isExplicit(s) || responseFile.MatchString(s)) && CheckPath(s) == nil || date.MatchString(s)
+}
+
+// Describe returns s in quotes for a message, or only its length, as in "(20
+// characters, not shown)", if [MayShow] forbids to show it.
+func Describe(s string) string {
+	if MayShow(s) {
+		return strconv.Quote(s)
+	}
+	return fmt.Sprintf("(%d characters, not shown)", utf8.RuneCountInString(s))
 }
 
 // Quoted returns s in quotes and after a space, or nothing if [MayShow] forbids it.

@@ -26,9 +26,15 @@ func TestCheckPath(t *testing.T) {
 }
 
 func TestMayShow(t *testing.T) {
-	for s, want := range map[string]bool{"1234567": true, "12345678": false, "/etc/key.pem": true, "~/key.pem": true, "keys/key.pem": false, "user:password@host": false} {
+	for s, want := range map[string]bool{"1234567": true, "12345678": false, "/etc/key.pem": true, "~/key.pem": true, "keys/key.pem": false, "user:password@host": false,
+		"responses/newest.json": true, "hunter2 hunter3.json": false, "user:password@host.json": false, "2026-02-30": true, "2026-02-300": false} {
 		if MayShow(s) != want {
 			t.Errorf("%q: want %v", s, want)
+		}
+	}
+	for s, want := range map[string]string{"a\x1b": `"a\x1b"`, "hunter2hunter3å": "(15 characters, not shown)"} {
+		if got := Describe(s); got != want {
+			t.Errorf("%q: %s, want %s", s, got, want)
 		}
 	}
 }

@@ -2,8 +2,9 @@
 // variables and an env-file, and checks them. One table lists all settings. The
 // flags, the help texts and the checks are made from it, so they always agree.
 //
-// The only file that the package reads is the env-file. It does not check whether
-// a folder, a vault or a bucket exists; the code that uses them does.
+// The only file that the package reads is the env-file. It checks that a saved
+// response exists, since a misspelt URL looks like a path. It does not check whether a
+// folder, a vault or a bucket exists; the code that uses them does.
 package config
 
 import (

@@ -1,6 +1,9 @@
 package config
 
 import (
+	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"polisen-events-collector/pkg/address"
@@ -15,6 +18,11 @@ const Program = "polisen-events-collector"
 func (l *loader) deriveAPI(product string) {
 	api := &l.settings.API
 	api.Contact = l.has(flagUserAgent) || l.has(flagContact)
+	if api.URL.Path != "" {
+		if _, err := os.Stat(api.URL.Path); errors.Is(err, fs.ErrNotExist) {
+			l.invalid(flagAPIURL, "no such file or directory, and a URL begins with https://")
+		}
+	}
 	if !l.has(flagUserAgent) {
 		api.UserAgent = product
 		if l.has(flagContact) {

@@ -8,10 +8,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 
@@ -23,8 +21,8 @@ import (
 type Lookup func(name string) (string, bool)
 
 // Problems are all errors of the settings, each of one line. They show a value only
-// if it is a path, or too short for a secret: any setting may hold a secret that was
-// meant for another one.
+// if [address.MayShow] allows it: any setting may hold a secret that was meant for
+// another one.
 type Problems []error
 
 // Error returns all errors, one per line.
@@ -229,7 +227,7 @@ func (l *loader) openEnvFile(s Setting) {
 func (l *loader) invalid(key, format string, args ...any) {
 	g := l.given[key]
 	l.problems = append(l.problems, fmt.Errorf("%s: invalid value %s from %s: %w; for example %s",
-		g.setting.Name(), describe(g.text), g.from, fmt.Errorf(format, args...), g.setting.Example))
+		g.setting.Name(), address.Describe(g.text), g.from, fmt.Errorf(format, args...), g.setting.Example))
 }
 
 // missing adds the problem that a setting needs a value. The format and args
@@ -272,12 +270,3 @@ func shellWord(text string) string {
 // has reports whether a setting has a value, from anywhere, so that its default
 // does not apply.
 func (l *loader) has(key string) bool { _, ok := l.given[key]; return ok }
-
-// describe returns a value for an error message, quoted, or only its length if it
-// may be a secret.
-func describe(text string) string {
-	if address.MayShow(text) {
-		return strconv.Quote(text)
-	}
-	return fmt.Sprintf("of %d characters (not shown)", utf8.RuneCountInString(text))
-}

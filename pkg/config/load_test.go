@@ -282,7 +282,7 @@ func TestImplied(t *testing.T) {
 			got:  func(s config.Settings) any { return s.API.MinInterval }, want: time.Millisecond,
 		},
 		"short interval for a saved response": {
-			args: []string{"--api-url", "response.json", "--min-interval", "1ms"},
+			args: []string{"--api-url", writeFile(t, "[]"), "--min-interval", "1ms"},
 			got:  func(s config.Settings) any { return s.API.MinInterval }, want: time.Millisecond,
 		},
 	}

@@ -86,6 +86,7 @@ func All(groups Group) []Setting {
 
 // Keys of the settings that the rest of the package refers to.
 const (
+	flagAPIURL      = "api-url"
 	flagStore       = "store"
 	flagMinInterval = "min-interval"
 	flagContact     = "contact"
@@ -118,7 +119,7 @@ func formats() []string { return []string{string(Text), string(JSON)} }
 func table() []Setting {
 	return []Setting{
 		{
-			Flag: "api-url", Env: "POLISEN_API_URL", Group: APIGroup, Placeholder: "URL",
+			Flag: flagAPIURL, Env: "POLISEN_API_URL", Group: APIGroup, Placeholder: "URL",
 			Default: "https://polisen.se/api/events",
 			Help:    "URL of the events API, or a path or file:// URL of a saved response",
 			Example: "https://polisen.se/api/events",
@@ -301,7 +302,7 @@ func table() []Setting {
 		{
 			Flag: flagEnvFile, Env: "POLISEN_ENV_FILE", Group: GeneralGroup, Placeholder: "FILE", Common: true,
 			Help:    "file of NAME=value lines with settings",
-			Detail:  "Settings in the environment take precedence over it.",
+			Detail:  "Settings in the environment take precedence over it. A reference such as $NAME is an error; within single quotes the character $ stands for itself.",
 			Example: "/etc/polisen-events-collector/env",
 			set:     into(func(s *Settings) *string { return &s.General.EnvFile }, localPath),
 		},
