@@ -62,7 +62,7 @@ func (p *plan) storeAgain(l objectLine, x *index) {
 		if _, ok := p.stored[l.ID]; !ok {
 			p.stored[l.ID] = p.storedIn(x, l.ID)
 		}
-		p.stored[l.ID] = p.stored[l.ID].with(l.Fingerprint)
+		p.stored[l.ID].add(l.Fingerprint)
 		isEvent := func(a objectLine) bool { return a.kind == Events && a.ID == l.ID }
 		l.kind = Events
 		if x.events[l.ID] || slices.ContainsFunc(p.again, isEvent) || slices.ContainsFunc(p.unstored, isEvent) {
@@ -77,11 +77,11 @@ func (p *plan) storeAgain(l objectLine, x *index) {
 
 // storedIn returns the versions of an event that are in the index or in pending
 // objects that the next document has to contain.
-func (p *plan) storedIn(x *index, id int64) Versions {
-	versions := x.versions[id]
+func (p *plan) storedIn(x *index, id int64) *versionSet {
+	versions := x.versions[id].share()
 	for _, l := range p.unstored {
 		if l.ID == id && l.kind != Rejected && l.reason == "" {
-			versions = versions.with(l.Fingerprint)
+			versions.add(l.Fingerprint)
 		}
 	}
 	return versions

@@ -103,14 +103,6 @@ type Versions []string
 // MarshalText implements [encoding.TextMarshaler].
 func (v Versions) MarshalText() ([]byte, error) { return []byte(strings.Join(v, " ")), nil }
 
-// with returns the versions and one more, if it is not among them.
-func (v Versions) with(fingerprint string) Versions {
-	if slices.Contains(v, fingerprint) {
-		return v
-	}
-	return append(slices.Clip(v), fingerprint)
-}
-
 // UnmarshalText implements [encoding.TextUnmarshaler].
 func (v *Versions) UnmarshalText(text []byte) error {
 	*v = strings.Fields(string(text))

@@ -34,7 +34,7 @@ type index struct {
 	answered bool
 	// versions are the stored versions of the events that were read, and events
 	// the ids that are under events/.
-	versions map[int64]Versions
+	versions map[int64]*versionSet
 	events   map[int64]bool
 
 	rejectedRead bool            // rejected/ was read
@@ -47,7 +47,7 @@ type index struct {
 
 func newIndex(s store.Reader, warn func(slog.Level, string)) *index {
 	return &index{
-		store: s, warn: warn, days: make(map[Date]error), versions: make(map[int64]Versions), events: make(map[int64]bool),
+		store: s, warn: warn, days: make(map[Date]error), versions: make(map[int64]*versionSet), events: make(map[int64]bool),
 		rejected: make(map[string]bool), invalid: make(map[string]bool),
 	}
 }
@@ -259,7 +259,10 @@ func (x *index) add(l objectLine) {
 	case l.kind == Rejected:
 		x.rejected[l.Fingerprint] = true
 	default:
-		x.versions[l.ID] = x.versions[l.ID].with(l.Fingerprint)
+		if x.versions[l.ID] == nil {
+			x.versions[l.ID] = &versionSet{}
+		}
+		x.versions[l.ID].add(l.Fingerprint)
 		x.events[l.ID] = x.events[l.ID] || l.kind == Events
 	}
 }
@@ -280,7 +283,7 @@ func (x *index) has(l objectLine) bool {
 	case l.kind == Rejected:
 		return x.rejected[l.Fingerprint]
 	}
-	return slices.Contains(x.versions[l.ID], l.Fingerprint)
+	return x.versions[l.ID].has(l.Fingerprint)
 }
 
 // lookUpLines reads the partitions that may hold these lines, as far as they were not

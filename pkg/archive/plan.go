@@ -49,7 +49,7 @@ type plan struct {
 
 	// stored holds the versions of those ids of the batch that are stored or that
 	// this commit stores.
-	stored map[int64]Versions
+	stored map[int64]*versionSet
 	// rejectedHashes are fingerprints of rejected items that are stored or that
 	// this commit stores, in the order of their priority. There may be more than a
 	// document lists.
@@ -81,7 +81,7 @@ func (w *Writer) decide(ctx context.Context, c *batchChange) (*plan, error) {
 		newRejected:     make([]bool, len(c.batch.Rejected)),
 		waitingRejected: make([]bool, len(c.batch.Rejected)),
 		lines:           make(map[Partition][][]byte),
-		stored:          make(map[int64]Versions, len(c.batch.Events)),
+		stored:          make(map[int64]*versionSet, len(c.batch.Events)),
 		decided:         make(map[waitingItem]bool),
 		waiting:         make(map[waitingItem]error),
 		newGaps:         make(map[Date][]waitingItem),
@@ -198,15 +198,17 @@ func (w *Writer) compareIDs(events []polisen.Event, statuses []idStatus) {
 func (w *Writer) decideEvent(p *plan, c *batchChange, i int, status idStatus) {
 	e := c.batch.Events[i]
 	if c.committedEvents[i] != undecided { // by an earlier commit of this batch
-		if versions, ok := w.listed[e.ID]; ok {
-			p.stored[e.ID] = versions
+		if _, ok := p.stored[e.ID]; !ok {
+			if versions, ok := w.listed[e.ID]; ok {
+				p.stored[e.ID] = newVersionSet(versions)
+			}
 		}
 		p.decided[waitingItem{id: e.ID}] = true
 		return
 	}
 	date := DateOf(e.Time)
 	versions, stored := w.storedVersions(p, e, status)
-	isStored := slices.Contains(versions, e.Fingerprint) || stored && !w.opts.Revisions
+	isStored := versions.has(e.Fingerprint) || stored && !w.opts.Revisions
 	var unreadable error // of an object that may hold other versions
 	if status == idUncertain {
 		unreadable = w.index.unreadable(date)
@@ -221,11 +223,11 @@ func (w *Writer) decideEvent(p *plan, c *batchChange, i int, status idStatus) {
 			return
 		}
 		p.eventClasses[i] = New
-		versions = Versions{e.Fingerprint}
-	case w.opts.Revisions && len(versions) > 0 && !isStored:
+		versions = newVersionSet(Versions{e.Fingerprint})
+	case w.opts.Revisions && len(versions.list) > 0 && !isStored:
 		if p.add(Partition{Revisions, date}, e.Raw) {
 			p.eventClasses[i] = Revised
-			versions = versions.with(e.Fingerprint)
+			versions.add(e.Fingerprint)
 		}
 	default:
 		p.eventClasses[i] = Seen
@@ -241,16 +243,16 @@ func (w *Writer) decideEvent(p *plan, c *batchChange, i int, status idStatus) {
 
 // storedVersions returns the versions of an event that are stored or planned,
 // and whether there are any. An event may be stored in unknown versions.
-func (w *Writer) storedVersions(p *plan, e polisen.Event, status idStatus) (versions Versions, stored bool) {
+func (w *Writer) storedVersions(p *plan, e polisen.Event, status idStatus) (versions *versionSet, stored bool) {
 	if versions, stored = p.stored[e.ID]; stored {
 		return versions, true
 	}
 	if status == idUncertain {
 		versions = p.storedIn(w.index, e.ID)
-		return versions, len(versions) > 0
+		return versions, len(versions.list) > 0
 	}
-	versions, stored = w.listed[e.ID]
-	return versions, stored
+	listed, stored := w.listed[e.ID]
+	return newVersionSet(listed), stored
 }
 
 // add adds an item's line to the commit. It returns false if the commit is
@@ -361,7 +363,11 @@ func (w *Writer) build(p *plan, b Batch) {
 	p.objects = w.setCommit(p.next, p.lines)
 	p.next.Gaps, p.next.CoveredUntil = p.gaps, p.coveredUntil
 	p.next.Stored = p.counts(w.doc.Stored, b)
-	w.doc.listIDs(p.next, p.stored, b.Current)
+	stored := make(map[int64]Versions, len(p.stored))
+	for id, versions := range p.stored {
+		stored[id] = versions.list
+	}
+	w.doc.listIDs(p.next, stored, b.Current)
 	listRejected(p.next, p.rejectedHashes, p.allRejected)
 }
 

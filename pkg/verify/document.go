@@ -224,7 +224,11 @@ func hashText(fingerprint uint64) string { return fmt.Sprintf("%016x", fingerpri
 // agree reports whether the listed and the stored versions are the same. If not
 // all lines were read, it is enough that all stored versions are listed.
 func (a *audit) agree(listed, stored archive.Versions) bool {
-	unlisted := slices.ContainsFunc(stored, func(v string) bool { return !slices.Contains(listed, v) })
+	isListed := make(map[string]bool, len(listed))
+	for _, v := range listed {
+		isListed[v] = true
+	}
+	unlisted := slices.ContainsFunc(stored, func(v string) bool { return !isListed[v] })
 	return !unlisted && (a.partial() || len(stored) == len(listed))
 }
 

@@ -28,9 +28,10 @@ func (a *audit) checkEvents() {
 // that all repairs agree, whatever else they know.
 func (a *audit) checkEvent(events, revisions []line) {
 	var v versions
-	for _, l := range slices.Concat(events, revisions) {
-		if v.id = l.id; !slices.Contains(v.fingerprints, l.fingerprint) {
-			v.fingerprints = append(v.fingerprints, l.fingerprint)
+	all := slices.Concat(events, revisions)
+	for i, first := range firstCopies(all) {
+		if v.id = all[i].id; first == i {
+			v.fingerprints = append(v.fingerprints, all[i].fingerprint)
 		}
 	}
 	a.versions = append(a.versions, v)
@@ -40,11 +41,11 @@ func (a *audit) checkEvent(events, revisions []line) {
 	}
 	a.counts.Revisions += len(revisions)
 	const expected = "a version that differs from all earlier ones"
-	for i, l := range revisions {
-		earlier := slices.IndexFunc(revisions[:i], l.same)
+	for i, earlier := range firstCopies(revisions) {
+		l := revisions[i]
 		f := l.finding(UnchangedRevision, expected, "", a.options.repairDuplicates())
 		switch {
-		case earlier >= 0:
+		case earlier < i:
 			f.Actual = "the same version as " + revisions[earlier].String()
 			a.remove(l, removal{})
 		case len(events) > 0 && l.same(events[0]):
@@ -65,17 +66,43 @@ func (a *audit) checkEvent(events, revisions []line) {
 	}
 }
 
+// firstCopies returns, for each of the lines, the index of the first line with the
+// same content, which may be the line itself.
+func firstCopies(lines []line) []int {
+	copies := make([]int, len(lines))
+	if len(lines) == 1 { // as most events
+		return copies
+	}
+	first := make(map[uint64]int, len(lines))
+	for i, l := range lines {
+		if _, ok := first[l.fingerprint]; !ok {
+			first[l.fingerprint] = i
+		}
+		copies[i] = first[l.fingerprint]
+	}
+	return copies
+}
+
 // checkOtherLines checks the lines of one id under events/ other than the first.
 func (a *audit) checkOtherLines(events, revisions []line) {
-	for i, l := range events[1:] {
-		if earlier := slices.IndexFunc(events[:i+1], l.same); earlier >= 0 {
+	copies := make(map[uint64]bool) // versions under revisions/ that a lookup finds
+	for _, r := range revisions {
+		if len(events) > 1 && !r.misplaced {
+			copies[r.fingerprint] = true
+		}
+	}
+	for i, earlier := range firstCopies(events) {
+		l := events[i]
+		if i == 0 {
+			continue
+		}
+		if earlier < i {
 			a.add(l.finding(DuplicateEvent, "each event once", "the same version as "+events[earlier].String(), a.options.repairDuplicates()))
 			a.remove(l, removal{})
 			continue
 		}
 		a.add(l.finding(RevisionInEvents, "later versions only under revisions/", "another version of the event in "+events[0].String(), a.options.repairDuplicates()))
-		isCopy := func(r line) bool { return r.same(l) && !r.misplaced } // which a lookup finds
-		a.remove(l, removal{later: true, copied: slices.ContainsFunc(revisions, isCopy)})
+		a.remove(l, removal{later: true, copied: copies[l.fingerprint]})
 	}
 }
 
