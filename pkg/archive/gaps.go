@@ -37,7 +37,8 @@ type Gap struct {
 	// it. An answer with the whole day still closes the gap.
 	Unserved bool `json:"unserved,omitempty"`
 	// Attempts is the number of queries for the day that did not return the whole
-	// day and were at least an hour apart, and LastAttempt the time of the last one
+	// day and were at least an hour apart. LastAttempt is the time of the last of these
+	// queries, or of one that returned the day although items of the gap still wait,
 	// in UTC.
 	Attempts    int        `json:"attempts,omitempty"`
 	LastAttempt *time.Time `json:"last_attempt,omitempty"`
@@ -197,7 +198,6 @@ func (w *Writer) decideAnswer(p *plan, answer DayAnswer) {
 		p.gaps = slices.DeleteFunc(p.gaps, func(g Gap) bool {
 			return g.Day == day && !(g.Reason == Unreadable && w.stillWaits(p, g, answer.Day))
 		})
-		return
 	}
 	now := w.opts.Now().UTC().Truncate(time.Second)
 	for i := range p.gaps {
@@ -207,15 +207,19 @@ func (w *Writer) decideAnswer(p *plan, answer DayAnswer) {
 	}
 }
 
-// attempt counts a query that did not return the whole day.
+// attempt counts a query that did not return the whole day. It only records the time of
+// a query that did, although items of the gap still wait.
 func (g *Gap) attempt(now time.Time, kind AnswerKind) {
 	// A time in the future, from a host whose clock is wrong, does not stop the count.
 	counts := g.LastAttempt == nil || now.Sub(*g.LastAttempt).Abs() >= attemptInterval
 	if !counts && kind != AnswerNotFound {
 		return
 	}
-	g.Attempts++
 	g.LastAttempt = &now
+	if kind == AnswerWhole {
+		return
+	}
+	g.Attempts++
 	g.Unserved = g.Attempts >= maxAttempts || kind == AnswerNotFound
 }
 

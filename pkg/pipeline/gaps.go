@@ -116,11 +116,9 @@ func (c *collect) shouldAsk(g archive.Gap) bool {
 	if g.Unserved {
 		return false
 	}
-	if g.LastAttempt != nil {
-		since := c.options.Clock.Now().Sub(*g.LastAttempt)
-		if 0 <= since && since < attemptInterval { // negative if a clock was ahead
-			return false
-		}
+	// A last attempt in the future comes from a host whose clock is wrong.
+	if g.LastAttempt != nil && c.options.Clock.Now().Sub(*g.LastAttempt).Abs() < attemptInterval {
+		return false
 	}
 	return g.Reason != archive.Unreadable || !c.responseHas(g)
 }
