@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -72,7 +73,7 @@ func (p Process) runCollect(ctx context.Context, s config.Settings, opts collect
 	defer cancel()
 	o := p.runOptions(ctx, "collect", s, opts.storeOptions, log)
 	o.ReportTime = reportTime(limit)
-	o.Saved = s.API.URL.Path != ""
+	o.Saved, o.Filtered = s.API.URL.Path != "", strings.Contains(s.API.URL.URL, "?")
 	source, err := p.newSource(polisen.Options{RetryNotFound: opts.retryNotFound}, s, log, o.Recorder)
 	if err != nil {
 		return err

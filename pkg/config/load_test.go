@@ -343,6 +343,8 @@ func TestProblems(t *testing.T) {
 		"profile":            {env: []string{"OCI_PROFILE=a\nb"}, want: []string{"control character"}},
 		"header break":       {args: []string{"--user-agent", "x\r\nHost: y"}, want: []string{"printable ASCII"}},
 		"header letters":     {args: []string{"--contact", "åsa@example.org"}, want: []string{"printable ASCII"}},
+		"host with a space":  {args: []string{"--host", "two words"}, want: []string{"--host (POLISEN_HOST)", "letters, digits, dots, hyphens and underscores"}},
+		"long host":          {args: []string{"--host", strings.Repeat("h", 256)}, want: []string{"255 at most"}},
 		"contact comment":    {args: []string{"--contact", "a) b("}, want: []string{"parentheses"}},
 		"no env-file":        {args: []string{"--env-file", "/nowhere/env"}, want: []string{"--env-file (POLISEN_ENV_FILE)", "cannot be read: no such file"}},
 		"damaged env-file":   {args: []string{"--env-file", damaged}, want: []string{"line 3 is not"}},

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"log/slog"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -92,10 +93,14 @@ func parseName(text string) (string, error) {
 	return text, nil
 }
 
-// parseHost accepts a name of at most 255 bytes.
+// hostForm matches the name of a host.
+var hostForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,255}$`)
+
+// parseHost accepts a name that does not look like a secret, since anybody who reads the
+// archive can see it.
 func parseHost(text string) (string, error) {
-	if len(text) > 255 {
-		return "", errors.New("the name of a host has at most 255 bytes")
+	if !hostForm.MatchString(text) {
+		return "", errors.New("the name of a host has letters, digits, dots, hyphens and underscores only, 255 at most")
 	}
 	return parseName(text)
 }

@@ -14,7 +14,10 @@ import (
 // and the report of a backfill would hide that they fail.
 func backfill(ctx context.Context, o Options, addAll func(context.Context, *run) error) (report.Report, error) {
 	r := newRun(o)
-	err := r.open(ctx)
+	err := r.openStore(ctx)
+	if err == nil {
+		err = r.openArchive(ctx, nil)
+	}
 	if err == nil {
 		err = addAll(ctx, r)
 		if !failed(err) {

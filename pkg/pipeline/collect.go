@@ -1,20 +1,15 @@
 package pipeline
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"sync"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/polisen"
-	"polisen-events-collector/pkg/ratelimit"
 	"polisen-events-collector/pkg/report"
-	"polisen-events-collector/pkg/store"
 )
 
 // Collect fetches the newest events once and stores those that are new. It
@@ -29,21 +24,13 @@ import (
 //   - [*PartialError] if everything was stored, but a person should look at
 //     something.
 //
-// Collect also stores the report as metadata/last_run.json, for health checks. It does
-// not do so if the run was a dry run, was cancelled, had no access to the store, or
-// made no call because of the rate limiter.
+// Collect also stores the report as metadata/last_run.json, with the history of earlier
+// runs, for health checks. It does so when the objects are stored or have failed. It does
+// not do so if the run was a dry run, was cancelled, could not open the store, or found
+// an archive that lacks commits.
 func Collect(ctx context.Context, o Options, source Source) (report.Report, error) {
 	c := &collect{run: newRun(o), source: source}
-	outcome, err := c.fetchAndCommit(ctx)
-	if err == nil {
-		err = c.check(outcome)
-	}
-	if !failed(err) {
-		err = c.put(ctx, err)
-	}
-	if failed(err) && c.shouldPublishFailure(ctx, err) {
-		err = c.publishFailure(ctx, err)
-	}
+	err := c.storeReport(ctx, c.cycle(ctx))
 	return c.finish(err), err
 }
 
@@ -58,7 +45,47 @@ type collect struct {
 	*run
 	source   Source
 	response *polisen.Response
+	// window is the window of the response: see [archive.Batch].
+	window   *polisen.Window
 	previous archive.Document // before this run's commit
+
+	// lastRun is metadata/last_run.json, and lastRunErr the error of reading it.
+	lastRun    lastRun
+	lastRunErr error
+}
+
+// cycle does all that a run does before it stores its report.
+func (c *collect) cycle(ctx context.Context) error {
+	outcome, err := c.fetchAndCommit(ctx)
+	if err != nil {
+		return err
+	}
+	err = storeError(c.writer.Flush(ctx))
+	if err == nil {
+		err = c.closeGaps(ctx)
+	}
+	if err == nil {
+		err = storeError(c.writer.Unfinished())
+	}
+	return errors.Join(err, c.check(outcome))
+}
+
+// open opens the archive, and reads metadata/last_run.json at the same time as the
+// metadata document.
+func (c *collect) open(ctx context.Context) error {
+	if err := c.openStore(ctx); err != nil {
+		return err
+	}
+	var reading sync.WaitGroup
+	if !c.options.DryRun {
+		reading.Go(func() { c.lastRun, c.lastRunErr = readLastRun(ctx, c.store) })
+	}
+	err := c.openArchive(ctx, func() *archive.Commit {
+		reading.Wait()
+		return c.lastRun.storedCommit()
+	})
+	reading.Wait()
+	return err
 }
 
 // fetchAndCommit fetches the newest events and opens the archive at the same time,
@@ -88,80 +115,31 @@ func (c *collect) fetchAndCommit(ctx context.Context) (archive.Outcome, error) {
 		Rejected:   c.response.Rejected,
 		ObservedAt: c.response.FetchedAt,
 		Current:    true,
+		Window:     c.window,
 	})
 }
 
-// fetchNewest fetches the newest events and reports their window.
+// fetchNewest fetches the newest events and reports their window and their lag.
 func (c *collect) fetchNewest(ctx context.Context) error {
 	response, err := c.fetch(ctx, c.source, polisen.Query{})
 	if err != nil {
 		return err
 	}
 	c.response = response
-	if oldest, newest, ok := span(response.Events); ok && !c.options.Saved && len(response.Events)+len(response.Rejected) >= polisen.FullResponse {
-		c.report.Window = report.NewWindow(oldest, newest, len(response.Events))
+	full := len(response.Events)+len(response.Rejected) >= polisen.FullResponse
+	window, ok := polisen.NewWindow(response.Events)
+	if !ok || !full || c.options.Saved || c.options.Filtered || window.Length() > polisen.MaxWindow {
+		return nil
 	}
+	inWindow := 0
+	for _, e := range response.Events {
+		if !e.Time.Before(window.From) {
+			inWindow++
+		}
+	}
+	c.window = &window
+	c.report.Window = report.NewWindow(window.From, window.To, inWindow)
+	lag := report.Seconds(response.FetchedAt.Sub(window.To))
+	c.report.Lag = &lag
 	return nil
-}
-
-// put stores the committed objects and, at the same time, the report of a run that
-// so far has the result err. It returns the result of the run. If that is worse,
-// publishFailure replaces the report.
-func (c *collect) put(ctx context.Context, err error) error {
-	if c.options.DryRun {
-		return c.flush(ctx, err)
-	}
-	r := c.finish(err)
-	var publishErr error
-	var published sync.WaitGroup
-	published.Go(func() { publishErr = c.publish(ctx, r) })
-	err = c.flush(ctx, err)
-	published.Wait()
-	if !failed(err) { // an error of the objects matters more than publishErr
-		err = cmp.Or(publishErr, err)
-	}
-	return err
-}
-
-// errNotPublished is wrapped by the errors of publish.
-var errNotPublished = errors.New("the report of the run is not stored")
-
-// publish stores a report as metadata/last_run.json.
-func (c *collect) publish(ctx context.Context, r report.Report) error {
-	body, err := (*report.LastRun)(nil).Add(r, nil).JSON()
-	if err != nil {
-		return err
-	}
-	if _, err := c.store.Put(ctx, archive.LastRunName, body, store.Always()); err != nil {
-		return storeError(fmt.Errorf("%w: %w", errNotPublished, err))
-	}
-	return nil
-}
-
-// shouldPublishFailure reports whether to store the report of a run that failed with
-// err. A cancelled run has to end at once. A run without a call, or without access to
-// the store, shows nothing about the archive.
-func (c *collect) shouldPublishFailure(ctx context.Context, err error) bool {
-	cancelled := ctx.Err() != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded)
-	return !c.options.DryRun && c.store != nil && !cancelled &&
-		!errors.Is(err, ratelimit.ErrExceeded) && !errors.Is(err, store.ErrAccess)
-}
-
-// publishFailure stores the report of a run that failed with err, even if the run's
-// deadline has passed, but at most Options.ReportTime after it. It returns err,
-// joined with the error of publish, if any.
-func (c *collect) publishFailure(ctx context.Context, err error) error {
-	const timeout = 10 * time.Second
-	deadline, limited := ctx.Deadline()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
-	defer cancel()
-	if limited {
-		ctx, cancel = context.WithDeadline(ctx, deadline.Add(c.options.ReportTime))
-		defer cancel()
-	}
-	publishErr := c.publish(ctx, c.finish(err))
-	if publishErr == nil || errors.Is(err, errNotPublished) { // one error about the report is enough
-		return err
-	}
-	return errors.Join(err, publishErr)
 }

@@ -7,8 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,7 +66,7 @@ func TestCollect(t *testing.T) {
 	if err != nil || second.Counts.New != 0 || second.Counts.AlreadySeen != polisen.FullResponse {
 		t.Errorf("%+v, %v", second, err)
 	}
-	if count(f, storetest.Get) != 1 || count(f, storetest.Put) != 1 || count(f, storetest.List) != 0 || count(f, storetest.Stat) != len(first.Objects) {
+	if count(f, storetest.Get) != 2 || count(f, storetest.Put) != 1 || count(f, storetest.List) != 0 || count(f, storetest.Stat) != 0 {
 		t.Errorf("with nothing new: %v", f.Calls())
 	}
 }
@@ -103,7 +104,7 @@ func TestFailures(t *testing.T) {
 		published bool
 	}{
 		"API down":          {source: failing(apiDown), want: []error{pipeline.ErrAPI, apiDown}, published: true},
-		"rate limited":      {source: failing(rateLimited), want: []error{ratelimit.ErrExceeded}},
+		"rate limited":      {source: failing(rateLimited), want: []error{ratelimit.ErrExceeded}, published: true},
 		"no access":         {openFails: noAccess, want: []error{store.ErrAccess}},
 		"commit fails":      {wrap: commitFails, want: []error{pipeline.ErrStore, storetest.ErrFault}, published: true},
 		"objects fail":      {wrap: putFails, want: []error{pipeline.ErrStore, storetest.ErrFault}, published: true},
@@ -188,8 +189,8 @@ func TestStoreFailsAtTheEnd(t *testing.T) {
 	}
 }
 
-// TestHealAfterFailedFetch checks that a run whose fetch fails before the store
-// is open still heals the archive, and reports it.
+// TestHealAfterFailedFetch checks that a run whose fetch fails before the store is open
+// still heals the archive after a run that was killed, and reports it.
 func TestHealAfterFailedFetch(t *testing.T) {
 	s, clock := memstore.New(), newClock()
 	first, err := pipeline.Collect(t.Context(), options(s, clock), respondWith(clock, polisentest.Body(5)))
@@ -198,6 +199,7 @@ func TestHealAfterFailedFetch(t *testing.T) {
 	}
 	name := first.Objects[0].Name
 	storetest.MustDelete(t, s, name)
+	storetest.MustDelete(t, s, archive.LastRunName) // which says that the object is stored
 	failed := make(chan struct{})
 	o := options(s, clock)
 	o.OpenStore = func(context.Context) (store.Store, error) {
@@ -319,69 +321,83 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
-// rendezvous lets two goroutines wait for each other.
-type rendezvous struct {
-	once    [2]sync.Once
-	arrived [2]chan struct{}
+// meeting lets a number of goroutines wait for each other.
+type meeting struct {
+	missing atomic.Int64
+	all     chan struct{}
 }
 
-func newRendezvous() *rendezvous {
-	return &rendezvous{arrived: [2]chan struct{}{make(chan struct{}), make(chan struct{})}}
+func newMeeting(n int64) *meeting {
+	m := &meeting{all: make(chan struct{})}
+	m.missing.Store(n)
+	return m
 }
 
-// wait waits until the goroutine of the other side waits too. The sides are 0 and 1.
-func (r *rendezvous) wait(ctx context.Context, side int) error {
-	r.once[side].Do(func() { close(r.arrived[side]) })
+// wait waits until all goroutines wait.
+func (m *meeting) wait(ctx context.Context) error {
+	if m.missing.Add(-1) == 0 {
+		close(m.all)
+	}
 	select {
-	case <-r.arrived[1-side]:
+	case <-m.all:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
-// meetingStore is a store in which reading the document waits for the fetch, and in
-// which writing events and writing the report wait for each other.
+// meetingStore is a store whose reads of the document and of the last run wait for each
+// other and for the fetch. It counts the Puts of data objects that have not ended when
+// the Put of the report begins.
 type meetingStore struct {
 	store.Store
-	fetch, put *rendezvous
+	reads   *meeting
+	puts    atomic.Int64 // of data objects, under way
+	overlap int64
 }
 
 func (m *meetingStore) Get(ctx context.Context, name string) (store.Object, error) {
-	if err := m.fetch.wait(ctx, 0); err != nil {
+	if err := m.reads.wait(ctx); err != nil {
 		return store.Object{}, err
 	}
 	return m.Store.Get(ctx, name)
 }
 
 func (m *meetingStore) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.ETag, error) {
-	side := 0
-	if name == archive.LastRunName {
-		side = 1
-	}
-	if name != archive.DocumentName {
-		if err := m.put.wait(ctx, side); err != nil {
-			return "", err
+	switch name {
+	case archive.DocumentName:
+	case archive.LastRunName:
+		m.overlap = m.puts.Load()
+	default:
+		m.puts.Add(1)
+		defer m.puts.Add(-1)
+		for range 10_000 { // so that a report at the same time would begin
+			runtime.Gosched()
 		}
 	}
 	return m.Store.Put(ctx, name, body, cond)
 }
 
-// TestParallel checks that a run does independent steps at the same time. If it
-// did not, meetingStore would block it until the deadline.
+// TestParallel checks that a run does independent steps at the same time: it fetches,
+// reads the document, and reads the last run. If it did not, meetingStore would block it
+// until the deadline. The report is stored only after the objects.
 func TestParallel(t *testing.T) {
 	clock := newClock()
-	m := &meetingStore{Store: memstore.New(), fetch: newRendezvous(), put: newRendezvous()}
+	m := &meetingStore{Store: memstore.New(), reads: newMeeting(3)}
 	source := sourceFunc(func(ctx context.Context) (*polisen.Response, error) {
-		if err := m.fetch.wait(ctx, 1); err != nil {
+		if err := m.reads.wait(ctx); err != nil {
 			return nil, err
 		}
-		return respondWith(clock, polisentest.Response(polisentest.Event(1, polisentest.Newest)))(ctx)
+		return respondWith(clock, polisentest.Body(20))(ctx)
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	if r, err := pipeline.Collect(ctx, options(m, clock), source); err != nil || r.Counts.New != 1 {
+	r, err := pipeline.Collect(ctx, options(m, clock), source)
+	if err != nil || r.Counts.New != 20 {
 		t.Errorf("%+v, %v", r, err)
+	}
+	if m.overlap != 0 {
+		t.Errorf("%d objects were not stored yet when the report was", m.overlap)
 	}
 }
 

@@ -21,38 +21,41 @@ import (
 const (
 	stageCredentials = "credentials" // OpenStore
 	stageFetch       = "fetch"
-	stageGaps        = "gaps" // closeGaps, with its fetches and commits
+	stageGaps        = "gaps"   // closeGaps, with its fetches and commits
+	stageReport      = "report" // storing the report, which therefore lacks this stage
 )
 
 // run is the state of one run.
 type run struct {
 	options Options
 	report  report.Report   // incomplete; see finish
-	store   store.Store     // nil before open
-	writer  *archive.Writer // nil before open has succeeded
+	store   store.Store     // nil before openStore has succeeded
+	writer  *archive.Writer // nil before openArchive has succeeded
 	outcome archive.Outcome // of all batches so far
 }
 
 func newRun(o Options) *run { return &run{options: o, report: o.Report} }
 
-// open finds credentials, opens the store, reads the metadata document and heals the
-// last commit.
-func (r *run) open(ctx context.Context) error {
+// openStore finds credentials and opens the store.
+func (r *run) openStore(ctx context.Context) (err error) {
 	done := r.options.Recorder.Stage(stageCredentials)
-	s, err := r.options.OpenStore(ctx)
+	r.store, err = r.options.OpenStore(ctx)
 	done()
-	if err != nil {
-		return err
-	}
-	r.store = s
-	w := archive.NewWriter(s, archive.Options{
-		RunID:     r.options.Report.RunID,
-		Now:       r.options.Clock.Now,
-		Pause:     Pause(r.options.Clock),
-		Stage:     r.options.Recorder.Stage,
-		Warn:      func(level slog.Level, text string) { r.options.Recorder.Warn(level, "%s", text) },
-		Revisions: r.options.Revisions,
-		DryRun:    r.options.DryRun,
+	return err
+}
+
+// openArchive reads the metadata document and heals the last commit. For storedCommit
+// see [archive.Options]; it may be nil.
+func (r *run) openArchive(ctx context.Context, storedCommit func() *archive.Commit) error {
+	w := archive.NewWriter(r.store, archive.Options{
+		RunID:        r.options.Report.RunID,
+		Now:          r.options.Clock.Now,
+		Pause:        Pause(r.options.Clock),
+		Stage:        r.options.Recorder.Stage,
+		Warn:         func(level slog.Level, text string) { r.options.Recorder.Warn(level, "%s", text) },
+		StoredCommit: storedCommit,
+		Revisions:    r.options.Revisions,
+		DryRun:       r.options.DryRun,
 	})
 	if err := w.Open(ctx); err != nil {
 		return storeError(err)
@@ -140,6 +143,8 @@ func (r *run) finish(err error) report.Report {
 	n.CommitConflicts, n.CommitUnknownOutcomes = out.Conflicts, out.UnknownOutcomes
 	if r.writer != nil {
 		n.Healed = r.writer.Healed()
+		open, unserved := r.writer.Document().GapDays()
+		done.Gaps = &report.Gaps{Open: len(open), Unserved: len(unserved)}
 	}
 	for _, object := range out.Objects {
 		done.Objects = append(done.Objects, report.Object(object))

@@ -79,8 +79,8 @@ func TestUnreadableObject(t *testing.T) {
 	})
 }
 
-// TestForeignEdit checks that a run warns if another program has changed the newest
-// object.
+// TestForeignEdit checks that the next run that stores something warns if another program
+// has changed the newest object. A run with nothing new does not read the object.
 func TestForeignEdit(t *testing.T) {
 	s, clock := memstore.New(), newClock()
 	source := respondWith(clock, polisentest.Response(archivetest.Items(1, 4, 0)...))
@@ -90,10 +90,19 @@ func TestForeignEdit(t *testing.T) {
 	}
 	name := first.Objects[0].Name
 	storetest.MustPut(t, s, name, strings.Replace(string(storetest.Objects(t, s)[name]), "first", "edited", 1))
-	for i, want := range []string{name + " was changed by another program: 1 of 4 lines missing or changed, 1 stored again", ""} {
-		r, err := pipeline.Collect(t.Context(), options(s, clock), source)
-		if got := texts(r.Warnings, slog.LevelWarn); err != nil || got != want || r.Counts.New+r.Counts.Revised != 0 {
-			t.Errorf("run %d: warnings %q, want %q; %+v, %v", i, got, want, r.Counts, err)
+	next := respondWith(clock, polisentest.Response(archivetest.Items(1, 5, 0)...))
+	for i, run := range []struct {
+		source   sourceFunc
+		new      int
+		warnings string
+	}{
+		{source, 0, ""},
+		{next, 1, name + " was changed by another program: 1 of 4 lines missing or changed, 1 stored again"},
+		{next, 0, ""},
+	} {
+		r, err := pipeline.Collect(t.Context(), options(s, clock), run.source)
+		if got := texts(r.Warnings, slog.LevelWarn); err != nil || got != run.warnings || r.Counts.New != run.new || r.Counts.Revised != 0 {
+			t.Errorf("run %d: warnings %q, want %q; %+v, %v", i, got, run.warnings, r.Counts, err)
 		}
 	}
 	c := archivetest.Read(t, s)

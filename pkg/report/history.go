@@ -74,6 +74,7 @@ type Host struct {
 // Run is a collect in short. The fields have the meanings that they have in [Report]
 // and [Counts].
 type Run struct {
+	RunID    string    `json:"run_id"`
 	Started  time.Time `json:"started"`
 	Host     string    `json:"host"`
 	ExitCode int       `json:"exit_code"`
@@ -114,6 +115,11 @@ func (l *LastRun) JSON() ([]byte, error) {
 		return nil, fmt.Errorf("encode the last run: %w", err)
 	}
 	return append(body, '\n'), nil
+}
+
+// Has reports whether the history has the run with this id. l may be nil.
+func (l *LastRun) Has(runID string) bool {
+	return l != nil && slices.ContainsFunc(l.Runs, func(r Run) bool { return r.RunID == runID })
 }
 
 // Add returns the content that follows l after another run: its report and the commit
@@ -168,7 +174,7 @@ func (h Host) after(r Report) Host {
 func shortRun(r Report) Run {
 	n := r.Counts
 	run := Run{
-		Started: r.Started, Host: r.Host, ExitCode: r.ExitCode,
+		RunID: r.RunID, Started: r.Started, Host: r.Host, ExitCode: r.ExitCode,
 		Fetched: n.Fetched, New: n.New, Revised: n.Revised, Rejected: n.Rejected, Invalid: n.Invalid,
 		Duration: r.Duration, Lag: r.Lag, Saved: r.Saved,
 	}

@@ -1,0 +1,143 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/report"
+	"polisen-events-collector/pkg/store"
+)
+
+// lastRun is metadata/last_run.json as it was read.
+type lastRun struct {
+	content *report.LastRun // nil if the object is missing or damaged
+	cond    store.Cond      // of a Put that replaces what was read
+}
+
+// readLastRun reads metadata/last_run.json. The error is the store's.
+func readLastRun(ctx context.Context, s store.Reader) (lastRun, error) {
+	object, err := s.Get(ctx, archive.LastRunName)
+	switch {
+	case errors.Is(err, store.ErrNotExist):
+		return lastRun{cond: store.IfAbsent()}, nil
+	case errors.Is(err, store.ErrTooLarge), errors.Is(err, store.ErrDamaged): // Get returns no ETag
+		return lastRun{cond: store.Always()}, nil
+	case err != nil:
+		return lastRun{}, fmt.Errorf("read %s: %w", archive.LastRunName, err)
+	}
+	content, err := report.ParseLastRun(object.Body)
+	if err != nil {
+		content = nil // the history begins again
+	}
+	return lastRun{content: content, cond: store.IfMatch(object.ETag)}, nil
+}
+
+// storedCommit returns the commit whose objects are known to be stored; nil if that is
+// unknown.
+func (l lastRun) storedCommit() *archive.Commit {
+	if l.content == nil {
+		return nil
+	}
+	return (*archive.Commit)(l.content.StoredCommit)
+}
+
+// storeReport stores the report of a run that ends with err as metadata/last_run.json,
+// and returns the result of the run: err, joined with the error of the report. It does
+// nothing if the run is a dry run, has no store, or must not write to this archive.
+func (c *collect) storeReport(ctx context.Context, err error) error {
+	switch {
+	case c.options.DryRun, c.store == nil, errors.Is(err, archive.ErrLostCommits):
+		return err
+	case isCancelled(ctx): // the run has to end at once
+		if err == nil {
+			err = context.Cause(ctx)
+		}
+		return err
+	}
+	r := c.finish(err)
+	ctx, cancel := c.reportContext(ctx, r.Succeeded())
+	defer cancel()
+	done := c.options.Recorder.Stage(stageReport)
+	reportErr := c.replaceLastRun(ctx, r)
+	done()
+	if errors.Is(err, store.ErrAccess) && errors.Is(reportErr, store.ErrAccess) { // one error with this cause is enough
+		return err
+	}
+	return errors.Join(err, storeError(reportErr))
+}
+
+// isCancelled reports whether the context has ended before its deadline.
+func isCancelled(ctx context.Context) bool {
+	return ctx.Err() != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded)
+}
+
+// reportContext returns the context for storing the report of a run. It ends
+// Options.ReportTime after the deadline of the run, and at once if the run is cancelled.
+// A run that did not succeed takes at most 10 seconds for its report.
+func (c *collect) reportContext(run context.Context, succeeded bool) (context.Context, context.CancelFunc) {
+	const failedTime = 10 * time.Second
+	ctx, cancelCause := context.WithCancelCause(context.WithoutCancel(run))
+	stop := context.AfterFunc(run, func() {
+		if isCancelled(run) {
+			cancelCause(context.Cause(run))
+		}
+	})
+	cancels := []context.CancelFunc{func() { stop() }, func() { cancelCause(nil) }}
+	if deadline, ok := run.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(c.options.ReportTime))
+		cancels = append(cancels, cancel)
+	}
+	if !succeeded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, failedTime)
+		cancels = append(cancels, cancel)
+	}
+	return ctx, func() {
+		for _, cancel := range cancels {
+			cancel()
+		}
+	}
+}
+
+// replaceLastRun writes metadata/last_run.json with the report r and the history. If
+// another run has replaced it meanwhile, it tries once more, and then gives up without
+// an error: the history lacks this run. The error is the store's.
+func (c *collect) replaceLastRun(ctx context.Context, r report.Report) error {
+	var stored *report.StoredCommit
+	if c.writer != nil {
+		stored = (*report.StoredCommit)(c.writer.StoredCommit())
+	}
+	last, err := c.lastRun, c.lastRunErr
+	for try := 1; ; try++ {
+		if err != nil {
+			if last, err = readLastRun(ctx, c.store); err != nil {
+				return err
+			}
+		}
+		body, err := last.content.Add(r, stored).JSON()
+		if err != nil {
+			return err
+		}
+		_, putErr := c.store.Put(ctx, archive.LastRunName, body, last.cond)
+		if putErr == nil {
+			return nil
+		}
+		// The Put may have succeeded: its response may be lost, or the store may have
+		// repeated the request.
+		last, err = readLastRun(ctx, c.store)
+		switch {
+		case err == nil && last.content.Has(r.RunID):
+			return nil
+		case !errors.Is(putErr, store.ErrPrecondition):
+			return fmt.Errorf("store the report of the run: %w", putErr)
+		case try == 2:
+			c.options.Recorder.Warn(slog.LevelInfo, "other runs replaced %s at the same time twice; its history lacks this run", archive.LastRunName)
+			return nil
+		}
+	}
+}
