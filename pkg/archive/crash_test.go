@@ -37,6 +37,16 @@ func (sc scenario) prepare(t *testing.T) store.Store {
 	return s
 }
 
+// checkCounts checks the document's numbers of stored items.
+func (sc scenario) checkCounts(t *testing.T, s store.Reader) {
+	t.Helper()
+	var foreign [][]byte
+	if sc.Name == "another program's object" {
+		foreign = sc.Changed
+	}
+	archivetest.CheckCounts(t, s, !sc.Uncounted, foreign...)
+}
+
 func scenarios() (all []scenario) {
 	few := archivetest.Items(1, 5, 0)
 	unhealed := [][]byte{archivetest.Item(6, 0, "first"), archivetest.Item(7, 3, "first")}
@@ -111,6 +121,7 @@ func TestFaultAtEveryCall(t *testing.T) {
 				mustRun(t, s, sc.batch)
 				f.Release()
 				m.Check(t, s)
+				sc.checkCounts(t, s)
 				if o := mustRun(t, s, sc.batch); o.New+o.Revised+o.Rejected != 0 {
 					t.Fatalf("a third run stores %+v", o)
 				}
@@ -132,7 +143,10 @@ func TestOtherRunAtEveryCall(t *testing.T) {
 			m.add(other)
 			// If the other run does not list its ids first, more ids need a lookup.
 			for _, other.Current = range []bool{true, false} {
-				storetest.OtherAtEveryCall(t, sc.prepare(t), storing(sc.batch), storing(other), func(s store.Store) { m.Check(t, s) })
+				storetest.OtherAtEveryCall(t, sc.prepare(t), storing(sc.batch), storing(other), func(s store.Store) {
+					m.Check(t, s)
+					sc.checkCounts(t, s)
+				})
 			}
 		})
 	}

@@ -155,6 +155,11 @@ func (w *Writer) lookUp(ctx context.Context, c *batchChange) ([]idStatus, error)
 			dates = append(dates, DateOf(c.batch.Events[i].Time))
 		}
 	}
+	if len(dates) > 0 || w.hasUnlistedRejected(c) {
+		if err := w.healDeferred(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if err := w.index.lookUp(ctx, dates); err != nil {
 		return nil, err
 	}

@@ -30,9 +30,16 @@ type Contents struct {
 	Rejected map[string]int
 	// Seen are the ids that the document lists; nil if there is no document.
 	Seen []int64
+	// Counted are the numbers of stored items that the document has, by month, and
+	// Found those of the items that are stored. Counted is nil if the document does
+	// not have them.
+	Counted, Found map[string]Counts
 	// Problems are violations of the layout, and items that are stored twice.
 	Problems []string
 }
+
+// Counts are numbers of stored items that belong to one month.
+type Counts struct{ Events, Revisions, Rejected int }
 
 var (
 	dataName     = regexp.MustCompile(`^(events|revisions|rejected)/(\d{4})/(\d\d)/(\d\d)/(events|revisions|rejected)-\d+\.jsonl$`)
@@ -42,7 +49,7 @@ var (
 // Read reads the whole archive and checks it.
 func Read(t testing.TB, s store.Reader) Contents {
 	t.Helper()
-	c := Contents{Events: map[int64][]string{}, Revisions: map[int64][]string{}, Rejected: map[string]int{}}
+	c := Contents{Events: map[int64][]string{}, Revisions: map[int64][]string{}, Rejected: map[string]int{}, Found: map[string]Counts{}}
 	objects := storetest.Objects(t, s)
 	for _, name := range slices.Sorted(maps.Keys(objects)) {
 		c.object(name, objects[name])
@@ -70,6 +77,11 @@ func Read(t testing.TB, s store.Reader) Contents {
 	for _, id := range c.Seen {
 		if len(c.Events[id]) == 0 {
 			c.problem("the document lists %d, which is not stored", id)
+		}
+	}
+	for month, n := range c.Counted {
+		if found := c.Found[month]; n.Events > found.Events || n.Revisions > found.Revisions || n.Rejected > found.Rejected {
+			c.problem("counts of %s: the document has %+v, but the archive only %+v", month, n, found)
 		}
 	}
 	slices.Sort(c.Problems)
@@ -111,15 +123,27 @@ func (c *Contents) object(name string, body []byte) {
 			continue
 		}
 		date := item.Datetime
+		month := m[2] + "-" + m[3]
+		found := c.Found[month]
 		switch m[1] {
 		case "events":
+			if c.Events[item.ID] == nil {
+				found.Events++
+			}
 			c.Events[item.ID] = append(c.Events[item.ID], line)
 		case "revisions":
+			if !slices.Contains(c.Revisions[item.ID], line) {
+				found.Revisions++
+			}
 			c.Revisions[item.ID] = append(c.Revisions[item.ID], line)
 		case "rejected":
+			if c.Rejected[string(item.Raw)] == 0 {
+				found.Rejected++
+			}
 			c.Rejected[string(item.Raw)]++
 			date = item.ObservedAt
 		}
+		c.Found[month] = found
 		if !strings.HasPrefix(date, m[2]+"-"+m[3]+"-"+m[4]) {
 			c.problem("%s contains a line of %s", name, date)
 		}
@@ -140,12 +164,13 @@ func (c *Contents) document(body []byte) {
 		LastUpdated  string            `json:"last_updated"`
 		TotalTracked int               `json:"total_tracked"`
 		Fingerprints map[string]string `json:"fingerprints"`
+		Stored       map[string]Counts `json:"stored"`
 	}
 	if err := json.Unmarshal(body, &d); err != nil {
 		c.problem("document: %v", err)
 		return
 	}
-	c.Seen = append([]int64{}, d.SeenIDs...)
+	c.Seen, c.Counted = append([]int64{}, d.SeenIDs...), d.Stored
 	if len(d.SeenIDs) > 1000 || d.TotalTracked != len(d.SeenIDs) {
 		c.problem("document: %d ids, total_tracked %d", len(d.SeenIDs), d.TotalTracked)
 	}

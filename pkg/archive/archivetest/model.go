@@ -109,6 +109,43 @@ func (m *Model) Check(t testing.TB, s store.Reader) {
 	}
 }
 
+// CheckCounts checks that the document has the numbers of all stored items, without
+// foreign ones, which another program has stored. If known is false, the document
+// must not have any numbers.
+func CheckCounts(t testing.TB, s store.Reader, known bool, foreign ...[]byte) {
+	t.Helper()
+	c := Read(t, s)
+	if !known || c.Counted == nil {
+		if known || c.Counted != nil {
+			t.Fatalf("the document has the counts %v, want known: %t", c.Counted, known)
+		}
+		return
+	}
+	want := maps.Clone(c.Found)
+	for _, item := range foreign {
+		n := want[monthOf(item)]
+		n.Events--
+		want[monthOf(item)] = n
+	}
+	for month, n := range want {
+		if n == (Counts{}) {
+			delete(want, month)
+		}
+	}
+	if diff := cmp.Diff(want, c.Counted); diff != "" {
+		t.Fatalf("counts (-want +got):\n%s", diff)
+	}
+}
+
+// monthOf returns the month of an event, such as "2026-01".
+func monthOf(item []byte) string {
+	var e struct{ Datetime string }
+	if err := json.Unmarshal(item, &e); err != nil {
+		panic(err)
+	}
+	return e.Datetime[:7]
+}
+
 // CheckAnyOrder is like [Model.Check], but any version of an event may be its
 // first one, as if the items had been stored in another order.
 func (m *Model) CheckAnyOrder(t testing.TB, s store.Reader) {

@@ -1,0 +1,307 @@
+package archive_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/archive/archivetest"
+	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/store/memstore"
+	"polisen-events-collector/pkg/store/storetest"
+)
+
+// TestLostCommits checks that a run writes nothing to an archive that lacks a commit
+// which is known to have been made in it.
+func TestLostCommits(t *testing.T) {
+	const commit1 = `{"seen_ids":[],"last_updated":"2026-01-02T12:00:00Z","total_tracked":0,"version":2,"complete_above":0,` +
+		`"commit":{"id":"old","sequence":1,"timestamp":1767355200},` +
+		`"pending":[{"name":"events/2026/01/01/events-1767355200.jsonl","content":"{}\n"}]}`
+	const published = `{"seen_ids":[],"last_updated":"2026-01-02T12:00:00Z","total_tracked":0}`
+	const seconds = 1767355200 // of both
+	data := func(k archive.Kind) map[string]string {
+		return map[string]string{string(k) + "/2026/01/01/" + string(k) + "-1700000000.jsonl": "{}\n"}
+	}
+	for name, tt := range map[string]struct {
+		objects map[string]string
+		known   int64
+		want    string // of the error
+	}{
+		"nothing known":               {nil, 0, ""},
+		"empty":                       {nil, 1, "commits of this archive are missing: it is empty, but it had a commit of 1970-01-01T00:00:01Z"},
+		"only metadata":               {map[string]string{archive.LastRunName: "{}"}, 1, "it is empty"},
+		"the known commit":            {map[string]string{archive.DocumentName: commit1}, seconds, ""},
+		"an older known commit":       {map[string]string{archive.DocumentName: commit1}, seconds - 1, ""},
+		"an older document":           {map[string]string{archive.DocumentName: commit1}, seconds + 1, "its last one is of 2026-01-02T12:00:00Z, but it had one of 2026-01-02T12:00:01Z"},
+		"published format":            {map[string]string{archive.DocumentName: published}, seconds, ""},
+		"published format, older":     {map[string]string{archive.DocumentName: published}, seconds + 1, "its last one is of 2026-01-02T12:00:00Z"},
+		"damaged document":            {map[string]string{archive.DocumentName: "{"}, seconds, ""},
+		"events without a document":   {data(archive.Events), seconds, ""},
+		"revisions without one":       {data(archive.Revisions), seconds, ""},
+		"rejected items without one":  {data(archive.Rejected), seconds, ""},
+		"foreign objects without one": {map[string]string{"readme.txt": "text"}, seconds, "it is empty"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := memstore.New()
+			for name, body := range tt.objects {
+				storetest.MustPut(t, s, name, body)
+			}
+			o := options()
+			o.KnownCommit = tt.known
+			f := storetest.NewFaults(s, nil)
+			w := archive.NewWriter(f, o)
+			_, err := w.Add(t.Context(), current(archivetest.Event(1, 0, "first")))
+			if tt.want == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if c := document(t, s).Commit; c.Timestamp < seconds {
+					t.Errorf("the commit's timestamp is %d", c.Timestamp)
+				}
+				return
+			}
+			if !errors.Is(err, archive.ErrLostCommits) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want %q", err, tt.want)
+			}
+			for _, c := range f.Calls() {
+				if c.Method == storetest.Put {
+					t.Errorf("%v, although the archive lacks commits", c)
+				}
+			}
+		})
+	}
+}
+
+// runKnowing stores a batch as one run that knows of a commit whose objects are all
+// stored. It returns the commit for the next run.
+func runKnowing(s store.Store, known *archive.Commit, b archive.Batch) (*archive.Commit, error) {
+	o := options()
+	o.StoredCommit = func() *archive.Commit { return known }
+	w := archive.NewWriter(s, o)
+	_, err := w.Add(context.Background(), b)
+	if err == nil {
+		err = errors.Join(w.Flush(context.Background()), w.Unfinished())
+	}
+	return w.StoredCommit(), err
+}
+
+// TestStoredCommit checks when all objects of the document's commit are known to be
+// stored.
+func TestStoredCommit(t *testing.T) {
+	b := edited()
+	prepare := func(t *testing.T) (*memstore.Store, *archive.Commit) {
+		t.Helper()
+		s := memstore.New()
+		known, err := runKnowing(s, nil, b)
+		if want := document(t, s).Commit; err != nil || known == nil || *known != *want {
+			t.Fatalf("after a commit: %v, want %v, error %v", known, want, err)
+		}
+		return s, known
+	}
+	t.Run("nothing new", func(t *testing.T) {
+		s, known := prepare(t)
+		if again, err := runKnowing(s, known, b); err != nil || again == nil || *again != *known {
+			t.Errorf("with it: %v, want %v, error %v", again, known, err)
+		}
+		if again, err := runKnowing(s, nil, b); err != nil || again == nil || *again != *known {
+			t.Errorf("without it: %v, want %v, error %v", again, known, err)
+		}
+	})
+	t.Run("before the flush", func(t *testing.T) {
+		s, known := prepare(t)
+		w := archive.NewWriter(s, options())
+		if w.StoredCommit() != nil {
+			t.Error("before the document was read")
+		}
+		if _, err := w.Add(t.Context(), current(archivetest.Event(9, 1, "first"))); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.StoredCommit(); got != nil {
+			t.Errorf("%v, and before it was %v", got, known)
+		}
+	})
+	t.Run("changed object", func(t *testing.T) {
+		s, _ := prepare(t)
+		edits()[0].apply(t, s, pendingName(t, s, archive.Events))
+		if got, err := runKnowing(s, nil, b); err != nil || got != nil {
+			t.Errorf("%v, error %v", got, err)
+		}
+	})
+	t.Run("unreadable object", func(t *testing.T) {
+		s, _ := prepare(t)
+		names := map[string]bool{pendingName(t, s, archive.Events): true}
+		if got, err := runKnowing(unreadable{Store: s, err: store.ErrAccess, stat: true, names: names}, nil, b); err == nil || got != nil {
+			t.Errorf("%v, error %v", got, err)
+		}
+	})
+	t.Run("failed put", func(t *testing.T) {
+		s, _ := prepare(t)
+		f := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
+			if c.Method == storetest.Put && strings.HasPrefix(c.Name, "events/") {
+				return storetest.FailBefore()
+			}
+			return storetest.Fault{}
+		})
+		if got, err := runKnowing(f, nil, current(archivetest.Event(9, 1, "first"))); err == nil || got != nil {
+			t.Errorf("%v, error %v", got, err)
+		}
+	})
+	t.Run("published format", func(t *testing.T) {
+		s := memstore.New()
+		storetest.MustPut(t, s, archive.DocumentName, `{"seen_ids":[],"last_updated":"2026-01-02T12:00:00Z","total_tracked":0}`)
+		w := archive.NewWriter(s, options())
+		if err := w.Open(t.Context()); err != nil || w.StoredCommit() != nil {
+			t.Errorf("%v, error %v", w.StoredCommit(), err)
+		}
+	})
+}
+
+// TestDeferredHeal checks that a run which knows that the objects of the last commit
+// are stored asks for them only before it looks up an event or commits.
+func TestDeferredHeal(t *testing.T) {
+	prepare := func(t *testing.T) (store.Store, *archive.Commit) {
+		t.Helper()
+		s := memstore.New()
+		mustRun(t, s, current(archivetest.Parse(archivetest.LongList()...)...))
+		known, err := runKnowing(s, nil, archive.Batch{Events: archivetest.Events(1300, 1, 2), ObservedAt: start})
+		if err != nil || known == nil {
+			t.Fatalf("%v, %v", known, err)
+		}
+		return s, known
+	}
+	const get, stat = "Get metadata/last_seen.json", "Stat events/2026/01/03/events"
+	withRejected := current(archivetest.Events(1300, 1, 2)...)
+	withRejected.Rejected = []polisen.Rejected{rejected(`[]`)}
+	for name, tt := range map[string]struct {
+		batch archive.Batch
+		other bool // the known commit is not the document's
+		want  []string
+	}{
+		"nothing new":               {current(archivetest.Events(1300, 1, 2)...), false, []string{get}},
+		"nothing new, other commit": {current(archivetest.Events(1300, 1, 2)...), true, []string{get, stat}},
+		"lookup": {current(archivetest.Event(3, 2, "first")), false, []string{
+			"Get events/2026/01/02/events", "Get events/2026/01/03/events", "Get events/2026/01/03/events", get,
+			"List events/2026/01/", "List revisions/2026/01/", stat,
+		}},
+		"lookup of rejected items": {withRejected, false, []string{
+			get, "List rejected/", "Put metadata/last_seen.json", "Put rejected/2026/01/02/rejected", stat,
+		}},
+		"new event": {current(archivetest.Event(1301, 5, "first")), false, []string{
+			get, "Put events/2026/01/06/events", "Put metadata/last_seen.json", stat,
+		}},
+		"only covered_until": {response(at(1, 0), at(2, 12), archivetest.Events(1300, 1, 2)...), false, []string{
+			get, "Put metadata/last_seen.json", stat,
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, known := prepare(t)
+			if tt.other {
+				known.Sequence--
+			}
+			f := storetest.NewFaults(s, nil)
+			if _, err := runKnowing(f, known, tt.batch); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, calls(f)); diff != "" {
+				t.Errorf("calls (-want +got):\n%s", diff)
+			}
+			order := f.Calls()
+			check := slices.IndexFunc(order, func(c storetest.Call) bool { return c.Method == storetest.Stat })
+			for i, c := range order {
+				if i > 0 && i < check {
+					t.Errorf("%v before the objects of the last commit were checked", c)
+				}
+			}
+		})
+	}
+}
+
+// TestDeferredHealAfterDeletion lets an object of the last commit be deleted after a
+// run has found it, while another run has stalled before its PUT of this object. The
+// next run heals before its lookup, so that it stores the event only once, and before
+// its commit, so that the event stays.
+func TestDeferredHealAfterDeletion(t *testing.T) {
+	old := archive.Batch{Events: archivetest.Events(-5, 1, 2), ObservedAt: start} // not listed: 1000 ids are higher
+	for name, b := range map[string]archive.Batch{
+		"lookup": current(old.Events[0], archivetest.Event(1301, 5, "first")),
+		"commit": current(archivetest.Event(1301, 5, "first")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := memstore.New()
+			long := current(archivetest.Parse(archivetest.LongList()...)...)
+			mustRun(t, s, long)
+			stalled := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
+				if c.Method == storetest.Put && strings.HasPrefix(c.Name, "events/") {
+					return storetest.Late(0)
+				}
+				return storetest.Fault{}
+			})
+			if _, err := run(stalled, old); !errors.Is(err, storetest.ErrFault) {
+				t.Fatal(err)
+			}
+			known, err := runKnowing(s, nil, current(archivetest.Events(1200, 1, 0)...))
+			if err != nil || known == nil || len(document(t, s).Pending) != 1 {
+				t.Fatalf("%v, %v", known, err)
+			}
+			storetest.MustDelete(t, s, pendingName(t, s, archive.Events))
+			if _, err := runKnowing(s, known, b); err != nil {
+				t.Fatal(err)
+			}
+			newModel(long, old, b).Check(t, s)
+			stalled.Release()
+			newModel(long, old, b).Check(t, s)
+		})
+	}
+}
+
+// TestDeferredHealAfterEdit checks that a line which another program has removed from
+// an object of the last commit is stored again, although an earlier run has found the
+// object.
+func TestDeferredHealAfterEdit(t *testing.T) {
+	for _, e := range edits() {
+		s := memstore.New()
+		b, later := edited(), current(archivetest.Event(9, 1, "first"))
+		known, err := runKnowing(s, nil, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.apply(t, s, pendingName(t, s, archive.Events))
+		if _, err := runKnowing(s, known, later); err != nil {
+			t.Fatalf("%s: %v", e.name, err)
+		}
+		checkOnce(t, s, nil, b, later)
+	}
+}
+
+// TestDeferredHealAtEveryCall is TestFaultAtEveryCall and TestOtherRunAtEveryCall for
+// runs that know that the objects of the last commit are stored.
+func TestDeferredHealAtEveryCall(t *testing.T) {
+	for _, sc := range scenarios() {
+		if sc.Change != nil || sc.Earlier == nil || sc.Name == "nothing new" || sc.Name == "wide window" {
+			continue
+		}
+		t.Run(sc.Name, func(t *testing.T) {
+			t.Parallel()
+			prepared := sc.prepare(t)
+			known := document(t, prepared).Commit
+			m := model{sc.Model()}
+			m.add(sc.batch)
+			op := func(s store.Store) error { _, err := runKnowing(s, known, sc.batch); return err }
+			storetest.FaultAtEveryCall(t, prepared, op, func(s store.Store, f *storetest.Faults) {
+				if err := op(s); err != nil {
+					t.Fatal(err)
+				}
+				f.Release()
+				m.Check(t, s)
+				sc.checkCounts(t, s)
+			})
+			storetest.OtherAtEveryCall(t, prepared, op, op, func(s store.Store) { m.Check(t, s) })
+		})
+	}
+}
