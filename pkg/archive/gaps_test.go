@@ -343,7 +343,7 @@ func TestWholeAnswerWithWaitingEvents(t *testing.T) {
 			s := memstore.New()
 			mustRun(t, s, current(archivetest.Parse(archivetest.LongList()...)...))
 			storetest.MustPut(t, s, name, "{}\n")
-			unread := unreadable{Store: s, err: store.ErrDamaged, names: map[string]bool{name: true}}
+			unread := storetest.Unreadable{Store: s, Err: store.ErrDamaged, Names: map[string]bool{name: true}}
 			waiting := current(archivetest.Event(-1, 2, "first"))
 			if _, err := runAt(unread, at(2, 12), waiting); err != nil {
 				t.Fatal(err)
@@ -381,7 +381,7 @@ func TestMissedBesideUnreadable(t *testing.T) {
 	mustRunAt(t, s, at(2, 12), response(at(1, 0), at(2, 12), archivetest.Parse(archivetest.LongList()...)...))
 	storetest.MustPut(t, s, name, "{}\n")
 	waiting := current(archivetest.Event(-1, 2, "first"))
-	if _, err := runAt(unreadable{Store: s, err: store.ErrDamaged, names: map[string]bool{name: true}}, at(3, 12), waiting); err != nil {
+	if _, err := runAt(storetest.Unreadable{Store: s, Err: store.ErrDamaged, Names: map[string]bool{name: true}}, at(3, 12), waiting); err != nil {
 		t.Fatal(err)
 	}
 	b := response(at(5, 0), at(6, 12))

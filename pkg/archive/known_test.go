@@ -136,7 +136,7 @@ func TestStoredCommit(t *testing.T) {
 	t.Run("unreadable object", func(t *testing.T) {
 		s, _ := prepare(t)
 		names := map[string]bool{pendingName(t, s, archive.Events): true}
-		if got, err := runKnowing(unreadable{Store: s, err: store.ErrAccess, stat: true, names: names}, nil, b); err == nil || got != nil {
+		if got, err := runKnowing(storetest.Unreadable{Store: s, Err: store.ErrAccess, StatFails: true, Names: names}, nil, b); err == nil || got != nil {
 			t.Errorf("%v, error %v", got, err)
 		}
 	})
