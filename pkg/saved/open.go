@@ -101,7 +101,8 @@ func interruptible(ctx context.Context, open func() (io.ReadCloser, error)) (sou
 		}
 		pw.CloseWithError(err)
 	}()
-	stop := context.AfterFunc(ctx, func() { pr.CloseWithError(context.Cause(ctx)) })
+	// An error that the writer's side sets is the one that a read returns.
+	stop := context.AfterFunc(ctx, func() { pw.CloseWithError(context.Cause(ctx)) })
 	return pr, func() {
 		stop()
 		pr.Close()

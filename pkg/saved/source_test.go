@@ -1,10 +1,12 @@
 package saved_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -44,5 +46,25 @@ func TestSource(t *testing.T) {
 	}
 	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
 		t.Errorf("files beside the saved response: %v", entries)
+	}
+}
+
+// TestSourceCancel checks that Fetch of a named pipe that nobody writes to ends with
+// the context, and that its error says why.
+func TestSourceCancel(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w, err := os.OpenFile(pipe, os.O_RDWR, 0) // O_RDWR does not wait for a reader
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	reason := errors.New("the time is over")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	time.AfterFunc(20*time.Millisecond, func() { cancel(reason) })
+	if r, err := (saved.Source{Path: pipe, Now: time.Now}).Fetch(ctx, polisen.Query{}); !errors.Is(err, reason) || r == nil {
+		t.Errorf("%v, want the cause of the context", err)
 	}
 }
