@@ -3,6 +3,7 @@ package verify
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ type audit struct {
 	now      time.Time
 	doc      *archive.Document // nil if the document is missing or damaged
 
-	findings []Finding
+	findings findings
 	counts   Counts
 
 	// lines are the lines of events/ and revisions/, sorted by id and then in
@@ -65,26 +66,27 @@ func (s *snapshot) audit() *audit {
 	a.checkDays()
 	a.checkNames()
 	a.checkDocument()
-	slices.SortStableFunc(a.findings, func(f, g Finding) int {
+	slices.SortStableFunc(a.findings.kept, func(f, g Finding) int {
 		return cmp.Or(strings.Compare(f.Object, g.Object), cmp.Compare(f.Line, g.Line), strings.Compare(string(f.Check), string(g.Check)), cmp.Compare(f.ID, g.ID))
 	})
 	return a
 }
 
-func (a *audit) add(f Finding) { a.findings = append(a.findings, f) }
+func (a *audit) add(f Finding) { a.findings.add(f) }
 
 // collectLines collects the lines of all objects. Pending objects that are not
 // stored yet count too: their lines are safe in the document.
 func (a *audit) collectLines() {
 	var objects []*object
-	for _, o := range a.snapshot.objects {
+	for _, key := range slices.Sorted(maps.Keys(a.snapshot.objects)) {
+		o := a.snapshot.objects[key]
 		if o.unreadable {
 			a.unreadable = append(a.unreadable, o)
 		}
 		objects = append(objects, o)
 		a.counts.Objects++
 		a.counts.Bytes += o.size
-		a.findings = append(a.findings, o.findings...)
+		a.findings.addAll(o.findings)
 	}
 	if a.doc != nil {
 		for _, p := range a.doc.Pending {
@@ -235,24 +237,17 @@ func (a *audit) partial() bool {
 
 // result returns the findings as a Result.
 func (a *audit) result() *Result {
-	r := &Result{Store: a.snapshot.store.String(), Checked: a.counts, ByCheck: make(map[Check]int), Findings: a.findings}
-	if r.Findings == nil {
-		r.Findings = []Finding{} // in JSON an empty list, not null
+	r := &Result{
+		Store: a.snapshot.store.String(), OK: a.findings.problems == 0, Checked: a.counts,
+		Problems: a.findings.problems, Notices: a.findings.notices,
+		ByCheck: map[Check]int{}, Findings: append([]Finding{}, a.findings.kept...), // in JSON empty, not null
 	}
+	maps.Copy(r.ByCheck, a.findings.byCheck)
 	if (a.options.From != archive.Date{}) {
 		r.From = a.options.From.String()
 	}
 	if (a.options.To != archive.Date{}) {
 		r.To = a.options.To.String()
 	}
-	for _, f := range a.findings {
-		r.ByCheck[f.Check]++
-		if f.Severity == Problem {
-			r.Problems++
-		} else {
-			r.Notices++
-		}
-	}
-	r.OK = r.Problems == 0
 	return r
 }

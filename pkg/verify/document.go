@@ -3,6 +3,7 @@ package verify
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -13,10 +14,20 @@ import (
 
 // findDocument adds a problem with the document, which needs a new commit.
 func (a *audit) findDocument(c Check, id int64, expected, actual string) {
+	a.addDocument(a.documentFinding(c, id, expected, actual))
+}
+
+// addDocument adds a finding of documentFinding.
+func (a *audit) addDocument(f Finding) {
 	a.documentWrong = true
-	a.add(Finding{
+	a.add(f)
+}
+
+// documentFinding returns a problem with the document.
+func (a *audit) documentFinding(c Check, id int64, expected, actual string) Finding {
+	return Finding{
 		Check: c, Severity: Problem, Object: archive.DocumentName, ID: id, Expected: expected, Actual: actual, Fix: a.options.repair(),
-	})
+	}
 }
 
 // checkFields checks those rules of the document that need no data objects.
@@ -47,8 +58,9 @@ func (a *audit) checkFields() {
 		a.findDocument(SeenOverCap, 0, fmt.Sprintf("at most %d ids in seen_ids", archive.MaxSeen), fmt.Sprintf("%d ids", n))
 	}
 	if a.doc.LastUpdated.Sub(a.now) > status.MaxSkew {
-		a.findDocument(UpdatedInFuture, 0, "last_updated not after "+a.now.UTC().Format(time.RFC3339), "last_updated "+a.doc.LastUpdated.Format(time.RFC3339))
-		a.findings[len(a.findings)-1].Fix.Advice = "first correct the clock of the host that wrote the document"
+		f := a.documentFinding(UpdatedInFuture, 0, "last_updated not after "+a.now.UTC().Format(time.RFC3339), "last_updated "+a.doc.LastUpdated.Format(time.RFC3339))
+		f.Fix.Advice = "first correct the clock of the host that wrote the document"
+		a.addDocument(f)
 	}
 }
 
@@ -61,8 +73,9 @@ func (a *audit) checkDocument() {
 	a.checkPending()
 	a.checkRejectedList()
 	if a.doc.CompleteAbove == nil {
-		a.findDocument(NoCompleteAbove, 0, "the field complete_above", "no complete_above, so each unlisted id costs a lookup")
-		a.findings[len(a.findings)-1].Severity = Notice
+		f := a.documentFinding(NoCompleteAbove, 0, "the field complete_above", "no complete_above, so each unlisted id costs a lookup")
+		f.Severity = Notice
+		a.addDocument(f)
 	}
 	for _, id := range a.doc.SeenIDs {
 		a.checkListed(id)
@@ -148,8 +161,12 @@ func (a *audit) checkRejectedList() {
 		}
 	}
 	if list.Complete {
-		for hash, l := range stored {
-			if !slices.Contains(list.Hashes, hash) {
+		listed := make(map[string]bool, len(list.Hashes))
+		for _, hash := range list.Hashes {
+			listed[hash] = true
+		}
+		for _, hash := range slices.Sorted(maps.Keys(stored)) {
+			if l := stored[hash]; !listed[hash] {
 				a.add(l.finding(RejectedNotListed, "each rejected item in the document's complete list",
 					"unlisted item "+hash+", which a run would store again", a.options.repair()))
 				a.documentWrong, a.rejectedListWrong = true, true
@@ -167,9 +184,10 @@ func (a *audit) checkListed(id int64) {
 		a.notStored = append(a.notStored, id)
 		a.findDocument(SeenNotStored, id, "each listed id in the archive", fmt.Sprintf("id %d, which is not in the archive", id))
 	case stored && len(listed) > 0 && !a.agree(listed, v.hashes()):
-		a.findDocument(FingerprintsDiffer, id, fmt.Sprintf("the listed fingerprints %v of event %d", listed, id),
+		f := a.documentFinding(FingerprintsDiffer, id, fmt.Sprintf("the listed fingerprints %v of event %d", listed, id),
 			fmt.Sprintf("%v in %s", v.hashes(), a.positions(id)))
-		a.findings[len(a.findings)-1].Fix.Advice = "first undo any change by hand: the repair lists the stored versions"
+		f.Fix.Advice = "first undo any change by hand: the repair lists the stored versions"
+		a.addDocument(f)
 	}
 }
 
@@ -199,12 +217,18 @@ func (a *audit) versionsOf(id int64) (versions, bool) {
 	return a.versions[i], true
 }
 
+// maxPositions is the maximum number of lines that a finding lists.
+const maxPositions = 20
+
 // positions lists the lines that hold versions of an id.
 func (a *audit) positions(id int64) string {
 	i, _ := slices.BinarySearchFunc(a.lines, id, func(l line, id int64) int { return cmp.Compare(l.id, id) })
 	var all []string
-	for ; i < len(a.lines) && a.lines[i].id == id; i++ {
+	for ; i < len(a.lines) && a.lines[i].id == id && len(all) < maxPositions; i++ {
 		all = append(all, a.lines[i].String())
+	}
+	if i < len(a.lines) && a.lines[i].id == id {
+		all = append(all, "other lines")
 	}
 	return strings.Join(all, ", ")
 }

@@ -81,6 +81,44 @@ type Fix struct {
 	Advice string `json:"advice,omitempty"`
 }
 
+// maxFindings is the maximum number of findings of each check that a [Result] holds.
+// All are counted.
+const maxFindings = 1000
+
+// findings counts findings, and keeps the first of each check.
+type findings struct {
+	kept              []Finding
+	byCheck           map[Check]int
+	problems, notices int
+}
+
+func (f *findings) add(g Finding) {
+	if g.Severity == Problem {
+		f.problems++
+	} else {
+		f.notices++
+	}
+	if f.byCheck == nil {
+		f.byCheck = make(map[Check]int)
+	}
+	if f.byCheck[g.Check]++; f.byCheck[g.Check] <= maxFindings {
+		f.kept = append(f.kept, g)
+	}
+}
+
+// addAll adds all findings of an object.
+func (f *findings) addAll(g findings) {
+	for _, finding := range g.kept {
+		f.add(finding)
+	}
+	for check, n := range g.byCheck {
+		if more := n - maxFindings; more > 0 { // problems that g has counted only
+			f.byCheck[check] += more
+			f.problems += more
+		}
+	}
+}
+
 // String returns the fix as "COMMAND (ADVICE)".
 func (f Fix) String() string {
 	switch {

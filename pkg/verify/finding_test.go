@@ -1,10 +1,15 @@
 package verify_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/store/memstore"
+	"polisen-events-collector/pkg/store/storetest"
 	"polisen-events-collector/pkg/verify"
 )
 
@@ -44,4 +49,59 @@ func TestQuotedNames(t *testing.T) {
 			t.Errorf("%q: %s; want %s", name, got, want)
 		}
 	}
+}
+
+// TestManyFindings checks that a result counts all findings and holds the first of each
+// check, always the same ones.
+func TestManyFindings(t *testing.T) {
+	s := memstore.New()
+	for i := range 3 {
+		storetest.MustPut(t, s, fmt.Sprintf("events/2026/01/0%d/events-1767301200.jsonl", i+1), strings.Repeat("x\n", 2000))
+	}
+	storetest.MustPut(t, s, "events/2026/01/09/events-1767301200.jsonl", manyVersions(1000)+manyVersions(1000))
+	first := mustAudit(t, s)
+	for check, want := range map[verify.Check]int{verify.NotJSON: 6000, verify.RevisionInEvents: 999, verify.DuplicateEvent: 1000} {
+		kept := 0
+		for _, f := range first.Findings {
+			if f.Check == check {
+				kept++
+			}
+		}
+		if first.ByCheck[check] != want || kept != min(want, 1000) {
+			t.Errorf("%s: %d counted, %d kept; want %d", check, first.ByCheck[check], kept, want)
+		}
+	}
+	if first.Problems+first.Notices < 8000 || !strings.Contains(text(t, first), "5000 findings not shown") {
+		t.Errorf("%d problems; %.200s", first.Problems, text(t, first))
+	}
+	if second := mustAudit(t, s); !slices.Equal(first.Findings, second.Findings) {
+		t.Error("two audits of the same archive hold different findings")
+	}
+}
+
+// manyVersions returns the lines of n versions of an event.
+func manyVersions(n int) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(line(1, 9, fmt.Sprint("version ", i)))
+	}
+	return b.String()
+}
+
+func mustAudit(t *testing.T, s store.Store) *verify.Result {
+	t.Helper()
+	r, err := verify.Audit(t.Context(), s, options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// text returns the result as text.
+func text(t *testing.T, r *verify.Result) string {
+	var b strings.Builder
+	if err := r.Text(&b, false); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }

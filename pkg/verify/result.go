@@ -55,11 +55,12 @@ type Result struct {
 	From    string `json:"from,omitempty"`
 	To      string `json:"to,omitempty"`
 	Checked Counts `json:"checked"`
-	// Problems and Notices count the findings by severity.
+	// Problems and Notices count all findings by severity, ByCheck by check.
 	Problems int           `json:"problems"`
 	Notices  int           `json:"notices"`
 	ByCheck  map[Check]int `json:"by_check"`
-	Findings []Finding     `json:"findings"`
+	// Findings are the first 1000 of each check, sorted by object and line.
+	Findings []Finding `json:"findings"`
 	// Actions are the steps that a repair took, or would take if DryRun is true.
 	DryRun  bool     `json:"dry_run,omitempty"`
 	Actions []Action `json:"actions,omitempty"`
@@ -74,6 +75,9 @@ func (r *Result) Text(w io.Writer, brief bool) error {
 	var b strings.Builder
 	for _, f := range r.Findings {
 		fmt.Fprintln(&b, f)
+	}
+	if more := r.Problems + r.Notices - len(r.Findings); more > 0 {
+		fmt.Fprintf(&b, "%s not shown: only the first %d of each check are\n", text.Count(more, "finding"), maxFindings)
 	}
 	if !brief || len(r.Findings) > 0 {
 		fmt.Fprintln(&b, r.Summary())

@@ -73,7 +73,7 @@ type object struct {
 	// lines are the valid lines.
 	lines []line
 	// findings are those about this object only.
-	findings   []Finding
+	findings   findings
 	found      bool // by the last List
 	read       bool
 	unreadable bool // the content is damaged, so its lines are unknown
@@ -301,7 +301,7 @@ func (s *snapshot) parse(o *object, body []byte) {
 		l.misplaced = parsed.Date != o.name.Date
 		if l.misplaced {
 			prefix := archive.Partition{Kind: o.name.Kind, Date: parsed.Date}.Prefix()
-			o.findings = append(o.findings, l.finding(WrongPartition, "only lines of "+o.name.Date.String(), "a line of "+parsed.Date.String(), moveLine(prefix)))
+			o.findings.add(l.finding(WrongPartition, "only lines of "+o.name.Date.String(), "a line of "+parsed.Date.String(), moveLine(prefix)))
 		}
 		o.lines = append(o.lines, l)
 	}
@@ -328,7 +328,7 @@ func (s *snapshot) findInvalid(o *object, number int, raw []byte, reason string)
 
 // find adds a problem with the object, or with one of its lines.
 func (o *object) find(c Check, number int, expected, actual string, fix Fix) {
-	o.findings = append(o.findings, Finding{
+	o.findings.add(Finding{
 		Check: c, Severity: Problem, Object: o.key, Line: number, Expected: expected, Actual: actual, Fix: fix,
 	})
 }
