@@ -88,7 +88,7 @@ func (a *audit) checkMissing() {
 	s := a.snapshot
 	switch {
 	case s.document.etag != "":
-	case len(s.objects)+s.outside > 0:
+	case len(s.objects)+s.outside+len(s.unlisted) > 0:
 		a.findDocument(DocumentMissing, 0, "a document beside the data objects", "no document")
 	default:
 		a.add(Finding{
