@@ -3,6 +3,7 @@ package archive_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -480,6 +481,84 @@ func TestUnreadablePartition(t *testing.T) {
 				t.Errorf("when the object is readable again: %+v, gaps %v, version %d", o, d.Gaps, d.Version)
 			}
 		})
+	}
+}
+
+// oneObject is a store with one object. List describes it by attributes of another
+// time, or without an MD5; Get returns the bodies one after the other.
+type oneObject struct {
+	store.Reader
+	stat   store.Attrs
+	bodies []string
+}
+
+func (s *oneObject) Stat(context.Context, string) (store.Attrs, error) { return s.stat, nil }
+
+func (s *oneObject) Get(context.Context, string) (store.Object, error) {
+	body := s.bodies[0]
+	s.bodies = s.bodies[1:]
+	return store.Object{Body: []byte(body)}, nil
+}
+
+// TestReadObject checks that content counts as read only if it has the length and,
+// if the store knows it, the MD5 of the attributes, and that it is read once again
+// if not.
+func TestReadObject(t *testing.T) {
+	attrs := func(body string) store.Attrs {
+		return store.Attrs{Name: "a", Size: int64(len(body)), MD5: store.MD5([]byte(body))}
+	}
+	sizeOnly := store.Attrs{Name: "a", Size: 6}
+	for name, test := range map[string]struct {
+		listed, stat store.Attrs
+		bodies       []string
+		damaged      bool
+	}{
+		"equal":                  {attrs("line 1"), store.Attrs{}, []string{"line 1"}, false},
+		"no MD5":                 {sizeOnly, store.Attrs{}, []string{"line 1"}, false},
+		"cut once":               {attrs("line 1"), attrs("line 1"), []string{"lin", "line 1"}, false},
+		"cut once, no MD5":       {sizeOnly, sizeOnly, []string{"lin", "line 1"}, false},
+		"changed once":           {attrs("line 1"), attrs("line 1"), []string{"line 2", "line 1"}, false},
+		"overwritten since":      {attrs("line 1"), attrs("line 10"), []string{"line 10", "line 10"}, false},
+		"cut twice":              {attrs("line 1"), attrs("line 1"), []string{"lin", "lin"}, true},
+		"cut twice, no MD5":      {sizeOnly, sizeOnly, []string{"lin", "lin"}, true},
+		"changed twice":          {attrs("line 1"), attrs("line 1"), []string{"line 2", "line 2"}, true},
+		"overwritten, then cut":  {attrs("line 1"), attrs("line 10"), []string{"line 10", "lin"}, true},
+		"length of another body": {store.Attrs{Name: "a", Size: 7, MD5: store.MD5([]byte("line 1"))}, store.Attrs{Name: "a", Size: 7}, []string{"line 1", "line 1"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, last := &oneObject{stat: test.stat, bodies: test.bodies}, test.bodies[len(test.bodies)-1]
+			object, err := archive.ReadObject(t.Context(), s, test.listed)
+			if errors.Is(err, store.ErrDamaged) != test.damaged || (err != nil) != test.damaged || string(object.Body) != last || len(s.bodies) != 0 {
+				t.Errorf("read %q with error %v; %d bodies were not read", object.Body, err, len(s.bodies))
+			}
+		})
+	}
+}
+
+// TestCommitIsBounded checks that a commit takes no new items if the document keeps
+// 32 MiB of lines of the last commit, whose object cannot be read, and that they are
+// stored when it can be read again.
+func TestCommitIsBounded(t *testing.T) {
+	s := memstore.New()
+	lines := strings.Repeat(strings.Repeat("x", 1<<20-1)+"\n", 32) // they need not be events
+	name := fmt.Sprintf("events/2026/01/01/events-%d.jsonl", start.Unix())
+	document, err := json.Marshal(map[string]any{
+		"seen_ids": []int64{}, "last_updated": start, "total_tracked": 0, "version": 1, "complete_above": 0,
+		"commit":  map[string]any{"id": "earlier", "sequence": 1, "timestamp": start.Unix()},
+		"pending": []map[string]string{{"name": name, "content": lines}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	storetest.MustPut(t, s, archive.DocumentName, string(document))
+	storetest.MustPut(t, s, name, lines)
+	batch := current(archivetest.Events(100, 2, 3)...)
+	o, err := run(unreadable{Store: s, err: store.ErrDamaged, stat: true, names: map[string]bool{name: true}}, batch)
+	if err == nil || !strings.Contains(err.Error(), "has no room for new items") || o.New != 0 {
+		t.Errorf("outcome %+v, error %v", o, err)
+	}
+	if o := mustRun(t, s, batch); o.New != 2 {
+		t.Errorf("when the object is readable again: %+v", o)
 	}
 }
 

@@ -202,6 +202,29 @@ func TestRepeatedCommit(t *testing.T) {
 	}
 }
 
+// TestTwoFirstRuns checks that the first commit of an archive does not replace that of
+// another run. If it did, the document would not list the other run's events, and the
+// next run would store them again.
+func TestTwoFirstRuns(t *testing.T) {
+	s, other := memstore.New(), current(archivetest.Events(1, 3, 0)...)
+	f := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
+		if c.Method == storetest.Put && len(storetest.Objects(t, s)) == 0 {
+			mustRun(t, s, other)
+		}
+		return storetest.Fault{}
+	})
+	batch := current(archivetest.Events(2, 4, 0)...)
+	if o := mustRun(t, f, batch); o.Conflicts != 1 || o.New != 2 {
+		t.Errorf("outcome %+v, want 1 conflict and 2 new events", o)
+	}
+	for _, b := range []archive.Batch{other, batch} {
+		if o := mustRun(t, s, b); o.New+o.Revised != 0 {
+			t.Errorf("a later run stores %+v", o)
+		}
+	}
+	newModel(other, batch).Check(t, s)
+}
+
 // TestStuckCommit checks that a run gives up with the store's error if the store
 // does not respond to any commit.
 func TestStuckCommit(t *testing.T) {
@@ -436,7 +459,7 @@ func TestRejectedOnce(t *testing.T) {
 	for i := range 1301 {
 		all = append(all, rejected(fmt.Sprintf(`{"n":%d}`, i)))
 	}
-	for _, items := range [][]polisen.Rejected{all[:700], all[600:1300], all[:1], {all[5], all[5]}, {all[900], all[1300]}} {
+	for _, items := range [][]polisen.Rejected{all[:700], all[600:1300], all[:1], {all[5], all[5]}, {all[900], all[1300]}, {all[450]}} { // 450 is stored and no longer listed
 		mustRun(t, s, archive.Batch{Rejected: items, ObservedAt: start, Current: true})
 	}
 	m := newModel()

@@ -196,6 +196,7 @@ func TestProfileErrors(t *testing.T) {
 		"no session":           {options: ociauth.Options{Kind: ociauth.SecurityToken}, want: []string{"/config does not exist", "oci session authenticate"}},
 		"region's form":        {config: "[DEFAULT]\n" + good + "region=evil.example.org/\n", want: []string{"region is not a region's name"}},
 		"no profile":           {config: "[DEFAULT]\n" + good + "[b]\n", options: ociauth.Options{Profile: "B"}, want: []string{"has no profile [B]", "its profiles are [DEFAULT], [b]"}},
+		"secret for a profile": {config: "[DEFAULT]\n" + good, options: ociauth.Options{Profile: "canary-passphrase"}, want: []string{"has no profile of the name in the settings"}},
 		"empty file":           {config: "\n", want: []string{"has no profile [DEFAULT]", "and no other one"}},
 		"no entries":           {config: "[DEFAULT]\n", want: []string{"profile [DEFAULT] of ", "no user, tenancy, fingerprint, key_file, region"}},
 		"empty entries":        {config: "[DEFAULT]\n" + good + "user=\nregion= \n", want: []string{"no user, region"}},

@@ -65,6 +65,7 @@ func TestErrorResponses(t *testing.T) {
 		"not found":       {status: 404, body: `{"code":"NotFound","message":"line one\nline\u0007 two"}`, text: "404 NotFound: line one\\nline\\x07 two" + id, code: "NotFound"},
 		"long message":    {status: 400, body: `{"code":"X","message":"` + strings.Repeat("å", 1000) + `"}`, text: "400 X: " + strings.Repeat("å", 150) + "..." + id, code: "X"},
 		"long body":       {status: 500, body: strings.Repeat("x", 1<<20), text: "500 Internal Server Error" + id, transient: true},
+		"long JSON":       {status: 500, body: `{"code":"X","message":"` + strings.Repeat("x", 1<<20) + `"}`, text: "500 Internal Server Error" + id, transient: true},
 		"redirect":        {status: 302, header: map[string]string{"Location": "https://example.com"}, text: "302 Found: the response is not from the service: check the endpoint and the proxy" + id},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -152,6 +152,5 @@ func redirectTarget(from *url.URL, location string) (*url.URL, error) {
 		shown := url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path} // the rest may hold a password
 		return nil, fmt.Errorf("%w: %s is not https on %s; check the API's URL", errRedirect, excerpt([]byte(shown.String())), from.Host)
 	}
-	to.User = nil
 	return to, nil
 }

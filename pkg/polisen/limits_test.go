@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -161,6 +162,9 @@ func TestLargeItem(t *testing.T) {
 			t.Errorf("in a response: %d events, %d rejected, %v", len(events), len(all), err)
 		}
 	}
+	if _, rejected := polisen.ParseItem(polisentest.Event(7, polisentest.Newest, polisentest.Summary(strings.Repeat("x", 2*polisen.MaxItem)))); rejected == nil {
+		t.Error("an event with one text of 2 MiB is accepted")
+	}
 	spaces := strings.Repeat(" ", 2*polisen.MaxItem)
 	if e, rejected := polisen.ParseItem([]byte(strings.Replace(string(polisentest.Event(7, polisentest.Newest)), ":", spaces+":"+spaces, 1))); rejected != nil || e.ID != 7 {
 		t.Errorf("white space counts: %v", rejected)
@@ -175,6 +179,16 @@ func TestLargeItem(t *testing.T) {
 			t.Fatalf("%s: accepted", name)
 		}
 		checkBeginning(t, rejected.Raw, []byte(text))
+	}
+}
+
+// TestDecompressionIsBounded checks that no more of a response is decompressed than the
+// limit and one byte.
+func TestDecompressionIsBounded(t *testing.T) {
+	const limit = 32 << 20
+	r, err := polisen.ReadResponse(bytes.NewReader(polisentest.Gzip(make([]byte, 2*limit))), time.Now)
+	if e, ok := errors.AsType[*polisen.BodyError](err); !ok || e.Kind != polisen.BodyTooLarge || r.Bytes != limit+1 {
+		t.Errorf("decompressed %d bytes, error %v", r.Bytes, err)
 	}
 }
 

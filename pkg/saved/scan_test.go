@@ -89,6 +89,21 @@ func checkDelimiters(t tester, text string) {
 
 func whole(r io.Reader) io.Reader { return r }
 
+// TestLongItemIsBounded checks that a long item with too many open brackets ends
+// there, since a scan keeps them in memory, and that the scan goes on after it.
+func TestLongItemIsBounded(t *testing.T) {
+	const limit = 100
+	begin := `{"a":"` + strings.Repeat("x", limit) + `","b":`
+	content := begin + strings.Repeat("[", 2*maxBrackets) + strings.Repeat("]", 2*maxBrackets) + "}\n" + `{"id":1}`
+	all := scanAll(t, content, limit, whole)
+	if got, want := len(all[0].Raw), len(begin)+maxBrackets-1; got != want {
+		t.Errorf("the long item has %d bytes, want %d", got, want)
+	}
+	if last := all[len(all)-1]; last.Raw != `{"id":1}` || last.Damage != "" {
+		t.Errorf("the last item is %+v", last)
+	}
+}
+
 func TestScan(t *testing.T) {
 	const (
 		notClosed = "the previous array is not closed"

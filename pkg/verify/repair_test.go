@@ -152,6 +152,22 @@ func TestVersionsOfDifferentDays(t *testing.T) {
 	}
 }
 
+// TestMisplacedRevision: a later version leaves events/ only if revisions/ holds it in an
+// object of its own day. A lookup does not find a misplaced copy, so a run without the
+// document would store the version again.
+func TestMisplacedRevision(t *testing.T) {
+	s := memstore.New()
+	storetest.MustPut(t, s, "events/2026/01/02/events-1767387600.jsonl", line(1, 2, "first")+line(1, 2, "second"))
+	storetest.MustPut(t, s, "revisions/2026/01/09/revisions-1767387600.jsonl", line(1, 2, "second"))
+	mustRepair(t, s, true)
+	storetest.MustDelete(t, s, archive.DocumentName)
+	w := archive.NewWriter(s, writerOptions())
+	o, err := w.Add(t.Context(), archive.Batch{Events: []polisen.Event{event(1, 2, "first"), event(1, 2, "second")}, ObservedAt: now, Current: true})
+	if err != nil || o.New+o.Revised != 0 {
+		t.Errorf("after the repair a run stores %+v, error %v", o, err)
+	}
+}
+
 // TestForgottenIsStoredAgain: the event of a deleted object is still listed, so runs
 // do not store it again until a repair has forgotten its id.
 func TestForgottenIsStoredAgain(t *testing.T) {

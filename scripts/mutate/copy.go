@@ -221,7 +221,7 @@ func (c *moduleCopy) test(ctx context.Context, t tests, timeout time.Duration) (
 // firstFailure reads the events of go test up to the first failure. The result is
 // empty if there is none.
 func firstFailure(events io.Reader) (result outcome, detail string) {
-	compiler, ran := "", false
+	compiler, last := "", ""
 	lines := bufio.NewScanner(events)
 	lines.Buffer(nil, 1<<24)
 	for lines.Scan() {
@@ -235,12 +235,12 @@ func firstFailure(events io.Reader) (result outcome, detail string) {
 		case e.Action == "build-fail":
 			return doesNotBuild, compiler
 		case e.Action == "run":
-			ran = true
+			last = e.Test
 		case e.Action == "fail" && e.Test != "":
 			return noticed, e.Test
 		case e.Action == "fail":
-			return noticed, "no single test of " + e.Package
-		case e.Action == "pass" && e.Test == "" && !ran:
+			return noticed, "the process of the tests died in or after " + last
+		case e.Action == "pass" && e.Test == "" && last == "":
 			return doesNotApply, "no test of " + e.Package + " matches"
 		}
 	}

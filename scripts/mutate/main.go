@@ -59,7 +59,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	selection := flags.String("run", "", "use only mutations whose file or guarantee matches `REGEXP`")
 	list := flags.Bool("list", false, "print the mutations and run nothing")
-	timeout := flags.Duration("timeout", 3*time.Minute, "maximum time of the tests of one package for one mutation")
+	timeout := flags.Duration("timeout", 2*time.Minute, "maximum time of the tests of one package for one mutation")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
