@@ -17,6 +17,8 @@ func TestParseHTTP(t *testing.T) {
 		"":                          "not a URL with a host",
 		"polisen.se":                "not a URL with a host",
 		"https://":                  "not a URL with a host",
+		"https:/a:secret@b.se/":     "not a URL with a host",
+		"https://a:secret@b.se:x/":  "not a URL with a host",
 		"ftp://polisen.se/":         `unsupported scheme "ftp"`,
 		"http://polisen.se/":        "loopback hosts only",
 		"http://127.0.0.1.evil.se/": "loopback hosts only",
