@@ -118,6 +118,7 @@ func TestParseItemRejects(t *testing.T) {
 		{"no id", `{` + at + `}`, "no id"},
 		{"id null", `{"id":null,` + at + `}`, "id is not an integer: `null`"},
 		{"id a string", `{"id":"7",` + at + `}`, "id is not an integer: `\"7\"`"},
+		{"id with hostile text", "{\"id\":\"a\u202eb\u009b\"," + at + `}`, "id is not an integer: `\"a\\u202eb\\x9b\"`"},
 		{"id a fraction", `{"id":1.5,` + at + `}`, "id is not an integer: `1.5`"},
 		{"id with a zero fraction", `{"id":7.0,` + at + `}`, "id is not an integer: `7.0`"},
 		{"id with an exponent", `{"id":1e3,` + at + `}`, "id is not an integer: `1e3`"},
