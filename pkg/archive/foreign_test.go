@@ -553,7 +553,7 @@ func TestCommitIsBounded(t *testing.T) {
 	storetest.MustPut(t, s, archive.DocumentName, string(document))
 	storetest.MustPut(t, s, name, lines)
 	batch := current(archivetest.Events(100, 2, 3)...)
-	o, err := run(unreadable{Store: s, err: store.ErrDamaged, stat: true, names: map[string]bool{name: true}}, batch)
+	o, err := run(storetest.Unreadable{Store: s, Err: store.ErrDamaged, StatFails: true, Names: map[string]bool{name: true}}, batch)
 	if err == nil || !strings.Contains(err.Error(), "has no room for new items") || o.New != 0 {
 		t.Errorf("outcome %+v, error %v", o, err)
 	}
