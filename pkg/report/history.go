@@ -21,10 +21,10 @@ const (
 	maxLastRun = 16 << 20
 	// maxSuccesses is the largest number of successes of a host.
 	maxSuccesses = 3
-	// maxHostName and maxError are the largest lengths in bytes of the name of a host
-	// and of its error.
-	maxHostName = 255
-	maxError    = 200
+	// maxName and maxError are the largest lengths in bytes of the name of a host and
+	// of its error.
+	maxName  = 255
+	maxError = 200
 )
 
 // LastRun is the content of metadata/last_run.json: the report of the newest collect
@@ -91,8 +91,8 @@ type Run struct {
 }
 
 // ParseLastRun parses the content of metadata/last_run.json. Content without a history,
-// as earlier versions of the program wrote it, has no hosts and no runs. The error means
-// that the content is damaged.
+// as earlier versions of the program wrote it, has no hosts and no runs. Rows that no
+// version of the program writes are left out. The error means that the content is damaged.
 func ParseLastRun(body []byte) (*LastRun, error) {
 	if len(body) > maxLastRun {
 		return nil, fmt.Errorf("it has %d bytes, more than %d", len(body), maxLastRun)
@@ -104,9 +104,19 @@ func ParseLastRun(body []byte) (*LastRun, error) {
 	if l.Finished.IsZero() {
 		return nil, errors.New("it does not say when the run finished")
 	}
-	l.Hosts, l.Runs = limit(l.Hosts, MaxHosts), limit(l.Runs, MaxRuns)
+	l.Hosts = limit(slices.DeleteFunc(l.Hosts, Host.isTooLong), MaxHosts)
+	for i, h := range l.Hosts {
+		l.Hosts[i].Successes = limit(h.Successes, maxSuccesses)
+	}
+	l.Runs = limit(slices.DeleteFunc(l.Runs, Run.isTooLong), MaxRuns)
 	return l, nil
 }
+
+// isTooLong reports whether a text of the row is longer than any that the program
+// writes. Such rows would stay for many runs.
+func (h Host) isTooLong() bool { return len(h.Name) > maxName || len(h.Error) > maxError }
+
+func (r Run) isTooLong() bool { return len(r.RunID) > maxName || len(r.Host) > maxName }
 
 // JSON returns the content of metadata/last_run.json.
 func (l *LastRun) JSON() ([]byte, error) {
@@ -143,16 +153,14 @@ func limit[T any](rows []T, n int) []T {
 	return append([]T{}, rows[:min(n, len(rows))]...)
 }
 
-// addHost returns the hosts after a run: the host of the run is first. It leaves out
-// hosts whose name is longer than any that the program writes.
+// addHost returns the hosts after a run: the host of the run is first.
 func addHost(hosts []Host, r Report) []Host {
 	h := Host{Name: r.Host}
-	others := slices.Clone(hosts)
-	if i := slices.IndexFunc(others, func(h Host) bool { return h.Name == r.Host }); i >= 0 {
-		h = others[i]
+	isRunning := func(h Host) bool { return h.Name == r.Host }
+	if i := slices.IndexFunc(hosts, isRunning); i >= 0 {
+		h = hosts[i]
 	}
-	others = slices.DeleteFunc(others, func(h Host) bool { return h.Name == r.Host || len(h.Name) > maxHostName })
-	return append([]Host{h.after(r)}, others...)
+	return append([]Host{h.after(r)}, slices.DeleteFunc(slices.Clone(hosts), isRunning)...)
 }
 
 // after returns the host after one more run.
@@ -162,7 +170,7 @@ func (h Host) after(r Report) Host {
 		successes := append([]time.Time{r.Finished}, h.Successes...)
 		return Host{Name: h.Name, LastRun: h.LastRun, Successes: limit(successes, maxSuccesses)}
 	}
-	h.Successes = limit(h.Successes, maxSuccesses)
+	h.Successes = limit(h.Successes, maxSuccesses) // [] rather than null in JSON
 	if h.FailingSince == nil {
 		h.FailingSince, h.Failures = &r.Finished, 0
 	}
