@@ -218,11 +218,10 @@ func TestStoppedWriter(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	started := time.Now()
 	_, err := s.Put(ctx, "large", []byte("by another process"), store.IfMatch(etag))
 	wantError(t, err, nil, "process "+strconv.Itoa(p.Pid), object, "keep the file")
-	if took := time.Since(started); !errors.Is(err, context.DeadlineExceeded) || took > time.Second {
-		t.Errorf("a wait of 100 ms ended after %v with %v", took, err)
+	if !errors.Is(err, context.DeadlineExceeded) { // the other process, which goes on below, has still the lock
+		t.Errorf("the wait ended with %v", err)
 	}
 
 	if err := errors.Join(p.Signal(syscall.SIGCONT), <-p.end); err != nil {

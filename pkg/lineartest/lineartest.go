@@ -1,0 +1,60 @@
+// Package lineartest checks that the time of a function is proportional to the size of
+// its input. It compares two sizes, so the result does not depend on the speed of the
+// machine. It measures the CPU time of the process, so no other test of the package may
+// run at the same time.
+package lineartest
+
+import (
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	// steps is the ratio of the two sizes.
+	steps = 4
+	// maxRatio is the largest ratio of the two times. That of a linear function is 4,
+	// and that of a quadratic one is 16.
+	maxRatio = 8
+	// floor is the time that passes for the larger size, since chance decides the ratio
+	// of short times.
+	floor = 50 * time.Millisecond
+	// tries is the largest number of measurements. The shortest times count, since other
+	// processes can only make a measurement longer.
+	tries = 3
+)
+
+// Check fails the test if the CPU time of a function grows faster than its input. The
+// function prepare makes the input of a size and returns the function to measure, which
+// runs once. Choose a size for which a linear function takes a tenth of a second or less,
+// and a quadratic one a second or more.
+func Check(t testing.TB, size int, prepare func(size int) (measured func())) {
+	t.Helper()
+	small, large := time.Duration(1<<62), time.Duration(1<<62)
+	for range tries {
+		small = min(small, measure(t, prepare(size/steps)))
+		large = min(large, measure(t, prepare(size)))
+		if large <= floor || large <= maxRatio*small {
+			return
+		}
+	}
+	t.Errorf("size %d took %v, and size %d took %v: at most %d times as long is allowed", size/steps, small, size, large, maxRatio)
+}
+
+// measure returns the CPU time of f, which other processes hardly change.
+func measure(t testing.TB, f func()) time.Duration {
+	runtime.GC() // so that f does not pay for earlier garbage
+	start := cpuTime(t)
+	f()
+	return cpuTime(t) - start
+}
+
+// cpuTime returns the CPU time that this process has used.
+func cpuTime(t testing.TB) time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
