@@ -14,6 +14,7 @@ import (
 	"polisen-events-collector/pkg/pipeline/replaytest"
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/report"
+	"polisen-events-collector/pkg/retry"
 	"polisen-events-collector/pkg/retry/retrytest"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/memstore"
@@ -49,7 +50,7 @@ func respondWith(clock *retrytest.Clock, body []byte) sourceFunc {
 }
 
 // options returns the options of a run with its own RunID.
-func options(s store.Store, clock *retrytest.Clock) pipeline.Options {
+func options(s store.Store, clock retry.Clock) pipeline.Options {
 	return pipeline.Options{
 		Report:    report.Report{RunID: rand.Text(), Command: "collect", Store: s.String()},
 		Recorder:  report.NewRecorder(clock.Now),
@@ -124,6 +125,13 @@ func testReplay(t *testing.T, polls []replaytest.Poll) {
 		}
 		if problems := archivetest.CheckDocument(document.Body); len(problems) > 0 {
 			t.Fatalf("poll of %v: %q", poll.Time, problems)
+		}
+		d, err := archive.ParseDocument(document.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (len(d.Gaps) > 0) != (apart > 0) {
+			t.Errorf("poll of %v: %d days are gaps after %d pauses", poll.Time, len(d.Gaps), apart)
 		}
 	}
 	c := archivetest.Read(t, s)

@@ -1,0 +1,473 @@
+package pipeline_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/archive/archivetest"
+	"polisen-events-collector/pkg/pipeline"
+	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/polisen/polisentest"
+	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/store/memstore"
+	"polisen-events-collector/pkg/store/storetest"
+)
+
+// dayZero is the first day of the events of dense, in Swedish time.
+var dayZero = time.Date(2026, 1, 5, 0, 0, 0, 0, time.FixedZone("", 3600))
+
+// day returns a time that is some days after dayZero.
+func day(n float64) time.Time { return dayZero.Add(time.Duration(n * 24 * float64(time.Hour))) }
+
+// The pause of missedDays: its response covers day 6.6 to day 9.5.
+var (
+	pauseBegins, pauseEnds = day(5), day(9.5)
+	missedDays             = []string{"2026-01-09", "2026-01-10", "2026-01-11", "2026-01-12", "2026-01-13"}
+)
+
+// dense returns a recording of twelve days with 170 events each, so that a response
+// covers three days. The polls are two hours apart, from day 4 on.
+var dense = sync.OnceValue(func() *polisentest.Recording {
+	const perDay, days = 170, 12
+	events := make([][]byte, perDay*days)
+	at := make([]time.Time, len(events))
+	for i := range events {
+		at[i] = dayZero.Add(time.Duration(i) * 24 * time.Hour / perDay)
+		events[i] = polisentest.Event(int64(1000+i), at[i])
+	}
+	r := new(polisentest.Recording)
+	for t := day(4); t.Before(day(days)); t = t.Add(2 * time.Hour) {
+		end, _ := slices.BinarySearchFunc(at, t.Add(-20*time.Minute), time.Time.Compare)
+		items := events[end-polisen.FullResponse : end]
+		if t.Equal(day(4)) {
+			items = events[:end] // the days before, for queries for days
+		}
+		r.Add(t, polisentest.Response(items[len(items)-polisen.FullResponse:]...), items)
+	}
+	return r
+})
+
+// afterPause returns a host that has collected before the pause of missedDays, at the
+// end of the pause.
+func afterPause(t *testing.T, s store.Store) *host {
+	h := newHost(t, dense(), s)
+	sleepUntil(pauseBegins)
+	h.mustCollect()
+	sleepUntil(pauseEnds)
+	return h
+}
+
+// collectUntilClosed collects every half hour until no gap is left, at most n times.
+func (h *host) collectUntilClosed(n int) {
+	h.t.Helper()
+	for range n {
+		h.mustCollect()
+		if len(h.document().Gaps) == 0 {
+			return
+		}
+		time.Sleep(30 * time.Minute)
+	}
+	h.t.Errorf("gaps are left: %+v", h.document().Gaps)
+}
+
+// openDays returns the days of the gaps that runs may still close, and of those that
+// the API does not serve.
+func (h *host) openDays() (open, unserved []string) {
+	h.t.Helper()
+	return h.document().GapDays()
+}
+
+// TestGapKilled kills the run after a pause at every call of the store. It checks that
+// the next runs close the gap.
+func TestGapKilled(t *testing.T) {
+	t.Parallel()
+	for name, crash := range map[string]storetest.Fault{"before": storetest.CrashBefore(), "after": storetest.CrashAfter()} {
+		t.Run(name, func(t *testing.T) {
+			for k, killed := 1, true; killed; k++ {
+				synctest.Test(t, func(t *testing.T) {
+					s := memstore.New()
+					h := afterPause(t, s)
+					h.store = storetest.NewFaults(s, storetest.At(k, crash))
+					_, err := h.collect()
+					killed = errors.Is(err, storetest.ErrCrashed)
+					if !killed {
+						if _, partial := errors.AsType[*pipeline.PartialError](err); err != nil && !partial {
+							t.Errorf("call %d: %v", k, err)
+						}
+						if k < 20 {
+							t.Errorf("the run made only %d calls", k-1)
+						}
+					}
+					h.store = s
+					time.Sleep(30 * time.Minute)
+					h.collectUntilClosed(2)
+					h.check(missedDays)
+					if t.Failed() {
+						t.Logf("killed %s call %d", name, k)
+					}
+				})
+			}
+		})
+	}
+}
+
+// TestGapTwoHosts lets two hosts close the same gap at the same time.
+func TestGapTwoHosts(t *testing.T) {
+	t.Parallel()
+	for _, delay := range []time.Duration{0, 300 * time.Millisecond, time.Second, 5 * time.Second, 25 * time.Second} {
+		t.Run(delay.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := memstore.New()
+				first := afterPause(t, s)
+				second := newHost(t, first.recording, s)
+				var both sync.WaitGroup
+				both.Go(func() { first.mustCollect() })
+				time.Sleep(delay)
+				both.Go(func() { second.mustCollect() })
+				both.Wait()
+				for _, h := range []*host{first, second} {
+					h.check(missedDays)
+				}
+				if gaps := first.document().Gaps; len(gaps) > 0 {
+					t.Errorf("gaps are left: %+v", gaps)
+				}
+			})
+		})
+	}
+}
+
+// TestGapUnserved checks that a day becomes unserved if the API does not answer with its
+// events, and that collects then make no more calls for it and are silent. A backfill
+// that gets the whole day closes even such a gap.
+func TestGapUnserved(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		answer func(h *host, dateTime string) polisentest.Answer
+		calls  int // for one day
+	}{
+		"status 503": {func(*host, string) polisentest.Answer { return polisentest.Status(503) }, 12},
+		"status 404": {func(*host, string) polisentest.Answer { return polisentest.Status(404) }, 1},
+		"reset":      {func(*host, string) polisentest.Answer { return polisentest.Answer{Reset: true} }, 12},
+		"empty":      {func(*host, string) polisentest.Answer { return polisentest.OK() }, 3},
+		"newest":     {func(h *host, _ string) polisentest.Answer { return h.recording.Newest(time.Now()) }, 3},
+		"another day": {func(h *host, _ string) polisentest.Answer {
+			return polisentest.OK(h.recording.Events("2026-01-06", time.Now())...)
+		}, 3},
+		"cut": {func(h *host, d string) polisentest.Answer {
+			return polisentest.Answer{Body: polisentest.Response(h.recording.Events(d, time.Now())...), Truncate: 9}
+		}, 12},
+		"no events": {func(*host, string) polisentest.Answer {
+			return polisentest.OK([]byte(`{"id":null}`), []byte(`{"id":"a"}`))
+		}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := afterPause(t, memstore.New())
+				h.day = func(dateTime string) (polisentest.Answer, bool) { return tt.answer(h, dateTime), true }
+				for range 24 {
+					h.mustCollect()
+					time.Sleep(30 * time.Minute)
+				}
+				if open, unserved := h.openDays(); len(open) > 0 || !slices.Equal(unserved, missedDays) {
+					t.Errorf("open %q, unserved %q; want %q", open, unserved, missedDays)
+				}
+				wantAttempts := 3
+				if name == "status 404" {
+					wantAttempts = 1
+				}
+				for _, g := range h.document().Gaps {
+					if g.Attempts != wantAttempts {
+						t.Errorf("%d attempts for %s, want %d", g.Attempts, g.Day, wantAttempts)
+					}
+				}
+				queries := h.queries()
+				if len(queries) != tt.calls*len(missedDays) {
+					t.Errorf("%d queries, want %d for each of %d days", len(queries), tt.calls, len(missedDays))
+				}
+				for range 4 {
+					time.Sleep(time.Hour)
+					r, err := h.collect()
+					if err != nil || len(r.Warnings) > 0 {
+						t.Errorf("error %v, warnings %+v", err, r.Warnings)
+					}
+				}
+				if again := h.queries(); len(again) != len(queries) {
+					t.Errorf("queries after the days are unserved: %q", again[len(queries):])
+				}
+				if b := h.api.Breaches(); len(b) > 0 {
+					t.Errorf("breaches of the API's rules: %q", b)
+				}
+				if name == "status 404" {
+					return // which is permanent
+				}
+				h.day = nil
+				if err := h.backfill(polisen.Query{}); err != nil {
+					t.Error(err)
+				}
+				if gaps := h.document().Gaps; len(gaps) > 0 {
+					t.Errorf("gaps after a backfill: %+v", gaps)
+				}
+				h.check(missedDays)
+			})
+		})
+	}
+}
+
+// backfill fetches missedDays.
+func (h *host) backfill(q polisen.Query) error {
+	done, err := pipeline.OpenDoneDays(h.t.TempDir(), "test", false)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	from, _ := archive.ParseDate(missedDays[0])
+	to, _ := archive.ParseDate(missedDays[len(missedDays)-1])
+	_, err = pipeline.BackfillDays(h.t.Context(), h.options(), pipeline.Days{From: from, To: to, Query: q, Source: h.client(true), Done: done})
+	return err
+}
+
+// TestGapBackfill checks that a backfill closes gaps, unless its queries have a filter or
+// its answers are mismatched.
+func TestGapBackfill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := afterPause(t, memstore.New())
+		o := h.options()
+		o.GapSource = nil
+		_, _ = pipeline.Collect(t.Context(), o, h.client(false))
+		recorded := h.recording
+		h.recording = new(polisentest.Recording)
+		h.day = func(dateTime string) (polisentest.Answer, bool) {
+			return polisentest.OK(recorded.Events(strings.Split(dateTime, "&")[0], time.Now())[:50]...), true
+		}
+		if err := h.backfill(polisen.Query{Types: []string{"Rån"}}); err != nil {
+			t.Error(err)
+		}
+		if open, _ := h.openDays(); !slices.Equal(open, missedDays) {
+			t.Errorf("after a backfill of one type: gaps %q, want %q", open, missedDays)
+		}
+		h.day = func(string) (polisentest.Answer, bool) { return recorded.Newest(time.Now()), true }
+		if err := h.backfill(polisen.Query{}); err == nil {
+			t.Error("no error for mismatched responses")
+		}
+		if d := h.document(); len(d.Gaps) != len(missedDays) || d.Gaps[0].Attempts != 1 {
+			t.Errorf("after mismatched responses: %+v", d.Gaps)
+		}
+		h.day, h.recording = nil, recorded
+		if err := h.backfill(polisen.Query{}); err != nil {
+			t.Error(err)
+		}
+		if open, unserved := h.openDays(); len(open)+len(unserved) > 0 {
+			t.Errorf("after a backfill: gaps %q and %q", open, unserved)
+		}
+		h.check(missedDays)
+	})
+}
+
+// TestGapOnlyRecorded checks that a run without Options.GapSource, and a dry run, make no
+// calls for days, and that a later run closes the gap.
+func TestGapOnlyRecorded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := afterPause(t, memstore.New())
+		for _, dry := range []bool{true, false, true} {
+			o := h.options()
+			o.DryRun = dry
+			if !dry {
+				o.GapSource = nil
+			}
+			_, _ = pipeline.Collect(t.Context(), o, h.client(false))
+			if q := h.queries(); len(q) > 0 {
+				t.Fatalf("dry run %v: queries %q", dry, q)
+			}
+			time.Sleep(30 * time.Minute)
+		}
+		if open, _ := h.openDays(); !slices.Equal(open, missedDays) {
+			t.Errorf("gaps %q, want %q", open, missedDays)
+		}
+		h.collectUntilClosed(1)
+		h.check(missedDays)
+	})
+}
+
+// TestGapTime checks that a run with little time closes some days and ends in time with
+// its report, and that its lines say what is left.
+func TestGapTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := afterPause(t, memstore.New())
+		h.timeout = 40 * time.Second
+		for i, want := range []struct {
+			left int
+			line string
+		}{
+			{3, "gaps: 2 days closed with 172 new events, 3 days left; stopped at 2026-01-11: "},
+			{1, "gaps: 2 days closed with 93 new events, 1 day left; stopped at 2026-01-13: "},
+			{0, "gaps: 1 day closed with 0 new events, 0 days left"},
+		} {
+			r := h.mustCollect()
+			if open, _ := h.openDays(); len(open) != want.left {
+				t.Errorf("run %d: %d days are left, want %d", i, len(open), want.left)
+			}
+			if info := texts(r.Warnings, slog.LevelInfo); !strings.Contains(info, want.line) {
+				t.Errorf("run %d: info %q, want %q", i, info, want.line)
+			}
+			if last := lastRun(t, h.store); last.RunID != r.RunID {
+				t.Errorf("run %d has no report", i)
+			}
+			time.Sleep(30 * time.Minute)
+		}
+		h.check(missedDays)
+	})
+}
+
+// TestGapLeavesRoom checks that closing gaps leaves room in the limits for other runs,
+// and that a run ends without an error when the limits allow no more calls.
+func TestGapLeavesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := afterPause(t, memstore.New())
+		for range 48 { // of the 50 calls an hour that leave room
+			if _, err := h.client(true).Fetch(t.Context(), polisen.Query{DateTime: "2026-01-06"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n := len(h.queries())
+		h.mustCollect()
+		if q := h.queries()[n:]; len(q) != 1 {
+			t.Errorf("queries %q, want one", q)
+		}
+		if d := h.document(); d.Gaps[0].Attempts != 0 {
+			t.Errorf("a call that the limits forbid counts as an attempt: %+v", d.Gaps[0])
+		}
+		time.Sleep(time.Hour)
+		h.collectUntilClosed(1)
+		h.check(missedDays)
+	})
+}
+
+// TestGapCancelled checks that a run which is cancelled while it closes gaps ends at
+// once, with the cause.
+func TestGapCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := afterPause(t, memstore.New())
+		stop := errors.New("stop")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		h.day = func(dateTime string) (polisentest.Answer, bool) {
+			if dateTime == missedDays[1] {
+				cancel(stop)
+			}
+			return polisentest.Answer{}, false
+		}
+		start := time.Now()
+		if _, err := pipeline.Collect(ctx, h.options(), h.client(false)); !errors.Is(err, stop) {
+			t.Errorf("error %v, want the cause", err)
+		}
+		if took := time.Since(start); took > 30*time.Second {
+			t.Errorf("the run took %v", took)
+		}
+		h.day = nil
+		time.Sleep(30 * time.Minute)
+		h.collectUntilClosed(1)
+		h.check(missedDays)
+	})
+}
+
+// TestGapFullDay checks that a day with 500 events or more is closed by its hours, and
+// not without all of them.
+func TestGapFullDay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := afterPause(t, memstore.New())
+		h.timeout = time.Hour
+		full := make([][]byte, 2*polisen.FullResponse)
+		for i := range full {
+			full[i] = polisentest.Event(int64(9_000_000+i), day(5).Add(time.Duration(i)*time.Minute))
+		}
+		hours := 24
+		h.day = func(dateTime string) (polisentest.Answer, bool) {
+			switch {
+			case dateTime == "2026-01-10":
+				return polisentest.OK(full[:polisen.FullResponse]...), true
+			case strings.HasPrefix(dateTime, "2026-01-10 "):
+				hour := 0
+				if _, err := fmt.Sscanf(dateTime[11:], "%d", &hour); err != nil {
+					t.Error(err)
+				}
+				if hour >= hours {
+					return polisentest.Status(503), true
+				}
+				return polisentest.OK(full[min(hour*60, len(full)):min(hour*60+60, len(full))]...), true
+			}
+			return polisentest.Answer{}, false
+		}
+		hours = 3
+		h.mustCollect()
+		if g := h.document().Gaps; len(g) != 4 || g[0].Day != "2026-01-10" || g[0].Attempts != 1 || g[1].Attempts != 0 {
+			t.Errorf("after 3 of 24 hours: %+v", g)
+		}
+		hours = 24
+		time.Sleep(time.Hour)
+		h.collectUntilClosed(1)
+		c := archivetest.Read(t, h.store)
+		for i := range full {
+			if len(c.Events[int64(9_000_000+i)]) != 1 {
+				t.Fatalf("event %d of %d is stored %d times", i, len(full), len(c.Events[int64(9_000_000+i)]))
+			}
+		}
+		h.check(missedDays[2:])
+	})
+}
+
+// TestGapUnreadable checks that a collect asks for a day whose events wait only if the
+// response lacks some of them, at most once an hour, and that it stores them when the
+// object is readable again.
+func TestGapUnreadable(t *testing.T) {
+	const waiting = "2026-01-09"
+	synctest.Test(t, func(t *testing.T) {
+		s := memstore.New()
+		h := newHost(t, dense(), s)
+		sleepUntil(day(5.5))
+		name := "events/2026/01/09/events-1700000000.jsonl"
+		items := h.recording.Events(waiting, time.Now())
+		storetest.MustPut(t, s, name, string(items[0])+"\n") // without a document, so that every event is looked up
+		collect := func() {
+			t.Helper()
+			h.store = storetest.NewUnreadable(s, name, fmt.Errorf("get: %w", store.ErrAccess))
+			if _, err := h.collect(); !errors.Is(err, pipeline.ErrStore) {
+				t.Errorf("error %v, want one about the object", err)
+			}
+			h.store = s
+		}
+		collect()
+		if g := h.document().Gaps; len(g) == 0 || g[0].Reason != archive.Unreadable {
+			t.Fatalf("gaps %+v", g)
+		}
+		time.Sleep(time.Hour)
+		collect()
+		if q := h.queries(); len(q) > 0 {
+			t.Errorf("queries %q, although the response has the events", q)
+		}
+		sleepUntil(day(7.5)) // the response no longer has all of them
+		for range 5 {
+			collect()
+			time.Sleep(30 * time.Minute)
+		}
+		asked := make(map[string]int)
+		for _, dateTime := range h.queries() {
+			asked[dateTime]++
+		}
+		if asked[waiting] != 3 {
+			t.Errorf("queries %v in 2 hours, want 3 for %s", asked, waiting)
+		}
+		if g := h.document().Gaps; len(g) == 0 || g[0].Unserved || g[0].Attempts > 0 {
+			t.Errorf("gaps %+v", g)
+		}
+		time.Sleep(30 * time.Minute)
+		h.collectUntilClosed(1)
+		h.check([]string{waiting})
+	})
+}
