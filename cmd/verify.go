@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,17 +44,24 @@ type repairMode string
 const (
 	repairDocument   repairMode = "document"
 	repairDuplicates repairMode = "duplicates"
+	repairCounts     repairMode = "counts"
+	repairGaps       repairMode = "gaps"
 )
 
+var repairModes = []repairMode{repairDocument, repairDuplicates, repairCounts, repairGaps}
+
 // Choices returns the values for completion in a shell.
-func (m *repairMode) Choices() []string {
-	return []string{string(repairDocument), string(repairDuplicates)}
+func (m *repairMode) Choices() (all []string) {
+	for _, mode := range repairModes {
+		all = append(all, string(mode))
+	}
+	return all
 }
 
 // Set implements pflag.Value.
 func (m *repairMode) Set(text string) error {
-	if *m = repairMode(text); *m != repairDocument && *m != repairDuplicates {
-		return fmt.Errorf("must be %s or %s", repairDocument, repairDuplicates)
+	if *m = repairMode(text); !slices.Contains(repairModes, *m) {
+		return fmt.Errorf("must be %s, %s, %s or %s", repairDocument, repairDuplicates, repairCounts, repairGaps)
 	}
 	return nil
 }
@@ -71,9 +79,11 @@ metadata document. It prints one line per finding: what was expected, what was f
 and the command that fixes it. It writes nothing.
 
 --repair stores missing objects of the last commit, removes listed ids that are not in
-the archive (the next run stores them), and rebuilds a lost or damaged document.
---repair=duplicates also removes duplicates from the objects, and moves later versions
-to revisions/. A repair deletes no object and loses no data; it may be killed and run again.
+the archive (the next run stores them), and rebuilds a lost or damaged document. In addition
+--repair=duplicates removes duplicates from the objects and moves later versions to revisions/,
+--repair=counts sets the document's numbers of stored items to those in the archive, and
+--repair=gaps accepts the days that the API does not serve.
+A repair deletes no object and loses no data; it may be killed and run again.
 
 --quick checks that the last run succeeded recently, that its objects are stored, and
 that the next run will miss no events. It reads only objects of the last commit that
@@ -109,7 +119,7 @@ have changed, and the days of lines that these no longer hold.`,
 	flags.IntVar(&opts.concurrency, "concurrency", 32, "maximum number of concurrent store `CALLS`, 1 to 256")
 	flags.BoolVar(&opts.quick, "quick", false, "check the health, and print one line for monitoring")
 	flags.DurationVar(&opts.maxAge, "max-age", 45*time.Minute, "with --quick, the maximum `AGE` of the last run")
-	flags.Var(&opts.repair, "repair", "fix what can be fixed without losing data; =duplicates also removes duplicates")
+	flags.Var(&opts.repair, "repair", "fix what can be fixed; also duplicates, counts or gaps, if given")
 	flags.Lookup("repair").NoOptDefVal = string(repairDocument)
 	flags.BoolVar(&opts.dryRun, "dry-run", false, "with --repair, show the actions and write nothing")
 	config.Bind(flags, config.ArchiveGroup)
@@ -184,7 +194,7 @@ func (p Process) printVerified(s config.General, r *verify.Result) error {
 
 func (p Process) repair(ctx context.Context, st store.Store, s config.General, o verify.Options, opts verifyOptions) error {
 	result, err := verify.Repair(ctx, st, o, verify.RepairOptions{
-		Duplicates: opts.repair == repairDuplicates,
+		Duplicates: opts.repair == repairDuplicates, Counts: opts.repair == repairCounts, Gaps: opts.repair == repairGaps,
 		Writer:     archive.Options{RunID: rand.Text(), Now: time.Now, Pause: pipeline.Pause(retry.System), DryRun: opts.dryRun},
 	})
 	if err != nil { // there are no findings, but there may be actions

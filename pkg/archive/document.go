@@ -62,6 +62,9 @@ type Document struct {
 	// Gaps are days whose events may be missing, in ascending order. Every commit
 	// copies the gaps that stay.
 	Gaps []Gap `json:"gaps,omitempty"`
+	// AcceptedDays are the days, such as "2026-01-31", that the API does not serve
+	// and that a repair has accepted as they are, in ascending order. They are no gaps.
+	AcceptedDays []string `json:"accepted_days,omitempty"`
 }
 
 // Counts are numbers of stored items that belong to one month.

@@ -411,7 +411,8 @@ func (w *Writer) setCommit(next *Document, lines map[Partition][][]byte) (object
 	now := w.opts.Now().UTC()
 	timestamp := max(now.Unix(), w.doc.timestamp()+1)
 	next.LastUpdated = now.Truncate(time.Second)
-	next.Version, next.Gaps, next.Stored, next.CoveredUntil = formatVersion, w.doc.Gaps, w.doc.Stored, w.covered()
+	next.Version, next.Stored, next.CoveredUntil = formatVersion, w.doc.Stored, w.covered()
+	next.Gaps, next.AcceptedDays = w.doc.Gaps, w.doc.AcceptedDays
 	next.Commit = &Commit{ID: w.opts.RunID, Sequence: w.doc.sequence() + 1, Timestamp: timestamp}
 	next.Pending = nil
 	for _, o := range w.held {

@@ -24,7 +24,7 @@ type Repair struct {
 	// Fingerprints and Rejected, and Stored if the counts are to change. The commit
 	// sets all others.
 	Document Document
-	// AcceptUnserved removes the gaps of the days that the API does not serve.
+	// AcceptUnserved makes the gaps that are unserved accepted days.
 	AcceptUnserved bool
 	// Lines are the lines of new objects, without line ends.
 	Lines map[Partition][][]byte
@@ -72,7 +72,7 @@ func (c *repairChange) next(ctx context.Context, w *Writer) (*Document, error) {
 		next.Stored = stored
 	}
 	if c.repair.AcceptUnserved {
-		next.Gaps = slices.DeleteFunc(slices.Clone(next.Gaps), func(g Gap) bool { return g.Unserved })
+		next.acceptUnserved()
 	}
 	next.SeenIDs = append([]int64{}, next.SeenIDs...) // not nil, whose JSON form is null
 	next.TotalTracked = len(next.SeenIDs)
@@ -82,6 +82,15 @@ func (c *repairChange) next(ctx context.Context, w *Writer) (*Document, error) {
 	}
 	c.objects[*next.Commit] = objects
 	return &next, nil
+}
+
+// acceptUnserved makes the gaps that are unserved accepted days.
+func (d *Document) acceptUnserved() {
+	_, unserved := d.GapDays()
+	d.Gaps = slices.DeleteFunc(slices.Clone(d.Gaps), func(g Gap) bool { return g.Unserved })
+	d.AcceptedDays = slices.Concat(d.AcceptedDays, unserved)
+	slices.Sort(d.AcceptedDays)
+	d.AcceptedDays = slices.Compact(d.AcceptedDays)
 }
 
 // committed implements [change].

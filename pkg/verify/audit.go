@@ -30,6 +30,11 @@ type audit struct {
 	versions   []versions
 	unreadable []*object
 
+	// stored are the numbers of items in the archive by month, and countsDiffer those
+	// in which the document differs.
+	stored       map[string]archive.Counts
+	countsDiffer []monthCount
+
 	documentWrong     bool    // the document needs a new commit
 	notStored         []int64 // listed ids that are not in the archive
 	rejectedListWrong bool
@@ -54,7 +59,7 @@ type versions struct {
 func (s *snapshot) audit() *audit {
 	a := &audit{
 		snapshot: s, options: s.options, now: s.options.Now(), doc: s.document.parsed,
-		removals: make(map[*object][]removal),
+		removals: make(map[*object][]removal), stored: make(map[string]archive.Counts),
 	}
 	a.checkFields()
 	a.collectLines()
@@ -63,6 +68,9 @@ func (s *snapshot) audit() *audit {
 	for _, removals := range a.removals {
 		slices.SortFunc(removals, func(r, q removal) int { return cmp.Compare(r.number, q.number) })
 	}
+	a.countsDiffer = a.compareCounts()
+	a.checkCounts()
+	a.checkGaps()
 	a.checkDays()
 	a.checkNames()
 	a.checkDocument()
@@ -133,6 +141,9 @@ func (a *audit) checkRejected() {
 		if !l.same(a.rejected[first]) {
 			first = i
 		}
+		if i == first {
+			a.countStored(l, archive.Counts{Rejected: 1})
+		}
 		if i > first {
 			a.add(l.finding(DuplicateRejected, "each rejected item once", "the same item as "+a.rejected[first].String(), a.options.repairDuplicates()))
 			a.remove(l, removal{})
@@ -140,9 +151,10 @@ func (a *audit) checkRejected() {
 	}
 }
 
-// checkDays looks for days without events between days with events. Since the
-// first commit such days are a problem, because the police hardly ever publish
-// nothing for a day. Before it they are a notice: nobody has fetched them yet.
+// checkDays looks for days without events between days with events, other than those
+// that the document knows as gaps. Since the first commit such days are a problem,
+// because the police hardly ever publish nothing for a day. Before it they are a
+// notice, because nobody has fetched them yet, unless events of the month are gone.
 func (a *audit) checkDays() {
 	days := make(map[archive.Date]bool)
 	var first int64 // timestamp of the oldest commit
@@ -168,25 +180,25 @@ func (a *audit) checkDays() {
 	a.counts.Days, a.counts.First, a.counts.Last = len(sorted), sorted[0].String(), sorted[len(sorted)-1].String()
 	start := archive.DateOf(time.Unix(first, 0).UTC())
 	tomorrow := archive.DateOf(a.now.UTC()).Next() // Sweden is ahead of UTC
+	known := a.knownGaps()
 	for i, next := range sorted[1:] {
 		if next.Compare(tomorrow) > 0 {
 			break // the event's date is wrong: days in the future are not missing
 		}
-		from, to := sorted[i].Next(), previous(next)
-		if from.Compare(to) > 0 {
+		between := dayRange{sorted[i].Next(), next.Previous()}
+		if between.from.Compare(between.to) > 0 || a.mayBeUnlisted(between.from, between.to) {
 			continue
 		}
-		if a.mayBeUnlisted(from, to) {
-			continue
+		for _, r := range between.without(known) {
+			f := Finding{
+				Check: MissingDays, Severity: Problem, Object: archive.Partition{Kind: archive.Events, Date: r.from}.Prefix(),
+				Expected: "events on each day", Actual: fmt.Sprintf("no events from %s to %s", r.from, r.to), Fix: a.options.backfill(r.from, r.to),
+			}
+			if r.to.Compare(start) < 0 && !a.lacksEvents(r) {
+				f.Severity = Notice
+			}
+			a.add(f)
 		}
-		f := Finding{
-			Check: MissingDays, Severity: Problem, Object: archive.Partition{Kind: archive.Events, Date: from}.Prefix(),
-			Expected: "events on each day", Actual: fmt.Sprintf("no events from %s to %s", from, to), Fix: a.options.backfill(from, to),
-		}
-		if to.Compare(start) < 0 {
-			f.Severity = Notice
-		}
-		a.add(f)
 	}
 }
 
@@ -200,10 +212,6 @@ func (a *audit) mayBeUnlisted(from, to archive.Date) bool {
 		}
 	}
 	return false
-}
-
-func previous(d archive.Date) archive.Date {
-	return archive.DateOf(time.Date(d.Year, d.Month, d.Day-1, 0, 0, 0, 0, time.UTC))
 }
 
 // checkNames reports names that cannot be listed, and objects that are neither data

@@ -156,6 +156,7 @@ func (a *audit) checkRejectedList() {
 		for _, hash := range list.Hashes {
 			if _, ok := stored[hash]; !ok {
 				a.findDocument(RejectedNotStored, 0, "each listed rejected item in the archive", "item "+hash+", which is not in the archive")
+				a.fixCountsFirst()
 				a.rejectedListWrong = true
 			}
 		}
@@ -183,6 +184,7 @@ func (a *audit) checkListed(id int64) {
 	case !stored && !a.partial():
 		a.notStored = append(a.notStored, id)
 		a.findDocument(SeenNotStored, id, "each listed id in the archive", fmt.Sprintf("id %d, which is not in the archive", id))
+		a.fixCountsFirst()
 	case stored && len(listed) > 0 && !a.agree(listed, v.hashes()):
 		f := a.documentFinding(FingerprintsDiffer, id, fmt.Sprintf("the listed fingerprints %v of event %d", listed, id),
 			fmt.Sprintf("%v in %s", v.hashes(), a.positions(id)))

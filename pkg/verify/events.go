@@ -30,8 +30,14 @@ func (a *audit) checkEvent(events, revisions []line) {
 	var v versions
 	all := slices.Concat(events, revisions)
 	for i, first := range firstCopies(all) {
-		if v.id = all[i].id; first == i {
-			v.fingerprints = append(v.fingerprints, all[i].fingerprint)
+		if v.id = all[i].id; first != i {
+			continue
+		}
+		v.fingerprints = append(v.fingerprints, all[i].fingerprint)
+		if i == 0 && len(events) > 0 {
+			a.countStored(all[i], archive.Counts{Events: 1})
+		} else {
+			a.countStored(all[i], archive.Counts{Revisions: 1})
 		}
 	}
 	a.versions = append(a.versions, v)

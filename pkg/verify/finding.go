@@ -47,6 +47,10 @@ const (
 	PendingMissing     Check = "pending-missing"
 	PendingDifferent   Check = "pending-different"
 	UpdatedInFuture    Check = "updated-in-future"
+	StoredMissing      Check = "stored-missing"
+	StoredUncounted    Check = "stored-uncounted"
+	OpenGap            Check = "open-gap"
+	UnservedGap        Check = "unserved-gap"
 )
 
 // Severity says whether a finding makes the archive wrong.
@@ -62,7 +66,8 @@ const (
 type Finding struct {
 	Check    Check    `json:"check"`
 	Severity Severity `json:"severity"`
-	// Object is the name of the object, or the prefix of a day without objects.
+	// Object is the name of the object, or the common prefix of the objects of a day
+	// or a month.
 	Object string `json:"object"`
 	// Line counts from one; it is zero if the finding is about the whole object.
 	Line int `json:"line,omitempty"`
@@ -154,6 +159,8 @@ func (o Options) command(args string) string {
 }
 
 func (o Options) repair() Fix { return Fix{Command: o.command("verify --repair")} }
+
+func (o Options) repairCounts() Fix { return Fix{Command: o.command("verify --repair=counts")} }
 
 func (o Options) repairDuplicates() Fix { return Fix{Command: o.command("verify --repair=duplicates")} }
 

@@ -33,6 +33,11 @@ type RepairOptions struct {
 	// the repair changes only the document and stores missing objects of the last
 	// commit.
 	Duplicates bool
+	// Counts lets the repair set the document's numbers of stored items to those in
+	// the archive.
+	Counts bool
+	// Gaps lets the repair accept the days that the API does not serve.
+	Gaps bool
 	// Writer are the settings of its commits. With DryRun the repair returns
 	// its actions and writes nothing.
 	Writer archive.Options
@@ -111,12 +116,26 @@ func (r *repair) step(ctx context.Context, a *audit) (done bool, err error) {
 		// Another run has committed since this one healed. A line counts as a copy
 		// only if it is stored.
 		return false, fmt.Errorf("repair: objects of the last commit are not stored yet: %w", store.ErrPrecondition)
-	case a.documentWrong || duplicates && (a.copyFirst || a.removesPending()):
+	case a.documentWrong || r.setsCounts(a) || len(r.acceptedDays(a)) > 0 || duplicates && (a.copyFirst || a.removesPending()):
 		return false, r.commit(ctx, a)
 	case duplicates:
 		return false, r.removeLines(ctx, a)
 	}
 	return true, nil
+}
+
+// setsCounts reports whether the repair has to set the document's counts.
+func (r *repair) setsCounts(a *audit) bool {
+	return r.options.Counts && a.doc != nil && (a.doc.Stored == nil || len(a.countsDiffer) > 0)
+}
+
+// acceptedDays returns the days that the repair has to accept.
+func (r *repair) acceptedDays(a *audit) []string {
+	if !r.options.Gaps || a.doc == nil {
+		return nil
+	}
+	_, unserved := a.doc.GapDays()
+	return unserved
 }
 
 // removesPending reports whether lines are to be removed from objects of the last
@@ -165,8 +184,11 @@ func (r *repair) finishEarlier(ctx context.Context) error {
 // commit corrects the document, and stores copies of later versions under
 // revisions/, as many as one commit may hold.
 func (r *repair) commit(ctx context.Context, a *audit) error {
-	c := archive.Repair{BasedOn: r.snapshot.document.etag, Document: a.correctDocument()}
-	actions := a.documentActions(&c.Document)
+	c := archive.Repair{BasedOn: r.snapshot.document.etag, Document: a.correctDocument(), AcceptUnserved: r.options.Gaps}
+	if r.options.Counts {
+		c.Document.Stored = a.stored
+	}
+	actions := r.documentActions(a, &c.Document)
 	if r.options.Duplicates {
 		var err error
 		if c.Lines, err = r.laterVersions(ctx, a); err != nil {
@@ -191,7 +213,34 @@ func (r *repair) commit(ctx context.Context, a *audit) error {
 }
 
 // documentActions describes the changes from the document to next.
-func (a *audit) documentActions(next *archive.Document) []Action {
+func (r *repair) documentActions(a *audit, next *archive.Document) []Action {
+	return slices.Concat(a.listActions(next), r.countActions(a), r.gapActions(a))
+}
+
+// countActions describes the changes of the document's counts.
+func (r *repair) countActions(a *audit) (actions []Action) {
+	if !r.setsCounts(a) {
+		return nil
+	}
+	if a.doc.Stored == nil {
+		return []Action{{"update", archive.DocumentName, 0, "counts the stored items of " + text.Count(len(a.stored), "month")}}
+	}
+	for _, c := range a.countsDiffer {
+		actions = append(actions, Action{"update", archive.DocumentName, 0, fmt.Sprintf("counts %s of %s instead of %d", c.noun(c.stored), c.month, c.counted)})
+	}
+	return actions
+}
+
+// gapActions describes the days that the repair accepts.
+func (r *repair) gapActions(a *audit) (actions []Action) {
+	for _, day := range r.acceptedDays(a) {
+		actions = append(actions, Action{"accept", archive.DocumentName, 0, day + ", which the API does not serve"})
+	}
+	return actions
+}
+
+// listActions describes the changes of the document's lists.
+func (a *audit) listActions(next *archive.Document) []Action {
 	if !a.documentWrong {
 		return nil
 	}
@@ -297,7 +346,7 @@ func rewriteAction(o *object, removals []removal) Action {
 // predict adds the actions that a repair would take after finishEarlier.
 func (r *repair) predict(a *audit) {
 	next := a.correctDocument()
-	r.actions = append(r.actions, a.documentActions(&next)...)
+	r.actions = append(r.actions, r.documentActions(a, &next)...)
 	if !r.options.Duplicates {
 		return
 	}

@@ -19,6 +19,7 @@ type Action struct {
 	//	update   update the document
 	//	rebuild  write a new document
 	//	forget   remove an id from the document
+	//	accept   accept a day that the API does not serve
 	//	save     store a copy of a damaged document
 	Verb   string `json:"action"`
 	Object string `json:"object"`

@@ -72,6 +72,9 @@ type object struct {
 	size   int64
 	// lines are the valid lines.
 	lines []line
+	month string // of the object's day, as a key of [archive.Document.Stored]
+	// otherMonths are the months of the misplaced lines, by line number.
+	otherMonths map[int32]string
 	// findings are those about this object only.
 	findings   findings
 	found      bool // by the last List
@@ -291,6 +294,7 @@ func (s *snapshot) parse(o *object, body []byte) {
 	if len(body) > 0 && body[len(body)-1] != '\n' {
 		o.find(NoFinalNewline, 0, "a newline at the end", "no newline, so the last line may be cut", s.options.correctByHand())
 	}
+	o.month = o.name.Date.MonthKey()
 	for number, raw := range archive.Lines(body) {
 		parsed, reason := archive.ParseLine(o.name.Kind, raw)
 		if reason != "" {
@@ -300,6 +304,10 @@ func (s *snapshot) parse(o *object, body []byte) {
 		l := newLine(o, parsed, number)
 		l.misplaced = parsed.Date != o.name.Date
 		if l.misplaced {
+			if o.otherMonths == nil {
+				o.otherMonths = make(map[int32]string)
+			}
+			o.otherMonths[l.number] = parsed.Date.MonthKey()
 			prefix := archive.Partition{Kind: o.name.Kind, Date: parsed.Date}.Prefix()
 			o.findings.add(l.finding(WrongPartition, "only lines of "+o.name.Date.String(), "a line of "+parsed.Date.String(), moveLine(prefix)))
 		}

@@ -1,0 +1,116 @@
+package verify
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"polisen-events-collector/pkg/archive"
+)
+
+// checkGaps reports the gaps of the document, consecutive days as one finding.
+func (a *audit) checkGaps() {
+	if a.doc == nil {
+		return
+	}
+	var missed, unreadable, unserved []archive.Date
+	for _, g := range a.doc.Gaps {
+		day, err := archive.ParseDate(g.Day)
+		switch {
+		case err != nil || !a.options.includes(day):
+		case g.Unserved:
+			unserved = append(unserved, day)
+		case g.Reason == archive.Unreadable:
+			unreadable = append(unreadable, day)
+		default:
+			missed = append(missed, day)
+		}
+	}
+	for _, r := range ranges(missed) {
+		f := r.finding(OpenGap, "a pause of the runs before they were fetched", a.options.backfill(r.from, r.to))
+		f.Fix.Advice = "or wait: runs of collect fetch these days by themselves"
+		a.add(f)
+	}
+	for _, r := range ranges(unreadable) {
+		a.add(r.finding(OpenGap, "an object that may hold them cannot be read", Fix{
+			Command: a.options.command("verify"), Advice: "first restore, replace or move the object; runs of collect then fetch these days",
+		}))
+	}
+	for _, r := range ranges(unserved) {
+		f := r.finding(UnservedGap, "the API does not serve these days", Fix{
+			Command: a.options.command("verify --repair=gaps"),
+			Advice:  "the command accepts the days as they are; if you have saved responses, first store them with backfill --input",
+		})
+		f.Severity = Notice
+		a.add(f)
+	}
+}
+
+// dayRange is a range of consecutive days.
+type dayRange struct{ from, to archive.Date }
+
+// ranges returns the ranges that consist of these days, which are in ascending order
+// and may repeat.
+func ranges(days []archive.Date) (all []dayRange) {
+	for _, d := range days {
+		if n := len(all); n > 0 && d.Compare(all[n-1].to.Next()) <= 0 {
+			all[n-1].to = d
+		} else {
+			all = append(all, dayRange{d, d})
+		}
+	}
+	return all
+}
+
+// finding returns a problem with days whose events may be missing.
+func (r dayRange) finding(c Check, why string, fix Fix) Finding {
+	days := "of " + r.from.String()
+	if r.from != r.to {
+		days = fmt.Sprintf("from %s to %s", r.from, r.to)
+	}
+	return Finding{
+		Check: c, Severity: Problem, Object: archive.Partition{Kind: archive.Events, Date: r.from}.Prefix(),
+		Expected: "all events " + days, Actual: "events may be missing: " + why, Fix: fix,
+	}
+}
+
+// knownGaps returns the days of which the document says that events may be missing,
+// and those that a repair has accepted as they are.
+func (a *audit) knownGaps() map[archive.Date]bool {
+	if a.doc == nil {
+		return nil
+	}
+	days := slices.Clone(a.doc.AcceptedDays)
+	for _, g := range a.doc.Gaps {
+		days = append(days, g.Day)
+	}
+	known := make(map[archive.Date]bool, len(days))
+	for _, text := range days {
+		if day, err := archive.ParseDate(text); err == nil {
+			known[day] = true
+		}
+	}
+	return known
+}
+
+// without returns the parts of a range that have none of these days.
+func (r dayRange) without(days map[archive.Date]bool) []dayRange {
+	if len(days) == 0 {
+		return []dayRange{r}
+	}
+	var rest []dayRange
+	from := r.from
+	for _, d := range slices.SortedFunc(maps.Keys(days), archive.Date.Compare) {
+		if d.Compare(r.from) < 0 || d.Compare(r.to) > 0 {
+			continue
+		}
+		if from.Compare(d) < 0 {
+			rest = append(rest, dayRange{from, d.Previous()})
+		}
+		from = d.Next()
+	}
+	if from.Compare(r.to) <= 0 {
+		rest = append(rest, dayRange{from, r.to})
+	}
+	return rest
+}

@@ -1,0 +1,106 @@
+package verify
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/text"
+)
+
+// month returns the month that the line belongs to, as a key of
+// [archive.Document.Stored].
+func (l line) month() string {
+	if l.misplaced {
+		return l.object.otherMonths[l.number]
+	}
+	return l.object.month
+}
+
+// countStored counts an item that is stored, in the month of its line.
+func (a *audit) countStored(l line, n archive.Counts) {
+	month := l.month()
+	sum := a.stored[month]
+	a.stored[month] = archive.Counts{
+		Events: sum.Events + n.Events, Revisions: sum.Revisions + n.Revisions, Rejected: sum.Rejected + n.Rejected,
+	}
+}
+
+// monthCount is a number of items of one kind and month.
+type monthCount struct {
+	month   string
+	kind    archive.Kind
+	counted int // by the document
+	stored  int // in the archive
+}
+
+// noun returns the number of items with their name.
+func (c monthCount) noun(n int) string {
+	names := map[archive.Kind]string{archive.Events: "event", archive.Revisions: "revision", archive.Rejected: "rejected item"}
+	return text.Count(n, names[c.kind])
+}
+
+// prefix returns the common prefix of the month's objects of the kind.
+func (c monthCount) prefix() string {
+	return c.kind.Prefix() + c.month[:len(c.month)-3] + "/" + c.month[len(c.month)-2:] + "/"
+}
+
+// compareCounts returns the numbers of items in which the document and the archive
+// differ, by month. It returns none if the document does not have the numbers, or if
+// not all lines were read.
+func (a *audit) compareCounts() (differ []monthCount) {
+	if a.doc == nil || a.doc.Stored == nil || a.partial() {
+		return nil
+	}
+	months := slices.AppendSeq(slices.Collect(maps.Keys(a.stored)), maps.Keys(a.doc.Stored))
+	slices.Sort(months)
+	for _, month := range slices.Compact(months) {
+		counted, stored := a.doc.Stored[month], a.stored[month]
+		for _, c := range []monthCount{
+			{month, archive.Events, counted.Events, stored.Events},
+			{month, archive.Revisions, counted.Revisions, stored.Revisions},
+			{month, archive.Rejected, counted.Rejected, stored.Rejected},
+		} {
+			if c.counted != c.stored {
+				differ = append(differ, c)
+			}
+		}
+	}
+	return differ
+}
+
+// checkCounts checks that the archive has as many items of each month as the document
+// says.
+func (a *audit) checkCounts() {
+	for _, c := range a.countsDiffer {
+		f := Finding{
+			Severity: Problem, Check: StoredMissing, Object: c.prefix(), Expected: c.noun(c.counted) + " of " + c.month + ", as the document counts",
+			Actual: fmt.Sprintf("%d, so %s missing", c.stored, c.noun(c.counted-c.stored)), Fix: a.options.repairCounts(),
+		}
+		f.Fix.Advice = "first restore the objects from a copy if there is one; the command accepts the loss, and backfill may fetch the days again after it"
+		if c.stored > c.counted {
+			f.Severity, f.Check = Notice, StoredUncounted
+			f.Actual = fmt.Sprintf("%d; another program may have stored %s", c.stored, c.noun(c.stored-c.counted))
+			f.Fix = a.options.repairCounts()
+		}
+		a.add(f)
+	}
+}
+
+// fixCountsFirst changes the fix of the last finding, which is about an item that is
+// gone, if the counts differ: the repair that forgets the item has to correct the counts
+// too, or the run that stores the item once more counts it a second time.
+func (a *audit) fixCountsFirst() {
+	if len(a.countsDiffer) > 0 {
+		a.findings[len(a.findings)-1].Fix = a.options.repairCounts()
+	}
+}
+
+// lacksEvents reports whether the document counts more events of a month of these
+// days than the archive has.
+func (a *audit) lacksEvents(r dayRange) bool {
+	return slices.ContainsFunc(a.countsDiffer, func(c monthCount) bool {
+		return c.kind == archive.Events && c.stored < c.counted && c.month >= r.from.MonthKey() && c.month <= r.to.MonthKey()
+	})
+}
