@@ -195,7 +195,7 @@ func (p Process) printVerified(s config.General, r *verify.Result) error {
 func (p Process) repair(ctx context.Context, st store.Store, s config.General, o verify.Options, opts verifyOptions) error {
 	result, err := verify.Repair(ctx, st, o, verify.RepairOptions{
 		Duplicates: opts.repair == repairDuplicates, Counts: opts.repair == repairCounts, Gaps: opts.repair == repairGaps,
-		Writer:     archive.Options{RunID: rand.Text(), Now: time.Now, Pause: pipeline.Pause(retry.System), DryRun: opts.dryRun},
+		Writer: archive.Options{RunID: rand.Text(), Now: time.Now, Pause: pipeline.Pause(retry.System), DryRun: opts.dryRun},
 	})
 	if err != nil { // there are no findings, but there may be actions
 		return errors.Join(storeError(err), p.printResult(s, result, result.ActionsText))

@@ -88,15 +88,6 @@ func (a *audit) checkCounts() {
 	}
 }
 
-// fixCountsFirst changes the fix of the last finding, which is about an item that is
-// gone, if the counts differ: the repair that forgets the item has to correct the counts
-// too, or the run that stores the item once more counts it a second time.
-func (a *audit) fixCountsFirst() {
-	if len(a.countsDiffer) > 0 {
-		a.findings[len(a.findings)-1].Fix = a.options.repairCounts()
-	}
-}
-
 // lacksEvents reports whether the document counts more events of a month of these
 // days than the archive has.
 func (a *audit) lacksEvents(r dayRange) bool {
