@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/ocistore"
@@ -27,7 +28,7 @@ func TestTooLargeByHeader(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	defer service.Close()
-	s := open(t, ocitest.NewServer(t), func(o *ocistore.Options) { o.Endpoint = service.URL })
+	s := open(t, ocitest.NewServer(t), func(o *ocistore.Options) { o.Endpoint, o.Timeout = service.URL, 5*time.Second })
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	_, err := s.Get(t.Context(), "a")
