@@ -80,6 +80,8 @@ func testsOf(all []mutation) []tests {
 type moduleCopy struct {
 	root string // the copy
 	temp string // for the temporary files of the tests
+	// took is the time of the tests of each package without a mutation.
+	took map[string]time.Duration
 }
 
 // newCopy copies the module in the folder root, except for Git's files.
@@ -88,7 +90,7 @@ func newCopy(root string) (*moduleCopy, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &moduleCopy{root: filepath.Join(dir, "module"), temp: filepath.Join(dir, "tmp")}
+	c := &moduleCopy{root: filepath.Join(dir, "module"), temp: filepath.Join(dir, "tmp"), took: make(map[string]time.Duration)}
 	err = os.Chmod(dir, 0o755) // some tests start a process of another user
 	if err == nil {
 		err = os.Mkdir(c.temp, 0o700)
@@ -143,10 +145,22 @@ func copyTree(from, to string) error {
 	})
 }
 
+// checkWithout checks that tests pass without a mutation, and notes how long they take.
+func (c *moduleCopy) checkWithout(ctx context.Context, t tests) error {
+	const timeout = 10 * time.Minute
+	start := time.Now()
+	result, detail, err := c.test(ctx, t, timeout)
+	c.took[t.pkg] = time.Since(start)
+	if err == nil && result != notNoticed {
+		err = fmt.Errorf("test %s without a mutation: %s: %s; correct the tests first", t, result, detail)
+	}
+	return err
+}
+
 // try applies a mutation to the copy, runs its tests, and takes the mutation back. The
 // detail is the name of the first test that failed, or the reason why the mutation
 // cannot be tried.
-func (c *moduleCopy) try(ctx context.Context, m mutation, timeout time.Duration) (result outcome, detail string, err error) {
+func (c *moduleCopy) try(ctx context.Context, m mutation) (result outcome, detail string, err error) {
 	path := filepath.Join(c.root, filepath.FromSlash(m.file))
 	source, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -164,6 +178,7 @@ func (c *moduleCopy) try(ctx context.Context, m mutation, timeout time.Duration)
 	}
 	defer func() { err = errors.Join(err, os.WriteFile(path, source, 0o644)) }()
 	for _, pkg := range m.packages {
+		timeout := time.Minute + 3*c.took[pkg] // a mutation may make the program hang
 		result, detail, err = c.test(ctx, tests{pkg, m.tests}, timeout)
 		if err != nil || result != notNoticed {
 			return result, detail, err
@@ -236,10 +251,12 @@ func firstFailure(events io.Reader) (result outcome, detail string) {
 			return doesNotBuild, compiler
 		case e.Action == "run":
 			last = e.Test
+		case e.Action == "output" && strings.HasPrefix(e.Output, "panic: test timed out"):
+			return noticed, "timed out; the last test that began is " + last
 		case e.Action == "fail" && e.Test != "":
 			return noticed, e.Test
 		case e.Action == "fail":
-			return noticed, "the process of the tests died in or after " + last
+			return noticed, "the process of the tests died; the last test that began is " + last
 		case e.Action == "pass" && e.Test == "" && last == "":
 			return doesNotApply, "no test of " + e.Package + " matches"
 		}

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestMutationsApply checks that the table goes with the source: each mutation changes
@@ -76,7 +75,7 @@ func TestOutcomes(t *testing.T) {
 		in("F.", "int", "int64", ""),
 	}
 	var out bytes.Buffer
-	if err := c.tryAll(t.Context(), all, time.Minute, &out); err != errUnnoticed {
+	if err := c.tryAll(t.Context(), all, &out); err != errUnnoticed {
 		t.Errorf("got error %v; want errUnnoticed", err)
 	}
 	lines := strings.Split(out.String(), "\n")
