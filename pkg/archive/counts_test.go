@@ -133,3 +133,30 @@ func TestCountsUnknown(t *testing.T) {
 		wantCounts(t, s, map[string]archive.Counts{})
 	})
 }
+
+// TestForgotten checks that an event which a repair has found nowhere is not counted a
+// second time when a run stores it once more, and that its id is then no longer forgotten.
+func TestForgotten(t *testing.T) {
+	s := memstore.New()
+	mustRun(t, s, current(archivetest.Events(1, 3, 0)...))
+	setField(t, s, "forgotten", "[12,11,10]")
+	want := map[string]archive.Counts{"2026-01": {Events: 3}}
+	steps := []struct {
+		events    []polisen.Event
+		forgotten []int64
+		counted   int
+	}{
+		{archivetest.Events(9, 1, 0), []int64{12, 11, 10}, 4},
+		{[]polisen.Event{archivetest.Event(11, 0, "first"), archivetest.Event(11, 0, "second")}, []int64{12, 10}, 4},
+		{archivetest.Events(10, 4, 0), nil, 5},
+		{archivetest.Events(14, 1, 0), nil, 6},
+	}
+	for i, step := range steps {
+		mustRun(t, s, current(step.events...))
+		want["2026-01"] = archive.Counts{Events: step.counted, Revisions: min(i, 1)}
+		wantCounts(t, s, want)
+		if diff := cmp.Diff(step.forgotten, document(t, s).Forgotten); diff != "" {
+			t.Errorf("forgotten ids (-want +got):\n%s", diff)
+		}
+	}
+}

@@ -55,6 +55,10 @@ type Document struct {
 	// if they are not known, because another program, an older release or a rebuild
 	// wrote the document.
 	Stored map[string]Counts `json:"stored,omitzero"`
+	// Forgotten are ids of events that Stored counts although a repair has found them
+	// nowhere, in descending order, at most MaxSeen. A run that stores such an event
+	// once more does not count it again.
+	Forgotten []int64 `json:"forgotten,omitempty"`
 	// CoveredUntil is the time up to which the archive has all events, apart from
 	// those of the gaps. It is in UTC, and never falls. It is nil before the first
 	// full response; see [Document.Covered] for documents of an older format.

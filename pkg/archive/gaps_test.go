@@ -172,6 +172,20 @@ func TestCoveredOfOlderFormat(t *testing.T) {
 	}
 }
 
+// TestRepairOfOlderFormat checks that a repair of an older format writes covered_until,
+// so that the next response is compared with it.
+func TestRepairOfOlderFormat(t *testing.T) {
+	s := memstore.New()
+	storetest.MustPut(t, s, archive.DocumentName, `{"seen_ids":[],"last_updated":"2026-01-01T12:00:00Z","total_tracked":0,"version":1}`)
+	r := archive.Repair{BasedOn: etag(t, s, archive.DocumentName)}
+	if _, _, err := archive.NewWriter(s, options()).CommitRepair(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if got := document(t, s).CoveredUntil; got == nil || !got.Equal(at(1, 12)) {
+		t.Errorf("covered until %v", got)
+	}
+}
+
 // TestLongPause checks that a pause of decades makes at most 2000 days gaps, the
 // latest ones, and that a warning names the others.
 func TestLongPause(t *testing.T) {
@@ -359,11 +373,16 @@ func TestWholeAnswerWithWaitingEvents(t *testing.T) {
 			if diff := cmp.Diff([]string{"2026-01-03 unreadable"}, gaps(t, s)); diff != "" {
 				t.Errorf("an event waits in another batch: gaps (-want +got):\n%s", diff)
 			}
-			if _, err := runAt(unread, at(2, 12), answer(3, archive.AnswerWhole, archivetest.Event(-1, 2, "first"), archivetest.Event(-2, 2, "first"))); err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff([]string{"2026-01-03 unreadable"}, gaps(t, s)); diff != "" {
-				t.Errorf("the events wait: gaps (-want +got):\n%s", diff)
+			for _, named := range []bool{true, false} {
+				if !named { // as if there were too many to name
+					setField(t, s, "gaps", `[{"day":"2026-01-03","reason":"unreadable","since":"2026-01-02T12:00:00Z"}]`)
+				}
+				if _, err := runAt(unread, at(2, 12), answer(3, archive.AnswerWhole, archivetest.Event(-1, 2, "first"), archivetest.Event(-2, 2, "first"))); err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff([]string{"2026-01-03 unreadable"}, gaps(t, s)); diff != "" {
+					t.Errorf("the events wait, named: %t: gaps (-want +got):\n%s", named, diff)
+				}
 			}
 			mustRunAt(t, s, at(2, 13), answer(3, archive.AnswerWhole, later...))
 			if got := gaps(t, s); len(got) > 0 {

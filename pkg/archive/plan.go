@@ -367,7 +367,7 @@ func (w *Writer) build(p *plan, b Batch) {
 	p.next = &Document{}
 	p.objects = w.setCommit(p.next, p.lines)
 	p.next.Gaps, p.next.CoveredUntil = p.gaps, p.coveredUntil
-	p.next.Stored = p.counts(w.doc.Stored, b)
+	p.next.Stored, p.next.Forgotten = p.counts(w.doc, b)
 	stored := make(map[int64]Versions, len(p.stored))
 	for id, versions := range p.stored {
 		stored[id] = versions.list
@@ -376,24 +376,27 @@ func (w *Writer) build(p *plan, b Batch) {
 	listRejected(p.next, p.rejectedHashes, p.allRejected)
 }
 
-// counts returns the numbers of stored items after the plan's commit, given those
-// before it. Lines that are stored again are not counted again. The result is nil if
-// the numbers are not known.
-func (p *plan) counts(before map[string]Counts, b Batch) map[string]Counts {
-	if before == nil && !p.newArchive {
-		return nil
+// counts returns the numbers of stored items after the plan's commit, and the ids that
+// stay forgotten. It does not count lines that are stored again, nor events that were
+// forgotten. The numbers are nil if those of the last document are not known.
+func (p *plan) counts(last *Document, b Batch) (after map[string]Counts, forgotten []int64) {
+	if last.Stored == nil && !p.newArchive {
+		return nil, nil
 	}
-	after := make(map[string]Counts, len(before)+1)
-	maps.Copy(after, before)
+	after = make(map[string]Counts, len(last.Stored)+1)
+	maps.Copy(after, last.Stored)
+	back := make(map[int64]bool) // forgotten ids that this commit stores
 	add := func(d Date, n Counts) {
 		sum := after[d.MonthKey()]
 		after[d.MonthKey()] = Counts{sum.Events + n.Events, sum.Revisions + n.Revisions, sum.Rejected + n.Rejected}
 	}
 	for i, class := range p.eventClasses {
-		switch class {
-		case New:
+		switch {
+		case class == New && slices.Contains(last.Forgotten, b.Events[i].ID):
+			back[b.Events[i].ID] = true
+		case class == New:
 			add(DateOf(b.Events[i].Time), Counts{Events: 1})
-		case Revised:
+		case class == Revised:
 			add(DateOf(b.Events[i].Time), Counts{Revisions: 1})
 		}
 	}
@@ -402,7 +405,7 @@ func (p *plan) counts(before map[string]Counts, b Batch) map[string]Counts {
 			add(DateOf(b.ObservedAt.UTC()), Counts{Rejected: 1})
 		}
 	}
-	return after
+	return after, slices.DeleteFunc(slices.Clone(last.Forgotten), func(id int64) bool { return back[id] })
 }
 
 // setCommit sets the fields that make next a commit of this run which stores

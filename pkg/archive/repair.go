@@ -21,8 +21,8 @@ type Repair struct {
 	// it.
 	BasedOn store.ETag
 	// Document holds the fields that the caller sets: SeenIDs, CompleteAbove,
-	// Fingerprints and Rejected, and Stored if the counts are to change. The commit
-	// sets all others.
+	// Fingerprints, Rejected and Forgotten, and Stored if the counts are to change. The
+	// commit sets all others.
 	Document Document
 	// AcceptUnserved makes the gaps that are unserved accepted days.
 	AcceptUnserved bool

@@ -186,7 +186,7 @@ func (a *audit) checkDays() {
 			break // the event's date is wrong: days in the future are not missing
 		}
 		between := dayRange{sorted[i].Next(), next.Previous()}
-		if between.from.Compare(between.to) > 0 || a.mayBeUnlisted(between.from, between.to) {
+		if between.from.Compare(between.to) > 0 || a.mayBeUnlisted(archive.Events, between.from, between.to) {
 			continue
 		}
 		for _, r := range between.without(known) {
@@ -194,7 +194,10 @@ func (a *audit) checkDays() {
 				Check: MissingDays, Severity: Problem, Object: archive.Partition{Kind: archive.Events, Date: r.from}.Prefix(),
 				Expected: "events on each day", Actual: fmt.Sprintf("no events from %s to %s", r.from, r.to), Fix: a.options.backfill(r.from, r.to),
 			}
-			if r.to.Compare(start) < 0 && !a.lacksEvents(r) {
+			switch {
+			case a.lacksEvents(r):
+				f.Actual += ", and stored events are gone from these months"
+			case r.to.Compare(start) < 0:
 				f.Severity = Notice
 			}
 			a.add(f)
@@ -202,11 +205,11 @@ func (a *audit) checkDays() {
 	}
 }
 
-// mayBeUnlisted reports whether there may be events of one of these days that the
-// store could not list.
-func (a *audit) mayBeUnlisted(from, to archive.Date) bool {
+// mayBeUnlisted reports whether there may be objects of a kind and of one of these days
+// that the store could not list.
+func (a *audit) mayBeUnlisted(k archive.Kind, from, to archive.Date) bool {
 	for d := from; len(a.snapshot.unlisted) > 0 && d.Compare(to) <= 0; d = d.Next() {
-		prefix := archive.Partition{Kind: archive.Events, Date: d}.Prefix()
+		prefix := archive.Partition{Kind: k, Date: d}.Prefix()
 		if slices.ContainsFunc(a.snapshot.unlisted, func(u unlisted) bool { return u.mayHold(prefix) || strings.HasPrefix(u.name, prefix) }) {
 			return true
 		}

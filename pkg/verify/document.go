@@ -30,17 +30,6 @@ func (a *audit) documentFinding(c Check, id int64, expected, actual string) Find
 	}
 }
 
-// findGone adds a problem with a listed item that is not in the archive. If the counts
-// differ, the repair that forgets the item has to correct them too: otherwise the run
-// that stores the item once more counts it a second time.
-func (a *audit) findGone(c Check, id int64, expected, actual string) {
-	f := a.documentFinding(c, id, expected, actual)
-	if len(a.countsDiffer) > 0 {
-		f.Fix = a.options.repairCounts()
-	}
-	a.addDocument(f)
-}
-
 // checkFields checks those rules of the document that need no data objects.
 func (a *audit) checkFields() {
 	d := a.snapshot.document
@@ -166,7 +155,7 @@ func (a *audit) checkRejectedList() {
 	if !a.partial() {
 		for _, hash := range list.Hashes {
 			if _, ok := stored[hash]; !ok {
-				a.findGone(RejectedNotStored, 0, "each listed rejected item in the archive", "item "+hash+", which is not in the archive")
+				a.findDocument(RejectedNotStored, 0, "each listed rejected item in the archive", "item "+hash+", which is not in the archive")
 				a.rejectedListWrong = true
 			}
 		}
@@ -193,7 +182,7 @@ func (a *audit) checkListed(id int64) {
 	switch {
 	case !stored && !a.partial():
 		a.notStored = append(a.notStored, id)
-		a.findGone(SeenNotStored, id, "each listed id in the archive", fmt.Sprintf("id %d, which is not in the archive", id))
+		a.findDocument(SeenNotStored, id, "each listed id in the archive", fmt.Sprintf("id %d, which is not in the archive", id))
 	case stored && len(listed) > 0 && !a.agree(listed, v.hashes()):
 		f := a.documentFinding(FingerprintsDiffer, id, fmt.Sprintf("the listed fingerprints %v of event %d", listed, id),
 			fmt.Sprintf("%v in %s", v.hashes(), a.positions(id)))
@@ -282,6 +271,7 @@ func (a *audit) correctDocument() archive.Document {
 			}
 		}
 	}
+	d.Forgotten = a.forgotten()
 	d.CompleteAbove = new(int64)
 	d.Fingerprints = make(map[int64]archive.Versions)
 	for _, v := range slices.Backward(a.versions) { // in descending order

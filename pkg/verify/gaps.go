@@ -21,7 +21,9 @@ func (a *audit) checkGaps() {
 		case g.Unserved:
 			unserved = append(unserved, day)
 		case g.Reason == archive.Unreadable:
-			unreadable = append(unreadable, day)
+			if !a.isUnreadableBeside(day) { // otherwise the object is a finding
+				unreadable = append(unreadable, day)
+			}
 		default:
 			missed = append(missed, day)
 		}
@@ -44,6 +46,22 @@ func (a *audit) checkGaps() {
 		f.Severity = Notice
 		a.add(f)
 	}
+}
+
+// isUnreadableBeside reports whether the audit could not read or list an object of the
+// day or of the days beside it.
+func (a *audit) isUnreadableBeside(day archive.Date) bool {
+	for _, d := range []archive.Date{day.Previous(), day, day.Next()} {
+		if slices.ContainsFunc(a.unreadable, func(o *object) bool { return o.name.Date == d }) {
+			return true
+		}
+		for _, k := range []archive.Kind{archive.Events, archive.Revisions, archive.Rejected} {
+			if a.mayBeUnlisted(k, d, d) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // dayRange is a range of consecutive days.

@@ -186,7 +186,7 @@ func (r *repair) finishEarlier(ctx context.Context) error {
 func (r *repair) commit(ctx context.Context, a *audit) error {
 	c := archive.Repair{BasedOn: r.snapshot.document.etag, Document: a.correctDocument(), AcceptUnserved: r.options.Gaps}
 	if r.options.Counts {
-		c.Document.Stored = a.stored
+		c.Document.Stored, c.Document.Forgotten = a.stored, nil
 	}
 	actions := r.documentActions(a, &c.Document)
 	if r.options.Duplicates {

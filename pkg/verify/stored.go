@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -86,6 +87,21 @@ func (a *audit) checkCounts() {
 		}
 		a.add(f)
 	}
+}
+
+// forgotten returns the ids that the document counts although they are not in the
+// archive: those of the document, and those that a repair removes from its list.
+func (a *audit) forgotten() []int64 {
+	if a.doc == nil || a.doc.Stored == nil {
+		return nil
+	}
+	ids := slices.DeleteFunc(slices.Concat(a.doc.Forgotten, a.notStored), func(id int64) bool {
+		_, stored := a.versionsOf(id)
+		return stored
+	})
+	slices.SortFunc(ids, func(a, b int64) int { return cmp.Compare(b, a) })
+	ids = slices.Compact(ids)
+	return ids[:min(len(ids), archive.MaxSeen)]
 }
 
 // lacksEvents reports whether the document counts more events of a month of these
