@@ -185,7 +185,7 @@ func (opts backfillOptions) days(s config.Settings, now time.Time) (pipeline.Day
 			return d, err
 		}
 	}
-	served := pipeline.ServedFrom(now)
+	served := archive.ServedFrom(now)
 	switch {
 	case d.From.Compare(today) > 0:
 		return d, usagef("--from %s is in the future", d.From)
@@ -195,10 +195,10 @@ func (opts backfillOptions) days(s config.Settings, now time.Time) (pipeline.Day
 		return d, usagef("--to %s is in the future", d.To)
 	case d.From.Compare(served) < 0 && !opts.force:
 		return d, usagef("--from %s is too early: the API serves about %d months, since %s; read saved responses of older days with --input, or try with --force",
-			d.From, pipeline.ServedMonths, served)
+			d.From, archive.ServedMonths, served)
 	}
 	// A month later than ServedMonths says, since our measurements are rough.
-	d.ServedFrom = archive.DateOf(now.AddDate(0, 1-pipeline.ServedMonths, 0))
+	d.ServedFrom = archive.DateOf(now.AddDate(0, 1-archive.ServedMonths, 0))
 	d.Query = polisen.Query{Locations: list(opts.locations), Types: list(opts.types)}
 	name := fmt.Sprintf("store %s, API %s, locations %q, types %q", s.Archive.Store, s.API.URL.URL, d.Query.Locations, d.Query.Types)
 	d.Done, err = pipeline.OpenDoneDays(s.API.StateDir, name, opts.resume)

@@ -27,6 +27,14 @@ const (
 	attemptInterval = time.Hour
 )
 
+// ServedMonths is the number of months for which the API serves events, by our
+// measurements. Queries for older days return no events.
+const ServedMonths = 6
+
+// ServedFrom returns the first day whose events the API probably serves at the time
+// now.
+func ServedFrom(now time.Time) Date { return DateOf(now.AddDate(0, -ServedMonths, 0)) }
+
 // Gap is a day whose events may be missing.
 type Gap struct {
 	Day    string `json:"day"`    // such as 2026-01-31

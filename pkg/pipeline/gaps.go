@@ -23,16 +23,6 @@ const (
 	gapReserve = 15 * time.Second
 )
 
-// ServedMonths is the number of months for which the API serves events, by our
-// measurements. Queries for older days return no events.
-const ServedMonths = 6
-
-// ServedFrom returns the first day whose events the API probably serves at the time
-// now.
-func ServedFrom(now time.Time) archive.Date {
-	return archive.DateOf(now.AddDate(0, -ServedMonths, 0))
-}
-
 // errGapTime is the cause of fetches that end because closing gaps may take no more
 // time.
 var errGapTime = errors.New("no time left for gaps in this run")

@@ -169,11 +169,18 @@ func (o Options) correctByHand() Fix {
 	return Fix{Command: o.command("verify --repair"), Advice: "first correct the object by hand"}
 }
 
+// backfill is the fix of days whose events are missing. Its command names no days that
+// the API no longer serves.
 func (o Options) backfill(from, to archive.Date) Fix {
-	return Fix{
-		Command: o.command(fmt.Sprintf("backfill --from %s --to %s", from, to)),
-		Advice:  "for days more than six months ago, use backfill --input with saved responses",
+	served := archive.ServedFrom(o.Now())
+	if from.Compare(served) >= 0 {
+		return Fix{Command: o.command(fmt.Sprintf("backfill --from %s --to %s", from, to))}
 	}
+	fix := Fix{Advice: fmt.Sprintf("the API no longer serves days before %s; if you have saved responses of them, use backfill --input", served)}
+	if to.Compare(served) >= 0 {
+		fix.Command = o.command(fmt.Sprintf("backfill --from %s --to %s", served, to))
+	}
+	return fix
 }
 
 // moveLine is the fix of a line in the wrong object: it belongs under prefix.

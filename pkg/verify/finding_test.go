@@ -5,8 +5,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/polisen/polisentest"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/memstore"
 	"polisen-events-collector/pkg/store/storetest"
@@ -104,4 +108,39 @@ func text(t *testing.T, r *verify.Result) string {
 		t.Fatal(err)
 	}
 	return b.String()
+}
+
+// TestBackfillIsServed checks that the command for missing days names only days that the
+// API still serves.
+func TestBackfillIsServed(t *testing.T) {
+	s := memstore.New()
+	today := options().Now()
+	for _, ago := range []int{300, 290, 100, 90} {
+		day := today.AddDate(0, 0, -ago)
+		item := polisentest.Event(int64(1000-ago), day)
+		storetest.MustPut(t, s, fmt.Sprintf("events/%s/events-%d.jsonl", day.Format("2006/01/02"), day.Unix()), string(item)+"\n")
+	}
+	r, err := verify.Audit(t.Context(), s, options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	date := func(t time.Time) string { return t.Format(time.DateOnly) }
+	served := date(today.AddDate(0, -6, 0))
+	want := []verify.Fix{
+		{Advice: "the API no longer serves days before " + served + "; if you have saved responses of them, use backfill --input"},
+		{
+			Command: fmt.Sprintf("backfill --from %s --to %s", served, date(today.AddDate(0, 0, -101))),
+			Advice:  "the API no longer serves days before " + served + "; if you have saved responses of them, use backfill --input",
+		},
+		{Command: fmt.Sprintf("backfill --from %s --to %s", date(today.AddDate(0, 0, -99)), date(today.AddDate(0, 0, -91)))},
+	}
+	var got []verify.Fix
+	for _, f := range r.Findings {
+		if f.Check == verify.MissingDays {
+			got = append(got, f.Fix)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("fixes (-want +got):\n%s", diff)
+	}
 }

@@ -30,7 +30,9 @@ func (a *audit) checkGaps() {
 	}
 	for _, r := range ranges(missed) {
 		f := r.finding(OpenGap, "a pause of the runs before they were fetched", a.options.backfill(r.from, r.to))
-		f.Fix.Advice = "or wait: runs of collect fetch these days by themselves"
+		if f.Fix.Advice == "" {
+			f.Fix.Advice = "or wait: runs of collect fetch these days by themselves"
+		}
 		a.add(f)
 	}
 	for _, r := range ranges(unreadable) {

@@ -329,7 +329,7 @@ func (s *snapshot) findInvalid(o *object, number int, raw []byte, reason string)
 	fix := s.options.correctByHand()
 	if o.name.Kind != archive.Rejected {
 		fix = s.options.backfill(o.name.Date, o.name.Date)
-		fix.Advice = "first correct or delete the line by hand, then run: " + s.options.repair().Command + "; " + fix.Advice
+		fix.Advice = strings.TrimSuffix("first correct or delete the line by hand, then run: "+s.options.repair().Command+"; "+fix.Advice, "; ")
 	}
 	o.find(check, number, expected, reason, fix)
 }
