@@ -176,7 +176,7 @@ func (o Options) backfill(from, to archive.Date) Fix {
 	if from.Compare(served) >= 0 {
 		return Fix{Command: o.command(fmt.Sprintf("backfill --from %s --to %s", from, to))}
 	}
-	fix := Fix{Advice: fmt.Sprintf("the API no longer serves days before %s; if you have saved responses of them, use backfill --input", served)}
+	fix := Fix{Advice: fmt.Sprintf("the API serves about %d months; for older days, use backfill --input with saved responses", archive.ServedMonths)}
 	if to.Compare(served) >= 0 {
 		fix.Command = o.command(fmt.Sprintf("backfill --from %s --to %s", served, to))
 	}

@@ -126,11 +126,12 @@ func TestBackfillIsServed(t *testing.T) {
 	}
 	date := func(t time.Time) string { return t.Format(time.DateOnly) }
 	served := date(today.AddDate(0, -6, 0))
+	const older = "the API serves about 6 months; for older days, use backfill --input with saved responses"
 	want := []verify.Fix{
-		{Advice: "the API no longer serves days before " + served + "; if you have saved responses of them, use backfill --input"},
+		{Advice: older},
 		{
 			Command: fmt.Sprintf("backfill --from %s --to %s", served, date(today.AddDate(0, 0, -101))),
-			Advice:  "the API no longer serves days before " + served + "; if you have saved responses of them, use backfill --input",
+			Advice:  older,
 		},
 		{Command: fmt.Sprintf("backfill --from %s --to %s", date(today.AddDate(0, 0, -99)), date(today.AddDate(0, 0, -91)))},
 	}
