@@ -16,6 +16,7 @@ import (
 
 	"polisen-events-collector/pkg/address"
 	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/blocking"
 	"polisen-events-collector/pkg/config"
 	"polisen-events-collector/pkg/pipeline"
 	"polisen-events-collector/pkg/polisen"
@@ -81,7 +82,7 @@ arrays or one event per line, plain or compressed. Damaged items make the exit c
 }
 
 func (p Process) runBackfill(ctx context.Context, s config.Settings, opts backfillOptions, log *slog.Logger) error {
-	if err := opts.check(); err != nil {
+	if err := opts.check(ctx); err != nil {
 		return err
 	}
 	ctx, cancel := withTimeout(ctx, s.Archive.Timeout)
@@ -95,7 +96,7 @@ func (p Process) runBackfill(ctx context.Context, s config.Settings, opts backfi
 
 // check returns an error if flags contradict each other, one is missing, or an
 // input does not exist.
-func (opts backfillOptions) check() error {
+func (opts backfillOptions) check(ctx context.Context) error {
 	forAPI := opts.from != "" || opts.to != "" || opts.locations != "" || opts.types != "" || opts.resume || opts.force
 	switch {
 	case len(opts.inputs) > 0 && forAPI:
@@ -107,7 +108,9 @@ func (opts backfillOptions) check() error {
 		if path == saved.Stdin {
 			continue
 		}
+		end := blocking.Call(ctx, "look for --input "+address.Describe(path))
 		_, err := os.Stat(path)
+		end()
 		if cause, ok := errors.AsType[*fs.PathError](err); ok {
 			err = cause.Err
 		}
@@ -120,7 +123,7 @@ func (opts backfillOptions) check() error {
 
 func (p Process) backfillSaved(ctx context.Context, s config.Settings, opts backfillOptions, o pipeline.Options, log *slog.Logger) error {
 	o.Report.Source = strings.Join(opts.inputs, " ")
-	bar := p.newBar(saved.Size(opts.inputs), s.General, progressbar.OptionShowBytes(true))
+	bar := p.newBar(saved.Size(ctx, opts.inputs), s.General, progressbar.OptionShowBytes(true))
 	r, err := pipeline.BackfillSaved(ctx, o, saved.Read(ctx, opts.inputs, p.Stdin), func(done pipeline.Progress) {
 		bar.show(done.Bytes, fmt.Sprintf("%d items, %d new:", done.Items, done.New))
 	})
@@ -132,7 +135,7 @@ func (p Process) backfillSaved(ctx context.Context, s config.Settings, opts back
 }
 
 func (p Process) backfillDays(ctx context.Context, s config.Settings, opts backfillOptions, o pipeline.Options, log *slog.Logger) error {
-	days, err := opts.days(s, o.Clock.Now())
+	days, err := opts.days(ctx, s, o.Clock.Now())
 	if err != nil {
 		return err
 	}
@@ -143,7 +146,7 @@ func (p Process) backfillDays(ctx context.Context, s config.Settings, opts backf
 	days.Source = client
 	todo, done := days.Dates()
 	if opts.dryRun {
-		return p.printCalls(days, client, s.General)
+		return p.printCalls(ctx, days, client, s)
 	}
 	o.Report.Source = fmt.Sprintf("%s, %s to %s", o.Report.Source, days.From, days.To)
 	bar := p.newBar(int64(len(todo)), s.General)
@@ -154,6 +157,7 @@ func (p Process) backfillDays(ctx context.Context, s config.Settings, opts backf
 			done++
 		}
 		added += d.New
+		defer blocking.Call(ctx, "read the list of API calls in "+s.API.StateDir)()
 		timeLeft := client.Delay(d.Left).Round(time.Second)
 		bar.show(int64(fetched), fmt.Sprintf("%s, %d new, %v left:", d.Date, added, timeLeft))
 		log.Info("day fetched", "day", d.Date.String(), "fetched", d.Fetched, "new", d.New, "revised", d.Revised, "seen", d.Seen,
@@ -169,7 +173,7 @@ func (p Process) backfillDays(ctx context.Context, s config.Settings, opts backf
 
 // days checks the dates and returns the backfill that the flags ask for. It opens
 // the list of days that earlier runs have finished.
-func (opts backfillOptions) days(s config.Settings, now time.Time) (pipeline.Days, error) {
+func (opts backfillOptions) days(ctx context.Context, s config.Settings, now time.Time) (pipeline.Days, error) {
 	var d pipeline.Days
 	if s.API.URL.Path != "" {
 		return d, usagef("--from needs the API, but --api-url is a file; read it with --input %s", s.API.URL.Path)
@@ -201,6 +205,7 @@ func (opts backfillOptions) days(s config.Settings, now time.Time) (pipeline.Day
 	d.ServedFrom = archive.DateOf(now.AddDate(0, 1-archive.ServedMonths, 0))
 	d.Query = polisen.Query{Locations: list(opts.locations), Types: list(opts.types)}
 	name := fmt.Sprintf("store %s, API %s, locations %q, types %q", s.Archive.Store, s.API.URL.URL, d.Query.Locations, d.Query.Types)
+	defer blocking.Call(ctx, "read the list of finished days in "+s.API.StateDir)()
 	d.Done, err = pipeline.OpenDoneDays(s.API.StateDir, name, opts.resume)
 	return d, err
 }
@@ -234,7 +239,7 @@ type callPlan struct {
 }
 
 // printCalls prints the calls that a backfill would make, and how long they take.
-func (p Process) printCalls(d pipeline.Days, client *polisen.Client, s config.General) error {
+func (p Process) printCalls(ctx context.Context, d pipeline.Days, client *polisen.Client, s config.Settings) error {
 	todo, done := d.Dates()
 	calls := make([]string, len(todo))
 	for i, date := range todo {
@@ -242,9 +247,11 @@ func (p Process) printCalls(d pipeline.Days, client *polisen.Client, s config.Ge
 		q.DateTime = date.String()
 		calls[i] = client.URL(q)
 	}
+	end := blocking.Call(ctx, "read the list of API calls in "+s.API.StateDir)
 	takes := client.Delay(len(todo)).Round(time.Second)
+	end()
 	result := callPlan{true, calls, done, report.Seconds(takes)}
-	return p.printResult(s, result, func(w io.Writer) error {
+	return p.printResult(s.General, result, func(w io.Writer) error {
 		for _, call := range calls {
 			fmt.Fprintln(w, call)
 		}

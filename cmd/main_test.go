@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
@@ -20,6 +21,18 @@ func TestMain(m *testing.M) {
 		panicking: func() {
 			p := thisProcess()
 			p.Stdout, p.Stderr = panicWriter(os.Getenv("PANIC_AT")), panicWriter(os.Getenv("PANIC_AT"))
+			os.Exit(Main(p))
+		},
+		stalling: func() {
+			p := thisProcess()
+			p.testCalls = func(w *watchdog) {
+				w.callLimit = time.Second
+				w.onCall = func(what string) {
+					if strings.Contains(what, os.Getenv("STALL_AT")) {
+						select {}
+					}
+				}
+			}
 			os.Exit(Main(p))
 		},
 		signalledProbe: func() { os.Exit(int(thisProcess().execute(newProbe()))) },
@@ -61,6 +74,10 @@ func newProbe() *cobra.Command {
 	}
 }
 
+// stalling is the name of a program whose call stalls that the variable STALL_AT names a
+// part of, as on a disk that does not respond. Its calls have a limit of a second.
+const stalling = "stalling"
+
 // panicking is the name of a program that panics when it writes a line with the text
 // of the variable PANIC_AT.
 const panicking = "panicking"
@@ -69,8 +86,7 @@ type panicWriter string
 
 func (w panicWriter) Write(p []byte) (int, error) {
 	if strings.Contains(string(p), string(w)) {
-		var m map[string]int
-		m[string(p)]++ // panics, as a mistake in the program would
+		return int(p[len(p)]), nil // panics, as a mistake in the program would
 	}
 	return os.Stderr.Write(p)
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"polisen-events-collector/pkg/blocking"
 	"polisen-events-collector/pkg/config"
 	"polisen-events-collector/pkg/ociauth"
 	"polisen-events-collector/pkg/ociclient"
@@ -24,6 +25,7 @@ const folderTimeout = time.Minute
 // openStore opens the store that the settings name. For a bucket it first finds
 // the credentials, which may take several calls.
 func openStore(ctx context.Context, s config.Archive, log *slog.Logger, rec *report.Recorder) (store.Store, error) {
+	ctx = blocking.WithKind(ctx, pipeline.ErrStore)
 	if s.Store.Kind == config.DirStore {
 		st, err := store.OpenLimited(ctx, s.Store.String(), folderTimeout, func() (store.Store, error) { return dirstore.Open(s.Store.Path) })
 		if err != nil {
@@ -35,7 +37,7 @@ func openStore(ctx context.Context, s config.Archive, log *slog.Logger, rec *rep
 		rec.StoreRetry()
 		log.Info("the call failed and will be repeated", "operation", operation, "delay", delay, "error", err)
 	}
-	creds, err := ociauth.Resolve(ctx, credentials(s, onRetry))
+	creds, err := ociauth.Resolve(blocking.WithKind(ctx, ociauth.ErrCredentials), credentials(s, onRetry))
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 
+	"polisen-events-collector/pkg/blocking"
 	"polisen-events-collector/pkg/config"
 	"polisen-events-collector/pkg/text"
 )
@@ -12,10 +13,14 @@ import (
 // help ignore errors.
 type output struct {
 	io.Writer
-	err error
+	begin blocking.Begin // nil: nothing ends the process while it waits for a write
+	err   error
 }
 
 func (o *output) Write(b []byte) (int, error) {
+	if o.begin != nil {
+		defer o.begin("write to standard output", nil)()
+	}
 	n, err := o.Writer.Write(b)
 	if o.err == nil {
 		o.err = err

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"polisen-events-collector/pkg/address"
+	"polisen-events-collector/pkg/blocking"
 	"polisen-events-collector/pkg/config"
 )
 
@@ -28,6 +29,8 @@ type Process struct {
 	Stdin  io.Reader
 	Stdout io.Writer // for results only
 	Stderr io.Writer // for diagnostics only
+
+	testCalls func(*watchdog) // nil except in tests: changes the watchdog
 }
 
 // Main runs the program and returns its exit code; "help exit-codes" explains
@@ -45,9 +48,15 @@ func (p Process) execute(root *cobra.Command) code {
 	ctx, stop := withSignals(context.Background())
 	defer stop()
 	dog := newWatchdog(p.printLine)
+	if p.testCalls != nil {
+		p.testCalls(dog)
+	}
 	defer dog.stop()
 	dog.watch(ctx)
-	ctx = context.WithValue(ctx, watchdogKey{}, dog)
+	ctx = blocking.With(context.WithValue(ctx, watchdogKey{}, dog), dog.begin)
+	if o, ok := p.Stdout.(*output); ok {
+		o.begin = dog.beginUnlimited
+	}
 	root.SetArgs(append([]string{}, p.Args...)) // cobra reads os.Args if the slice is nil
 	root.SetIn(p.Stdin)
 	root.SetOut(p.Stdout)
@@ -154,7 +163,13 @@ func noArgs(_ *cobra.Command, args []string) error {
 func (p Process) settings(cmd *cobra.Command, groups config.Group) (config.Settings, *slog.Logger, error) {
 	dog := watchdogOf(cmd.Context())
 	dog.limit(config.Timeout(cmd.Flags(), p.Env))
+	what := "read the settings"
+	if path := config.EnvFile(cmd.Flags(), p.Env); path != "" {
+		what += " and the env-file " + path
+	}
+	end := blocking.Call(cmd.Context(), what)
 	s, err := config.Load(cmd.Flags(), groups, p.Env, product())
+	end()
 	dog.setFormat(s.General.LogFormat)
 	dog.limit(s.Archive.Timeout)
 	return s, newLogger(p.Stderr, s.General), err

@@ -276,6 +276,64 @@ func (b blocked) run(t *testing.T, program string, limit, signalAfter time.Durat
 	return time.Since(start), code(p.ProcessState.ExitCode()), text.String()
 }
 
+// TestStalledDisk lets single calls stall, as on a disk that does not respond, with a time
+// limit and without: the process ends, and its error names the file and has the code of
+// its kind.
+func TestStalledDisk(t *testing.T) {
+	t.Parallel()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	input := filepath.Join(dir, "input.json")
+	if err := os.WriteFile(input, polisentest.Response(archivetest.Items(1000, 3, 0)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := filepath.Join(dir, "env")
+	if err := os.WriteFile(env, []byte("LOG_LEVEL=info\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		at   string
+		exit code
+		args []string
+	}{
+		{"env-file " + env, exitFailure, []string{"version", "--env-file", env}},
+		{"oci-config", exitAccess, []string{"verify", "--store", "oci:///bucket", "--oci-config", dir + "/oci-config"}},
+		{"api-calls", exitFailure, []string{"collect"}},
+		{"read " + input, exitFailure, []string{"collect", "--api-url", input}},
+		{"read " + input, exitFailure, []string{"backfill", "--input", input}},
+		{"look for --input", exitFailure, []string{"backfill", "--input", input}},
+		{"list of finished days", exitFailure, []string{"backfill", "--from", "2026-11-01", "--force", "--resume"}},
+		{"standard output", exitFailure, []string{"version"}},
+	} {
+		for _, limit := range []string{"", "1s"} {
+			if limit == "" && tt.at == "standard output" {
+				continue // a person may read the output slowly
+			}
+			t.Run(strings.Join(tt.args[:1], " ")+" "+tt.at+" "+limit, func(t *testing.T) {
+				t.Parallel()
+				p := exec.Command(exe, tt.args...)
+				p.Args[0] = stalling
+				home := t.TempDir()
+				p.Env = []string{"HOME=" + home, "STALL_AT=" + tt.at, "POLISEN_API_URL=http://127.0.0.1:1/", "POLISEN_MIN_INTERVAL=1ms"}
+				if limit != "" {
+					p.Env = append(p.Env, "POLISEN_TIMEOUT="+limit)
+				}
+				killer := time.AfterFunc(time.Minute, func() { _ = p.Process.Kill() })
+				defer killer.Stop()
+				output, _ := p.CombinedOutput() // the exit code is checked
+				text := string(output)
+				if got := code(p.ProcessState.ExitCode()); got != tt.exit || !strings.Contains(text, "it still waits to ") ||
+					!strings.Contains(text, tt.at) || !strings.Contains(text, "check that") || strings.Count(text, "\n") != 1 {
+					t.Errorf("exit code %d, want %d: %s", got, tt.exit, text)
+				}
+			})
+		}
+	}
+}
+
 // namedPipe returns the path of a named pipe that nobody writes to.
 func namedPipe(t *testing.T) string {
 	t.Helper()

@@ -1,10 +1,11 @@
 package cmd
 
 import (
-	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,13 +17,16 @@ const (
 	// signal. Together with lastWords it is less than a second, since the process
 	// needs some time to start and to exit.
 	grace = 700 * time.Millisecond
+	// callLimit is the longest time that a call of package blocking may take. It is
+	// longer than folderTimeout, whose error says more.
+	callLimit = 2 * time.Minute
 	// lastWords is the time in which the watchdog prints its line. Stderr may be a
 	// full pipe.
 	lastWords = 150 * time.Millisecond
 )
 
 // watchdog ends the process if a run does not end by itself after its time limit or
-// a signal. Both end the context of the run, but no context reaches a process that
+// a signal, and if a call of package blocking takes longer than callLimit. The first two end the context of the run, but no context reaches a process that
 // waits in a system call, such as for a stalled disk or a full pipe.
 //
 // It is safe to end the process anywhere, since the commit protocol needs no
@@ -34,18 +38,22 @@ type watchdog struct {
 	start time.Time // of the process
 	print func(config.Format, error, code)
 
+	callLimit time.Duration
+	onCall    func(what string) // nil except in tests: what a call does before it begins
+
 	mutex    sync.Mutex
-	timer    *time.Timer   // ends the process after its time limit; nil without one
-	format   config.Format // of the line that it prints
-	result   code          // the exit code of the run; exitFailure until it has ended
-	finished bool          // only the output of the run may be missing
-	stopped  bool          // the watchdog does nothing any more
+	calls    []*blockingCall // under way, the newest last
+	timer    *time.Timer     // ends the process after its time limit; nil without one
+	format   config.Format   // of the line that it prints
+	result   code            // the exit code of the run; exitFailure until it has ended
+	finished bool            // only the output of the run may be missing
+	stopped  bool            // the watchdog does nothing any more
 }
 
 // newWatchdog returns the watchdog of a process that starts now. With print it
 // prints its line.
 func newWatchdog(print func(config.Format, error, code)) *watchdog {
-	return &watchdog{start: time.Now(), print: print, result: exitFailure}
+	return &watchdog{start: time.Now(), print: print, result: exitFailure, callLimit: callLimit}
 }
 
 type watchdogKey struct{}
@@ -69,7 +77,7 @@ func (w *watchdog) limit(d time.Duration) {
 		w.timer.Stop()
 	}
 	w.timer = time.AfterFunc(time.Until(w.start.Add(d+grace)), func() {
-		w.exit(fmt.Errorf("the run did not end within its time limit of %v (--timeout): check the disks, pipes and terminals that it uses; the next run continues", d), 0)
+		w.exit(fmt.Errorf("the run did not end within its time limit of %v (--timeout)", d), 0)
 	})
 }
 
@@ -80,6 +88,54 @@ func (w *watchdog) watch(ctx context.Context) {
 			time.AfterFunc(grace, func() { w.exit(fmt.Errorf("stopped by %w", sig), sig.code()) })
 		}
 	})
+}
+
+// blockingCall is a call that no context can interrupt.
+type blockingCall struct {
+	what string
+	kind error // nil if it is unknown
+}
+
+// begin is a [blocking.Begin]. It ends the process if the call takes longer than
+// callLimit.
+func (w *watchdog) begin(what string, kind error) (end func()) {
+	return w.note(blockingCall{what, kind}, w.callLimit)
+}
+
+// beginUnlimited is begin without a limit, for a call that may wait for a person.
+func (w *watchdog) beginUnlimited(what string, kind error) (end func()) {
+	return w.note(blockingCall{what, kind}, math.MaxInt64)
+}
+
+func (w *watchdog) note(call blockingCall, limit time.Duration) (end func()) {
+	timer := time.AfterFunc(limit, func() { w.exit(fmt.Errorf("a call took longer than %v", limit), 0) })
+	w.mutex.Lock()
+	w.calls = append(w.calls, &call)
+	w.mutex.Unlock()
+	if w.onCall != nil {
+		w.onCall(call.what)
+	}
+	return func() {
+		timer.Stop()
+		w.mutex.Lock()
+		defer w.mutex.Unlock()
+		w.calls = slices.DeleteFunc(w.calls, func(c *blockingCall) bool { return c == &call })
+	}
+}
+
+// explain completes the error of a process that did not end by itself: it names the
+// newest call that is under way, and wraps the kind of that call.
+func (w *watchdog) explain(err error) error {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if len(w.calls) == 0 {
+		return fmt.Errorf("%w: check the disks, pipes and terminals that it uses; the next run continues", err)
+	}
+	call := w.calls[len(w.calls)-1]
+	if call.kind != nil {
+		err = fmt.Errorf("%w: %w", call.kind, err)
+	}
+	return fmt.Errorf("%w: it still waits to %s; check that its disk or pipe responds; the next run continues", err, call.what)
 }
 
 // setFormat sets the format of the line that the watchdog prints.
@@ -107,14 +163,20 @@ func (w *watchdog) stop() {
 	}
 }
 
-// exit ends the process with the code c, or with that of the run if c is zero. It
+// exit ends the process with the code c. If c is zero, the code is that of the run if it
+// has ended, and else that of the call that it waits for. It
 // first prints err, if stderr takes it. If the run has ended, it prints nothing: the
 // run prints its own error.
 func (w *watchdog) exit(err error, c code) {
 	w.mutex.Lock()
 	stopped, finished, format := w.stopped, w.finished, w.format
-	c = cmp.Or(c, w.result)
 	w.mutex.Unlock()
+	err = w.explain(err)
+	if c == 0 && finished {
+		c = w.result
+	} else if c == 0 {
+		c = exitCode(err)
+	}
 	if stopped {
 		return
 	}

@@ -118,13 +118,24 @@ func Load(flags *pflag.FlagSet, groups Group, env Lookup, product string) (Setti
 // environment sets; zero if neither does, or if it is not valid. Unlike [Load] it
 // reads no file.
 func Timeout(flags *pflag.FlagSet, env Lookup) time.Duration {
+	return single(flagTimeout, flags, env).Archive.Timeout
+}
+
+// EnvFile returns the absolute path of the env-file that the command line or the
+// environment names; empty if neither does, or if it is not valid. It reads no file.
+func EnvFile(flags *pflag.FlagSet, env Lookup) string {
+	return single(flagEnvFile, flags, env).General.EnvFile
+}
+
+// single returns settings of which only one is set, by its flag or its variable.
+func single(flag string, flags *pflag.FlagSet, env Lookup) Settings {
 	l := loader{flags: flags, env: env, given: map[string]given{}}
-	for _, s := range All(ArchiveGroup) {
-		if s.Flag == flagTimeout {
+	for _, s := range All(AllGroups) {
+		if s.Flag == flag {
 			l.read(s)
 		}
 	}
-	return l.settings.Archive.Timeout
+	return l.settings
 }
 
 // loader is the state of one Load.

@@ -22,6 +22,8 @@ import (
 
 	"github.com/gofrs/flock"
 	"golang.org/x/sys/unix"
+
+	"polisen-events-collector/pkg/blocking"
 )
 
 // poll is the time between two attempts to lock a file that another process, or
@@ -61,8 +63,14 @@ func newLock(path string, create int) *Lock {
 func acquire(ctx context.Context, path string, create int) (*Lock, error) {
 	for {
 		l := newLock(path, create)
-		_, err := l.file.TryLockContext(ctx, poll)
-		if err == nil && l.inPlace() {
+		locked, err := l.try(ctx)
+		for err == nil && !locked && ctx.Err() == nil {
+			pause, cancel := context.WithTimeout(ctx, poll)
+			<-pause.Done()
+			cancel()
+			locked, err = l.try(ctx)
+		}
+		if locked && err == nil && l.inPlace() {
 			return l, nil
 		}
 		l.Release()
@@ -78,6 +86,13 @@ func acquire(ctx context.Context, path string, create int) (*Lock, error) {
 			return nil, err
 		}
 	}
+}
+
+// try tries to lock the file. It does not wait for the lock, but opening the file may
+// block.
+func (l *Lock) try(ctx context.Context) (bool, error) {
+	defer blocking.Call(ctx, "lock "+l.file.Path())()
+	return l.file.TryLock()
 }
 
 // inPlace reports whether the path still names the locked file.

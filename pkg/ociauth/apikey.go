@@ -1,6 +1,7 @@
 package ociauth
 
 import (
+	"context"
 	"crypto/md5"
 	"crypto/rsa"
 	"crypto/x509"
@@ -17,8 +18,8 @@ import (
 )
 
 // fromProfile returns the API key of a profile.
-func fromProfile(o Options) (*Credentials, error) {
-	p, err := readProfile(o)
+func fromProfile(ctx context.Context, o Options) (*Credentials, error) {
+	p, err := readProfile(ctx, o)
 	if err != nil {
 		return nil, err
 	}

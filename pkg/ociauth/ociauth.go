@@ -117,9 +117,9 @@ func resolve(ctx context.Context, o Options) (*Credentials, error) {
 	}
 	switch o.Kind {
 	case "", APIKey:
-		return fromProfile(o)
+		return fromProfile(ctx, o)
 	case SecurityToken:
-		return fromSession(o)
+		return fromSession(ctx, o)
 	case InstancePrincipal:
 		return fromInstance(ctx, o)
 	case ResourcePrincipal:

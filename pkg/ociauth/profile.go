@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"strings"
 
 	"polisen-events-collector/pkg/address"
+	"polisen-events-collector/pkg/blocking"
 	"polisen-events-collector/pkg/statefile"
 )
 
@@ -29,20 +31,22 @@ const (
 // $HOME and reports one missing entry at a time
 // (https://github.com/oracle/oci-go-sdk/blob/v65.129.0/common/configuration.go).
 type profile struct {
+	ctx        context.Context // for package blocking only
 	file, name string
 	entries    map[string]secret
 }
 
 // readProfile reads the profile that o names.
-func readProfile(o Options) (profile, error) {
+func readProfile(ctx context.Context, o Options) (profile, error) {
 	p := profile{
+		ctx:  ctx,
 		file: cmp.Or(o.ConfigFile, defaultConfigFile), name: cmp.Or(o.Profile, defaultProfile), entries: map[string]secret{},
 	}
 	path, err := expandHome(p.file)
 	if err != nil {
 		return p, err
 	}
-	text, err := statefile.ReadFile(path)
+	text, err := p.readPath(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && o.Kind == SecurityToken:
 		return p, fmt.Errorf(`configuration file %s does not exist: create it with "oci session authenticate", or choose another file`, path)
@@ -127,7 +131,7 @@ func (p profile) missing(keys ...string) []string {
 func (p profile) readFile(key string) (path string, content secret, err error) {
 	if path, err = expandHome(p.text(key)); err == nil {
 		var text []byte
-		if text, err = statefile.ReadFile(path); err == nil {
+		if text, err = p.readPath(path); err == nil {
 			return path, newSecret(string(text)), nil
 		}
 	}
@@ -135,6 +139,12 @@ func (p profile) readFile(key string) (path string, content secret, err error) {
 		return "", nil, fmt.Errorf("%v: %s: %w; the value is not shown: it must be the path of the file, not its content, and best begins with / or ~/", p, key, pe.Err)
 	}
 	return "", nil, fmt.Errorf("%v: %s: %w", p, key, err)
+}
+
+// readPath reads a file, whose path a message may not show.
+func (p profile) readPath(path string) ([]byte, error) {
+	defer blocking.Call(p.ctx, "read "+address.Describe(path))()
+	return statefile.ReadFile(path)
 }
 
 // showName returns the name of a profile that does not exist for a message. A long

@@ -1,6 +1,7 @@
 package ociauth
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -13,8 +14,8 @@ import (
 
 // fromSession returns the credentials of the session that "oci session
 // authenticate" has saved in a profile. It does not renew the session.
-func fromSession(o Options) (*Credentials, error) {
-	p, err := readProfile(o)
+func fromSession(ctx context.Context, o Options) (*Credentials, error) {
+	p, err := readProfile(ctx, o)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/blocking"
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/text"
@@ -83,7 +84,10 @@ func (d Days) addAll(ctx context.Context, r *run) error {
 		if day.Mismatched {
 			mismatched = append(mismatched, date)
 		} else if day.Waiting == 0 && isOver(date, r.options.Clock.Now()) {
-			if err := d.Done.Add(date); err != nil {
+			end := blocking.Call(ctx, "write "+d.Done.path)
+			err := d.Done.Add(date)
+			end()
+			if err != nil {
 				r.options.Recorder.Warn(slog.LevelWarn, "%v; if this backfill is interrupted, --resume fetches %s again", err, date)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"polisen-events-collector/pkg/blocking"
 	"polisen-events-collector/pkg/filelock"
 	"polisen-events-collector/pkg/statefile"
 )
@@ -17,6 +18,7 @@ import (
 // process can use it. close ends that.
 type lockedState struct {
 	state
+	ctx     context.Context // for package blocking only
 	limiter *Limiter
 	file    *filelock.Lock // nil if the file cannot be locked
 }
@@ -47,8 +49,8 @@ func (l *Limiter) lockState(ctx context.Context) (*lockedState, error) {
 	if err != nil {
 		l.noteUnshared(err)
 	}
-	s := &lockedState{limiter: l, file: file}
-	s.state, err = readState(l.path)
+	s := &lockedState{limiter: l, file: file, ctx: ctx}
+	s.state, err = s.read()
 	s.set(now)
 	if err != nil && file != nil && !l.assumedFull {
 		l.assumedFull = true // only once, since the file may stay unreadable
@@ -64,10 +66,19 @@ func (l *Limiter) lockState(ctx context.Context) (*lockedState, error) {
 	return s, nil
 }
 
+// read reads the file.
+func (s *lockedState) read() (state, error) {
+	defer blocking.Call(s.ctx, "read "+s.limiter.path)()
+	return readState(s.limiter.path)
+}
+
 // lockFile waits for the lock that all processes share. It uses a file beside the
 // file of calls, which each write replaces.
 func (l *Limiter) lockFile(ctx context.Context) (*filelock.Lock, error) {
-	if err := os.MkdirAll(filepath.Dir(l.path), 0o750); err != nil {
+	end := blocking.Call(ctx, "create "+filepath.Dir(l.path))
+	err := os.MkdirAll(filepath.Dir(l.path), 0o750)
+	end()
+	if err != nil {
 		return nil, err
 	}
 	return filelock.Create(ctx, strings.TrimSuffix(l.path, ".json")+".lock")
@@ -91,6 +102,7 @@ func (s *lockedState) save() bool {
 	if s.Calls == nil {
 		s.Calls = []call{} // readState wants a list, not null
 	}
+	defer blocking.Call(s.ctx, "write "+s.limiter.path)()
 	if err := statefile.Write(s.limiter.path, s.state); err != nil {
 		s.limiter.noteUnshared(err)
 		return false

@@ -167,7 +167,7 @@ type Answer struct {
 // at Done, since the API may have received this call just before.
 func (c *Call) Done(answer Answer) {
 	s, memory := c.state, &c.state.limiter.memory
-	if inFile, err := readState(s.limiter.path); err == nil && s.file != nil && inFile.Calls != nil {
+	if inFile, err := s.read(); err == nil && s.file != nil && inFile.Calls != nil {
 		s.state = inFile // it has changed if somebody removed the lock file during the call
 	}
 	now := read(s.limiter.options.Clock)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"polisen-events-collector/pkg/blocking"
 )
 
 // maxZstdWindow is the largest window of a zstd stream, in bytes. It bounds the
@@ -75,6 +77,9 @@ func (r *reader) open(file string) (source io.Reader, closeSource func(), err er
 // openFile opens a file by its path. If it is a pipe or a terminal, which may block,
 // reading from it fails when ctx ends.
 func openFile(ctx context.Context, file string) (source io.Reader, closeSource func(), err error) {
+	what := "read " + file
+	end := blocking.Call(ctx, what)
+	defer end()
 	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
 		source, closeSource = interruptible(ctx, func() (io.ReadCloser, error) { return os.Open(file) })
 		return source, closeSource, nil
@@ -83,7 +88,20 @@ func openFile(ctx context.Context, file string) (source io.Reader, closeSource f
 	if err != nil {
 		return nil, nil, err
 	}
-	return f, func() { _ = f.Close() }, nil // closing a file that was only read loses nothing
+	// Closing a file that was only read loses nothing.
+	return &blockingReader{f, ctx, what}, func() { _ = f.Close() }, nil
+}
+
+// blockingReader notes that its reads may block.
+type blockingReader struct {
+	io.Reader
+	ctx  context.Context
+	what string // for package blocking
+}
+
+func (r *blockingReader) Read(p []byte) (int, error) {
+	defer blocking.Call(r.ctx, r.what)()
+	return r.Reader.Read(p)
 }
 
 // interruptible returns a reader that reads from the result of open, and that fails

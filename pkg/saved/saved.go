@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"polisen-events-collector/pkg/blocking"
 	"polisen-events-collector/pkg/polisen"
 )
 
@@ -70,7 +71,7 @@ func Read(ctx context.Context, paths []string, stdin io.Reader) iter.Seq2[Item, 
 	return func(yield func(Item, error) bool) {
 		r := newReader(ctx, stdin, yield)
 		for _, path := range paths {
-			for file, err := range files(path) {
+			for file, err := range files(ctx, path) {
 				if err == nil {
 					err = r.read(file)
 				}
@@ -91,11 +92,13 @@ func Read(ctx context.Context, paths []string, stdin io.Reader) iter.Seq2[Item, 
 
 // Size returns the total size in bytes of the files that [Read] reads for paths, or -1 if
 // one of them is not a regular file. It counts nothing for files that do not exist.
-func Size(paths []string) int64 {
+func Size(ctx context.Context, paths []string) int64 {
 	total := int64(0)
 	for _, path := range paths {
-		for file := range files(path) {
+		for file := range files(ctx, path) {
+			end := blocking.Call(ctx, "look at "+file)
 			info, err := os.Stat(file)
+			end()
 			switch {
 			case file == Stdin, err == nil && !info.Mode().IsRegular():
 				return -1
@@ -108,13 +111,15 @@ func Size(paths []string) int64 {
 }
 
 // files yields path, or the paths of the files in it if path is a folder.
-func files(path string) iter.Seq2[string, error] {
+func files(ctx context.Context, path string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		if path == Stdin {
 			yield(path, nil)
 			return
 		}
+		end := blocking.Call(ctx, "look at "+path)
 		info, err := os.Stat(path)
+		end()
 		if err != nil || !info.IsDir() {
 			yield(path, err)
 			return
