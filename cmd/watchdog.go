@@ -26,7 +26,8 @@ const (
 )
 
 // watchdog ends the process if a run does not end by itself after its time limit or
-// a signal, and if a call of package blocking takes longer than callLimit. The first two end the context of the run, but no context reaches a process that
+// a signal, or if a call of package blocking takes longer than callLimit. The time limit
+// and a signal also end the context of the run, but no context reaches a process that
 // waits in a system call, such as for a stalled disk or a full pipe.
 //
 // It is safe to end the process anywhere, since the commit protocol needs no
@@ -164,9 +165,8 @@ func (w *watchdog) stop() {
 }
 
 // exit ends the process with the code c. If c is zero, the code is that of the run if it
-// has ended, and else that of the call that it waits for. It
-// first prints err, if stderr takes it. If the run has ended, it prints nothing: the
-// run prints its own error.
+// has ended, and else that of the call that it waits for. It first prints err, if stderr
+// takes it. If the run has ended, it prints nothing: the run prints its own error.
 func (w *watchdog) exit(err error, c code) {
 	w.mutex.Lock()
 	stopped, finished, format := w.stopped, w.finished, w.format
