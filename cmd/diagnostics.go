@@ -31,8 +31,11 @@ type errorLine struct {
 
 // printError prints the error of a run to stderr as one line; with --log-format
 // json the line is a JSON object. Each invalid setting has a line of its own.
-// After a mistake in usage another line names the help.
+// After a mistake in usage another line names the help. It prints no [printedError].
 func (p Process) printError(cmd *cobra.Command, err error, exit code) {
+	if _, ok := errors.AsType[printedError](err); ok {
+		return
+	}
 	lines := []error{err}
 	if problems, ok := errors.AsType[config.Problems](err); ok {
 		lines = problems

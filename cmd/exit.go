@@ -101,6 +101,13 @@ func (e usageError) Unwrap() error { return e.err }
 // usagef formats a usageError.
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
+// printedError is an error that is part of the result on stdout, so stderr does not
+// repeat it.
+type printedError struct{ err error }
+
+func (e printedError) Error() string { return e.err.Error() }
+func (e printedError) Unwrap() error { return e.err }
+
 // unfinishedError is the error of a run that stopped halfway, whether by itself or
 // by a signal. Its text ends with the way to continue.
 type unfinishedError struct {

@@ -27,13 +27,18 @@ import (
 // connection or an open file, and memory for an object.
 const maxConcurrency = 256
 
+// quickTimeout is the default time limit of verify --quick. Monitoring systems stop a
+// check that takes longer.
+const quickTimeout = 10 * time.Second
+
 // verifyOptions are the flags of verify that are not settings.
 type verifyOptions struct {
 	from, to    string
 	concurrency int
 	quick       bool
 	maxAge      time.Duration
-	maxAgeSet   bool // --max-age is on the command line
+	hosts       int
+	onlyQuick   string // a flag on the command line that works only with --quick; empty if there is none
 	repair      repairMode
 	dryRun      bool
 }
@@ -85,9 +90,9 @@ the archive (the next run stores them), and rebuilds a lost or damaged document.
 --repair=gaps accepts the days that the API does not serve.
 A repair deletes no object and loses no data; it may be killed and run again.
 
---quick checks that the last run succeeded recently, that its objects are stored, and
-that the next run will miss no events. It reads only objects of the last commit that
-have changed, and the days of lines that these no longer hold.`,
+--quick prints one line for monitoring: OK, WARNING, CRITICAL (exit code 7) or UNKNOWN. It
+checks that a collect succeeded recently, that the API shows new events, that the last
+commit is stored, and that no events are missing. Its time limit is 10s without --timeout.`,
 		Example: `  # audit an archive
   ` + program + ` verify --store ./archive
   # audit one month, for a program
@@ -95,7 +100,7 @@ have changed, and the days of lines that these no longer hold.`,
   # show what a repair would do, then repair
   ` + program + ` verify --repair=duplicates --dry-run
   ` + program + ` verify --repair=duplicates
-  # check the health: fail if no run finished in the last 45 minutes
+  # check the health: fail if no collect succeeded in the last 45 minutes
   ` + program + ` verify --quick --max-age 45m`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && opts.repair != "" && new(repairMode).Set(args[0]) == nil {
@@ -105,12 +110,22 @@ have changed, and the days of lines that these no longer hold.`,
 		},
 		Annotations: endsWith(exitStorage, exitAccess, exitFindings),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, log, err := p.settings(cmd, config.ArchiveGroup)
-			if err != nil {
-				return err
+			for _, name := range []string{"max-age", "max-lag", "hosts"} {
+				if cmd.Flags().Changed(name) {
+					opts.onlyQuick = "--" + name
+				}
 			}
-			opts.maxAgeSet = cmd.Flags().Changed("max-age")
-			return p.runVerify(cmd.Context(), s, opts, log)
+			if opts.quick { // the limit holds also while the settings are read
+				watchdogOf(cmd.Context()).limit(quickTimeout)
+			}
+			s, log, err := p.settings(cmd, config.ArchiveGroup|config.HealthGroup)
+			if err == nil {
+				err = p.runVerify(cmd.Context(), s, opts, log)
+			}
+			if opts.quick {
+				return p.printUnknown(s, opts, err)
+			}
+			return err
 		},
 	}
 	flags := cmd.Flags()
@@ -118,11 +133,12 @@ have changed, and the days of lines that these no longer hold.`,
 	flags.StringVar(&opts.to, "to", "", "last `DATE` to read")
 	flags.IntVar(&opts.concurrency, "concurrency", 32, "maximum number of concurrent store `CALLS`, 1 to 256")
 	flags.BoolVar(&opts.quick, "quick", false, "check the health, and print one line for monitoring")
-	flags.DurationVar(&opts.maxAge, "max-age", 45*time.Minute, "with --quick, the maximum `AGE` of the last run")
+	flags.DurationVar(&opts.maxAge, "max-age", 45*time.Minute, "with --quick, the maximum `AGE` of the last success")
+	flags.IntVar(&opts.hosts, "hosts", 0, "with --quick, the minimum `NUMBER` of healthy hosts")
 	flags.Var(&opts.repair, "repair", "fix what can be fixed; also duplicates, counts or gaps, if given")
 	flags.Lookup("repair").NoOptDefVal = string(repairDocument)
 	flags.BoolVar(&opts.dryRun, "dry-run", false, "with --repair, show the actions and write nothing")
-	config.Bind(flags, config.ArchiveGroup)
+	config.Bind(flags, config.ArchiveGroup|config.HealthGroup)
 	return cmd
 }
 
@@ -137,12 +153,14 @@ func (o verifyOptions) check() (from, to archive.Date, err error) {
 		err = usagef("--repair does not work with --from or --to: it needs the whole archive")
 	case o.dryRun && o.repair == "":
 		err = usagef("--dry-run works only with --repair")
-	case o.maxAgeSet && !o.quick:
-		err = usagef("--max-age works only with --quick")
+	case o.onlyQuick != "" && !o.quick:
+		err = usagef("%s works only with --quick", o.onlyQuick)
 	case o.concurrency < 1 || o.concurrency > maxConcurrency:
 		err = usagef("--concurrency: %d is not between 1 and %d", o.concurrency, maxConcurrency)
 	case o.maxAge <= 0:
 		err = usagef("--max-age: %v is not longer than 0s", o.maxAge)
+	case o.hosts < 0 || o.hosts > report.MaxHosts:
+		err = usagef("--hosts: %d is not between 0 and %d", o.hosts, report.MaxHosts)
 	}
 	if err != nil {
 		return from, to, err
@@ -168,14 +186,18 @@ func (p Process) runVerify(ctx context.Context, s config.Settings, opts verifyOp
 	if err != nil {
 		return err
 	}
-	ctx, cancel := withTimeout(ctx, s.Archive.Timeout)
+	limit := s.Archive.Timeout
+	if opts.quick {
+		limit = cmp.Or(limit, quickTimeout)
+	}
+	ctx, cancel := withTimeout(ctx, limit)
 	defer cancel()
 	st, err := openStore(ctx, s.Archive, log, report.NewRecorder(time.Now))
 	if err != nil {
 		return err
 	}
 	if opts.quick {
-		return p.checkHealth(ctx, st, s.General, opts)
+		return p.checkHealth(ctx, st, s, opts)
 	}
 	o := verify.Options{Concurrency: opts.concurrency, From: from, To: to, Now: time.Now, Command: archiveCommand(s.Archive)}
 	if opts.repair != "" {
@@ -203,14 +225,48 @@ func (p Process) repair(ctx context.Context, st store.Store, s config.General, o
 	return cmp.Or(p.printVerified(s, result), result.Err())
 }
 
-func (p Process) checkHealth(ctx context.Context, st store.Store, s config.General, opts verifyOptions) error {
-	h, err := status.CheckHealth(ctx, st, status.HealthOptions{MaxAge: opts.maxAge, Concurrency: opts.concurrency, Now: time.Now()})
+// checkHealth checks the health of the archive and prints the result.
+func (p Process) checkHealth(ctx context.Context, st store.Store, s config.Settings, opts verifyOptions) error {
+	h, err := status.CheckHealth(ctx, st, healthOptions(s, opts))
 	if err != nil {
 		return storeError(err)
 	}
-	err = p.printResult(s, h, func(w io.Writer) error {
+	if err := p.printHealth(s.General, h); err != nil {
+		return err
+	}
+	if err := h.Err(); err != nil {
+		return printedError{err}
+	}
+	return nil
+}
+
+// printUnknown prints the result of a health check that failed with err, unless
+// checkHealth has printed one, or err is a mistake on the command line.
+func (p Process) printUnknown(s config.Settings, opts verifyOptions, err error) error {
+	_, isPrinted := errors.AsType[printedError](err)
+	_, isUsage := errors.AsType[usageError](err)
+	if err == nil || isPrinted || isUsage {
+		return err
+	}
+	store := s.Archive.Store.String()
+	if _, isInvalid := errors.AsType[config.Problems](err); isInvalid {
+		store = "" // it may be made of settings that are secrets in the wrong place
+	}
+	if p.printHealth(s.General, status.UnknownHealth(store, healthOptions(s, opts), err)) != nil {
+		return err
+	}
+	return printedError{err}
+}
+
+func healthOptions(s config.Settings, opts verifyOptions) status.HealthOptions {
+	return status.HealthOptions{
+		MaxAge: opts.maxAge, MaxLag: s.API.MaxLag, Hosts: opts.hosts, Concurrency: opts.concurrency, Now: time.Now(), Command: archiveCommand(s.Archive),
+	}
+}
+
+func (p Process) printHealth(s config.General, h *status.Health) error {
+	return p.printResult(s, h, func(w io.Writer) error {
 		_, err := fmt.Fprintln(w, h)
 		return err
 	})
-	return cmp.Or(err, h.Err())
 }

@@ -3,9 +3,12 @@ package cmd
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
+	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/archive/archivetest"
@@ -65,10 +68,35 @@ func TestVerifyBucket(t *testing.T) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	})
 	want(5, "503 Service Unavailable")
-	want(5, "503 Service Unavailable", "--quick")
+	want(5, "UNKNOWN - storage failed: ", "--quick")
 	cloud.SetIntercept(nil)
 	want(6, "no access to the store", "--store", "oci://fakenamespace/nobucket")
-	want(7, "CRITICAL - no collect has finished yet", "--quick")
+	want(7, "CRITICAL - no collect from the API has ever finished in oci://fakenamespace/fakebucket; ", "--quick")
+}
+
+// TestQuickEnds checks that a health check ends by itself if the store does not respond,
+// and prints one line.
+func TestQuickEnds(t *testing.T) {
+	t.Parallel()
+	program := buildProgram(t)
+	cloud := newCloud(t)
+	end := make(chan struct{})
+	t.Cleanup(func() { close(end) })
+	cloud.SetIntercept(func(http.ResponseWriter, *http.Request, http.HandlerFunc) { <-end })
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	p := exec.CommandContext(ctx, program, "verify", "--quick")
+	for name, value := range cloud.Settings() {
+		p.Env = append(p.Env, name+"="+value)
+	}
+	var stdout, stderr bytes.Buffer
+	p.Stdout, p.Stderr = &stdout, &stderr
+	if _, ok := errors.AsType[*exec.ExitError](p.Run()); !ok || p.ProcessState.ExitCode() != int(exitStorage) {
+		t.Errorf("it ended with %v, want exit code %d", p.ProcessState, exitStorage)
+	}
+	if line := stdout.String(); !strings.HasPrefix(line, "UNKNOWN - storage failed: ") || !strings.Contains(line, "--timeout 10s") || strings.Count(line, "\n") != 1 || stderr.Len() > 0 {
+		t.Errorf("stdout %q, stderr %q", line, &stderr)
+	}
 }
 
 // flipped damages the body of a response.

@@ -14,6 +14,7 @@ const (
 	GeneralGroup Group = 1 << iota // diagnostics and output
 	APIGroup                       // calls to the API
 	ArchiveGroup                   // the store and the access to it
+	HealthGroup                    // the limits of the health check; part of APIGroup
 
 	AllGroups = GeneralGroup | APIGroup | ArchiveGroup
 )
@@ -157,10 +158,10 @@ func table() []Setting {
 			set:     into(func(s *Settings) *string { return &s.API.StateDir }, localPath),
 		},
 		{
-			Flag: "max-lag", Env: "POLISEN_MAX_LAG", Group: APIGroup, Placeholder: "DURATION",
+			Flag: "max-lag", Env: "POLISEN_MAX_LAG", Group: APIGroup | HealthGroup, Placeholder: "DURATION",
 			Default: "24h",
 			Help:    "age of the newest event from which the API counts as stale",
-			Detail:  "A collect then ends with exit code 3. In three years of recorded responses the newest event was never older than 22 hours.",
+			Detail:  "A collect then ends with exit code 3, and verify --quick with 7. In three years of recorded responses the newest event was never older than 22 hours.",
 			Example: "48h",
 			set:     duration(func(s *Settings) *time.Duration { return &s.API.MaxLag }),
 		},

@@ -36,6 +36,9 @@ type Report struct {
 	Source string `json:"source"`
 	// Saved is true for a collect of a saved response.
 	Saved bool `json:"saved,omitempty"`
+	// NoContact is true if the API's rules ask for a contact in the User-Agent, and
+	// the run had none.
+	NoContact bool `json:"no_contact,omitempty"`
 	// Started and Finished are the times of the run's start and end.
 	Started  time.Time `json:"started"`
 	Finished time.Time `json:"finished"`

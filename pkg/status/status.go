@@ -84,12 +84,16 @@ func (d *Document) readRest(ctx context.Context, concurrency int) (lastRun, []Ob
 	return run, pending, g.Wait()
 }
 
-// readLastRun reads the report of the last run. A report that is too large counts as
-// damaged.
+// readLastRun reads the report of the last run. A report that is too large or has
+// another MD5 counts as damaged, since the next run replaces it. A report without a
+// history, from an earlier version of the program, is its only run.
 func readLastRun(ctx context.Context, s store.Reader) (lastRun, error) {
 	object, err := s.Get(ctx, archive.LastRunName)
 	if errors.Is(err, store.ErrNotExist) {
 		return lastRun{state: Missing}, nil
+	}
+	if errors.Is(err, store.ErrTooLarge) || errors.Is(err, store.ErrDamaged) {
+		return lastRun{state: Damaged}, nil
 	}
 	if err != nil {
 		return lastRun{}, fmt.Errorf("read %s: %w", archive.LastRunName, err)
@@ -97,6 +101,9 @@ func readLastRun(ctx context.Context, s store.Reader) (lastRun, error) {
 	content, err := report.ParseLastRun(object.Body)
 	if err != nil {
 		return lastRun{state: Damaged}, nil
+	}
+	if len(content.Hosts) == 0 && len(content.Runs) == 0 {
+		content = content.Add(content.Report, content.StoredCommit)
 	}
 	return lastRun{state: Readable, content: content}, nil
 }
