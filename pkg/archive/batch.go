@@ -139,7 +139,7 @@ func newBatchChange(b Batch) *batchChange {
 func (c *batchChange) next(ctx context.Context, w *Writer) (*Document, error) {
 	done := w.opts.Stage(StageDedup)
 	p, err := w.decide(ctx, c)
-	if err == nil && w.unhealed && !p.empty(w) { // no commit before step 2
+	if _, size := w.unchecked(); err == nil && size > maxUnchecked && !p.empty(w) { // too large to keep
 		if err = w.healDeferred(ctx); err == nil {
 			p, err = w.decide(ctx, c)
 		}

@@ -195,6 +195,13 @@ func (d *Document) timestamp() int64 {
 	return d.Commit.Timestamp
 }
 
+// isOwn reports whether a pending object is one that the document's commit made. Others
+// are of earlier commits.
+func (d *Document) isOwn(p Pending) bool {
+	n, ok := ParseName(p.Name)
+	return ok && n.Timestamp == d.timestamp()
+}
+
 // listIDs sets the list of ids of the next document: as many as fit of the ids
 // that d lists and of the stored ids of a batch. If the batch is current, it
 // keeps the ids of the batch before any others. Otherwise it keeps the highest

@@ -163,7 +163,8 @@ func TestStoredCommit(t *testing.T) {
 }
 
 // TestDeferredHeal checks that a run which knows that the objects of the last commit
-// are stored asks for them only before it looks up an event or commits.
+// are stored asks for them only before it looks up an event, or after it has committed.
+// A commit before that keeps the objects in the document.
 func TestDeferredHeal(t *testing.T) {
 	prepare := func(t *testing.T) (store.Store, *archive.Commit) {
 		t.Helper()
@@ -213,19 +214,60 @@ func TestDeferredHeal(t *testing.T) {
 			}
 			order := f.Calls()
 			check := slices.IndexFunc(order, func(c storetest.Call) bool { return c.Method == storetest.Stat })
+			kept := slices.ContainsFunc(document(t, s).Pending, func(p archive.Pending) bool { return check >= 0 && p.Name == order[check].Name })
 			for i, c := range order {
-				if i > 0 && i < check {
-					t.Errorf("%v before the objects of the last commit were checked", c)
+				if i > 0 && i < check && (c.Method != storetest.Put || !kept) {
+					t.Errorf("%v before the objects of the last commit were checked; kept in the document: %v", c, kept)
 				}
 			}
 		})
 	}
 }
 
+// TestKeptObjects checks that the document keeps the objects of the commit before for
+// one commit only, that it keeps no large ones, and that each run checks the objects of
+// the last commit only.
+func TestKeptObjects(t *testing.T) {
+	s := memstore.New()
+	var known *archive.Commit
+	for i, size := range []int{1, 1, 1, 600 << 10, 1, 1} {
+		last := archive.Document{}
+		if i > 0 {
+			last = *document(t, s)
+		}
+		f := storetest.NewFaults(s, nil)
+		var err error
+		known, err = runKnowing(f, known, current(archivetest.Event(int64(i), 0, strings.Repeat("x", size))))
+		if err != nil || known == nil {
+			t.Fatalf("commit %d: %v, %v", i, known, err)
+		}
+		var toCheck, checked []string
+		for _, p := range last.Pending {
+			if n, _ := archive.ParseName(p.Name); n.Timestamp == last.Commit.Timestamp || i == 4 { // after a large object
+				toCheck = append(toCheck, p.Name)
+			}
+		}
+		for _, c := range f.Calls() {
+			if c.Method == storetest.Stat {
+				checked = append(checked, c.Name)
+			}
+		}
+		slices.Sort(checked)
+		want := 2 // pending objects
+		if i == 0 || i == 4 {
+			want = 1
+		}
+		if pending := document(t, s).Pending; len(pending) != want || !slices.Equal(checked, toCheck) {
+			t.Errorf("commit %d: %d pending objects, want %d; checked %q, want %q", i, len(pending), want, checked, toCheck)
+		}
+	}
+}
+
 // TestDeferredHealAfterDeletion lets an object of the last commit be deleted after a
 // run has found it, while another run has stalled before its PUT of this object. The
-// next run heals before its lookup, so that it stores the event only once, and before
-// its commit, so that the event stays.
+// next run heals before its lookup, so that it stores the event only once. It keeps the
+// object in the document when it commits, so that the event stays, even if the run is
+// killed at any call.
 func TestDeferredHealAfterDeletion(t *testing.T) {
 	old := archive.Batch{Events: archivetest.Events(-5, 1, 2), ObservedAt: start} // not listed: 1000 ids are higher
 	for name, b := range map[string]archive.Batch{
@@ -250,7 +292,15 @@ func TestDeferredHealAfterDeletion(t *testing.T) {
 				t.Fatalf("%v, %v", known, err)
 			}
 			storetest.MustDelete(t, s, pendingName(t, s, archive.Events))
-			if _, err := runKnowing(s, known, b); err != nil {
+			op := func(s store.Store) error { _, err := runKnowing(s, known, b); return err }
+			storetest.FaultAtEveryCall(t, s, op, func(s store.Store, f *storetest.Faults) {
+				f.Release()
+				if _, err := runKnowing(s, nil, b); err != nil {
+					t.Fatal(err)
+				}
+				newModel(long, old, b).Check(t, s)
+			})
+			if err := op(s); err != nil {
 				t.Fatal(err)
 			}
 			newModel(long, old, b).Check(t, s)

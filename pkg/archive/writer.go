@@ -243,7 +243,7 @@ func (w *Writer) Open(ctx context.Context) error {
 	if err := w.checkKnownCommit(ctx); err != nil {
 		return err
 	}
-	if w.knowsStored() {
+	if w.knowsStored() && !w.opts.DryRun {
 		w.unhealed, w.allStored = true, true
 	} else if err := w.heal(ctx); err != nil {
 		return err
@@ -335,9 +335,30 @@ func (w *Writer) heal(ctx context.Context) error {
 	return nil
 }
 
+// maxUnchecked is the largest number of bytes of the last commit's objects that a
+// commit keeps in the document in place of step 2. A first commit of 500 events has
+// 180 kB.
+const maxUnchecked = 512 << 10
+
+// unchecked returns the objects that the last commit made, and their size in bytes, if
+// step 2 was not taken yet. A commit keeps them in the document, and [Writer.Flush] then
+// looks at them. Older pending objects need no second look: the run that made the last
+// commit has looked at them.
+func (w *Writer) unchecked() (objects []Pending, size int) {
+	if !w.unhealed {
+		return nil, 0
+	}
+	for _, p := range w.doc.Pending {
+		if w.doc.isOwn(p) {
+			objects = append(objects, p)
+			size += len(p.Content)
+		}
+	}
+	return objects, size
+}
+
 // healDeferred is step 2 of the protocol if it was not taken yet. It is necessary
-// before a lookup, which has to find the lines of the last commit, and before a
-// commit, which replaces the only other copy of them.
+// before a lookup, which has to find the lines of the last commit.
 func (w *Writer) healDeferred(ctx context.Context) error {
 	if !w.unhealed {
 		return nil
@@ -347,7 +368,7 @@ func (w *Writer) healDeferred(ctx context.Context) error {
 }
 
 // putPending makes sure that the pending objects of doc exist, and sets w.changed
-// and w.held. With putFirst it expects them to be missing, otherwise to exist. A dry
+// and w.held. With putFirst it expects those of the last commit to be missing. A dry
 // run puts none, and counts the lines of missing objects as stored. The error concerns
 // the store as a whole.
 func (w *Writer) putPending(ctx context.Context, putFirst bool) error {
@@ -360,7 +381,7 @@ func (w *Writer) putPending(ctx context.Context, putFirst bool) error {
 				found[i].state, found[i].content, found[i].err = p.look(gctx, w.store)
 				return nil
 			}
-			found[i], err = p.ensure(gctx, w.store, putFirst)
+			found[i], err = p.ensure(gctx, w.store, putFirst && w.doc.isOwn(p))
 			return err
 		})
 	}
@@ -382,7 +403,7 @@ func (w *Writer) putPending(ctx context.Context, putFirst bool) error {
 		case f.state == Missing:
 			unhealed = append(unhealed, p)
 			w.healed = append(w.healed, p.Name)
-		case f.created && !putFirst:
+		case f.created && !(putFirst && w.doc.isOwn(p)):
 			w.healed = append(w.healed, p.Name)
 		}
 	}

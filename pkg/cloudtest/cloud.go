@@ -65,6 +65,7 @@ type Delays struct {
 	API         time.Duration
 	Read        time.Duration // GET, HEAD and list
 	PutDocument time.Duration // PUT of the metadata document
+	PutReport   time.Duration // PUT of metadata/last_run.json
 	Put         time.Duration // PUT of any other object
 }
 
@@ -186,6 +187,8 @@ func (d Delays) of(r *http.Request) time.Duration {
 		return d.Read
 	case strings.HasSuffix(r.URL.Path, "/metadata/last_seen.json"):
 		return d.PutDocument
+	case strings.HasSuffix(r.URL.Path, "/metadata/last_run.json"):
+		return d.PutReport
 	}
 	return d.Put
 }
