@@ -143,6 +143,7 @@ func (p Process) backfillDays(ctx context.Context, s config.Settings, opts backf
 	if err != nil {
 		return err
 	}
+	p.setAPI(&o, s)
 	days.Source = client
 	todo, done := days.Dates()
 	if opts.dryRun {

@@ -38,8 +38,10 @@ even if runs are killed, overlap, or work on several hosts at once.
 A response covers five days or more. After a longer pause, in which events may have been
 missed, runs also fetch the days of the pause, one by one, until the archive has them.
 
-On a terminal it prints a one-line summary. Elsewhere a successful run prints
-nothing, unless there is a warning; --output json prints a report on stdout.
+On a terminal it prints a one-line summary. Elsewhere a successful run prints nothing,
+unless there is a warning; --output json prints a report on stdout. If the API is stale or
+changes its format, or events may be missing, each run ends with exit code 3, but this is
+printed only when it begins and then once a day.
 
 All runs on this host together call the API at most every 10 seconds, 60 times an
 hour and 1440 times a day.`,
@@ -74,6 +76,9 @@ func (p Process) runCollect(ctx context.Context, s config.Settings, opts collect
 	o := p.runOptions(ctx, "collect", s, opts.storeOptions, log)
 	o.ReportTime = reportTime(limit)
 	o.Saved, o.Filtered = s.API.URL.Path != "", strings.Contains(s.API.URL.URL, "?")
+	if !o.Saved {
+		p.setAPI(&o, s)
+	}
 	source, err := p.newSource(polisen.Options{RetryNotFound: opts.retryNotFound}, s, log, o.Recorder)
 	if err != nil {
 		return err
@@ -85,5 +90,6 @@ func (p Process) runCollect(ctx context.Context, s config.Settings, opts collect
 		}
 	}
 	r, err := pipeline.Collect(ctx, o, source)
+	logPrinted(err, log)
 	return errors.Join(err, p.printReport(r, s.General, log))
 }

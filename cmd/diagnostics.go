@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"polisen-events-collector/pkg/config"
+	"polisen-events-collector/pkg/pipeline"
 	"polisen-events-collector/pkg/text"
 )
 
@@ -31,10 +32,16 @@ type errorLine struct {
 
 // printError prints the error of a run to stderr as one line; with --log-format
 // json the line is a JSON object. Each invalid setting has a line of its own.
-// After a mistake in usage another line names the help. It prints no [printedError].
+// After a mistake in usage another line names the help. It prints no [printedError], and
+// nothing about alarms that earlier runs have printed less than a day ago.
 func (p Process) printError(cmd *cobra.Command, err error, exit code) {
 	if _, ok := errors.AsType[printedError](err); ok {
 		return
+	}
+	if partial, ok := errors.AsType[*pipeline.PartialError](err); ok && err.Error() == partial.Error() { // there is no other error
+		if err = partial.Unprinted(); err == nil {
+			return
+		}
 	}
 	lines := []error{err}
 	if problems, ok := errors.AsType[config.Problems](err); ok {

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -61,10 +63,6 @@ func (o *storeOptions) bind(flags *pflag.FlagSet, dryRun string) {
 func (p Process) runOptions(ctx context.Context, command string, s config.Settings, opts storeOptions, log *slog.Logger) pipeline.Options {
 	rec := report.NewRecorder(time.Now)
 	machine, _ := os.Hostname() // empty if the system reports none
-	var state *pipeline.HostState
-	if s.API.URL.Path == "" {
-		state = pipeline.NewHostState(s.API.StateDir)
-	}
 	return pipeline.Options{
 		Report: report.Report{
 			RunID:   rand.Text(),
@@ -80,8 +78,6 @@ func (p Process) runOptions(ctx context.Context, command string, s config.Settin
 			return openStore(ctx, s.Archive, log, rec)
 		},
 		Command:       archiveCommand(s.Archive),
-		MaxLag:        s.API.MaxLag,
-		HostState:     state,
 		DryRun:        opts.dryRun,
 		Revisions:     opts.revisions,
 		AcceptArchive: opts.acceptArchive,
@@ -92,6 +88,21 @@ func (p Process) runOptions(ctx context.Context, command string, s config.Settin
 			return int(exitCode(err))
 		},
 	}
+}
+
+// setAPI sets the options of a run that calls the API.
+func (p Process) setAPI(o *pipeline.Options, s config.Settings) {
+	o.MaxLag = s.API.MaxLag
+	o.HostState = pipeline.NewHostState(s.API.StateDir)
+	o.NoContact = isPolisen(s.API.URL.URL) && !s.API.Contact
+	o.PrintAlarms = isTerminal(p.Stderr) || s.General.Output == config.JSON || s.General.LogFormat == config.JSON
+}
+
+// isPolisen reports whether the URL is that of the API of the Swedish police, whose
+// rules ask for a contact.
+func isPolisen(api string) bool {
+	u, err := url.Parse(api)
+	return err == nil && (u.Hostname() == "polisen.se" || strings.HasSuffix(u.Hostname(), ".polisen.se"))
 }
 
 // origin returns the URL or the path that responses come from. It leaves out the query
@@ -148,6 +159,16 @@ func (p Process) printReport(r report.Report, s config.General, log *slog.Logger
 		_, err := fmt.Fprintln(w, r.Summary())
 		return err
 	})
+}
+
+// logPrinted logs the reasons of a partial error that were printed before, at level
+// info.
+func logPrinted(err error, log *slog.Logger) {
+	if partial, ok := errors.AsType[*pipeline.PartialError](err); ok {
+		for _, reason := range partial.Printed {
+			log.Info(reason)
+		}
+	}
 }
 
 // printWarnings prints the warnings of a run on stderr. On a terminal it prints

@@ -1,7 +1,9 @@
 package cmd
 
 import (
+	"bytes"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -13,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"polisen-events-collector/pkg/cloudtest"
+	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/polisen/polisentest"
 )
 
@@ -46,13 +49,16 @@ func TestScript(t *testing.T) {
 			scripts, err := filepath.Abs("../scripts")
 			env.Setenv("SCRIPTS", scripts)
 			env.Setenv("RESPONSES", filepath.Join(filepath.Dir(scripts), "testdata", "responses"))
-			api := httptest.NewServer(new(polisentest.API))
-			env.Defer(api.Close)
-			env.Setenv("API_URL", api.URL+"/api/events")
+			api := &scriptAPI{start: polisen.InSweden(time.Now().Truncate(time.Second))}
+			server := httptest.NewServer(&api.API)
+			env.Defer(server.Close)
+			env.Values[scriptAPIKey{}] = api
+			env.Setenv("API_URL", server.URL+"/api/events")
 			return errors.Join(err, os.Mkdir(env.Getenv("HOME"), 0o700))
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exitcode": exitcode,
+			"api":      setAPI,
 			"response": response,
 			"cloud":    cloud,
 		},
@@ -79,6 +85,39 @@ func exitcode(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("%s ended with exit code %d, want %d", args[1], got, want)
 	}
+}
+
+// scriptAPI is the fake API behind $API_URL of a script.
+type scriptAPI struct {
+	polisentest.API
+	start time.Time // of the script, in Swedish local time
+}
+
+// scriptAPIKey is the key of a script's *scriptAPI.
+type scriptAPIKey struct{}
+
+// setAPI is the script command "api ID AGE [OLD NEW]": from now on the fake behind
+// $API_URL answers with 500 events, and replaces the text OLD in their JSON by NEW. ID is
+// the highest id, and AGE, such as 80h, the age of the newest event at the start of the
+// script. An event with the same id has the same content, if the age is the same.
+func setAPI(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 && len(args) != 4 {
+		ts.Fatalf("usage: api id age [old new]")
+	}
+	highest, err := strconv.ParseInt(args[0], 10, 64)
+	ts.Check(err)
+	age, err := time.ParseDuration(args[1])
+	ts.Check(err)
+	api := ts.Value(scriptAPIKey{}).(*scriptAPI)
+	items := make([][]byte, polisen.FullResponse)
+	for i := range items {
+		items[i] = polisentest.Event(highest-int64(i), api.start.Add(-age-time.Duration(i)*20*time.Minute))
+	}
+	body := polisentest.Response(items...)
+	if len(args) == 4 {
+		body = bytes.ReplaceAll(body, []byte(args[2]), []byte(args[3]))
+	}
+	api.SetDefault(func(*http.Request) polisentest.Answer { return polisentest.Answer{Body: body} })
 }
 
 // cloud is the script command "cloud [STATUS...]": it starts fakes of the API,

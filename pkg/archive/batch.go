@@ -54,9 +54,6 @@ type Outcome struct {
 	NewGaps int
 	// LookedUp counts the events that needed a lookup in the archive.
 	LookedUp int
-	// Listed is the number of ids in the document when the batch was first
-	// compared with it, and Overlap the number of the batch's events among them.
-	Listed, Overlap int
 	// Objects are the data objects of this run's commits.
 	Objects []Object
 	// Rebuilt says that the document was missing, damaged or in the published
@@ -71,7 +68,7 @@ type Outcome struct {
 	Conflicts, UnknownOutcomes int
 }
 
-// Plus returns the sum of two outcomes, without Classes, Listed and Overlap.
+// Plus returns the sum of two outcomes, without Classes.
 func (o Outcome) Plus(p Outcome) Outcome {
 	return Outcome{
 		New: o.New + p.New, Revised: o.Revised + p.Revised, Rejected: o.Rejected + p.Rejected,
@@ -109,7 +106,6 @@ type batchChange struct {
 	plans map[Commit]*plan // the plan behind each commit that was tried
 	last  *plan            // the plan that left nothing undecided; nil before there is one
 
-	compared bool         // outcome.Listed and outcome.Overlap are set
 	lookedUp map[int]bool // the indexes of the events that needed a lookup
 	outcome  Outcome
 }

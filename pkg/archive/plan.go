@@ -139,15 +139,6 @@ func (w *Writer) checkEmpty(ctx context.Context) error {
 func (w *Writer) lookUp(ctx context.Context, c *batchChange) ([]idStatus, error) {
 	statuses := make([]idStatus, len(c.batch.Events))
 	w.compareIDs(c.batch.Events, statuses)
-	if !c.compared {
-		c.compared = true
-		c.outcome.Listed = len(w.listed)
-		for _, e := range c.batch.Events {
-			if _, ok := w.listed[e.ID]; ok {
-				c.outcome.Overlap++
-			}
-		}
-	}
 	var dates []Date
 	for i, status := range statuses {
 		if status == idUncertain && c.committedEvents[i] == undecided {

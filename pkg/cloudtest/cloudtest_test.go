@@ -135,13 +135,19 @@ func TestAdvancing(t *testing.T) {
 
 func TestAdvancingByTime(t *testing.T) {
 	next := cloudtest.Advancing(3)
-	for query, most := range map[string]int{"DateTime=2026-01-01": 80, "DateTime=2026-01-01%2009": 10, "DateTime=2020-01-01": 0} {
+	all, _, err := polisen.Parse(next(httptest.NewRequest(http.MethodGet, "/", nil)).Body)
+	window, _ := polisen.NewWindow(all)
+	if age := time.Since(window.To); err != nil || age > 3*time.Hour || age < -3*time.Hour {
+		t.Errorf("the newest event is from %v, want about now (%v)", window.To, err)
+	}
+	yesterday := polisen.InSweden(time.Now().AddDate(0, 0, -1)).Format(time.DateOnly)
+	for query, most := range map[string]int{"DateTime=" + yesterday: 80, "DateTime=" + yesterday + "%2009": 10, "DateTime=2020-01-01": 0} {
 		events, _, err := polisen.Parse(next(httptest.NewRequest(http.MethodGet, "/?"+query, nil)).Body)
 		if err != nil || len(events) > most || len(events) < most/10 {
 			t.Errorf("%s: %d events, %v", query, len(events), err)
 		}
 		for _, e := range events {
-			if e.Time.Format(time.DateOnly) != "2026-01-01" {
+			if e.Time.Format(time.DateOnly) != yesterday {
 				t.Errorf("%s: an event of %v", query, e.Time)
 			}
 		}

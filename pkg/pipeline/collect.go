@@ -67,7 +67,7 @@ func (c *collect) cycle(ctx context.Context) error {
 	if err == nil {
 		err = storeError(c.writer.Unfinished())
 	}
-	return errors.Join(err, c.check(outcome))
+	return errors.Join(err, c.check(ctx, outcome, err == nil))
 }
 
 // open opens the archive, and reads metadata/last_run.json at the same time as the
@@ -103,6 +103,9 @@ func (c *collect) fetchAndCommit(ctx context.Context) (archive.Outcome, error) {
 			// Returning cancels open, which has yet to heal the archive and to
 			// open the store for the report.
 			<-opened
+			if c.refused { // the error of open is the one that matters
+				return nil
+			}
 		}
 		return err
 	})

@@ -239,12 +239,10 @@ func TestCancelled(t *testing.T) {
 // TestCheck checks which warning or error the response to a second collect causes.
 func TestCheck(t *testing.T) {
 	at := func(id int64, days int) []byte { return polisentest.Event(id, polisentest.Newest.AddDate(0, 0, days)) }
-	later := func() [][]byte { // a full response that has no event in common with Body
-		var items [][]byte
-		for i := range 500 {
-			items = append(items, polisentest.Event(int64(700_000+i), polisentest.Newest.Add(time.Duration(i+24)*time.Hour)))
-		}
-		return items
+	const pause = 12 * 24 * time.Hour
+	var later [][]byte // a full response that begins after the newest event of Body
+	for i := range polisen.FullResponse {
+		later = append(later, polisentest.Event(int64(700_000-i), polisentest.Newest.Add(pause-time.Duration(i)*20*time.Minute)))
 	}
 	var mismatched [][]byte
 	for i := range 60 {
@@ -257,16 +255,19 @@ func TestCheck(t *testing.T) {
 	}{
 		"good":       {polisentest.Response(at(polisentest.FirstID, 0), at(700_000, 1)), "", ""},
 		"rejected":   {polisentest.Response(at(polisentest.FirstID, 0), []byte(`{"id":"x"}`)), "1 of 2 items rejected (first: id is not an integer", ""},
-		"gap":        {polisentest.Response(later()...), "polisen-events-collector backfill --from 2026-01-02 --to 2026-01-03", ""},
+		"gap":        {polisentest.Response(later...), "polisen-events-collector backfill --from 2026-01-02 --to 2026-01-13", ""},
 		"mismatched": {polisentest.Response(mismatched...), "", "mismatched response: 60 events over 177 days"},
 		"older":      {polisentest.Response(at(polisentest.FirstID-1, 0), at(polisentest.FirstID-2, 0)), "", "older than the last one"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, clock := memstore.New(), newClock()
-			if _, err := pipeline.Collect(t.Context(), options(s, clock), respondWith(clock, polisentest.Body(100))); err != nil {
+			if _, err := pipeline.Collect(t.Context(), options(s, clock), respondWith(clock, polisentest.Body(polisen.FullResponse))); err != nil {
 				t.Fatal(err)
 			}
 			clock.Advance(30 * time.Minute)
+			if name == "gap" {
+				clock.Advance(pause)
+			}
 			r, err := pipeline.Collect(t.Context(), options(s, clock), respondWith(clock, test.body))
 			partial, _ := errors.AsType[*pipeline.PartialError](err)
 			if (partial != nil) != (test.error != "") || partial != nil && !strings.Contains(err.Error(), test.error) {
@@ -288,23 +289,29 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestOldResponse checks that a full response causes no error if it is so old
-// that the metadata document has dropped all its ids.
+// TestOldResponse checks that a full response makes no gap if it is so old that the
+// metadata document has dropped all its ids.
 func TestOldResponse(t *testing.T) {
 	s, clock := memstore.New(), newClock()
 	full := func(first int64) []byte {
 		var items [][]byte
 		for i := range polisen.FullResponse {
-			items = append(items, polisentest.Event(first+int64(i), polisentest.Newest.Add(time.Duration(first/1000)*time.Hour)))
+			items = append(items, polisentest.Event(first+int64(i), polisentest.Newest.AddDate(0, 0, int(first/100))))
 		}
 		return polisentest.Response(items...)
 	}
-	for _, first := range []int64{1000, 2000, 3000, 1000} {
+	for _, test := range []struct {
+		first int64
+		gaps  int
+	}{{1000, 0}, {2000, 10}, {3000, 20}, {1000, 20}} {
+		if now := polisentest.Newest.AddDate(0, 0, int(test.first/100)); clock.Now().Before(now) {
+			clock.Advance(now.Sub(clock.Now()))
+		}
 		clock.Advance(30 * time.Minute)
-		r, err := pipeline.Collect(t.Context(), options(s, clock), respondWith(clock, full(first)))
+		r, err := pipeline.Collect(t.Context(), options(s, clock), respondWith(clock, full(test.first)))
 		partial, _ := errors.AsType[*pipeline.PartialError](err)
-		if missed := first > 1000; (partial != nil) != missed || err != nil && partial == nil {
-			t.Errorf("%d new from %d on: error %v", r.Counts.New, first, err)
+		if (partial != nil) != (test.gaps > 0) || err != nil && partial == nil || r.Gaps.Open != test.gaps {
+			t.Errorf("%d new from %d on: error %v, gaps %+v, want %d", r.Counts.New, test.first, err, r.Gaps, test.gaps)
 		}
 	}
 }

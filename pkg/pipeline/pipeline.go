@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,9 +43,18 @@ func storeError(err error) error {
 type PartialError struct {
 	// Reasons are the problems, one line each.
 	Reasons []string
+	// Printed are those of the Reasons that last, and that earlier runs on this host
+	// have printed less than a day ago. They need not be printed again.
+	Printed []string
 }
 
 func (e *PartialError) Error() string { return strings.Join(e.Reasons, "; ") }
+
+// Unprinted returns the error without the reasons that were printed before; nil if none
+// is left.
+func (e *PartialError) Unprinted() error {
+	return partial(slices.DeleteFunc(slices.Clone(e.Reasons), func(reason string) bool { return slices.Contains(e.Printed, reason) }))
+}
 
 // partial returns a [*PartialError] with the reasons, or nil if there are none.
 func partial(reasons []string) error {
@@ -98,6 +108,13 @@ type Options struct {
 	// HostState is what this host remembers of the archive. It is nil if the source
 	// is a saved response.
 	HostState *HostState
+	// PrintAlarms is true if the run prints every alarm, for example because a person
+	// watches it. Otherwise it leaves out those that other runs have printed less than
+	// a day ago.
+	PrintAlarms bool
+	// NoContact is true if the API's rules ask for a contact in the User-Agent, and
+	// there is none.
+	NoContact bool
 	// AcceptArchive is true if the run goes on with an archive that is empty, or
 	// older than the one that HostState remembers.
 	AcceptArchive bool

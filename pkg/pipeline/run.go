@@ -32,16 +32,24 @@ type run struct {
 	store   store.Store     // nil before openStore has succeeded
 	writer  *archive.Writer // nil before openArchive has succeeded
 	outcome archive.Outcome // of all batches so far
+
+	location string       // of the archive on this host; see locate
+	known    *knownCommit // the newest commit that this host knows; nil if none
+	refused  bool         // the archive lacks known commits, so the run writes nothing
 }
 
 func newRun(o Options) *run { return &run{options: o, report: o.Report} }
 
-// openStore finds credentials and opens the store.
+// openStore finds credentials and opens the store. It then reads what this host
+// remembers of the archive.
 func (r *run) openStore(ctx context.Context) (err error) {
 	done := r.options.Recorder.Stage(stageCredentials)
 	r.store, err = r.options.OpenStore(ctx)
 	done()
-	return err
+	if err != nil {
+		return err
+	}
+	return storeError(r.readHostState(ctx))
 }
 
 // openArchive reads the metadata document and heals the last commit. For storedCommit
@@ -53,12 +61,13 @@ func (r *run) openArchive(ctx context.Context, storedCommit func() *archive.Comm
 		Pause:        Pause(r.options.Clock),
 		Stage:        r.options.Recorder.Stage,
 		Warn:         func(level slog.Level, text string) { r.options.Recorder.Warn(level, "%s", text) },
+		KnownCommit:  r.knownTimestamp(),
 		StoredCommit: storedCommit,
 		Revisions:    r.options.Revisions,
 		DryRun:       r.options.DryRun,
 	})
 	if err := w.Open(ctx); err != nil {
-		return storeError(err)
+		return storeError(r.explainRefusal(err))
 	}
 	r.writer = w
 	return nil
@@ -110,7 +119,11 @@ func (r *run) count(response *polisen.Response) {
 func (r *run) commit(ctx context.Context, b archive.Batch) (archive.Outcome, error) {
 	outcome, err := r.writer.Add(ctx, b)
 	r.outcome = r.outcome.Plus(outcome)
-	return outcome, storeError(err)
+	if err != nil {
+		return outcome, storeError(r.explainRefusal(err))
+	}
+	r.noteCommit(ctx, outcome)
+	return outcome, nil
 }
 
 // flush stores the objects of the last commit at the end of a run, so far with
@@ -148,6 +161,9 @@ func (r *run) finish(err error) report.Report {
 	}
 	for _, object := range out.Objects {
 		done.Objects = append(done.Objects, report.Object(object))
+	}
+	if r.options.NoContact { // noteCommit warns of it in an important case
+		r.options.Recorder.Warn(slog.LevelInfo, noContact)
 	}
 	r.options.Recorder.Finish(&done)
 	return done

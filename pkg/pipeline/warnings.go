@@ -1,35 +1,137 @@
 package pipeline
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/text"
 )
 
-// check looks for signs of problems after the commit. It returns a [*PartialError] if
-// there are problems that a person should look at, and records warnings for other
-// problems.
-func (c *collect) check(outcome archive.Outcome) error {
+// check looks for signs of problems at the end of a run; outcome is that of the
+// response to the query for the newest events. It returns a [*PartialError] if there are
+// problems that a person should look at, and records warnings for other problems. If the
+// run has failed it raises no alarms, since an error is more urgent.
+func (c *collect) check(ctx context.Context, outcome archive.Outcome, ok bool) error {
+	items := len(c.response.Events) + len(c.response.Rejected)
+	full := items >= polisen.FullResponse
 	c.checkDocument(outcome)
-	full := c.report.Counts.Fetched >= polisen.FullResponse
 	c.checkResponse(full)
+	var alarms []alarm
+	var printed []string
+	if ok && !c.options.Saved && !c.options.Filtered {
+		alarms = c.alarms(ctx, outcome, full)
+		printed = c.printedBefore(ctx, alarms, full)
+	}
 	var reasons []string
-	if oldest, _, ok := span(c.response.Events); ok && full && sharesNothing(outcome) {
-		from, to := c.previous.LastUpdated, oldest
-		if to.Before(from) {
-			from, to = to, from
+	for _, a := range alarms {
+		reasons = append(reasons, a.Text)
+	}
+	isAlarm := func(a alarm) bool { return a.Name == alarmRejected }
+	if n := c.outcome.Rejected; n > 0 && !slices.ContainsFunc(alarms, isAlarm) {
+		reason := fmt.Sprintf("%d of %d items rejected", n, c.report.Counts.Fetched)
+		if len(c.response.Rejected) > 0 {
+			reason += fmt.Sprintf(" (first: %s)", c.response.Rejected[0].Reason)
 		}
-		reasons = append(reasons, fmt.Sprintf("events may be missing: the response is full and has no event in common with the last one; fetch the days between with: %s",
-			c.options.Command(fmt.Sprintf("backfill --from %s --to %s", from.Format(time.DateOnly), to.Format(time.DateOnly)))))
+		reasons = append(reasons, reason+"; rejected items go under rejected/ in the archive")
 	}
-	if n := outcome.Rejected; n > 0 {
-		reasons = append(reasons, fmt.Sprintf("%d of %d items rejected (first: %s); rejected items go under rejected/ in the archive",
-			n, c.report.Counts.Fetched, c.response.Rejected[0].Reason))
+	if len(reasons) == 0 {
+		return nil
 	}
-	return partial(reasons)
+	return &PartialError{Reasons: reasons, Printed: printed}
+}
+
+// alarm is a state of the API or of the archive that lasts for several runs, and that a
+// person should look at. Its texts are of one line.
+type alarm struct {
+	// Name is one of the names below. A run has at most one alarm of each name.
+	Name string `json:"name"`
+	// Key is the part of the state whose change has to be printed at once.
+	Key string `json:"key"`
+	// Text describes the state to a user.
+	Text string `json:"text"`
+}
+
+// The names of the alarms.
+const (
+	alarmStale    = "stale"    // the API shows no new events
+	alarmGap      = "gap"      // the document has open gaps
+	alarmRejected = "rejected" // half or more of a full response is rejected
+	alarmRevised  = "revised"  // half or more of the known events were revised at once
+)
+
+// minKnown is the smallest number of known events in a response for alarmRevised. In the
+// recorded polls at most a few of some 500 known events are revised at once.
+const minKnown = 20
+
+// alarms returns the alarms after a response of the API; full is true if the response
+// is full. Only a full response says something about the API's format.
+func (c *collect) alarms(ctx context.Context, outcome archive.Outcome, full bool) (alarms []alarm) {
+	add := func(name, key, format string, args ...any) {
+		alarms = append(alarms, alarm{name, key, fmt.Sprintf(format, args...)})
+	}
+	// Not the newest event of this response: a cache may answer with an old one.
+	if newest := c.writer.Document().Covered(); newest != nil && c.response.FetchedAt.Sub(*newest) > c.options.MaxLag {
+		add(alarmStale, "", "the API is stale: the newest event of its full responses is from %s, longer ago than %v (--max-lag); see whether its website shows newer events, and whether a proxy answers in its place",
+			formatTime(*newest), c.options.MaxLag)
+	}
+	if days, _ := c.writer.Document().GapDays(); len(days) > 0 {
+		first, last := days[0], days[len(days)-1]
+		add(alarmGap, c.lastGap(), "events of %s may be missing, %s to %s; %s", text.Count(len(days), "day"), first, last, c.gapAdvice(first, last))
+	}
+	if n, all := len(c.response.Rejected), len(c.response.Events)+len(c.response.Rejected); full && 2*n >= all {
+		example, changes := rejectedExample(c.response.Rejected)
+		add(alarmRejected, changes, "%d of %d items rejected: the API's format may have changed (%s); nothing is lost, since rejected items go under rejected/ in the archive; look for a newer version of this program",
+			n, all, example)
+	}
+	if n, known := outcome.Revised, outcome.Revised+outcome.Seen; full && known >= minKnown && 2*n >= known {
+		add(alarmRevised, "", "%d of %d known events revised at once: the API's format may have changed (%s); the new versions are under revisions/ in the archive",
+			n, known, revisedExample(ctx, c.store, c.response.Events, outcome.Classes))
+	}
+	return alarms
+}
+
+// lastGap returns the time at which the last of the open gaps was found.
+func (c *collect) lastGap() string {
+	var last time.Time
+	for _, g := range c.writer.Document().Gaps {
+		if !g.Unserved && g.Since.After(last) {
+			last = g.Since
+		}
+	}
+	return last.UTC().Format(time.RFC3339)
+}
+
+// gapAdvice returns the way to close the gaps between two days.
+func (c *collect) gapAdvice(first, last string) string {
+	if c.options.GapSource != nil {
+		return "later runs fetch these days from the API"
+	}
+	return "fetch them with: " + c.options.Command(fmt.Sprintf("backfill --from %s --to %s", first, last))
+}
+
+// printedBefore notes the alarms of this run in the state of this host. It returns the
+// texts of the alarms that need not be printed, because earlier runs have printed them
+// less than a day ago. A run that cannot use the state prints all.
+func (c *collect) printedBefore(ctx context.Context, alarms []alarm, full bool) (printed []string) {
+	o := c.options
+	if o.HostState == nil || o.DryRun {
+		return nil
+	}
+	err := o.HostState.update(ctx, c.location, func(a *archiveState) bool {
+		changed := len(a.Alarms)+len(alarms) > 0
+		printed = a.setAlarms(alarms, full, o.Clock.Now(), o.PrintAlarms)
+		return changed
+	})
+	if err != nil {
+		c.warnAboutState(err)
+		return nil
+	}
+	return printed
 }
 
 // checkDocument warns if the metadata document was rebuilt, or does not say above which
@@ -72,13 +174,6 @@ const minEventsPerDay = 5
 // over these days, is mismatched: the answer to another query.
 func isMismatched(events int, days float64) bool {
 	return days > 1 && float64(events)/days < minEventsPerDay
-}
-
-// sharesNothing reports whether no event of the response was in the metadata document,
-// and some events are new. A response so old that its ids have left the document has no
-// new events.
-func sharesNothing(outcome archive.Outcome) bool {
-	return outcome.Listed > 0 && outcome.Overlap == 0 && outcome.New > 0
 }
 
 // highestID returns the highest event id; 0 if there is no event.

@@ -26,7 +26,7 @@ func (b *bench) repeats() error {
 	input := filepath.Join(b.dir, "responses")
 	size, err := write(input, func(w *bufio.Writer) {
 		for i := range responses {
-			w.Write(cloudtest.ResponseAfter(i * added).Body)
+			w.Write(cloudtest.ResponseAfter(polisentest.Newest, i*added).Body)
 			w.WriteByte('\n')
 		}
 	})

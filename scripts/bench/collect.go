@@ -35,7 +35,7 @@ func (r runReport) stage(name string) (d time.Duration) {
 // that it stores them.
 func (b *bench) collect(added int) (u usage, r runReport, err error) {
 	b.published += added
-	b.cloud.API.Script(cloudtest.ResponseAfter(b.published))
+	b.cloud.API.Script(cloudtest.ResponseAfter(b.start, b.published))
 	u, err = b.run(&r, nil, "collect", "--env-file", b.envFile)
 	if err == nil && r.Counts.New != added {
 		err = fmt.Errorf("the run stored %d events, want %d", r.Counts.New, added)

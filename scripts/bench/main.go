@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"time"
 
 	"polisen-events-collector/pkg/cloudtest"
 )
@@ -45,8 +46,9 @@ type bench struct {
 	cloud   *cloudtest.Cloud
 	envFile string // the settings that use cloud
 
-	published int // new events of the API since its first response
-	pending   int // objects of the last commit
+	start     time.Time // time of the newest event of the API's first response
+	published int       // new events of the API since then
+	pending   int       // objects of the last commit
 }
 
 // measure runs all benchmarks.
@@ -56,7 +58,7 @@ func measure(program string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	b := &bench{program: program, dir: dir}
+	b := &bench{program: program, dir: dir, start: time.Now()}
 	if b.cloud, err = cloudtest.Start(dir, "127.0.0.1:0"); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ const (
 	bucketPkg   = "pkg/store/ocistore"
 	limitPkg    = "pkg/ratelimit"
 	lockPkg     = "pkg/filelock"
+	pipelinePkg = "pkg/pipeline"
 	polisenPkg  = "pkg/polisen"
 	retryPkg    = "pkg/retry"
 	savedPkg    = "pkg/saved"
@@ -24,7 +25,7 @@ const (
 // change that breaks it, in source that seldom changes, and a text that occurs once in
 // its file. TestMutationsApply checks the table.
 func mutations() []mutation {
-	return slices.Concat(protocol(), decisions(), repairs(), limits(), folders(), buckets(), responses(), secrets(), texts(), commands())
+	return slices.Concat(protocol(), decisions(), repairs(), limits(), folders(), buckets(), responses(), secrets(), texts(), alarms(), commands())
 }
 
 // protocol returns the mutations of the commit protocol (see PROTOCOL.md of package
@@ -449,6 +450,65 @@ func texts() []mutation {
 			"return text.Clean(fmt.Sprintf(\"%#q\", raw)) + ellipsis", "_ = text.Clean\n\treturn fmt.Sprintf(\"%#q\", raw) + ellipsis", polisenPkg),
 		in("pkg/config/load.go", "A command that the program suggests is quoted for the shell.",
 			"return \"'\" + strings.ReplaceAll(", "return strings.ReplaceAll(", "pkg/config"),
+	}
+}
+
+// alarms returns the mutations of the alarms of collect, and of the state in which a host
+// remembers its archives.
+func alarms() []mutation {
+	in := func(file, guarantee, old, new string) mutation {
+		return mutation{
+			guarantee: guarantee, file: pipelinePkg + "/" + file, old: old, new: new, packages: []string{pipelinePkg},
+			tests: "Alarm|KnownCommit|NoContact|SetCommit|UpdateIsAtomic",
+		}
+	}
+	return []mutation{
+		in("warnings.go", "A stale API is an alarm.",
+			"c.response.FetchedAt.Sub(*newest) > c.options.MaxLag", "false"),
+		in("warnings.go", "An open gap is an alarm.",
+			"GapDays(); len(days) > 0", "GapDays(); false && len(days) > 0"),
+		in("warnings.go", "A day that the API does not serve is no alarm.",
+			"if days, _ := c.writer.Document().GapDays()", "if open, unserved := c.writer.Document().GapDays(); len(unserved) > 0 {\n\t\tadd(alarmGap, \"\", \"%d\", len(open))\n\t}\n\tif days, _ := c.writer.Document().GapDays()"),
+		in("warnings.go", "A response of which half is rejected is an alarm, also if the items were rejected before.",
+			"full && 2*n >= all", "full && 2*outcome.Rejected >= all"),
+		in("warnings.go", "A response of which less than half is rejected does not count as a new format.",
+			"full && 2*n >= all", "full && 3*n >= all"),
+		in("warnings.go", "An alarm is raised if half of the known events are revised at once.",
+			"known >= minKnown && 2*n >= known", "known >= minKnown && n > known"),
+		in("warnings.go", "A few revised events are no alarm.",
+			"known >= minKnown && 2*n >= known", "known > 0 && 2*n >= known"),
+		in("warnings.go", "A saved response raises no alarm.",
+			"ok && !c.options.Saved &&", "ok &&"),
+		in("warnings.go", "New rejected items are reported once only while half of the items are rejected.",
+			"n > 0 && !slices.ContainsFunc(alarms, isAlarm)", "n > 0"),
+		in("hoststate.go", "An alarm is printed when it begins and then once a day.",
+			"0 <= age && age < printEvery", "false"),
+		in("hoststate.go", "An alarm that lasts is printed again after a day.",
+			"age < printEvery:", "true:"),
+		in("hoststate.go", "An alarm that has changed is printed.",
+			"if former[i].Key == current.Key {", "if true {"),
+		in("hoststate.go", "An alarm that only a person has seen is printed in the next run of cron.",
+			"		case printAll:\n", "		case printAll:\n\t\t\tnext.Printed = now\n"),
+		in("hoststate.go", "Each archive has its own state on a host.",
+			"sha256.Sum256([]byte(location))", "sha256.Sum256(nil)"),
+		in("hoststate.go", "Runs at the same time lose no update of the state of a host.",
+			"filelock.Create(ctx, strings.TrimSuffix(path, \".json\")+\".lock\")", "filelock.Create(ctx, fmt.Sprint(path, time.Now().UnixNano()))"),
+		in("hoststate.go", "A host remembers the last commit that it has seen.",
+			"changed := a.setCommit(", "changed := false && a.setCommit("),
+		in("hoststate.go", "A host keeps the newest commit that it has seen.",
+			"a.Commit.Timestamp > timestamp && !accept", "false"),
+		in("hoststate.go", "A run that accepts an archive is not refused.",
+			"if r.known == nil || r.options.AcceptArchive {", "if r.known == nil {"),
+		in("run.go", "A run refuses an archive without the commit that this host knows.",
+			"KnownCommit:  r.knownTimestamp(),", "KnownCommit:  0,"),
+		in("collect.go", "A run that refuses the archive says so even if the API fails too.",
+			"if c.refused {", "if false {"),
+		in("hoststate.go", "A run that begins an archive says so.",
+			"commit.Sequence == 1 && !outcome.Rebuilt", "false"),
+		in("hoststate.go", "A run that rebuilds a document does not say that it begins an archive.",
+			"commit.Sequence == 1 && !outcome.Rebuilt", "commit.Sequence == 1"),
+		in("hoststate.go", "A missing contact is a warning when an archive begins.",
+			"r.options.Recorder.Warn(slog.LevelWarn, noContact)", "_ = noContact"),
 	}
 }
 

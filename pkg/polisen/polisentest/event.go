@@ -102,10 +102,14 @@ const FirstID = 600_000
 // Newest is the time of the newest event in Body.
 var Newest = time.Date(2026, 1, 2, 19, 56, 53, 0, time.FixedZone("", 3600))
 
-// Body returns a response body of n events. Their ids are FirstID, FirstID-1 and so
-// on. Their times go back from Newest, about half an hour apart. As in the API's
-// responses, they are sorted neither by time nor by id.
-func Body(n int) []byte {
+// Body returns a response body of n events, the newest of them from [Newest]: see
+// [BodyAt].
+func Body(n int) []byte { return BodyAt(Newest, n) }
+
+// BodyAt returns a response body of n events. Their ids are FirstID, FirstID-1 and so
+// on. Their times go back from newest, about half an hour apart, and have its UTC
+// offset. As in the API's responses, they are sorted neither by time nor by id.
+func BodyAt(newest time.Time, n int) []byte {
 	items := make([][]byte, n)
 	for i := range items {
 		shuffled := i ^ 1 // swaps neighbours
@@ -113,7 +117,7 @@ func Body(n int) []byte {
 			shuffled = i
 		}
 		late := time.Duration(shuffled*37%150) * time.Minute
-		t := Newest.Add(-time.Duration(shuffled)*27*time.Minute - late)
+		t := newest.Add(-time.Duration(shuffled)*27*time.Minute - late)
 		items[i] = Event(FirstID-int64(shuffled), t)
 	}
 	return Response(items...)

@@ -92,6 +92,17 @@ func (s *Store) String() string {
 	return "oci://" + deref(s.namespace.Load()) + "/" + s.o.Bucket
 }
 
+// Location returns the address of the bucket with the endpoint of the service, such as
+// "oci://namespace/bucket at https://objectstorage.eu-stockholm-1.oraclecloud.com": the
+// address alone may name a bucket in each region. If the namespace is not known, it
+// asks the service for it.
+func (s *Store) Location(ctx context.Context) (string, error) {
+	if _, err := s.target(ctx); err != nil {
+		return "", err
+	}
+	return s.String() + " at " + s.client.Endpoint(), nil
+}
+
 // target is the bucket that a request is about, as the SDK takes it.
 type target struct{ namespace, bucket *string }
 

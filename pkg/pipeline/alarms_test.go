@@ -1,0 +1,331 @@
+package pipeline_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/archive/archivetest"
+	"polisen-events-collector/pkg/pipeline"
+	"polisen-events-collector/pkg/pipeline/replaytest"
+	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/polisen/polisentest"
+	"polisen-events-collector/pkg/retry/retrytest"
+	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/store/memstore"
+	"polisen-events-collector/pkg/store/storetest"
+)
+
+// alarmWorld is an archive, with a clock, into which a test collects responses.
+type alarmWorld struct {
+	t     *testing.T
+	store store.Store
+	clock *retrytest.Clock
+	// change changes the options of each run; it may be nil.
+	change func(*pipeline.Options)
+}
+
+// collect collects a response and returns the reasons of the [*pipeline.PartialError].
+func (w *alarmWorld) collect(body []byte) []string {
+	w.t.Helper()
+	o := options(w.store, w.clock)
+	if w.change != nil {
+		w.change(&o)
+	}
+	_, err := pipeline.Collect(w.t.Context(), o, respondWith(w.clock, body))
+	partial, ok := errors.AsType[*pipeline.PartialError](err)
+	if err != nil && !ok {
+		w.t.Fatal(err)
+	}
+	if !ok {
+		return nil
+	}
+	return partial.Reasons
+}
+
+// want checks that there is one reason for each prefix.
+func (w *alarmWorld) want(when string, reasons []string, prefixes ...string) {
+	w.t.Helper()
+	if !slices.EqualFunc(reasons, prefixes, strings.HasPrefix) {
+		w.t.Errorf("%s: the reasons are %q, want %q", when, reasons, prefixes)
+	}
+}
+
+// TestAlarms changes recorded polls so that each alarm has to begin, and to end.
+func TestAlarms(t *testing.T) {
+	t.Parallel()
+	replaytest.Run(t, func(t *testing.T, polls []replaytest.Poll) {
+		// Polls with full responses whose newest event is less than two hours old.
+		var fresh []replaytest.Poll
+		for _, poll := range polls {
+			events, rejected, err := polisen.Parse(poll.Body)
+			window, ok := polisen.NewWindow(events)
+			if err == nil && ok && len(rejected) == 0 && len(events) >= polisen.FullResponse && window.Length() < polisen.MaxWindow && poll.Time.Sub(window.To) < 2*time.Hour {
+				fresh = append(fresh, poll)
+			}
+		}
+		after := func(d time.Duration) replaytest.Poll { // the first of them that is d after the first
+			for _, poll := range fresh {
+				if poll.Time.Sub(fresh[0].Time) >= d {
+					return poll
+				}
+			}
+			t.Fatalf("the recording has no fresh response %v after the first", d)
+			panic("unreachable")
+		}
+		first, later := fresh[0], after(20*24*time.Hour)
+		replace := func(poll replaytest.Poll, from, to string, most int) []byte {
+			if !bytes.Contains(poll.Body, []byte(from)) {
+				t.Fatalf("no %s in the response", from)
+			}
+			return bytes.Replace(poll.Body, []byte(from), []byte(to), most)
+		}
+		start := func(t *testing.T) *alarmWorld {
+			w := &alarmWorld{t: t, store: memstore.New(), clock: retrytest.NewClock(first.Time)}
+			w.want("first response", w.collect(first.Body))
+			return w
+		}
+		t.Run("stale", func(t *testing.T) {
+			w := start(t)
+			w.clock.Advance(22 * time.Hour)
+			w.want("after 22 hours", w.collect(first.Body))
+			w.clock.Advance(2*time.Hour + time.Minute)
+			const stale = "the API is stale: the newest event of its full responses is from "
+			w.want("after 24 hours", w.collect(first.Body), stale)
+			w.want("with a short response", w.collect(polisentest.Response(first.Items[:20]...)), stale)
+			w.clock.Advance(later.Time.Sub(w.clock.Now()))
+			w.want("fresh again, after a pause", w.collect(later.Body), "events of ")
+			w.want("an old response once", w.collect(first.Body), "events of ")
+		})
+		t.Run("gap", func(t *testing.T) {
+			w := start(t)
+			w.clock.Advance(later.Time.Sub(w.clock.Now()))
+			reasons := w.collect(later.Body)
+			object, err := w.store.Get(t.Context(), archive.DocumentName)
+			if err != nil {
+				t.Fatal(err)
+			}
+			doc, err := archive.ParseDocument(object.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			days, _ := doc.GapDays()
+			if len(days) < 8 {
+				t.Fatalf("gaps %q", days)
+			}
+			w.want("after a pause", reasons, fmt.Sprintf("events of %d days may be missing, %s to %s; fetch them with: polisen-events-collector backfill --from %[2]s --to %[3]s", len(days), days[0], days[len(days)-1]))
+			w.want("half an hour later", w.collect(later.Body), "events of ")
+			w.change = func(o *pipeline.Options) { o.Saved = true }
+			w.want("a saved response", w.collect(later.Body))
+			w.change = func(o *pipeline.Options) { o.Filtered = true }
+			w.want("a filtered response", w.collect(later.Body))
+			w.change = nil
+			for _, day := range days {
+				date, err := archive.ParseDate(day)
+				if err != nil {
+					t.Fatal(err)
+				}
+				writer := archive.NewWriter(w.store, archive.Options{RunID: "unserved " + day, Now: w.clock.Now})
+				if _, err := writer.Add(t.Context(), archive.Batch{ObservedAt: w.clock.Now(), Answer: &archive.DayAnswer{Day: date, Kind: archive.AnswerNotFound}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.want("unserved days", w.collect(later.Body))
+		})
+		t.Run("rejected", func(t *testing.T) {
+			w := start(t)
+			changed := replace(first, `"id":`, `"nr":`, -1)
+			const reason = "500 of 500 items rejected: the API's format may have changed (no id; fields added: nr; missing: id); "
+			w.want("all ids have another name", w.collect(changed), reason)
+			w.want("the same once more", w.collect(changed), reason)
+			w.want("as before", w.collect(first.Body))
+			w.want("half of them", w.collect(replace(first, `"id":`, `"nr":`, 250)), "250 of 500 items rejected: the API's format may have changed")
+			w.want("less than half of them", w.collect(replace(first, `"id":`, `"number":`, 249)), "249 of 500 items rejected (first: no id); ")
+			w.want("the same once more", w.collect(replace(first, `"id":`, `"number":`, 249)))
+			w.change = func(o *pipeline.Options) { o.Saved = true }
+			w.want("a saved response", w.collect(changed))
+		})
+		t.Run("revised", func(t *testing.T) {
+			w := start(t)
+			changed := replace(first, `"name":"`, `"title":"x`, -1)
+			reasons := w.collect(changed)
+			w.want("a field has another name", reasons, "500 of 500 known events revised at once: the API's format may have changed (event ")
+			if len(reasons) > 0 && !strings.Contains(reasons[0], "; fields added: location.title, title; missing: location.name, name); ") {
+				t.Errorf("the example is %s", reasons[0])
+			}
+			w.want("the same once more", w.collect(changed))
+			w.want("less than half", w.collect(replace(first, `"summary":"`, `"summary":"x`, 249)))
+			w.want("half", w.collect(replace(first, `"summary":"`, `"summary":"y`, 250)), "250 of 500 known events revised at once")
+			w.change = func(o *pipeline.Options) { o.Saved = true }
+			w.want("a saved response", w.collect(replace(first, `"summary":"`, `"summary":"z`, -1)))
+			w.change = nil
+			w.want("few known events", w.collect(fewKnown(first, 19)))
+			w.want("enough known events", w.collect(fewKnown(first, 20)), "20 of 20 known events revised at once")
+		})
+	})
+}
+
+// fewKnown returns a full response with n revised events of a poll and others that are
+// new.
+func fewKnown(poll replaytest.Poll, n int) []byte {
+	items := make([][]byte, polisen.FullResponse)
+	for i := range items {
+		if i < n {
+			items[i] = bytes.Replace(poll.Items[i], []byte(`"summary":"`), fmt.Appendf(nil, `"summary":"%d known `, n), 1)
+		} else {
+			items[i] = polisentest.Event(int64(10_000_000+n*1000+i), poll.Time.Add(-time.Duration(i)*20*time.Minute))
+		}
+	}
+	return polisentest.Response(items...)
+}
+
+// TestAlarmIsPrintedOnce checks that an alarm is printed by the first of several runs, and
+// that a run whose alarm cannot be remembered prints it.
+func TestAlarmIsPrintedOnce(t *testing.T) {
+	clock := newClock()
+	body := polisentest.Body(polisen.FullResponse)
+	dir := t.TempDir()
+	s := memstore.New()
+	collect := func(stateDir string, printAll bool) (unprinted error) {
+		t.Helper()
+		o := options(s, clock)
+		o.HostState, o.PrintAlarms = pipeline.NewHostState(stateDir), printAll
+		r, err := pipeline.Collect(t.Context(), o, respondWith(clock, body))
+		partial, ok := errors.AsType[*pipeline.PartialError](err)
+		if !ok || !strings.HasPrefix(r.Error, "the API is stale") {
+			t.Fatalf("error %v, in the report %q", err, r.Error)
+		}
+		return partial.Unprinted()
+	}
+	clock.Advance(48 * time.Hour)
+	for i, step := range []struct {
+		stateDir string
+		printAll bool
+		pause    time.Duration
+		printed  bool
+	}{
+		{dir, true, 0, true},
+		{dir, false, time.Hour, true},
+		{dir, false, time.Hour, false},
+		{dir, true, time.Hour, true},
+		{"/proc/state", false, time.Hour, true},
+		{"/proc/state", false, time.Hour, true},
+		{dir, false, 18 * time.Hour, false},
+		{dir, false, 2 * time.Hour, true},
+		{dir, false, time.Hour, false},
+	} {
+		clock.Advance(step.pause)
+		if unprinted := collect(step.stateDir, step.printAll); (unprinted != nil) != step.printed {
+			t.Errorf("run %d prints %v, want an alarm: %v", i+1, unprinted, step.printed)
+		}
+	}
+}
+
+// TestKnownCommit checks that a run refuses an archive without the commit that this host
+// knows: it writes nothing, and reads the host's state before the archive.
+func TestKnownCommit(t *testing.T) {
+	dir := t.TempDir()
+	clock := newClock()
+	with := func(s store.Store) pipeline.Options {
+		o := options(s, clock)
+		o.HostState = pipeline.NewHostState(dir)
+		return o
+	}
+	good := respondWith(clock, polisentest.Body(20))
+	down := sourceFunc(func(context.Context) (*polisen.Response, error) { return nil, errors.New("down") })
+	first := memstore.New()
+	o := with(first)
+	r, err := pipeline.Collect(t.Context(), o, good)
+	if err != nil || !strings.Contains(texts(r.Warnings, slog.LevelWarn), "began a new archive in mem:") {
+		t.Fatalf("%v, warnings %v", err, r.Warnings)
+	}
+	clock.Advance(time.Minute)
+	days := func(source pipeline.Source) pipeline.Days {
+		done, err := pipeline.OpenDoneDays(t.TempDir(), "x", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		day := archive.DateOf(polisentest.Newest)
+		return pipeline.Days{From: day, To: day, Source: source, Done: done}
+	}
+	for name, run := range map[string]func(o pipeline.Options) error{
+		"collect": func(o pipeline.Options) error {
+			_, err := pipeline.Collect(t.Context(), o, good)
+			return err
+		},
+		"collect while the API is down": func(o pipeline.Options) error {
+			_, err := pipeline.Collect(t.Context(), o, down)
+			return err
+		},
+		"backfill": func(o pipeline.Options) error {
+			_, err := pipeline.BackfillDays(t.Context(), o, days(good))
+			return err
+		},
+		"dry run": func(o pipeline.Options) error {
+			o.DryRun = true
+			_, err := pipeline.Collect(t.Context(), o, good)
+			return err
+		},
+	} {
+		empty := storetest.NewFaults(memstore.New(), nil)
+		o := with(empty)
+		err := run(o)
+		if !errors.Is(err, archive.ErrLostCommits) || !errors.Is(err, pipeline.ErrStore) || !strings.Contains(err.Error(), "--accept-archive") {
+			t.Errorf("%s into an empty store: %v, want ErrLostCommits", name, err)
+		}
+		if n := count(empty, storetest.Put); n > 0 {
+			t.Errorf("%s into an empty store: %d writes", name, n)
+		}
+	}
+	// The former archive, and one that is rebuilt from its data, are accepted.
+	o = with(first)
+	if _, err := pipeline.Collect(t.Context(), o, good); err != nil {
+		t.Error(err)
+	}
+	storetest.MustDelete(t, first, archive.DocumentName)
+	o = with(first)
+	r, err = pipeline.Collect(t.Context(), o, good)
+	if warnings := texts(r.Warnings, slog.LevelWarn); err != nil || !strings.Contains(warnings, "rebuilt") || strings.Contains(warnings, "began") {
+		t.Errorf("without its document: %v, warnings %v", err, r.Warnings)
+	}
+	// So is another one, if the user says so, from then on.
+	clock.Advance(time.Minute)
+	second := memstore.New()
+	o = with(second)
+	o.AcceptArchive = true
+	if _, err := pipeline.Collect(t.Context(), o, good); err != nil {
+		t.Error(err)
+	}
+	o = with(first)
+	if _, err := pipeline.Collect(t.Context(), o, good); !errors.Is(err, archive.ErrLostCommits) {
+		t.Errorf("the former archive: %v, want ErrLostCommits", err)
+	}
+	o = with(second)
+	if _, err := pipeline.Collect(t.Context(), o, good); err != nil {
+		t.Error(err)
+	}
+	if c := archivetest.Read(t, second); len(c.Events) != 20 {
+		t.Errorf("%d events", len(c.Events))
+	}
+}
+
+// TestNoContact checks when a missing contact is a warning that is always printed.
+func TestNoContact(t *testing.T) {
+	clock := newClock()
+	s := memstore.New()
+	for run, level := range []slog.Level{slog.LevelWarn, slog.LevelInfo} {
+		o := options(s, clock)
+		o.HostState, o.NoContact = pipeline.NewHostState(t.TempDir()), true
+		r, err := pipeline.Collect(t.Context(), o, respondWith(clock, polisentest.Body(5)))
+		if err != nil || !strings.Contains(texts(r.Warnings, level), "set --contact") {
+			t.Errorf("run %d: %v, warnings %v; want one of level %v about the contact", run+1, err, r.Warnings, level)
+		}
+	}
+}
