@@ -45,7 +45,7 @@ func (s gapSource) Fetch(ctx context.Context, q polisen.Query) (*polisen.Respons
 // then has a problem that more calls do not solve. The error is that of the store, or
 // the cause of ctx.
 func (c *collect) closeGaps(ctx context.Context) error {
-	if c.options.GapSource == nil || c.options.DryRun || len(c.askableGaps(nil)) == 0 {
+	if c.options.GapSource == nil || c.options.DryRun || ctx.Err() != nil || len(c.askableGaps(nil)) == 0 {
 		return nil
 	}
 	done := c.options.Recorder.Stage(stageGaps)
@@ -57,8 +57,9 @@ func (c *collect) closeGaps(ctx context.Context) error {
 	}
 	_, unserved := c.writer.Document().GapDays()
 	before := c.outcome
-	var asked, closed []archive.Date
+	var asked []archive.Date
 	var stopped error
+	closed := 0
 	for {
 		dates := c.askableGaps(asked)
 		if len(dates) == 0 {
@@ -73,12 +74,12 @@ func (c *collect) closeGaps(ctx context.Context) error {
 			break
 		}
 		if !c.isGap(day.Date) {
-			closed = append(closed, day.Date)
+			closed++
 		}
 	}
 	open, nowUnserved := c.writer.Document().GapDays()
 	line := fmt.Sprintf("gaps: %s closed with %s, %s left",
-		text.Count(len(closed), "day"), text.Count(c.outcome.New-before.New, "new event"), text.Count(len(open), "day"))
+		text.Count(closed, "day"), text.Count(c.outcome.New-before.New, "new event"), text.Count(len(open), "day"))
 	if n := len(nowUnserved) - len(unserved); n > 0 {
 		line += fmt.Sprintf("; the API does not serve %s", text.Count(n, "other day"))
 	}
