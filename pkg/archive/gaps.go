@@ -35,6 +35,13 @@ const ServedMonths = 6
 // now.
 func ServedFrom(now time.Time) Date { return DateOf(now.AddDate(0, -ServedMonths, 0)) }
 
+// ServedDays returns the days that the API probably still serves at the time now. The
+// days are in ascending order, such as 2026-01-31.
+func ServedDays(days []string, now time.Time) []string {
+	i, _ := slices.BinarySearch(days, ServedFrom(now).String())
+	return days[i:]
+}
+
 // Gap is a day whose events may be missing.
 type Gap struct {
 	Day    string `json:"day"`    // such as 2026-01-31

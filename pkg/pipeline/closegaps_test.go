@@ -471,3 +471,30 @@ func TestGapUnreadable(t *testing.T) {
 		h.check([]string{waiting})
 	})
 }
+
+// TestGapAdvice checks that the command for a pause names only days that the API still
+// serves, as of the time of the run.
+func TestGapAdvice(t *testing.T) {
+	for _, tt := range []struct {
+		days int // since the pause
+		want string
+	}{
+		{1, "fetch them with: polisen-events-collector backfill --from 2026-01-09 --to 2026-01-13"},
+		{178, "fetch them with: polisen-events-collector backfill --from 2026-01-11 --to 2026-01-13"},
+		{190, "the API serves about 6 months; if you have saved responses of these days, store them with backfill --input"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			h := afterPause(t, memstore.New())
+			o := h.options()
+			o.GapSource = nil
+			_, _ = pipeline.Collect(t.Context(), o, h.client(false))
+			time.Sleep(time.Duration(tt.days) * 24 * time.Hour)
+			o = h.options()
+			o.GapSource = nil
+			o.DryRun = true
+			if _, err := pipeline.Collect(t.Context(), o, h.client(false)); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%d days after the pause: %v, want %q", tt.days, err, tt.want)
+			}
+		})
+	}
+}

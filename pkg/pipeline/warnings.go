@@ -81,7 +81,7 @@ func (c *collect) alarms(ctx context.Context, outcome archive.Outcome, full bool
 	}
 	if days, _ := c.writer.Document().GapDays(); len(days) > 0 {
 		first, last := days[0], days[len(days)-1]
-		add(alarmGap, c.lastGap(), "events of %s may be missing, %s to %s; %s", text.Count(len(days), "day"), first, last, c.gapAdvice(first, last))
+		add(alarmGap, c.lastGap(), "events of %s may be missing, %s to %s; %s", text.Count(len(days), "day"), first, last, c.gapAdvice(days))
 	}
 	if n, all := len(c.response.Rejected), len(c.response.Events)+len(c.response.Rejected); full && 2*n >= all {
 		example, changes := rejectedExample(c.response.Rejected)
@@ -106,12 +106,17 @@ func (c *collect) lastGap() string {
 	return last.UTC().Format(time.RFC3339)
 }
 
-// gapAdvice returns the way to close the gaps between two days.
-func (c *collect) gapAdvice(first, last string) string {
+// gapAdvice returns the way to close the gaps of these days. It names no days that the
+// API no longer serves.
+func (c *collect) gapAdvice(days []string) string {
 	if c.options.GapSource != nil {
 		return "later runs fetch these days from the API"
 	}
-	return "fetch them with: " + c.options.Command(fmt.Sprintf("backfill --from %s --to %s", first, last))
+	served := archive.ServedDays(days, c.options.Clock.Now())
+	if len(served) == 0 {
+		return fmt.Sprintf("the API serves about %d months; if you have saved responses of these days, store them with backfill --input", archive.ServedMonths)
+	}
+	return "fetch them with: " + c.options.Command(fmt.Sprintf("backfill --from %s --to %s", served[0], served[len(served)-1]))
 }
 
 // printedBefore notes the alarms of this run in the state of this host. It returns the

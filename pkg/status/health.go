@@ -391,8 +391,11 @@ func (c *check) checkDocument(pending []Object) {
 		return
 	}
 	if len(open) > 0 {
-		c.problem("events of %s may be missing, %s to %s; later collects fetch them, and so does: %s", text.Count(len(open), "day"),
-			open[0], open[len(open)-1], c.o.Command(fmt.Sprintf("backfill --from %s --to %s", open[0], open[len(open)-1])))
+		advice := "later collects ask the API for them"
+		if served := archive.ServedDays(open, c.o.Now); len(served) > 0 {
+			advice = "later collects fetch them, and so does: " + c.o.Command(fmt.Sprintf("backfill --from %s --to %s", served[0], served[len(served)-1]))
+		}
+		c.problem("events of %s may be missing, %s to %s; %s", text.Count(len(open), "day"), open[0], open[len(open)-1], advice)
 	}
 	if n := len(unserved); n > 0 {
 		c.warn("events of %s may be missing that the API does not serve, %s to %s; accept this with: %s", text.Count(n, "day"),
