@@ -22,7 +22,7 @@ const module = "polisen-events-collector"
 // lists them.
 var layers = map[string][]string{
 	".":                  {"cmd"},
-	"cmd":                {"pkg/address", "pkg/archive", "pkg/blocking", "pkg/config", "pkg/ociauth", "pkg/ociclient", "pkg/pipeline", "pkg/polisen", "pkg/ratelimit", "pkg/report", "pkg/retry", "pkg/saved", "pkg/status", "pkg/store", "pkg/store/dirstore", "pkg/store/ocistore", "pkg/text", "pkg/verify"},
+	"cmd":                {"pkg/address", "pkg/archive", "pkg/blocking", "pkg/config", "pkg/ociauth", "pkg/ociclient", "pkg/ping", "pkg/pipeline", "pkg/polisen", "pkg/ratelimit", "pkg/report", "pkg/retry", "pkg/saved", "pkg/statefile", "pkg/status", "pkg/store", "pkg/store/dirstore", "pkg/store/ocistore", "pkg/text", "pkg/verify"},
 	"pkg/text":           {},
 	"pkg/address":        {},
 	"pkg/blocking":       {},
@@ -31,6 +31,7 @@ var layers = map[string][]string{
 	"pkg/config":         {"pkg/address", "pkg/ratelimit", "pkg/statefile"},
 	"pkg/retry":          {},
 	"pkg/report":         {"pkg/text"},
+	"pkg/ping":           {"pkg/address", "pkg/retry", "pkg/text"},
 	"pkg/ratelimit":      {"pkg/blocking", "pkg/filelock", "pkg/retry", "pkg/statefile"},
 	"pkg/polisen":        {"pkg/address", "pkg/ratelimit", "pkg/retry", "pkg/text"},
 	"pkg/saved":          {"pkg/blocking", "pkg/polisen"},
@@ -54,10 +55,11 @@ var outside = map[string][]string{
 	"github.com/joho/godotenv":       {"pkg/config"},
 	"github.com/klauspost/compress":  {"pkg/saved"},
 	"github.com/oracle/oci-go-sdk":   {"pkg/ociauth", "pkg/ociclient", "pkg/store/ocistore"},
+	"github.com/prometheus":          {"pkg/report"},
 	"github.com/schollz/progressbar": {"cmd"},
 	"github.com/spf13/cobra":         {"cmd"},
 	"github.com/spf13/pflag":         {"cmd", "pkg/config"},
-	"net/http":                       {"pkg/ociauth", "pkg/ociclient", "pkg/polisen", "pkg/ratelimit", "pkg/retry", "pkg/store/ocistore"},
+	"net/http":                       {"pkg/ociauth", "pkg/ociclient", "pkg/ping", "pkg/polisen", "pkg/ratelimit", "pkg/retry", "pkg/store/ocistore"},
 	"os/signal":                      {"cmd"},
 }
 

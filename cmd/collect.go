@@ -27,7 +27,7 @@ type collectOptions struct {
 
 func newCollectCmd(p Process) *cobra.Command {
 	var opts collectOptions
-	const groups = config.APIGroup | config.ArchiveGroup
+	const groups = config.APIGroup | config.ArchiveGroup | config.MonitoringGroup
 	cmd := &cobra.Command{
 		Use:   "collect",
 		Short: "Fetch the newest events and store those that are new",
@@ -57,6 +57,7 @@ hour and 1440 times a day.`,
 		Annotations: endsWith(exitPartial, exitAPI, exitStorage, exitAccess, exitRateLimited),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, log, err := p.settings(cmd, groups)
+			monitorOf(cmd.Context()).start(cmd.Context(), p, s, opts.dryRun, log)
 			if err != nil {
 				return err
 			}
@@ -91,5 +92,6 @@ func (p Process) runCollect(ctx context.Context, s config.Settings, opts collect
 	}
 	r, err := pipeline.Collect(ctx, o, source)
 	logPrinted(err, log)
+	monitorOf(ctx).setReport(r, source)
 	return errors.Join(err, p.printReport(r, s.General, log))
 }

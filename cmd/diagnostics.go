@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 
 	"github.com/spf13/cobra"
@@ -14,14 +13,25 @@ import (
 	"polisen-events-collector/pkg/text"
 )
 
-// newLogger returns a logger that writes to w with the format and the lowest level
-// of the settings.
-func newLogger(w io.Writer, s config.General) *slog.Logger {
+// newLogger returns a logger that writes to stderr with the format and the lowest level
+// of the settings. In the journal, which knows the time of each line, lines of text have
+// no time.
+func (p Process) newLogger(s config.General) *slog.Logger {
 	options := &slog.HandlerOptions{Level: s.LogLevel}
-	if s.LogFormat == config.JSON {
-		return slog.New(slog.NewJSONHandler(text.JSONWriter(w), options))
+	handler := func(level slog.Level) slog.Handler {
+		w := p.diagnostics(level)
+		if s.LogFormat == config.JSON {
+			return slog.NewJSONHandler(text.JSONWriter(w), options)
+		}
+		return slog.NewTextHandler(w, options)
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	if !p.inJournal() {
+		return slog.New(handler(slog.LevelInfo)) // the writer is the same for all levels
+	}
+	if s.LogFormat != config.JSON {
+		options.ReplaceAttr = withoutTime
+	}
+	return slog.New(newJournalHandler(handler))
 }
 
 // errorLine is the JSON form of an error on stderr.
@@ -53,17 +63,22 @@ func (p Process) printError(cmd *cobra.Command, err error, exit code) {
 		p.printLine(s.General.LogFormat, err, exit)
 	}
 	if exit == exitUsage && s.General.LogFormat != config.JSON {
-		fmt.Fprintf(p.Stderr, "%s: see '%s --help'\n", program, cmd.CommandPath())
+		fmt.Fprintf(p.diagnostics(slog.LevelError), "%s: see '%s --help'\n", program, cmd.CommandPath())
 	}
 }
 
-// printLine prints an error as one line.
+// printLine prints an error as one line. A partial success is a warning.
 func (p Process) printLine(f config.Format, err error, exit code) {
+	level := slog.LevelError
+	if exit == exitPartial {
+		level = slog.LevelWarn
+	}
+	w := p.diagnostics(level)
 	line := text.OneLine(err.Error())
 	if f == config.JSON {
 		object, _ := json.Marshal(errorLine{line, exit}) // cannot fail for a string and a number
-		fmt.Fprintf(p.Stderr, "%s\n", object)
+		fmt.Fprintf(w, "%s\n", object)
 		return
 	}
-	fmt.Fprintf(p.Stderr, "%s: %s\n", program, line)
+	fmt.Fprintf(w, "%s: %s\n", program, line)
 }

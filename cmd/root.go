@@ -57,29 +57,32 @@ func (p Process) execute(root *cobra.Command) code {
 	if o, ok := p.Stdout.(*output); ok {
 		o.begin = dog.beginUnlimited
 	}
+	m := new(monitor)
+	ctx = context.WithValue(ctx, monitorKey{}, m)
 	root.SetArgs(append([]string{}, p.Args...)) // cobra reads os.Args if the slice is nil
 	root.SetIn(p.Stdin)
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)
 
 	cmd, err := root.ExecuteContextC(ctx)
+	if o, ok := p.Stdout.(*output); ok && err == nil && o.err != nil {
+		err = fmt.Errorf("print the result: %w", o.err)
+	}
+	exit := exitCode(err)
 	if sig, ok := caught(ctx); ok {
 		stopped := fmt.Errorf("stopped by %w", sig)
 		if u, ok := errors.AsType[*unfinishedError](err); ok {
 			stopped = &unfinishedError{stopped, u.next}
 		}
-		dog.finish(sig.code())
-		p.printError(cmd, stopped, sig.code())
-		return sig.code()
+		err, exit = stopped, sig.code()
 	}
-	if o, ok := p.Stdout.(*output); ok && err == nil && o.err != nil {
-		err = fmt.Errorf("print the result: %w", o.err)
-	}
-	dog.finish(exitCode(err))
-	if err != nil {
-		p.printError(cmd, err, exitCode(err))
-	}
-	return exitCode(err)
+	dog.finish(exit)
+	m.finish(ctx, p, exit, err, func() {
+		if err != nil {
+			p.printError(cmd, err, exit)
+		}
+	})
+	return exit
 }
 
 // newRoot returns the command tree of a run.
@@ -172,5 +175,5 @@ func (p Process) settings(cmd *cobra.Command, groups config.Group) (config.Setti
 	end()
 	dog.setFormat(s.General.LogFormat)
 	dog.limit(s.Archive.Timeout)
-	return s, newLogger(p.Stderr, s.General), err
+	return s, p.newLogger(s.General), err
 }

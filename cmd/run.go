@@ -145,10 +145,12 @@ func (p Process) newClient(o polisen.Options, s config.Settings, log *slog.Logge
 }
 
 // printReport prints the result of a run: with --output json the report, for a
-// dry run the objects it would store, and otherwise a summary on a terminal.
+// dry run the objects it would store, and otherwise a summary on a terminal. If it
+// prints no summary of a successful run, it logs it, unless --quiet is set.
 func (p Process) printReport(r report.Report, s config.General, log *slog.Logger) error {
 	p.printWarnings(r.Warnings, s, log)
-	return p.printResult(s, r, func(w io.Writer) error {
+	printed := false
+	err := p.printResult(s, r, func(w io.Writer) error {
 		if r.DryRun {
 			for _, object := range r.Objects {
 				fmt.Fprintf(w, "would store %s, %d bytes in %s\n", text.Count(object.Lines, "line"), object.Bytes, object.Name)
@@ -156,9 +158,14 @@ func (p Process) printReport(r report.Report, s config.General, log *slog.Logger
 		} else if !r.Succeeded() || s.Quiet || !isTerminal(w) {
 			return nil
 		}
+		printed = true
 		_, err := fmt.Fprintln(w, r.Summary())
 		return err
 	})
+	if r.Succeeded() && !printed && !s.Quiet {
+		log.Info(r.Summary())
+	}
+	return err
 }
 
 // logPrinted logs the reasons of a partial error that were printed before, at level

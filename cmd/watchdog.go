@@ -45,6 +45,7 @@ type watchdog struct {
 	mutex    sync.Mutex
 	calls    []*blockingCall // under way, the newest last
 	timer    *time.Timer     // ends the process after its time limit; nil without one
+	ends     time.Time       // when the time limit or a signal ends the process; zero if neither does
 	format   config.Format   // of the line that it prints
 	result   code            // the exit code of the run; exitFailure until it has ended
 	finished bool            // only the output of the run may be missing
@@ -77,7 +78,8 @@ func (w *watchdog) limit(d time.Duration) {
 	if w.timer != nil {
 		w.timer.Stop()
 	}
-	w.timer = time.AfterFunc(time.Until(w.start.Add(d+grace)), func() {
+	w.ends = w.start.Add(d + grace)
+	w.timer = time.AfterFunc(time.Until(w.ends), func() {
 		w.exit(fmt.Errorf("the run did not end within its time limit of %v (--timeout)", d), 0)
 	})
 }
@@ -86,6 +88,11 @@ func (w *watchdog) limit(d time.Duration) {
 func (w *watchdog) watch(ctx context.Context) {
 	context.AfterFunc(ctx, func() {
 		if sig, ok := caught(ctx); ok {
+			w.mutex.Lock()
+			if end := time.Now().Add(grace); w.ends.IsZero() || end.Before(w.ends) {
+				w.ends = end
+			}
+			w.mutex.Unlock()
 			time.AfterFunc(grace, func() { w.exit(fmt.Errorf("stopped by %w", sig), sig.code()) })
 		}
 	})
@@ -137,6 +144,14 @@ func (w *watchdog) explain(err error) error {
 		err = fmt.Errorf("%w: %w", call.kind, err)
 	}
 	return fmt.Errorf("%w: it still waits to %s; check that its disk or pipe responds; the next run continues", err, call.what)
+}
+
+// end returns the time at which the time limit or a signal ends the process; zero if neither
+// does.
+func (w *watchdog) end() time.Time {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	return w.ends
 }
 
 // setFormat sets the format of the line that the watchdog prints.

@@ -10,14 +10,17 @@ package config
 import (
 	"log/slog"
 	"time"
+
+	"polisen-events-collector/pkg/address"
 )
 
 // Settings are checked settings. The fields of a [Group] that the command does
 // not use are zero.
 type Settings struct {
-	General General
-	API     API
-	Archive Archive
+	General    General
+	API        API
+	Archive    Archive
+	Monitoring Monitoring
 }
 
 // General are the settings of every command.
@@ -67,6 +70,12 @@ type Archive struct {
 	// access to it, quoted for a shell. Commands that the program suggests
 	// repeat them.
 	Flags string
+}
+
+// Monitoring are the settings for the systems that watch the runs of collect.
+type Monitoring struct {
+	MetricsFile string         // absolute path of the file for metrics, or empty
+	PingURL     address.Secret // zero if not set
 }
 
 // OCI are the settings for Object Storage. Only a store of kind [OCIStore] uses

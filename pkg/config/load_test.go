@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 
+	"polisen-events-collector/pkg/address"
 	"polisen-events-collector/pkg/config"
 )
 
@@ -107,8 +108,13 @@ func TestEachFieldHasItsSetting(t *testing.T) {
 		"--vault-name", "name", "--vault-compartment", compartment, "--vault-region", "iad",
 		"--vault-auth", "resource_principal", "--vault-secret-prefix", "prefix-",
 		"--oci-secrets-endpoint", local + "6", "--oci-kms-endpoint", local + "7",
+		"--metrics-file", "/metrics.prom", "--ping-url", local + "8/secret",
 		"--log-level", "error", "--log-format", "json", "--output", "json", "--quiet",
 	})
+	ping, err := address.ParseSecret(local + "8/secret")
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := config.Settings{
 		General: config.General{LogLevel: slog.LevelError, LogFormat: config.JSON, Output: config.JSON, Quiet: true},
 		API: config.API{
@@ -126,6 +132,7 @@ func TestEachFieldHasItsSetting(t *testing.T) {
 				SecretsEndpoint: local + "6", KMSEndpoint: local + "7",
 			},
 		},
+		Monitoring: config.Monitoring{MetricsFile: "/metrics.prom", PingURL: ping},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

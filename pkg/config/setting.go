@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+
+	"polisen-events-collector/pkg/address"
 )
 
 // Group is a set of settings. A command uses whole groups, which it joins with |.
@@ -11,12 +13,13 @@ type Group uint8
 
 // The groups.
 const (
-	GeneralGroup Group = 1 << iota // diagnostics and output
-	APIGroup                       // calls to the API
-	ArchiveGroup                   // the store and the access to it
-	HealthGroup                    // the limits of the health check; part of APIGroup
+	GeneralGroup    Group = 1 << iota // diagnostics and output
+	APIGroup                          // calls to the API
+	ArchiveGroup                      // the store and the access to it
+	HealthGroup                       // the limits of the health check; part of APIGroup
+	MonitoringGroup                   // the systems that watch the runs of collect
 
-	AllGroups = GeneralGroup | APIGroup | ArchiveGroup
+	AllGroups = GeneralGroup | APIGroup | ArchiveGroup | MonitoringGroup
 )
 
 // Setting describes one setting. Most are a flag and an environment variable.
@@ -299,6 +302,20 @@ func table() []Setting {
 			Help:    "scheme and host of the service that lists vaults",
 			Example: "https://kms.eu-frankfurt-1.oraclecloud.com",
 			set:     into(func(s *Settings) *string { return &s.Archive.Vault.KMSEndpoint }, parseEndpoint),
+		},
+		{
+			Flag: "metrics-file", Env: "POLISEN_METRICS_FILE", Group: MonitoringGroup, Placeholder: "FILE",
+			Help:    "file for metrics about the runs, for Prometheus",
+			Detail:  "Each run replaces it, also after a failure, and continues its counters. Name it *.prom, in the folder of node_exporter's textfile collector. A file that cannot be written causes a warning, and no other exit code. Runs with --dry-run or a saved response do not change it.",
+			Example: "/var/lib/prometheus/node-exporter/polisen.prom",
+			set:     into(func(s *Settings) *string { return &s.Monitoring.MetricsFile }, localPath),
+		},
+		{
+			Flag: "ping-url", Env: "POLISEN_PING_URL", Group: MonitoringGroup, Placeholder: "URL",
+			Help:    "URL to call when a run starts and ends, such as one of healthchecks.io",
+			Detail:  "A run calls URL/start, and at its end URL, or URL/<exit code> for any exit code but 0, with its summary or its error. Ping services count 3 as a failure too, so they report problems that need a look. A call that fails causes a warning, takes 5 seconds at most, and changes no exit code. The path is a secret, and no message shows it; set the variable rather than the flag, which other users of the host can see. Runs with --dry-run or a saved response call nothing.",
+			Example: "https://hc-ping.com/your-uuid",
+			set:     into(func(s *Settings) *address.Secret { return &s.Monitoring.PingURL }, address.ParseSecret),
 		},
 		{
 			Flag: flagEnvFile, Env: "POLISEN_ENV_FILE", Group: GeneralGroup, Placeholder: "FILE", Common: true,

@@ -133,6 +133,10 @@ func (c *Client) URL(q Query) string { return c.target(q).String() }
 // [ratelimit.Limiter.Delay].
 func (c *Client) Delay(n int) time.Duration { return c.limiter.Delay(n) }
 
+// CallsLeft returns the numbers of calls that the hourly and the daily limit of the API
+// still allow; see [ratelimit.Limiter.CallsLeft].
+func (c *Client) CallsLeft() (hour, day int, ok bool) { return c.limiter.CallsLeft() }
+
 // Fetch fetches the response to q. It waits for the rate limiter before each call.
 // After a connection error, a status of 429 or 5xx, or a damaged body it calls
 // again, at most four times in all. The delays are MinInterval, then twice and four

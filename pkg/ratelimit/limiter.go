@@ -207,3 +207,16 @@ func (l *Limiter) Delay(n int) time.Duration {
 	}
 	return at.Sub(s.Clock.Now)
 }
+
+// CallsLeft returns the numbers of calls that the hourly and the daily limit still allow
+// at this moment, if no call is made meanwhile. It reserves nothing and does not wait
+// for the file's lock. ok is false if the limiter has no such limits, or if the file
+// cannot be read.
+func (l *Limiter) CallsLeft() (perHour, perDay int, ok bool) {
+	s, err := readState(l.path)
+	if err != nil || l.options.Interval < MinInterval {
+		return 0, 0, false
+	}
+	s.set(read(l.options.Clock))
+	return s.left(limit{calls: callsPerHour, span: time.Hour}), s.left(limit{calls: callsPerDay, span: day}), true
+}

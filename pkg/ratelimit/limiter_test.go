@@ -924,3 +924,41 @@ func TestLongPause(t *testing.T) {
 		t.Errorf("an hour before its end: waited %v, %v", waited, err)
 	}
 }
+
+// TestCallsLeft checks the numbers after calls, within and after the spans, and that
+// asking for them reserves nothing.
+func TestCallsLeft(t *testing.T) {
+	w := newWorld(t)
+	check := func(hour, day int) {
+		t.Helper()
+		for range 2 {
+			other := ratelimit.New(w.options) // of another process
+			if gotHour, gotDay, ok := other.CallsLeft(); gotHour != hour || gotDay != day || !ok {
+				t.Errorf("%d an hour and %d a day, %v; want %d and %d", gotHour, gotDay, ok, hour, day)
+			}
+		}
+	}
+	check(60, 1440)
+	for range 3 {
+		if _, err := get(t.Context(), w.limiter, w.url, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(57, 1437)
+	w.clock.Advance(time.Hour)
+	check(60, 1437)
+	w.clock.Advance(24 * time.Hour)
+	check(60, 1440)
+
+	file := filepath.Join(w.options.Dir, "api-calls-api.json")
+	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, ok := w.limiter.CallsLeft(); ok {
+		t.Error("there are numbers although the file is damaged")
+	}
+	w.options.Dir, w.options.Interval = t.TempDir(), time.Second
+	if _, _, ok := ratelimit.New(w.options).CallsLeft(); ok {
+		t.Error("there are numbers although there are no limits")
+	}
+}

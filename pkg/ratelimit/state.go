@@ -109,6 +109,18 @@ func (s *state) next(limits []limit, times []time.Time, from time.Time) (at time
 	return at, rule
 }
 
+// left returns the number of calls that the limit still allows now.
+func (s *state) left(l limit) int {
+	from := s.Clock.Now.Add(-l.span)
+	made := 0
+	for _, at := range s.times() {
+		if at.After(from) {
+			made++
+		}
+	}
+	return max(l.calls-made, 0)
+}
+
 // addNow adds a call that is made now. It returns the call's At, which is a little
 // earlier if there is a call at that time already.
 func (s *state) addNow() time.Time {

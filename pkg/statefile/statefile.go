@@ -1,6 +1,7 @@
 // Package statefile keeps a value as JSON in a small file. Several processes may read
 // and replace the file at the same time: a reader gets a whole value, never a part.
-// [ReadFile] also reads other small files, such as keys.
+// [ReadFile] also reads other small files, such as keys, and [WritePublic] replaces a
+// file for other programs.
 //
 // It does not lock the file. A process that reads a value, changes it and writes
 // it back needs a lock of its own.
@@ -91,4 +92,30 @@ func Write(path string, v any) error {
 		return err
 	}
 	return renameio.WriteFile(path, append(body, '\n'), 0o640, renameio.WithTempDir(dir))
+}
+
+// WritePublic replaces the file at path with body atomically. Everybody may read it,
+// whatever the umask. It creates no folder, and follows a link at path. It refuses to
+// replace anything but a regular file. All errors are of type [*io/fs.PathError] or
+// [*os.LinkError].
+func WritePublic(path string, body []byte) error {
+	switch target, err := filepath.EvalSymlinks(path); {
+	case err == nil:
+		path = target
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return &fs.PathError{Op: "replace", Path: path, Err: unsuitable("is not a regular file")}
+	}
+	// renameio.WriteFile would keep the mode of the file that it replaces.
+	file, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(0o644))
+	if err != nil {
+		return err
+	}
+	defer file.Cleanup() // does nothing after CloseAtomicallyReplace
+	if _, err := file.Write(body); err != nil {
+		return err
+	}
+	return file.CloseAtomicallyReplace()
 }

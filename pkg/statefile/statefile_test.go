@@ -112,3 +112,49 @@ func TestReadFile(t *testing.T) {
 		}
 	}
 }
+
+// TestWritePublic checks that everybody may read the file whatever the umask and the
+// mode of the file that it replaces, and that no other file appears beside it.
+func TestWritePublic(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0o077))
+	dir := t.TempDir()
+	path := filepath.Join(dir, "public")
+	link := filepath.Join(t.TempDir(), "link")
+	if err := errors.Join(os.WriteFile(path, []byte("old"), 0o600), os.Symlink(path, link)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{path, link, filepath.Join(dir, "new")} {
+		if err := WritePublic(name, []byte(name)); err != nil {
+			t.Fatal(err)
+		}
+		body, err := os.ReadFile(name)
+		info, statErr := os.Stat(name)
+		if err != nil || statErr != nil || string(body) != name || info.Mode() != 0o644 {
+			t.Errorf("%s: %q, %v, %v, %v", name, body, info.Mode(), err, statErr)
+		}
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode().IsRegular() {
+		t.Errorf("the link was replaced: %v, %v", info, err)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 2 {
+		t.Errorf("the folder holds %v, %v", entries, err)
+	}
+}
+
+// TestWritePublicReplacesFilesOnly checks that pipes and folders stay, as /dev/null has
+// to for root.
+func TestWritePublicReplacesFilesOnly(t *testing.T) {
+	pipe, folder := filepath.Join(t.TempDir(), "pipe"), t.TempDir()
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{pipe, folder, filepath.Join(folder, "missing", "file")} {
+		before, _ := os.Stat(path)
+		if err := WritePublic(path, nil); err == nil || !strings.Contains(err.Error(), path) && before != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+		if after, _ := os.Stat(path); before != nil && (after == nil || after.Mode() != before.Mode()) {
+			t.Errorf("%s was replaced", path)
+		}
+	}
+}
