@@ -56,7 +56,7 @@ func logged(t *testing.T, args []string, vars map[string]string, redirected bool
 // TestJournal checks the lines of runs in the journal: their number, their priorities and
 // their beginnings.
 func TestJournal(t *testing.T) {
-	rejected := polisentest.OK([]byte(`{"id":"x"}`), polisentest.Event(1, time.Now()))
+	rejected := polisentest.OK([]byte(`{"id":"x"}`), polisentest.Event(2, time.Now()))
 	for name, test := range map[string]struct {
 		script     []polisentest.Answer
 		args       []string

@@ -56,7 +56,7 @@ func (s *pingService) all() string {
 }
 
 // monitored returns the settings of a collect with all that monitors it. The API
-// answers first as in the script.
+// answers first as in the script. The archive has one event.
 func monitored(t *testing.T, script ...polisentest.Answer) (vars map[string]string, service *pingService) {
 	t.Helper()
 	api := &polisentest.API{MinInterval: time.Millisecond}
@@ -65,10 +65,16 @@ func monitored(t *testing.T, script ...polisentest.Answer) (vars map[string]stri
 	t.Cleanup(server.Close)
 	service = newPingService(t)
 	dir := t.TempDir()
-	return map[string]string{
+	vars = map[string]string{
 		"HOME": dir, "POLISEN_STORE": filepath.Join(dir, "archive"), "POLISEN_API_URL": server.URL, "POLISEN_MIN_INTERVAL": "1ms",
 		"POLISEN_METRICS_FILE": filepath.Join(dir, "polisen.prom"), "POLISEN_PING_URL": service.url, "POLISEN_MAX_LAG": "100000h",
-	}, service
+	}
+	// A saved response begins the archive without a warning.
+	file := writeResponse(t, polisentest.Response(polisentest.Event(1, polisentest.Newest.AddDate(-1, 0, 0))))
+	if exit, _, stderr := runWith([]string{"collect", "--api-url", file}, vars, strings.NewReader("")); exit != 0 || stderr != "" {
+		t.Fatalf("exit code %d: %s", exit, stderr)
+	}
+	return vars, service
 }
 
 // readMetrics reads the metrics file of a run.
@@ -96,7 +102,7 @@ func expect(t *testing.T, what, text string, parts ...string) {
 // TestMonitoredRuns checks the pings, the metrics and the output of runs that end in
 // each way.
 func TestMonitoredRuns(t *testing.T) {
-	rejected := polisentest.OK([]byte(`{"id":"x"}`), polisentest.Event(1, time.Now().Add(-time.Hour)))
+	rejected := polisentest.OK([]byte(`{"id":"x"}`), polisentest.Event(2, time.Now().Add(-time.Hour)))
 	damaged := t.TempDir() // an archive whose document is a folder
 	if err := os.MkdirAll(filepath.Join(damaged, "metadata", "last_seen.json"), 0o700); err != nil {
 		t.Fatal(err)
@@ -195,7 +201,7 @@ func TestUnusableMetricsFile(t *testing.T) {
 func TestUnmonitoredRuns(t *testing.T) {
 	vars, service := monitored(t)
 	vars["LOG_LEVEL"] = "info"
-	for _, args := range [][]string{{"collect", "--dry-run"}, {"collect", "--api-url", writeResponse(t, polisentest.Response(polisentest.Event(1, time.Now())))}} {
+	for _, args := range [][]string{{"collect", "--dry-run"}, {"collect", "--api-url", writeResponse(t, polisentest.Response(polisentest.Event(2, time.Now())))}} {
 		exit, _, stderr := runWith(args, vars, strings.NewReader(""))
 		if exit != 0 || !strings.Contains(stderr, "have no effect") {
 			t.Errorf("%q: exit code %d, %s", args, exit, stderr)

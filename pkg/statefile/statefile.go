@@ -109,8 +109,12 @@ func WritePublic(path string, body []byte) error {
 		return &fs.PathError{Op: "replace", Path: path, Err: unsuitable("is not a regular file")}
 	}
 	// renameio.WriteFile would keep the mode of the file that it replaces.
-	file, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(0o644))
+	dir := filepath.Dir(path)
+	file, err := renameio.NewPendingFile(path, renameio.WithTempDir(dir), renameio.WithStaticPermissions(0o644))
 	if err != nil {
+		if e, ok := errors.AsType[*fs.PathError](err); ok { // it names a temporary file
+			return &fs.PathError{Op: "create a file in", Path: dir, Err: e.Err}
+		}
 		return err
 	}
 	defer file.Cleanup() // does nothing after CloseAtomicallyReplace
