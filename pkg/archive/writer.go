@@ -243,7 +243,7 @@ func (w *Writer) Open(ctx context.Context) error {
 	if err := w.checkKnownCommit(ctx); err != nil {
 		return err
 	}
-	if w.knowsStored() && !w.opts.DryRun {
+	if w.knowsStored() {
 		w.unhealed, w.allStored = true, true
 	} else if err := w.heal(ctx); err != nil {
 		return err
@@ -253,9 +253,9 @@ func (w *Writer) Open(ctx context.Context) error {
 }
 
 // knowsStored reports whether an earlier run is known to have found all pending
-// objects in the store.
+// objects in the store. A dry run looks at them in any case.
 func (w *Writer) knowsStored() bool {
-	if w.opts.StoredCommit == nil || w.doc.Commit == nil {
+	if w.opts.DryRun || w.opts.StoredCommit == nil || w.doc.Commit == nil {
 		return false
 	}
 	stored := w.opts.StoredCommit()

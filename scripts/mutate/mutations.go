@@ -25,7 +25,7 @@ const (
 // change that breaks it, in source that seldom changes, and a text that occurs once in
 // its file. TestMutationsApply checks the table.
 func mutations() []mutation {
-	return slices.Concat(protocol(), decisions(), repairs(), limits(), folders(), buckets(), responses(), secrets(), texts(), alarms(), commands())
+	return slices.Concat(protocol(), decisions(), repairs(), reports(), limits(), folders(), buckets(), responses(), secrets(), texts(), alarms(), commands())
 }
 
 // protocol returns the mutations of the commit protocol (see PROTOCOL.md of package
@@ -44,8 +44,10 @@ func protocol() []mutation {
 			"for _, p := range next.Pending {\n\t\t_, _ = p.ensure(ctx, w.store, true)\n\t}\n\tetag, err := w.store.Put(ctx, DocumentName, body, cond)"),
 		in("writer.go", "A run puts the missing objects of the last commit before its own commit.",
 			"err := w.putPending(ctx, false)", "err := error(nil)"),
-		in("writer.go", "A run that leaves the heal until later heals before it commits.",
+		in("writer.go", "A run that leaves the heal until later heals before a lookup.",
 			"w.unhealed = false\n\treturn w.heal(ctx)", "return nil"),
+		in("plan.go", "A run that commits before it heals keeps the objects of the last commit in the document.",
+			"next.Pending, _ = w.unchecked()", "next.Pending = nil"),
 		in("writer.go", "A lookup reads no partition before the objects of the last commit are stored.",
 			"if w.knowsStored() {",
 			"var early []Date\n\tfor _, p := range w.doc.Pending {\n\t\tn, _ := ParseName(p.Name)\n\t\tearly = append(early, n.Date)\n\t}\n\t_ = w.index.lookUp(ctx, early)\n\tif w.knowsStored() {"),
@@ -196,6 +198,29 @@ func repairs() []mutation {
 			"if r.options.Writer.DryRun {\n\t\t\tr.predict(a)", "if false {\n\t\t\tr.predict(a)"),
 		in("pkg/verify/snapshot.go", "An audit reads the archive again if a run has committed meanwhile.",
 			"if attrs.ETag == s.document.etag {", "if attrs.ETag == s.document.etag || true {"),
+	}
+}
+
+// reports returns the mutations of the report of a run and of the history.
+func reports() []mutation {
+	in := func(file, guarantee, old, new string) mutation {
+		return mutation{guarantee: guarantee, file: file, old: old, new: new, packages: []string{pipelinePkg, "pkg/report"}}
+	}
+	return []mutation{
+		in(pipelinePkg+"/lastrun.go", "A run does not replace the history of a run at the same time.",
+			"body, last.cond)", "body, store.Always())"),
+		in(pipelinePkg+"/lastrun.go", "A run whose report was overtaken tries once more.",
+			"case try == 2:", "case try == 1:"),
+		in(pipelinePkg+"/lastrun.go", "A run that loses the response to its report finds it in the store.",
+			"case err == nil && last.content.Has(r.RunID):", "case false:"),
+		in(pipelinePkg+"/lastrun.go", "The report names a commit only if its objects are stored.",
+			"stored = (*report.StoredCommit)(c.writer.StoredCommit())", "stored = (*report.StoredCommit)(c.writer.Document().Commit)"),
+		in(pipelinePkg+"/lastrun.go", "A failed run stores its report.",
+			"case c.options.DryRun, c.store == nil,", "case c.options.DryRun, c.store == nil, err != nil,"),
+		in(pipelinePkg+"/lastrun.go", "A damaged history begins again.",
+			"content = nil // the history begins again", "return lastRun{}, err"),
+		in("pkg/report/history.go", "A saved response says nothing about a host.",
+			"if !r.Saved {", "if true {"),
 	}
 }
 
