@@ -3,6 +3,7 @@ package cmd
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -24,9 +25,9 @@ import (
 
 // inspectOptions are the flags of inspect-metadata that are not settings.
 type inspectOptions struct {
-	ids, raw, againstAPI bool
-	has                  []string
-	date                 string
+	ids, raw, againstAPI, history bool
+	has                           []string
+	date                          string
 }
 
 func newInspectCmd(p Process) *cobra.Command {
@@ -38,11 +39,16 @@ func newInspectCmd(p Process) *cobra.Command {
 when the document was last updated, and whether the objects of the last commit are
 stored. It writes nothing, so credentials for reading are enough.
 
+With --history it shows the last 50 runs on all hosts, how many more events and calls
+there could be, and the poll interval to choose.
+
 With --has it looks for ids in the document, and then in the events of the archive,
 newest first. With --against-api it calls the API once, under the same rate limits
 as collect, and lists the ids that collect would store.`,
 		Example: `  # show the state of the archive
   ` + program + ` inspect-metadata --store ./archive
+  # show the last runs
+  ` + program + ` inspect-metadata --history
   # find out whether two events are in the archive, and where
   ` + program + ` inspect-metadata --has 646001 646002 --date 2026-01-31
   # show what the next collect would store
@@ -75,6 +81,7 @@ as collect, and lists the ids that collect would store.`,
 	flags.StringVar(&opts.date, "date", "", "with --has, search only the events of this `DATE`, such as 2026-01-31")
 	flags.BoolVar(&opts.raw, "raw", false, "print the document unchanged; a terminal shows control characters as escapes")
 	flags.BoolVar(&opts.againstAPI, "against-api", false, "call the API once and list the ids that collect would store")
+	flags.BoolVar(&opts.history, "history", false, "show the last runs, and the poll interval to choose")
 	config.Bind(flags, config.APIGroup|config.ArchiveGroup)
 	return cmd
 }
@@ -83,14 +90,14 @@ as collect, and lists the ids that collect would store.`,
 // contradict each other.
 func (o inspectOptions) check(output config.Format) (ids []int64, date *archive.Date, err error) {
 	modes := 0
-	for _, on := range []bool{o.ids, o.raw, o.againstAPI, len(o.has) > 0} {
+	for _, on := range []bool{o.ids, o.raw, o.againstAPI, o.history, len(o.has) > 0} {
 		if on {
 			modes++
 		}
 	}
 	switch {
 	case modes > 1:
-		return nil, nil, usagef("use only one of --ids, --has, --raw and --against-api")
+		return nil, nil, usagef("use only one of --ids, --has, --raw, --against-api and --history")
 	case o.raw && output == config.JSON:
 		return nil, nil, usagef("--raw prints the document unchanged and does not work with --output json")
 	case o.date != "" && len(o.has) == 0:
@@ -125,6 +132,9 @@ func (p Process) runInspect(ctx context.Context, s config.Settings, opts inspect
 	if err != nil {
 		return err
 	}
+	if opts.history {
+		return p.printHistory(ctx, st, s.General)
+	}
 	doc, err := status.ReadDocument(ctx, st)
 	if err != nil {
 		return storeError(err)
@@ -156,6 +166,18 @@ func (p Process) runInspect(ctx context.Context, s config.Settings, opts inspect
 		return storeError(err)
 	}
 	return cmp.Or(p.printResult(s.General, summary, summary.Text), doc.Err())
+}
+
+// printHistory prints the last runs.
+func (p Process) printHistory(ctx context.Context, st store.Store, s config.General) error {
+	h, err := status.ReadHistory(ctx, st, time.Now())
+	if errors.Is(err, status.ErrNotFound) {
+		return err
+	}
+	if err != nil {
+		return storeError(err)
+	}
+	return p.printResult(s, h, func(w io.Writer) error { return h.Text(w, time.Local, !hasUTF8(p.Env)) })
 }
 
 // compareWithAPI fetches one response and prints which of its events are new.

@@ -143,7 +143,7 @@ func (r *run) flush(ctx context.Context, err error) error {
 // change r, so that it can be called again.
 func (r *run) finish(err error) report.Report {
 	done := r.report
-	done.DryRun, done.Saved = r.options.DryRun, r.options.Saved
+	done.DryRun, done.Saved, done.NoContact = r.options.DryRun, r.options.Saved, r.options.NoContact
 	done.OK, done.ExitCode = err == nil, r.options.ExitCode(err)
 	if err != nil {
 		done.Error = text.OneLine(err.Error())

@@ -54,8 +54,8 @@ func (l *Limiter) lockState(ctx context.Context) (*lockedState, error) {
 	s.set(now)
 	if err != nil && file != nil && !l.assumedFull {
 		l.assumedFull = true // only once, since the file may stay unreadable
-		l.memory.assume(callsPerHour)
-		l.warn("cannot read the list of recent API calls, so %d calls count as just made, and the next call may have to wait an hour: %v", callsPerHour, err)
+		l.memory.assume(CallsPerHour)
+		l.warn("cannot read the list of recent API calls, so %d calls count as just made, and the next call may have to wait an hour: %v", CallsPerHour, err)
 	}
 	if !s.UnderWay.IsZero() { // its process died; the API may have received it at any time until now
 		s.remove(s.UnderWay)

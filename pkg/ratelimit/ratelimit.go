@@ -17,8 +17,8 @@ import (
 // (https://polisen.se/om-polisen/om-webbplatsen/oppna-data/regler-for-oppna-data/).
 const (
 	MinInterval  = 10 * time.Second // between two calls
-	callsPerHour = 60
-	callsPerDay  = 1440
+	CallsPerHour = 60
+	CallsPerDay  = 1440
 )
 
 // The limits with [Options.LeaveRoom]. They leave ten calls an hour to other runs,
@@ -72,7 +72,7 @@ type limit struct {
 // newLimits returns the limits for calls at least interval apart. If interval is
 // below [MinInterval], there is no hourly and no daily limit.
 func newLimits(interval time.Duration, leaveRoom bool) []limit {
-	perHour, perDay, why := callsPerHour, callsPerDay, ""
+	perHour, perDay, why := CallsPerHour, CallsPerDay, ""
 	fast := interval < MinInterval
 	if leaveRoom {
 		interval += interval / 10

@@ -72,8 +72,8 @@ func (s *state) expire() {
 		s.Calls = slices.DeleteFunc(s.Calls, func(c call) bool { return !c.At.After(now.Add(-day)) })
 	}
 	// Without a boot time the age of a call is not certain. But no limit counts more
-	// than the last callsPerDay calls.
-	s.Calls = slices.Delete(s.Calls, 0, max(len(s.Calls)-callsPerDay, 0))
+	// than the last CallsPerDay calls.
+	s.Calls = slices.Delete(s.Calls, 0, max(len(s.Calls)-CallsPerDay, 0))
 	switch {
 	case s.NotBefore.After(now.Add(maxPause)):
 		s.NotBefore = now.Add(maxPause)

@@ -116,7 +116,7 @@ func CheckHealth(ctx context.Context, s Archive, o HealthOptions) (*Health, erro
 		return nil, err
 	}
 	h := newHealth(s.String(), o)
-	c := check{h, o, run.content, doc}
+	c := check{h, o, run.history(), doc}
 	if c.onlySaved() {
 		c.checkSaved()
 	} else {

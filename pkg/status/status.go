@@ -62,6 +62,15 @@ type lastRun struct {
 	content *report.LastRun // nil unless state is Readable
 }
 
+// history returns the content. If it has no history, because an earlier version of the
+// program wrote it, the report becomes its only run.
+func (r lastRun) history() *report.LastRun {
+	if r.content != nil && len(r.content.Hosts) == 0 && len(r.content.Runs) == 0 {
+		return r.content.Add(r.content.Report, r.content.StoredCommit)
+	}
+	return r.content
+}
+
 // readRest reads the report of the last run, and finds the states of the
 // document's pending objects. It returns the objects in the document's order.
 func (d *Document) readRest(ctx context.Context, concurrency int) (lastRun, []Object, error) {
@@ -85,8 +94,7 @@ func (d *Document) readRest(ctx context.Context, concurrency int) (lastRun, []Ob
 }
 
 // readLastRun reads the report of the last run. A report that is too large or has
-// another MD5 counts as damaged, since the next run replaces it. A report without a
-// history, from an earlier version of the program, is its only run.
+// another MD5 counts as damaged, since the next run replaces it.
 func readLastRun(ctx context.Context, s store.Reader) (lastRun, error) {
 	object, err := s.Get(ctx, archive.LastRunName)
 	if errors.Is(err, store.ErrNotExist) {
@@ -101,9 +109,6 @@ func readLastRun(ctx context.Context, s store.Reader) (lastRun, error) {
 	content, err := report.ParseLastRun(object.Body)
 	if err != nil {
 		return lastRun{state: Damaged}, nil
-	}
-	if len(content.Hosts) == 0 && len(content.Runs) == 0 {
-		content = content.Add(content.Report, content.StoredCommit)
 	}
 	return lastRun{state: Readable, content: content}, nil
 }

@@ -102,10 +102,13 @@ func text(t *testing.T, write func(w *strings.Builder) error) string {
 }
 
 func TestSummary(t *testing.T) {
-	above := int64(9)
+	above, covered := int64(9), day2.Add(-time.Hour)
 	full := archive.Document{
-		SeenIDs: []int64{12, 11, 10}, LastUpdated: day2, TotalTracked: 3, Version: 1, CompleteAbove: &above,
-		Commit: &archive.Commit{ID: "RUN", Sequence: 7, Timestamp: day2.Unix()},
+		SeenIDs: []int64{12, 11, 10}, LastUpdated: day2, TotalTracked: 3, Version: 2, CompleteAbove: &above,
+		Commit:       &archive.Commit{ID: "RUN", Sequence: 7, Timestamp: day2.Unix()},
+		CoveredUntil: &covered,
+		Gaps:         []archive.Gap{{Day: "2025-12-20", Unserved: true}, {Day: "2025-12-22"}, {Day: "2025-12-23"}},
+		Stored:       map[string]archive.Counts{"2025-12": {Events: 1, Revisions: 2}, "2026-01": {Events: 10, Rejected: 1}},
 		Pending: []archive.Pending{
 			{Name: object1, Content: archive.Text(line(10, day1))},
 			{Name: object2, Content: archive.Text(line(11, day2) + line(12, day2))},
@@ -123,7 +126,8 @@ func TestSummary(t *testing.T) {
 			objects: map[string]string{
 				object1: line(10, day1),
 				object2: line(11, day2),
-				archive.LastRunName: `{"finished":"2026-01-02T23:30:00Z","ok":true,"counts":{"fetched":500,"new":3,"revised":1,"already_seen":496},` +
+				archive.LastRunName: `{"finished":"2026-01-02T23:30:00Z","ok":true,"host":"a","hosts":[{"name":"a","last_run":"2026-01-02T23:30:00Z"},` +
+					`{"name":"b","last_run":"2026-01-02T22:00:00Z","failures":2,"exit_code":4,"error":"bad\u001b[2J"}],"counts":{"fetched":500,"new":3,"revised":1,"already_seen":496},` +
 					`"window":{"from":"2025-12-26T00:00:00Z","to":"2026-01-02T12:00:00Z","hours":180}}`,
 			},
 			want: `store           mem:
@@ -132,13 +136,19 @@ highest id      12
 lowest id       10
 complete above  9: every stored id above it is listed
 last updated    2026-01-02T12:00:00Z, 12h0m ago
-commit          7 by run RUN, format version 1
+covered until   2026-01-02T11:00:00Z, 13h0m ago
+gaps            2 days, 2025-12-22 to 2025-12-23, whose events may be missing; collects fetch them
+gaps            1 day, 2025-12-20 to 2025-12-20, that the API does not serve
+stored          11 events, 2 revisions, 1 rejected item
+commit          7 by run RUN, format version 2
 pending         events/2026/01/01/events-1767268800.jsonl, 1 line: stored
 pending         events/2026/01/02/events-1767355200.jsonl, 2 lines: different
 pending         revisions/2026/01/02/revisions-1767355200.jsonl, 1 line: missing
-last run        2026-01-02T23:30:00Z, 30m ago: ok
+last run        2026-01-02T23:30:00Z, 30m ago on a: ok
                 500 fetched: 3 new, 1 revised, 0 rejected, 496 already seen
                 window 2025-12-26T00:00:00Z to 2026-01-02T12:00:00Z, 180.00 hours
+host            a, last run 30m ago: ok
+host            b, last run 2h0m ago: 2 failures since the last success, the last with exit code 4: bad\x1b[2J
 `,
 		},
 		"the published format, a failed run": {
@@ -152,6 +162,9 @@ highest id      2
 lowest id       1
 complete above  unknown: unlisted ids may be stored too, so runs look them up in the archive
 last updated    2026-01-03T01:00:00Z, 1h0m in the future
+covered until   2026-01-03T01:00:00Z, 1h0m in the future
+gaps            none
+stored          unknown: verify --repair=counts counts the items
 commit          none: another program wrote the document
 pending         none
 last run        2025-12-31T00:00:00Z, 3.0 days ago: failed with exit code 4: bad\x1b[2J\nanswer

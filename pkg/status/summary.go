@@ -41,6 +41,16 @@ type Summary struct {
 	Commit  *archive.Commit `json:"commit"`
 	// Pending are the objects of the last commit.
 	Pending []Object `json:"pending"`
+	// CoveredUntil is the time up to which the archive has all events, apart from those
+	// of the gaps: see [archive.Document.Covered]; nil before the first full response.
+	CoveredUntil *time.Time `json:"covered_until"`
+	// OpenGaps are the days whose events may be missing and that collects still ask
+	// the API for. UnservedGaps are those that the API does not serve. Both are in
+	// ascending order.
+	OpenGaps     []string `json:"open_gaps"`
+	UnservedGaps []string `json:"unserved_gaps"`
+	// Stored are the numbers of stored items of all months; nil if they are not known.
+	Stored *archive.Counts `json:"stored"`
 	// LastRun is the report of the last collect on any host with its history; nil unless
 	// LastRunState is Readable.
 	LastRun      *report.LastRun `json:"last_run"`
@@ -68,6 +78,20 @@ func (d *Document) Summarize(ctx context.Context, now time.Time) (*Summary, erro
 	if !doc.LastUpdated.IsZero() {
 		at, age := doc.LastUpdated.UTC(), report.Seconds(now.Sub(doc.LastUpdated))
 		s.LastUpdated, s.Age = &at, &age
+	}
+	if covered := doc.Covered(); covered != nil {
+		at := covered.UTC()
+		s.CoveredUntil = &at
+	}
+	open, unserved := doc.GapDays()
+	s.OpenGaps, s.UnservedGaps = append([]string{}, open...), append([]string{}, unserved...) // in JSON empty lists, not null
+	if doc.Stored != nil {
+		s.Stored = new(archive.Counts)
+		for _, month := range doc.Stored {
+			s.Stored.Events += month.Events
+			s.Stored.Revisions += month.Revisions
+			s.Stored.Rejected += month.Rejected
+		}
 	}
 	return s, nil
 }
@@ -105,6 +129,25 @@ func (s *Summary) writeDocument(row func(string, string, ...any)) {
 	if s.LastUpdated != nil {
 		row("last updated", "%s, %s", s.LastUpdated.Format(time.RFC3339), text.Ago(time.Duration(*s.Age)))
 	}
+	if s.CoveredUntil != nil {
+		row("covered until", "%s, %s", s.CoveredUntil.Format(time.RFC3339), text.Ago(s.now.Sub(*s.CoveredUntil)))
+	} else {
+		row("covered until", "unknown: there was no full response of the API yet")
+	}
+	if n := len(s.OpenGaps); n > 0 {
+		row("gaps", "%s, %s to %s, whose events may be missing; collects fetch them", text.Count(n, "day"), s.OpenGaps[0], s.OpenGaps[n-1])
+	}
+	if n := len(s.UnservedGaps); n > 0 {
+		row("gaps", "%s, %s to %s, that the API does not serve", text.Count(n, "day"), s.UnservedGaps[0], s.UnservedGaps[n-1])
+	}
+	if len(s.OpenGaps)+len(s.UnservedGaps) == 0 {
+		row("gaps", "none")
+	}
+	if s.Stored != nil {
+		row("stored", "%s, %s, %s", text.Count(s.Stored.Events, "event"), text.Count(s.Stored.Revisions, "revision"), text.Count(s.Stored.Rejected, "rejected item"))
+	} else {
+		row("stored", "unknown: verify --repair=counts counts the items")
+	}
 	if s.Commit != nil {
 		row("commit", "%d by run %s, format version %d", s.Commit.Sequence, s.Commit.ID, s.Version)
 	} else {
@@ -128,11 +171,18 @@ func (s *Summary) writeLastRun(row func(string, string, ...any)) {
 		return
 	}
 	r := s.LastRun
-	row("last run", "%s, %s: %s", r.Finished.UTC().Format(time.RFC3339), text.Ago(s.now.Sub(r.Finished)), outcome(&r.Report))
+	row("last run", "%s, %s%s: %s", r.Finished.UTC().Format(time.RFC3339), text.Ago(s.now.Sub(r.Finished)), onHost(r.Host), outcome(&r.Report))
 	n := r.Counts
 	row("", "%d fetched: %d new, %d revised, %d rejected, %d already seen", n.Fetched, n.New, n.Revised, n.Rejected, n.AlreadySeen)
 	if r.Window != nil {
 		row("", "window %s to %s, %.2f hours", r.Window.From.Format(time.RFC3339), r.Window.To.Format(time.RFC3339), r.Window.Hours)
+	}
+	for _, h := range r.Hosts {
+		state := "ok"
+		if h.Failures > 0 {
+			state = fmt.Sprintf("%s since the last success, the last with exit code %d: %s", text.Count(h.Failures, "failure"), h.ExitCode, h.Error)
+		}
+		row("host", "%s, last run %s: %s", h.Name, text.Ago(s.now.Sub(h.LastRun)), state)
 	}
 }
 
