@@ -324,8 +324,8 @@ func TestNoContact(t *testing.T) {
 		o := options(s, clock)
 		o.HostState, o.NoContact = pipeline.NewHostState(t.TempDir()), true
 		r, err := pipeline.Collect(t.Context(), o, respondWith(clock, polisentest.Body(5)))
-		if err != nil || !strings.Contains(texts(r.Warnings, level), "set --contact") {
-			t.Errorf("run %d: %v, warnings %v; want one of level %v about the contact", run+1, err, r.Warnings, level)
+		if err != nil || !r.NoContact || !strings.Contains(texts(r.Warnings, level), "set --contact") {
+			t.Errorf("run %d: %v, no contact %v, warnings %v; want one of level %v about the contact", run+1, err, r.NoContact, r.Warnings, level)
 		}
 	}
 }

@@ -30,7 +30,8 @@ type History struct {
 	// Window the time that a full response covers, both by the last full response.
 	EventsPerHour float64         `json:"events_per_hour,omitempty"`
 	Window        *report.Seconds `json:"window_s,omitempty"`
-	// Interval is the time between two collects from the API: the median.
+	// Interval is the time between two collects from the API: the median, without times
+	// of less than a minute, which no schedule has.
 	Interval *report.Seconds `json:"interval_s,omitempty"`
 	// RateFactor is how many times as many events the API could publish before a
 	// response no longer covers Interval.
@@ -99,10 +100,13 @@ func (h *History) measureRuns(now time.Time) {
 	slices.SortFunc(starts, time.Time.Compare)
 	var between []time.Duration
 	for i, start := range starts[1:] {
-		between = append(between, start.Sub(starts[i]))
+		if d := start.Sub(starts[i]); d >= time.Minute {
+			between = append(between, d)
+		}
 	}
-	slices.Sort(between)
-	h.Interval = seconds(between[len(between)/2])
+	if slices.Sort(between); len(between) > 0 {
+		h.Interval = seconds(between[len(between)/2])
+	}
 	most := 0
 	for _, n := range perHost {
 		most = max(most, n)
@@ -123,7 +127,7 @@ func (h *History) measureWindow() {
 	window := time.Duration(*h.Window)
 	const inWindow = polisen.FullResponse - polisen.FullResponse/20 // see polisen.Window
 	h.EventsPerHour = round(inWindow / window.Hours())
-	if h.Interval != nil && *h.Interval > 0 {
+	if h.Interval != nil {
 		h.RateFactor = round(float64(window) / float64(*h.Interval))
 	}
 	best := time.Minute
