@@ -218,5 +218,5 @@ func (l *Limiter) CallsLeft() (perHour, perDay int, ok bool) {
 		return 0, 0, false
 	}
 	s.set(read(l.options.Clock))
-	return s.left(limit{calls: callsPerHour, span: time.Hour}), s.left(limit{calls: callsPerDay, span: day}), true
+	return s.left(limit{calls: CallsPerHour, span: time.Hour}), s.left(limit{calls: CallsPerDay, span: day}), true
 }
