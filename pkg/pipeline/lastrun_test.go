@@ -191,6 +191,36 @@ func TestReportGivesUp(t *testing.T) {
 	}
 }
 
+// forbidden is a store that refuses the Puts of some objects.
+type forbidden struct {
+	store.Store
+	prefix string
+}
+
+func (f forbidden) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.ETag, error) {
+	if strings.HasPrefix(name, f.prefix) {
+		return "", fmt.Errorf("put %s: %w", name, store.ErrAccess)
+	}
+	return f.Store.Put(ctx, name, body, cond)
+}
+
+// TestForbidden checks that a run which may not write data objects still stores its
+// report, and that a run which may write nothing names one reason.
+func TestForbidden(t *testing.T) {
+	for prefix, stored := range map[string]bool{"events/": true, "": false} {
+		inner := memstore.New()
+		_, err := runOn(t, forbidden{inner, prefix}, newClock(), "this", 3)
+		if !errors.Is(err, store.ErrAccess) || strings.Count(err.Error(), store.ErrAccess.Error()) != 1 {
+			t.Errorf("%q is forbidden: %v", prefix, err)
+		}
+		if _, statErr := inner.Stat(t.Context(), archive.LastRunName); (statErr == nil) != stored {
+			t.Errorf("%q is forbidden: the report: %v", prefix, statErr)
+		} else if stored && (history(t, inner).Hosts[0].Failures != 1 || history(t, inner).StoredCommit != nil) {
+			t.Errorf("%q is forbidden: %+v", prefix, history(t, inner))
+		}
+	}
+}
+
 // lostResponse is a store whose first Put of the report succeeds and returns an error.
 type lostResponse struct {
 	store.Store
