@@ -308,7 +308,7 @@ func folders() []mutation {
 		in("pkg/store/dirstore/errors.go", "A full disk is no lack of access.",
 			`if shortage(err) != "" || errors.Is(err, syscall.EIO) {`, "if errors.Is(err, syscall.EIO) {", dirPkg),
 		in("pkg/filelock/filelock.go", "A lock is on the file that its path names.",
-			"if err == nil && l.inPlace() {", "if err == nil {", lockPkg, dirPkg),
+			"\t\tif locked && err == nil && l.inPlace() {", "\t\tif locked && err == nil {", lockPkg, dirPkg),
 		in("pkg/filelock/filelock.go", "A lock follows no symbolic link.",
 			"syscall.O_NOFOLLOW | ", "", lockPkg),
 		in("pkg/filelock/filelock.go", "A lock on a named pipe does not block.",
