@@ -14,7 +14,8 @@
 //     that it no longer holds, and commit those again that are nowhere.
 //  3. Decide which items are new, by the ids that the document lists and, where
 //     the list is not enough, by a lookup in the partitions.
-//  4. Stop if nothing is new. Otherwise build the next document, which contains
+//  4. Stop if nothing is new, no day becomes a gap or stops being one, and
+//     covered_until stays. Otherwise build the next document, which contains
 //     the new objects in full.
 //  5. Commit: put the document on condition that its ETag is still the one from
 //     step 1. After a conflict with another run, or if the outcome is unknown,

@@ -29,7 +29,7 @@ func (a *audit) checkGaps() {
 		}
 	}
 	for _, r := range ranges(missed) {
-		f := r.finding(OpenGap, "a pause of the runs before they were fetched", a.options.backfill(r.from, r.to))
+		f := r.finding(OpenGap, "the runs paused, and no response reached back to them", a.options.backfill(r.from, r.to))
 		if f.Fix.Advice == "" {
 			f.Fix.Advice = "or wait: runs of collect fetch these days by themselves"
 		}
