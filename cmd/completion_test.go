@@ -45,7 +45,7 @@ func TestCompletions(t *testing.T) {
 		"--log-level ":            {"debug", "info", "warn", "error", noFiles},
 		"version --log-level ":    {"debug", "info", "warn", "error", noFiles},
 		"collect --log-format ":   {"text", "json", noFiles},
-		"verify --repair=":        {"document", "duplicates", noFiles},
+		"verify --repair=":        {"document", "duplicates", "counts", "gaps", noFiles},
 		"collect --env-file ":     {files},
 		"collect ":                {noFiles},
 		"completion ":             {"bash", "zsh", "fish", "powershell", noFiles},
