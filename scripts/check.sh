@@ -7,8 +7,8 @@ usage() {
 	cat <<'END'
 usage: check.sh
 
-Checks the source: gofmt, go.mod, go vet, staticcheck, shellcheck, the systemd units
-and a static build. Stops at the first problem with exit code 1.
+Checks the source: gofmt, go.mod, go vet, staticcheck, shellcheck, the systemd units,
+the alert rules and a static build. Stops at the first problem with exit code 1.
 END
 }
 
@@ -61,6 +61,12 @@ if command -v systemd-analyze >/dev/null; then
 		sed 's|^ExecStart=[^ ]*|ExecStart=/bin/true|' "$unit" >"$units/${unit##*/}"
 	done
 	systemd-analyze verify "$units"/*
+fi
+
+if command -v promtool >/dev/null; then
+	say 'alert rules'
+	promtool check rules scripts/monitoring/polisen.rules.yml
+	promtool test rules scripts/monitoring/polisen.rules_test.yml
 fi
 
 say 'static build'

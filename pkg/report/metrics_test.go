@@ -1,7 +1,9 @@
 package report_test
 
 import (
+	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -142,6 +144,38 @@ func measuredRunWith(minute, exit int) report.Report {
 	r := measuredRun(minute)
 	r.OK, r.ExitCode = false, exit
 	return r
+}
+
+// TestMonitoringNamesMetrics checks that the alert rules and their README name no other
+// metrics, and the README all of them.
+func TestMonitoringNamesMetrics(t *testing.T) {
+	var none report.Metrics
+	text, err := none.Add(measuredRun(0), &report.CallsLeft{}).Text()
+	if err != nil {
+		t.Fatal(err)
+	}
+	metric := regexp.MustCompile(`\bpolisen_[a-z_]+`)
+	names := map[string]bool{}
+	for _, name := range metric.FindAllString(string(text), -1) {
+		names[name] = true
+	}
+	for _, file := range []string{"polisen.rules.yml", "polisen.rules_test.yml", "README.md"} {
+		text, err := os.ReadFile("../../scripts/monitoring/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		used := map[string]bool{}
+		for _, name := range metric.FindAllString(string(text), -1) {
+			if used[name] = true; !names[name] {
+				t.Errorf("%s: there is no metric %s", file, name)
+			}
+		}
+		for name := range names {
+			if !used[name] && file == "README.md" {
+				t.Errorf("%s does not name %s", file, name)
+			}
+		}
+	}
 }
 
 // TestMetricsWithoutSuccess checks the metrics if no run has succeeded yet: what is
