@@ -158,7 +158,7 @@ func TestSecretsInPanics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secrets := []string{passphrase, contact}
+	secrets := []string{passphrase, contact, pingSecret}
 	for line := range strings.Lines(string(config)) {
 		if file, ok := strings.CutPrefix(line, "key_file="); ok {
 			key, err := os.ReadFile(strings.TrimSpace(file))
@@ -168,7 +168,7 @@ func TestSecretsInPanics(t *testing.T) {
 			secrets = append(secrets, strings.Split(string(key), "\n")[1:5]...)
 		}
 	}
-	if len(secrets) != 6 {
+	if len(secrets) != 7 {
 		t.Fatalf("%d secrets", len(secrets))
 	}
 	cloud.SetIntercept(func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
@@ -187,7 +187,7 @@ func TestSecretsInPanics(t *testing.T) {
 		for name, value := range settings {
 			p.Env = append(p.Env, name+"="+value)
 		}
-		p.Env = append(p.Env, "PANIC_AT="+tt.at, "GOTRACEBACK=all", "API_CONTACT_EMAIL="+contact, "OCI_CLI_PASSPHRASE="+passphrase)
+		p.Env = append(p.Env, "PANIC_AT="+tt.at, "GOTRACEBACK=all", "API_CONTACT_EMAIL="+contact, "POLISEN_PING_URL=http://127.0.0.1:1/"+pingSecret, "OCI_CLI_PASSPHRASE="+passphrase)
 		output, _ := p.CombinedOutput()
 		text := string(output)
 		if p.ProcessState.ExitCode() != 2 || !strings.Contains(text, "panic: runtime error: index out of range") || !strings.Contains(text, tt.frame) {
