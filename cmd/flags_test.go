@@ -130,3 +130,14 @@ func TestSuggestion(t *testing.T) {
 		}
 	}
 }
+
+func TestIsPolisen(t *testing.T) {
+	for api, want := range map[string]bool{
+		"https://polisen.se/api/events": true, "https://api.polisen.se/": true, "http://127.0.0.1:8080/api/events": false,
+		"https://notpolisen.se/": false, "https://example.org/polisen.se": false, "": false,
+	} {
+		if got := isPolisen(api); got != want {
+			t.Errorf("%s: %v, want %v", api, got, want)
+		}
+	}
+}

@@ -5,13 +5,17 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"polisen-events-collector/pkg/archive/archivetest"
+	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/polisen/polisentest"
 	"polisen-events-collector/pkg/text"
 )
 
@@ -115,5 +119,33 @@ func TestProgressOnTerminal(t *testing.T) {
 	exit, got := onTerminal(t, "backfill", "--input", plain, "--input", "-", "--store", t.TempDir())
 	if exit != 0 || strings.Contains(got, "kB)") {
 		t.Errorf("exit code %d, printed %q, want no total", exit, got)
+	}
+}
+
+// TestAlarmsOnTerminal checks that each run on a terminal prints an alarm that lasts, and
+// that the next run without a terminal prints it too.
+func TestAlarmsOnTerminal(t *testing.T) {
+	cloud := newCloud(t)
+	items := make([][]byte, polisen.FullResponse)
+	for i := range items {
+		items[i] = polisentest.Event(int64(1000+i), time.Now().AddDate(0, 0, -3).Add(-time.Duration(i)*20*time.Minute))
+	}
+	cloud.API.SetDefault(func(*http.Request) polisentest.Answer { return polisentest.OK(items...) })
+	dir := t.TempDir()
+	args := []string{
+		"collect", "--api-url", cloud.Settings()["POLISEN_API_URL"], "--min-interval", "1ms", "--contact", "nobody@example.org",
+		"--store", dir + "/archive", "--state-dir", dir + "/state",
+	}
+	for i, test := range []struct{ terminal, printed bool }{{true, true}, {true, true}, {false, true}, {false, false}, {true, true}, {false, false}} {
+		var exit int
+		var printed string
+		if test.terminal {
+			exit, printed = onTerminal(t, args...)
+		} else {
+			exit, _, printed = run(t, args)
+		}
+		if exit != int(exitPartial) || strings.Contains(printed, "the API is stale") != test.printed {
+			t.Errorf("run %d, on a terminal: %v: exit code %d, printed %q", i+1, test.terminal, exit, printed)
+		}
 	}
 }

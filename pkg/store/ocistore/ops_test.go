@@ -18,6 +18,25 @@ import (
 	"polisen-events-collector/pkg/store/ocistore/ocitest"
 )
 
+// TestLocation checks that the location names the namespace, which it looks up if
+// necessary, and the endpoint: buckets of several regions may have the same address.
+func TestLocation(t *testing.T) {
+	server, other := ocitest.NewServer(t), ocitest.NewServer(t)
+	for _, test := range []struct {
+		server    *ocitest.Server
+		namespace string
+	}{{server, "testnamespace"}, {server, ""}, {other, "testnamespace"}} {
+		s := open(t, test.server, func(o *ocistore.Options) { o.Namespace = test.namespace })
+		location, err := s.Location(t.Context())
+		if want := "oci://testnamespace/testbucket at " + test.server.URL; err != nil || location != want {
+			t.Errorf("with the namespace %q: %q, %v, want %q", test.namespace, location, err, want)
+		}
+	}
+	if diff := cmp.Diff([]string{"GET 200"}, sent(server)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestRequests(t *testing.T) {
 	server := ocitest.NewServer(t)
 	var retries []error
