@@ -119,7 +119,7 @@ func TestAlarms(t *testing.T) {
 			if len(days) < 8 {
 				t.Fatalf("gaps %q", days)
 			}
-			w.want("after a pause", reasons, fmt.Sprintf("events of %d days may be missing, %s to %s; fetch them with: polisen-events-collector backfill --from %[2]s --to %[3]s", len(days), days[0], days[len(days)-1]))
+			w.want("after a pause", reasons, fmt.Sprintf("events of %d days may be missing, from %s to %s; fetch them with: polisen-events-collector backfill --from %[2]s --to %[3]s", len(days), days[0], days[len(days)-1]))
 			w.want("half an hour later", w.collect(later.Body), "events of ")
 			w.change = func(o *pipeline.Options) { o.Saved = true }
 			w.want("a saved response", w.collect(later.Body))
