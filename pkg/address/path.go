@@ -42,14 +42,36 @@ func CheckPath(s string) error {
 		}
 	}
 	plain := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("._-/", r) }
-	if !isExplicit(s) && strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
+	if !IsExplicit(s) && strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
 		return errors.New("write a path with special characters as ./PATH, or from / on")
 	}
 	return nil
 }
 
-// isExplicit reports whether s begins like a path.
-func isExplicit(s string) bool {
+// quotes are the characters that a shell removes or replaces.
+const quotes = "\"'`$\\"
+
+// CheckLiteral returns an error if s, a path or a file:// URL, holds text that a shell
+// would have removed or replaced, such as quotes or $HOME. Without the check such a text
+// would be the name of a new folder. The error does not repeat s.
+func CheckLiteral(s string) error {
+	switch i := strings.IndexAny(s, quotes); {
+	case MayBeSecret(s):
+		return errNotPath
+	case strings.TrimSpace(s) != s:
+		return errors.New("the path begins or ends with a space or a line end")
+	case s[:min(1, len(s))] == "~" && !strings.HasPrefix(s, "~/"):
+		return errors.New("the character ~ stands for your home folder in ~/PATH only: write other paths from / on")
+	case i >= 0:
+		return fmt.Errorf("the path contains the character %c, which only a shell would remove or replace: write the path without it, or as a file:// URL with %%%02X", s[i], s[i])
+	case strings.Contains(s, " #"):
+		return errors.New("a comment follows the path: remove it, or write the path as a file:// URL with %23")
+	}
+	return nil
+}
+
+// IsExplicit reports whether s begins like a path: with one of / ./ ../ and ~/.
+func IsExplicit(s string) bool {
 	return strings.HasPrefix(s, "/") || strings.HasPrefix(s, "./") || strings.HasPrefix(s, "../") || strings.HasPrefix(s, "~/")
 }
 
@@ -74,7 +96,7 @@ var (
 // that begin like one, names of saved responses, dates, and texts that are too short
 // for a secret.
 func MayShow(s string) bool {
-	return utf8.RuneCountInString(s) <= maxShown || (isExplicit(s) || responseFile.MatchString(s)) && CheckPath(s) == nil || date.MatchString(s)
+	return utf8.RuneCountInString(s) <= maxShown || (IsExplicit(s) || responseFile.MatchString(s)) && CheckPath(s) == nil || date.MatchString(s)
 }
 
 // Describe returns s in quotes for a message, or only its length, as in "(20

@@ -175,9 +175,15 @@ func (l *loader) read(s Setting) {
 		l.invalid(s.key(), "the value looks like a flag")
 		return
 	}
-	if rest, ok := strings.CutPrefix(text, "~/"); ok { // env-files and unit files have no shell that expands it
-		if home, ok := l.variable("HOME"); ok {
-			text = filepath.Join(home, rest)
+	if s.Path && (!strings.Contains(text, "://") || strings.HasPrefix(text, "file://")) {
+		if err := address.CheckLiteral(text); err != nil {
+			l.invalid(s.key(), "%w", err)
+			return
+		}
+		if rest, ok := strings.CutPrefix(text, "~/"); ok { // env-files and unit files have no shell that expands it
+			if home, ok := l.variable("HOME"); ok {
+				text = filepath.Join(home, rest)
+			}
 		}
 	}
 	if s.Choices != nil && !slices.Contains(s.Choices, strings.ToLower(text)) {

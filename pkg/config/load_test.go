@@ -56,9 +56,9 @@ func mustLoad(t *testing.T, args []string, env ...string) config.Settings {
 func TestArchiveFlags(t *testing.T) {
 	file := writeFile(t, "OCI_PROFILE=x")
 	for want, args := range map[string][]string{
-		"":                                 {"--quiet", "--timeout", "1m", "--retry-base=1s", "--contact", "x"},
-		"--store ./a":                      {"--store=./a", "--timeout", "1m"},
-		`--store './it'\''s "$HOME" here'`: {"--store", `./it's "$HOME" here`},
+		"":                      {"--quiet", "--timeout", "1m", "--retry-base=1s", "--contact", "x"},
+		"--store ./a":           {"--store=./a", "--timeout", "1m"},
+		`--store './two words'`: {"--store", `./two words`},
 		"--store oci:///b --auth instance_principal --env-file " + file: {"--auth", "instance_principal", "--env-file", file, "--store", "oci:///b"},
 	} {
 		s, err := load(t, args, "OCI_REGION=eu-paris-1")
@@ -324,6 +324,9 @@ func TestProblems(t *testing.T) {
 		"log format":         {env: []string{"LOG_FORMAT=xml"}, want: []string{"not one of text, json"}},
 		"output":             {args: []string{"--output", "yaml"}, want: []string{"--output: ", "not one of text, json"}},
 		"scheme's slashes":   {args: []string{"--store", "oci:/bucket"}, want: []string{"two slashes"}},
+		"another tool":       {args: []string{"--store", "oci:bucket"}, want: []string{"oci:///bucket", "./PATH"}},
+		"OCID of a bucket":   {env: []string{"POLISEN_STORE=ocid1.bucket.oc1.eu-stockholm-1.aaaa"}, want: []string{"OCID", "oci:///bucket"}},
+		"bare word":          {args: []string{"--store", "archive"}, want: []string{`"archive"`, "./PATH"}},
 		"switch":             {args: []string{"--quiet=maybe"}, want: []string{"neither true nor false"}},
 		"empty flag":         {args: []string{"--store="}, want: []string{"the value is empty"}},
 		"flag as value":      {args: []string{"--store", "--quiet"}, want: []string{"looks like a flag"}},
@@ -379,6 +382,37 @@ func TestProblems(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestLeftovers checks that no path setting takes text that a shell or another tool would
+// have changed as the name of a folder, and that a file:// URL can name each folder.
+func TestLeftovers(t *testing.T) {
+	for _, s := range config.All(all) {
+		if !s.Path {
+			continue
+		}
+		for text, want := range map[string]string{
+			`"/x"`: `character "`, `'/x'`: "character '", `/x"`: `character "`, "$HOME/arch": "character $", "/x/${USER}": "character $", "`pwd`/x": "character `", `/my\ x`: `character \`,
+			"/x # my archive": "comment follows", "/x ": "ends with a space", " /x": "begins or ends", "/x\r": "line end", "/x\t": "line end", "~bob/x": "character ~", "~": "character ~",
+			"ocid1.bucket.oc1.eu-stockholm-1.aaaa": "OCID", `file:///x"`: "%22", "file:///home/$USER": "%24", "file:///x #y": "comment",
+		} {
+			_, err := load(t, []string{"--" + s.Flag + "=" + text})
+			if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "; for example "+s.Example) {
+				t.Errorf("--%s=%q: %v; want one line with %q and an example", s.Flag, text, err, want)
+			}
+		}
+	}
+	for text, want := range map[string]string{
+		"file:///it%27s%20%22%24HOME%22%20%23%5Cx": `/it's "$HOME" #\x`, "/a#b": "/a#b", "./a b~": "", "/x/~bob": "/x/~bob", "~/x": "/it's/x",
+	} {
+		s := mustLoad(t, []string{"--store", text}, "HOME=/it's")
+		if want != "" && s.Archive.Store.Path != want {
+			t.Errorf("%q: got %q, want %q", text, s.Archive.Store.Path, want)
+		}
+		if again := mustLoad(t, []string{"--store", s.Archive.Store.String()}); again.Archive.Store != s.Archive.Store {
+			t.Errorf("%q: the program's own form of the URL is %q, which is %+v", text, s.Archive.Store, again.Archive.Store)
+		}
 	}
 }
 

@@ -35,6 +35,7 @@ type Setting struct {
 	Help        string   // meaning in a few words
 	Detail      string   // more, in whole sentences, for "help environment"
 	Example     string   // a valid value
+	Path        bool     // the value is a path or a file:// URL, or may be one
 
 	set func(*Settings, string) error // parses a value and stores it
 }
@@ -127,6 +128,7 @@ func table() []Setting {
 			Default: "https://polisen.se/api/events",
 			Help:    "URL of the events API, or a path or file:// URL of a saved response",
 			Example: "https://polisen.se/api/events",
+			Path:    true,
 			set:     into(func(s *Settings) *APIURL { return &s.API.URL }, parseAPIURL),
 		},
 		{
@@ -158,6 +160,7 @@ func table() []Setting {
 			Help:    "folder for this host's record of its API calls, its archives and backfilled days",
 			Detail:  "All runs on a host must use the same folder, since the API's call limits count all of them together.",
 			Example: "/var/lib/polisen-events-collector",
+			Path:    true,
 			set:     into(func(s *Settings) *string { return &s.API.StateDir }, localPath),
 		},
 		{
@@ -180,9 +183,10 @@ func table() []Setting {
 			Flag: flagStore, Env: "POLISEN_STORE", Group: ArchiveGroup, Placeholder: "URL", Common: true,
 			Implied: "oci://$OCI_NAMESPACE/$OCI_BUCKET_NAME, else a folder in $XDG_DATA_HOME or ~/.local/share",
 			Help:    "archive: folder, oci://namespace/bucket or oci:///bucket",
-			Detail: "Write a folder as a path or a file:// URL; a path that begins with none of / ./ ../ and ~/ has letters, digits, dots, hyphens and underscores only. For oci:///bucket the program looks up the namespace. " +
+			Detail: "Write a folder as a file:// URL or as a path that begins with one of / ./ ../ and ~/. For oci:///bucket the program looks up the namespace. " +
 				"The default folder is polisen-events-collector in $XDG_DATA_HOME, or in ~/.local/share if that is not set.",
 			Example: "oci://namespace/bucket",
+			Path:    true,
 			set:     into(func(s *Settings) *StoreURL { return &s.Archive.Store }, parseStore),
 		},
 		{
@@ -226,6 +230,7 @@ func table() []Setting {
 			Implied: "~/.oci/config",
 			Help:    "OCI config file, for api_key and security_token",
 			Example: "/etc/polisen-events-collector/oci-config",
+			Path:    true,
 			set:     into(func(s *Settings) *string { return &s.Archive.OCI.ConfigFile }, localPath),
 		},
 		{
@@ -308,6 +313,7 @@ func table() []Setting {
 			Help:    "file for metrics about the runs, for Prometheus",
 			Detail:  "Each run replaces it, also after a failure, and continues its counters. Name it *.prom, in the folder of node_exporter's textfile collector. A file that cannot be written causes a warning, and no other exit code. Runs with --dry-run or a saved response do not change it.",
 			Example: "/var/lib/prometheus/node-exporter/polisen.prom",
+			Path:    true,
 			set:     into(func(s *Settings) *string { return &s.Monitoring.MetricsFile }, localPath),
 		},
 		{
@@ -322,6 +328,7 @@ func table() []Setting {
 			Help:    "file of NAME=value lines with settings",
 			Detail:  "Settings in the environment take precedence over it. A reference such as $NAME is an error; within single quotes the character $ stands for itself.",
 			Example: "/etc/polisen-events-collector/env",
+			Path:    true,
 			set:     into(func(s *Settings) *string { return &s.General.EnvFile }, localPath),
 		},
 		{

@@ -34,7 +34,8 @@ func (s StoreURL) String() string {
 	if s.Kind == OCIStore {
 		return "oci://" + s.Namespace + "/" + s.Bucket
 	}
-	return (&url.URL{Scheme: "file", Path: s.Path}).String()
+	text := (&url.URL{Scheme: "file", Path: s.Path}).String()
+	return strings.ReplaceAll(text, "$", "%24") // see [address.CheckLiteral]
 }
 
 // bucketName has the characters that Object Storage allows in a bucket's name
@@ -59,13 +60,29 @@ var (
 	errOneSlash = errors.New("a URL has two slashes after its scheme; write a path that starts like this as ./PATH")
 )
 
+// toolAddress matches an address in the form of another program, such as s3:bucket.
+var toolAddress = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:`)
+
+var (
+	errToolAddress = errors.New("the value is no path and no address that this program knows: write a bucket as oci://namespace/bucket or oci:///bucket, and a folder as ./PATH or from / on")
+	errBucketOCID  = errors.New("the OCID of a bucket does not replace its name: write oci:///bucket or oci://namespace/bucket")
+	errBareWord    = errors.New("the value may be a folder or a bucket: write a folder as ./PATH or from / on, and a bucket as oci:///bucket or oci://namespace/bucket")
+)
+
 // parseStore parses oci://namespace/bucket, oci:///bucket, file:///folder or a
-// path, which may be relative to the working folder.
+// path that begins like one ([address.IsExplicit]), which may be relative to the
+// working folder. A bare word is an error, since it may be meant as a bucket.
 func parseStore(text string) (StoreURL, error) {
 	scheme, rest, isURL := strings.Cut(text, "://")
 	switch {
 	case oneSlash.MatchString(text):
 		return StoreURL{}, errOneSlash
+	case strings.HasPrefix(text, "ocid1."):
+		return StoreURL{}, errBucketOCID
+	case !isURL && toolAddress.MatchString(text):
+		return StoreURL{}, errToolAddress
+	case !isURL && !address.IsExplicit(text) && text != "." && text != "..":
+		return StoreURL{}, errBareWord
 	case !isURL || scheme == "file":
 		path, err := localPath(text)
 		return StoreURL{Kind: DirStore, Path: path}, err
@@ -134,6 +151,9 @@ func localPath(text string) (string, error) {
 			return "", errors.New("a file URL has three slashes and an absolute path")
 		}
 		text = u.Path
+	}
+	if strings.HasPrefix(text, "ocid1.") {
+		return "", errors.New("an OCID is not a path")
 	}
 	if err := address.CheckPath(text); err != nil {
 		return "", err

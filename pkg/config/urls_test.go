@@ -23,7 +23,8 @@ func TestParseStore(t *testing.T) {
 		"file:///var/lib/a%20b": "file:///var/lib/a%20b",
 		"file://localhost/x":    "file:///x",
 		"/var/lib/a b":          "file:///var/lib/a%20b",
-		"archive":               "file://" + here + "/archive",
+		"./archive":             "file://" + here + "/archive",
+		".":                     "file://" + here,
 		"./a/../b":              "file://" + here + "/b",
 		"./oci:/b":              "file://" + here + "/oci:/b",
 	}
@@ -37,6 +38,7 @@ func TestParseStore(t *testing.T) {
 		"oci://", "oci:///", "oci://ns", "oci://ns/", "oci://ns/a/b", "oci://ns//b", "oci://ns/b?c", "oci://n.s/b", "OCI://ns/b",
 		longest + "b", "oci://n" + longest[len("oci://"):],
 		"oci:/bucket", "oci:/ns/b", "file:/x", "s3:/",
+		"oci:bucket", "oci:ns/bucket", "s3:bucket", "gdrive:police/archive", "host.example.org:/x", "file:x", `C:\archive`, "archive", "ns/bucket", "ocid1.bucket.oc1.eu-stockholm-1.aaaa",
 		"file://x/y", "file://", "file:///x?y", "s3://b/c", "https://example.org/", "a\x00b",
 	} {
 		if got, err := parseStore(text); err == nil {
