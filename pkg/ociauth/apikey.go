@@ -11,8 +11,11 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/oracle/oci-go-sdk/v65/common"
+	"github.com/youmark/pkcs8"
 
 	"polisen-events-collector/pkg/address"
 )
@@ -28,13 +31,10 @@ func fromProfile(ctx context.Context, o Options) (*Credentials, error) {
 		required = append(required, "region")
 	}
 	if missing := strings.Join(p.missing(required...), ", "); missing != "" {
-		switch {
-		case p.text("authentication_type") == "instance_principal":
-			return nil, fmt.Errorf("%v has no %s: its authentication_type needs --auth instance_principal", p, missing)
-		case p.text("security_token_file") != "":
-			return nil, fmt.Errorf("%v has no %s: its security_token_file needs --auth security_token", p, missing)
-		}
-		return nil, fmt.Errorf("%v has no %s: add the missing entries, or choose another profile", p, missing)
+		return nil, fmt.Errorf("%v has no %s: %s", p, missing, p.otherKind("add the missing entries, or choose another profile"))
+	}
+	if err := p.checkForm("user", "tenancy", "fingerprint", "region"); err != nil {
+		return nil, err
 	}
 	path, text, err := p.readFile("key_file")
 	if err != nil {
@@ -96,9 +96,10 @@ func newAPIKey(k apiKey, n keyNames) (*Credentials, error) {
 	if errors.Is(err, errNoPassphrase) {
 		err = n.encrypted
 	}
+	actual := ""
 	if err != nil {
 		problems = append(problems, fmt.Errorf("%s: %w", n.pem, err))
-	} else if actual := fingerprint(&key.PublicKey); !strings.EqualFold(k.fingerprint, actual) {
+	} else if actual = fingerprint(&key.PublicKey); !strings.EqualFold(k.fingerprint, actual) {
 		if wellFormed {
 			problems = append(problems, fmt.Errorf("%s is that of another key", n.fingerprint))
 		}
@@ -110,16 +111,19 @@ func newAPIKey(k apiKey, n keyNames) (*Credentials, error) {
 	return &Credentials{
 		tenancy:     k.tenancy,
 		user:        k.user,
-		fingerprint: k.fingerprint,
-		keyID:       constant(k.tenancy + "/" + k.user + "/" + k.fingerprint),
+		fingerprint: actual, // the service does not accept capitals
+		keyID:       constant(k.tenancy + "/" + k.user + "/" + actual),
 		key:         constant(key),
 	}, nil
 }
 
 // Errors of parseKey for an encrypted key.
 var (
-	errNoPassphrase    = errors.New("the private key is encrypted, and there is no pass_phrase: add it to the profile")
-	errWrongPassphrase = errors.New("the private key cannot be decrypted: check pass_phrase")
+	errNoPassphrase      = errors.New("the private key is encrypted, and there is no pass_phrase: add it to the profile")
+	errWrongPassphrase   = errors.New("the private key cannot be decrypted: check pass_phrase")
+	errQuotedPassphrase  = errors.New("the private key cannot be decrypted: the quotation marks around pass_phrase count as part of it: remove them")
+	errUnknownEncryption = errors.New("the private key is encrypted in a way that this program does not know: change it with " +
+		"\"openssl pkcs8 -topk8 -v2 aes256 -v2prf hmacWithSHA256 -in OLD.pem -out NEW.pem\", and use NEW.pem")
 )
 
 // parseKey parses a private RSA key in PEM form, and decrypts it if necessary. Its
@@ -129,12 +133,9 @@ var (
 // the key again for each request
 // (https://github.com/oracle/oci-go-sdk/blob/v65.129.0/common/configuration.go).
 func parseKey(text, passphrase secret) (*rsa.PrivateKey, error) {
-	block, _ := pem.Decode([]byte(text.reveal()))
-	switch {
-	case block == nil:
-		return nil, errors.New("not a PEM file: its first line must be -----BEGIN ... PRIVATE KEY-----")
-	case !strings.HasSuffix(block.Type, "PRIVATE KEY"):
-		return nil, fmt.Errorf("it holds a %s instead of a private key", block.Type)
+	block, err := findKey(text.reveal())
+	if err != nil {
+		return nil, err
 	}
 	encrypted := block.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED")
 	if encrypted && passphrase.reveal() == "" {
@@ -146,12 +147,82 @@ func parseKey(text, passphrase secret) (*rsa.PrivateKey, error) {
 	}
 	key, err := common.PrivateKeyFromBytesWithPassword(pem.EncodeToMemory(block), password)
 	switch {
-	case err != nil && encrypted:
-		return nil, errWrongPassphrase
-	case err != nil:
+	case err == nil:
+		return key, nil
+	case !encrypted:
 		return nil, errors.New("the private key is damaged, or is not an RSA key")
+	case isUnknownEncryption(block, password, err):
+		return nil, errUnknownEncryption
+	case isQuoted(passphrase.reveal()):
+		return nil, errQuotedPassphrase
 	}
-	return key, nil
+	return nil, errWrongPassphrase
+}
+
+// findKey returns the first private key of a text in PEM form. Like OCI's command line
+// tool, and unlike [pem.Decode], it accepts a byte order mark, spaces around a line, and
+// text before or after the key, such as a certificate or the label OCI_API_KEY on the
+// last line.
+func findKey(s string) (*pem.Block, error) {
+	const begin, dashes, key = "-----BEGIN ", "-----", "PRIVATE KEY"
+	if !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
+		return nil, errNotUTF8
+	}
+	other := "" // type of a block that is not a private key
+	for rest := s; ; {
+		_, after, found := strings.Cut(rest, begin)
+		if !found {
+			break
+		}
+		rest = after
+		label, content, found := strings.Cut(rest, dashes)
+		if !found || strings.ContainsFunc(label, func(r rune) bool { return r != ' ' && !unicode.IsUpper(r) && !unicode.IsDigit(r) }) {
+			continue
+		}
+		if !strings.HasSuffix(label, key) {
+			other = label
+			continue
+		}
+		end := dashes + "END " + label + dashes
+		body, _, found := strings.Cut(content, end)
+		switch {
+		case strings.Contains(body, `\n`):
+			return nil, errors.New(`the line breaks of the private key are written as the two characters \n: replace them with line breaks`)
+		case !found:
+			return nil, fmt.Errorf("the private key has no line %s: copy the whole key", end)
+		}
+		var text strings.Builder
+		for line := range strings.Lines(begin + label + dashes + body) {
+			text.WriteString(strings.TrimSpace(line) + "\n")
+		}
+		block, _ := pem.Decode([]byte(text.String() + end + "\n"))
+		if block == nil {
+			return nil, errors.New("the private key is damaged, or is not an RSA key")
+		}
+		return block, nil
+	}
+	if other != "" {
+		return nil, fmt.Errorf("it holds a %s instead of a private key", other)
+	}
+	return nil, errors.New("not a PEM file: its first line must be -----BEGIN ... PRIVATE KEY-----")
+}
+
+// isUnknownEncryption reports whether the library does not know the encryption of a
+// key. err is its error for the password. The libraries have no error values for it.
+func isUnknownEncryption(block *pem.Block, password []byte, err error) bool {
+	if block.Type == "ENCRYPTED PRIVATE KEY" {
+		// The SDK hides the error of this library, which it uses itself.
+		_, err = pkcs8.ParsePKCS8PrivateKeyRSA(block.Bytes, password)
+	}
+	if err == nil {
+		return false
+	}
+	for _, text := range []string{"pkcs8: unsupported", "pkcs8: only PBES2", "x509: unknown encryption mode"} {
+		if strings.HasPrefix(err.Error(), text) {
+			return true
+		}
+	}
+	return false
 }
 
 // fingerprint returns the fingerprint of a public key, an MD5, as the OCI console

@@ -95,6 +95,11 @@ func TestProfiles(t *testing.T) {
 		"inherits":                   {config: "[DEFAULT]\n" + good + "[collector]\nregion=eu-paris-1\n", options: ociauth.Options{Profile: "collector"}, region: "eu-paris-1"},
 		"region given":               {config: "[DEFAULT]\n" + without(good, "region"), options: ociauth.Options{Region: "eu-frankfurt-1"}, region: "eu-frankfurt-1"},
 		"region replaced":            {config: "[DEFAULT]\n" + good, options: ociauth.Options{Region: "eu-frankfurt-1"}, region: "eu-frankfurt-1"},
+		"label after the END line":   {config: "[DEFAULT]\n" + good, key: strings.TrimSpace(string(id.PEM())) + "OCI_API_KEY"},
+		"byte order mark":            {config: "[DEFAULT]\n" + good, key: "\ufeff" + string(id.PEM())},
+		"indented key":               {config: "[DEFAULT]\n" + good, key: "  " + strings.ReplaceAll(string(id.PEM()), "\n", " \r\n\t")},
+		"indented encrypted key":     {config: "[DEFAULT]\n" + good + "pass_phrase=x\n", key: "\t" + strings.ReplaceAll(encrypted(t, id, "x"), "\n", "\n\t")},
+		"certificate before the key": {config: "[DEFAULT]\n" + good, key: "-----BEGIN of a bundle\n" + block("CERTIFICATE", []byte("any")) + string(id.PEM())},
 		"other auth type":            {config: "[DEFAULT]\n" + good + "authentication_type=instance_principal\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -124,7 +129,7 @@ func TestProfiles(t *testing.T) {
 			if got, _ := c.Region(); got != region {
 				t.Errorf("region %s", got)
 			}
-			if got, _ := c.KeyID(); !strings.EqualFold(got, id.Tenancy+"/"+user+"/"+id.Fingerprint) {
+			if got, _ := c.KeyID(); got != id.Tenancy+"/"+user+"/"+id.Fingerprint {
 				t.Errorf("key id %s", got)
 			}
 			if ok, err := common.IsConfigurationProviderValid(c); !ok {
@@ -159,6 +164,23 @@ func TestEncryptedPKCS8(t *testing.T) {
 	}
 }
 
+// The keys in testdata were made with OpenSSL from new keys, with the passphrase "open
+// sesame" and an encryption that the SDK's library lacks. OpenSSL converts them with the
+// command in the message.
+func TestUnknownEncryption(t *testing.T) {
+	for _, name := range []string{"sha512.pem", "pbes1.pem"} {
+		key, err := os.ReadFile("testdata/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := folder(t, map[string]string{
+			"config": "[DEFAULT]\n" + profile(ociauthtest.Shared()) + "pass_phrase=open sesame\n", "key.pem": string(key),
+		})
+		_, err = ociauth.Resolve(t.Context(), ociauth.Options{ConfigFile: filepath.Join(dir, "config")})
+		checkCredentialsError(t, err, []string{"encrypted in a way that this program does not know", "openssl pkcs8 -topk8 -v2 aes256 -v2prf hmacWithSHA256 -in OLD.pem -out NEW.pem"})
+	}
+}
+
 func TestHomeFolder(t *testing.T) {
 	id := ociauthtest.Shared()
 	home := folder(t, map[string]string{
@@ -183,6 +205,10 @@ func TestProfileErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	wd, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
 	public, err := x509.MarshalPKIXPublicKey(&id.Key.PublicKey)
 	if err != nil {
 		t.Fatal(err)
@@ -194,12 +220,12 @@ func TestProfileErrors(t *testing.T) {
 	}{
 		"no file":              {want: []string{"/config does not exist", "oci setup config"}},
 		"no session":           {options: ociauth.Options{Kind: ociauth.SecurityToken}, want: []string{"/config does not exist", "oci session authenticate"}},
-		"region's form":        {config: "[DEFAULT]\n" + good + "region=evil.example.org/\n", want: []string{"region is not a region's name"}},
+		"region's form":        {config: "[DEFAULT]\n" + without(good, "region") + "region=evil.example.org/\n", want: []string{"region is not a region's name"}},
 		"no profile":           {config: "[DEFAULT]\n" + good + "[b]\n", options: ociauth.Options{Profile: "B"}, want: []string{"has no profile [B]", "its profiles are [DEFAULT], [b]"}},
 		"secret for a profile": {config: "[DEFAULT]\n" + good, options: ociauth.Options{Profile: "canary-passphrase"}, want: []string{"has no profile of the name in the settings"}},
 		"empty file":           {config: "\n", want: []string{"has no profile [DEFAULT]", "and no other one"}},
 		"no entries":           {config: "[DEFAULT]\n", want: []string{"profile [DEFAULT] of ", "no user, tenancy, fingerprint, key_file, region"}},
-		"empty entries":        {config: "[DEFAULT]\n" + good + "user=\nregion= \n", want: []string{"no user, region"}},
+		"empty entries":        {config: "[DEFAULT]\n" + without(without(good, "user"), "region") + "user=\nregion= \n", want: []string{"no user, region"}},
 		"line without =":       {config: "[DEFAULT]\n" + good + "canary-passphrase\n", want: []string{"line 7 is neither [profile] nor key=value"}},
 		"unclosed name":        {config: "[DEFAULT\n" + good, want: []string{"line 1"}},
 		"entry before profile": {config: good, want: []string{"line 1 comes before the first [profile]"}},
@@ -211,6 +237,22 @@ func TestProfileErrors(t *testing.T) {
 		"public key":           {config: "[DEFAULT]\n" + good, key: block("PUBLIC KEY", public), want: []string{"it holds a PUBLIC KEY instead of a private key"}},
 		"other algorithm":      {config: "[DEFAULT]\n" + good, key: block("PRIVATE KEY", ecDER), want: []string{"the private key is damaged, or is not an RSA key"}},
 		"damaged key":          {config: "[DEFAULT]\n" + good, key: block("PRIVATE KEY", []byte("canary")), want: []string{"the private key is damaged, or is not an RSA key"}},
+		"literal line breaks":  {config: "[DEFAULT]\n" + good, key: strings.ReplaceAll(string(id.PEM()), "\n", `\n`), want: []string{`written as the two characters \n`}},
+		"no END line":          {config: "[DEFAULT]\n" + good, key: strings.Split(string(id.PEM()), "-----END")[0], want: []string{"the private key has no line -----END PRIVATE KEY-----: copy the whole key"}},
+		"UTF-16 key":           {config: "[DEFAULT]\n" + good, key: utf16(string(id.PEM())), want: []string{"key.pem: not UTF-8 text"}},
+		"UTF-16 config":        {config: utf16("[DEFAULT]\n" + good), want: []string{"/config: not UTF-8 text: save the file as UTF-8"}},
+		"profile twice":        {config: "[a]\n[DEFAULT]\n" + good + "\n[a]\n", want: []string{"lines 1 and 9 begin the same profile"}},
+		"entry twice":          {config: "[DEFAULT]\n" + good + "USER = canary\n", want: []string{"lines 2 and 7 set the same entry"}},
+		"quoted value":         {config: "[DEFAULT]\n" + strings.Replace(good, id.User, `"`+id.User+`"`, 1), want: []string{"user is in quotation marks"}},
+		"quoted path":          {config: "[DEFAULT]\n" + strings.Replace(good, "{dir}/key.pem", "'{dir}/key.pem'", 1), want: []string{"key_file is in quotation marks"}},
+		"quoted region":        {config: "[DEFAULT]\n" + strings.Replace(good, id.Region, "'"+id.Region+"'", 1), want: []string{"region is in quotation marks"}},
+		"quoted passphrase":    {config: "[DEFAULT]\n" + good + "pass_phrase='canary'\n", key: encrypted(t, id, "canary"), want: []string{"the quotation marks around pass_phrase"}},
+		"comment after value":  {config: "[DEFAULT]\n" + strings.Replace(good, id.Tenancy, id.Tenancy+" # canary", 1), want: []string{"tenancy has a comment after the value"}},
+		"comment after path":   {config: "[DEFAULT]\n" + strings.Replace(good, "/key.pem", "/key.pem ; canary", 1), want: []string{"key_file has a comment after the value"}},
+		"relative path":        {config: "[DEFAULT]\n" + strings.Replace(good, "{dir}/key.pem", "none/of-these.pem", 1), want: []string{"open " + wd + "/none/of-these.pem", "write it from / on"}},
+		"delegation token":     {config: "[DEFAULT]\n" + without(good, "user") + "authentication_type=instance_principal\ndelegation_token_file=/x\n", want: []string{"no user: its delegation_token_file is not supported: use a profile with an API key"}},
+		"delegated session":    {config: "[DEFAULT]\n" + good + "delegation_token_file=/x\n", options: ociauth.Options{Kind: ociauth.SecurityToken}, want: []string{"no security_token_file: its delegation_token_file is not supported"}},
+		"resource principal":   {config: "[DEFAULT]\nauthentication_type=resource_principal\n", want: []string{"--auth resource_principal"}},
 		"no passphrase":        {config: "[DEFAULT]\n" + good, key: encrypted(t, id, "canary"), want: []string{"the private key is encrypted, and there is no pass_phrase"}},
 		"wrong passphrase":     {config: "[DEFAULT]\n" + good + "pass_phrase=canary\n", key: encrypted(t, id, "other"), want: []string{"the private key cannot be decrypted: check pass_phrase"}},
 		"other key":            {config: "[DEFAULT]\n" + good, key: string(ociauthtest.NewIdentity().PEM()), want: []string{"fingerprint is that of another key; key_file ", "has the fingerprint "}},
@@ -233,6 +275,15 @@ func TestProfileErrors(t *testing.T) {
 			checkCredentialsError(t, err, test.want)
 		})
 	}
+}
+
+// utf16 returns a text of ASCII characters in UTF-16 with a byte order mark.
+func utf16(text string) string {
+	out := []byte{0xff, 0xfe}
+	for _, c := range []byte(text) {
+		out = append(out, c, 0)
+	}
+	return string(out)
 }
 
 func block(kind string, der []byte) string {

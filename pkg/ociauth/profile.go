@@ -10,8 +10,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"polisen-events-collector/pkg/address"
 	"polisen-events-collector/pkg/blocking"
@@ -55,6 +57,9 @@ func readProfile(ctx context.Context, o Options) (profile, error) {
 	case err != nil:
 		return p, fmt.Errorf("read configuration file: %w", err)
 	}
+	if !utf8.Valid(text) || bytes.IndexByte(text, 0) >= 0 {
+		return p, fmt.Errorf("configuration file %s: %w", path, errNotUTF8)
+	}
 	sections, names, err := parseSections(text)
 	switch {
 	case err != nil:
@@ -72,12 +77,19 @@ func readProfile(ctx context.Context, o Options) (profile, error) {
 	return p, nil
 }
 
+// errNotUTF8 is the error for a file in another encoding, such as the UTF-16 of some
+// editors on Windows.
+var errNotUTF8 = errors.New("not UTF-8 text: save the file as UTF-8")
+
 // parseSections parses a configuration file of OCI's tools: sections that begin
 // with a line [name] and consist of lines key=value. Lines that begin with # or ;
-// are comments. It returns the sections, and their names in the order of the file.
+// are comments. It returns the sections, and their names in the order of the file. A
+// section or an entry that occurs twice is an error, as for OCI's own tools.
 func parseSections(text []byte) (sections map[string]map[string]secret, names []string, err error) {
 	sections = map[string]map[string]secret{}
 	var current map[string]secret
+	begins := map[string]int{} // line numbers of the sections
+	var entries map[string]int // line numbers of the current section's entries
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for n := 1; lines.Scan(); n++ {
@@ -90,11 +102,12 @@ func parseSections(text []byte) (sections map[string]map[string]secret, names []
 			if !ok {
 				return nil, nil, fmt.Errorf("line %d: the profile's name has no closing ]", n)
 			}
-			if sections[name] == nil {
-				sections[name] = map[string]secret{}
-				names = append(names, name)
+			if first, twice := begins[name]; twice {
+				return nil, nil, fmt.Errorf("lines %d and %d begin the same profile: rename one, or delete it", first, n)
 			}
-			current = sections[name]
+			current, entries = map[string]secret{}, map[string]int{}
+			sections[name], begins[name] = current, n
+			names = append(names, name)
 			continue
 		}
 		key, value, ok := strings.Cut(line, "=")
@@ -104,7 +117,11 @@ func parseSections(text []byte) (sections map[string]map[string]secret, names []
 		case current == nil:
 			return nil, nil, fmt.Errorf("line %d comes before the first [profile]", n)
 		}
-		current[strings.ToLower(strings.TrimSpace(key))] = newSecret(strings.TrimSpace(value))
+		key = strings.ToLower(strings.TrimSpace(key))
+		if first, twice := entries[key]; twice { // the key is not shown, for the same reason
+			return nil, nil, fmt.Errorf("lines %d and %d set the same entry: delete one", first, n)
+		}
+		current[key], entries[key] = newSecret(strings.TrimSpace(value)), n
 	}
 	return sections, names, lines.Err()
 }
@@ -125,18 +142,76 @@ func (p profile) missing(keys ...string) []string {
 	return slices.DeleteFunc(keys, func(k string) bool { return p.text(k) != "" })
 }
 
+// checkForm returns an error if the value of one of the entries is in quotation marks
+// or has a comment after it. OCI's tools take both as part of the value. The error does
+// not show the value.
+func (p profile) checkForm(keys ...string) error {
+	for _, key := range keys {
+		switch value := p.text(key); {
+		case isQuoted(value):
+			return fmt.Errorf("%v: %s is in quotation marks, which count as part of the value: remove them", p, key)
+		case comment.MatchString(value):
+			return fmt.Errorf("%v: %s has a comment after the value, which counts as part of it: write the comment on a line of its own", p, key)
+		}
+	}
+	return nil
+}
+
+// comment matches the beginning of a comment after a value.
+var comment = regexp.MustCompile(`\s[#;]`)
+
+// isQuoted reports whether a value begins and ends with the same quotation mark.
+func isQuoted(value string) bool {
+	return len(value) >= 2 && (value[0] == '"' || value[0] == '\'') && value[len(value)-1] == value[0]
+}
+
+// otherKind returns the advice for a profile without a complete API key: the kind of
+// credentials that the profile holds, or else the advice fallback.
+func (p profile) otherKind(fallback string) string {
+	switch kind := Kind(p.text("authentication_type")); {
+	case p.text("delegation_token_file") != "":
+	case kind == InstancePrincipal || kind == ResourcePrincipal:
+		return "its authentication_type needs --auth " + string(kind)
+	case p.text("security_token_file") != "":
+		return "its security_token_file needs --auth security_token"
+	}
+	return p.delegation(fallback)
+}
+
+// delegation returns the advice for a profile with a delegation token, such as that of
+// Cloud Shell, or else the advice fallback. The token belongs to the user, so an
+// instance principal in its place would be another identity.
+func (p profile) delegation(fallback string) string {
+	if p.text("delegation_token_file") == "" {
+		return fallback
+	}
+	return "its delegation_token_file is not supported: use a profile with an API key (\"oci setup config\"), " +
+		"or a session (\"oci session authenticate\" and --auth security_token)"
+}
+
 // readFile reads the file whose path is the value of an entry. It also returns the
-// path. The error shows only a value that looks like a path, since it may be the
-// content of the file instead.
+// absolute path. The error shows only a value that looks like a path, since it may be
+// the content of the file instead.
 func (p profile) readFile(key string) (path string, content secret, err error) {
-	if path, err = expandHome(p.text(key)); err == nil {
+	value := p.text(key)
+	if path, err = expandHome(value); err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err == nil {
 		var text []byte
 		if text, err = p.readPath(path); err == nil {
 			return path, newSecret(string(text)), nil
 		}
 	}
-	if pe, ok := errors.AsType[*fs.PathError](err); ok && !address.MayShow(p.text(key)) {
+	if form := p.checkForm(key); form != nil {
+		return "", nil, form
+	}
+	isPath := address.MayShow(value) || strings.HasSuffix(value, ".pem") && address.CheckPath(value) == nil
+	if pe, ok := errors.AsType[*fs.PathError](err); ok && !isPath {
 		return "", nil, fmt.Errorf("%v: %s: %w; the value is not shown: it must be the path of the file, not its content, and best begins with / or ~/", p, key, pe.Err)
+	}
+	if !filepath.IsAbs(value) && !strings.HasPrefix(value, "~") {
+		err = fmt.Errorf("%w: the path in the profile is relative to the folder in which the program runs: write it from / on", err)
 	}
 	return "", nil, fmt.Errorf("%v: %s: %w", p, key, err)
 }

@@ -23,13 +23,16 @@ func fromSession(ctx context.Context, o Options) (*Credentials, error) {
 	if o.region("") == "" {
 		required = append(required, "region")
 	}
+	if err := p.checkForm("region"); err != nil {
+		return nil, err
+	}
 	region := o.region(p.text("region"))
 	if region != "" && !address.IsRegion(region) { // not shown, since it may be a secret in the wrong place
 		return nil, fmt.Errorf("%v: region is not a region's name, such as eu-stockholm-1", p)
 	}
 	renew := fmt.Sprintf("run \"oci session authenticate --profile-name %s --region %s\"", p.name, region)
 	if missing := p.missing(required...); len(missing) > 0 {
-		return nil, fmt.Errorf("%v has no %s: %s", p, strings.Join(missing, ", "), renew)
+		return nil, fmt.Errorf("%v has no %s: %s", p, strings.Join(missing, ", "), p.delegation(renew))
 	}
 	tokenPath, text, err := p.readFile("security_token_file")
 	if err != nil {
