@@ -430,7 +430,7 @@ func secrets() []mutation {
 		in("pkg/ociclient/error.go", "The text of a service in an error has at most 300 bytes.",
 			"text.Short(strings.TrimSpace(s), maxText)", "text.Clean(strings.TrimSpace(s))", clientPkg),
 		in("pkg/ociauth/profile.go", "An error does not show a key that stands in place of the key's path.",
-			"ok && !address.MayShow(p.text(key))", "ok && false", authPkg),
+			"ok && !isPath", "ok && false", authPkg),
 		in("pkg/ociauth/profile.go", "An error does not show a secret that stands in place of a profile's name.",
 			"if address.MayShow(name) {", "if true {", authPkg),
 		in("pkg/ociauth/session.go", "A session that has expired is not used.",
