@@ -64,9 +64,10 @@ func TestHostileText(t *testing.T) {
 	}, "\n") + "\n"
 	document := `{"seen_ids":[3],"last_updated":"2026-01-02T00:00:00Z","total_tracked":1,"commit":{"id":` + inJSON(hostile) +
 		`,"sequence":1,"timestamp":1},"rejected":{"complete":true,"hashes":[` + inJSON(hostile) + `,"` + raw + `"]},"version":1,` +
-		`"fingerprints":{"3":[` + inJSON(hostile) + `]},"complete_above":0}`
+		`"fingerprints":{"3":[` + inJSON(hostile) + `]},"complete_above":0,"gaps":[{"day":` + inJSON(hostile) + `},{"day":"` + raw + `","unserved":true}]}`
 	lastRun := `{"finished":"2026-01-02T00:00:00Z","exit_code":4,"run_id":` + inJSON(hostile) + `,"error":` + inJSON(hostile+"|") +
-		`,"host":` + inJSON(hostile) + `,"warnings":[{"level":"WARN","text":"` + raw + `"}]}`
+		`,"host":` + inJSON(hostile) + `,"warnings":[{"level":"WARN","text":"` + raw + `"}],"hosts":[{"name":` + inJSON(hostile) + `,"last_run":"2026-01-02T00:00:00Z",` +
+		`"failures":2,"error":` + inJSON(hostile+"|") + `},{"name":"` + raw + `","last_run":"2126-01-02T00:00:00Z"}],"runs":[{"host":` + inJSON(hostile) + `},{"host":"` + raw + `"}]}`
 	item := `[{"id":4,"datetime":"` + raw + `"},` + inJSON(hostile) + `,{"id":5,"datetime":"2026-01-05 03:04:05 +01:00"}]`
 
 	api := func(body string, status int) string {
@@ -96,7 +97,7 @@ func TestHostileText(t *testing.T) {
 	}
 	commands := [][]string{
 		{"verify"}, {"verify", "--repair"}, {"verify", "--repair=duplicates", "--dry-run"}, {"verify", "--repair=duplicates"},
-		{"verify", "--quick"}, {"inspect-metadata"}, {"inspect-metadata", "--has", "1", "3", "77"}, {"inspect-metadata", "--ids"},
+		{"verify", "--quick"}, {"inspect-metadata"}, {"inspect-metadata", "--history"}, {"inspect-metadata", "--has", "1", "3", "77"}, {"inspect-metadata", "--ids"},
 		{"collect", "--api-url", writeResponse(t, []byte(item))}, {"collect", "--api-url", writeResponse(t, []byte(hostile))},
 		{"backfill", "--input", writeResponse(t, []byte(lines)), "--dry-run"}, {"backfill", "--input", writeResponse(t, []byte(item))},
 		{"collect", "--api-url", html}, {"collect", "--api-url", refusal}, {"collect", "--api-url", body}, {"collect", "--api-url", redirect},

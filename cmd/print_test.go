@@ -35,7 +35,7 @@ func TestFullStdout(t *testing.T) {
 	}
 	commands = append(commands, []string{"help"}, []string{"--help"}, []string{"--version"}, []string{"version"}, []string{"version", "--output", "json"},
 		[]string{"completion", "bash"}, []string{"completion", "zsh"}, []string{"completion", "fish"}, []string{"completion", "powershell"},
-		[]string{"inspect-metadata"}, []string{"inspect-metadata", "--output", "json"}, []string{"inspect-metadata", "--ids"}, []string{"inspect-metadata", "--raw"},
+		[]string{"inspect-metadata"}, []string{"inspect-metadata", "--output", "json"}, []string{"inspect-metadata", "--ids"}, []string{"inspect-metadata", "--raw"}, []string{"inspect-metadata", "--history"},
 		[]string{"inspect-metadata", "--has", "1"}, []string{"inspect-metadata", "--against-api"}, []string{"verify"}, []string{"verify", "--output", "json"},
 		[]string{"verify", "--quick"}, []string{"verify", "--repair"}, []string{"verify", "--repair", "--dry-run"},
 		[]string{"collect", "--output", "json"}, []string{"collect", "--dry-run"}, []string{"backfill", "--input", response, "--output", "json"},

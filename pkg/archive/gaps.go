@@ -36,10 +36,15 @@ const ServedMonths = 6
 func ServedFrom(now time.Time) Date { return DateOf(now.AddDate(0, -ServedMonths, 0)) }
 
 // ServedDays returns the days that the API probably still serves at the time now. The
-// days are in ascending order, such as 2026-01-31.
-func ServedDays(days []string, now time.Time) []string {
-	i, _ := slices.BinarySearch(days, ServedFrom(now).String())
-	return days[i:]
+// days are in ascending order, such as 2026-01-31. It leaves out texts that are not
+// days, since the result becomes part of commands.
+func ServedDays(days []string, now time.Time) (served []string) {
+	for _, text := range days {
+		if day, err := ParseDate(text); err == nil && day.Compare(ServedFrom(now)) >= 0 {
+			served = append(served, text)
+		}
+	}
+	return served
 }
 
 // Gap is a day whose events may be missing.

@@ -244,6 +244,7 @@ func TestHealth(t *testing.T) {
 		{"gaps that wait for an object", func(w *healthWorld) { w.doc.Gaps = []archive.Gap{{Day: "2026-06-18", Reason: archive.Unreadable}} }, "CRITICAL - events of 1 day may be missing, "},
 		{"a gap of days that are partly no longer served", gap("2025-12-01", "2026-06-18"), "CRITICAL - events of 2 days may be missing, 2025-12-01 to 2026-06-18; later collects fetch them, and so does: program backfill --from 2026-06-18 --to 2026-06-18; archive mem:"},
 		{"a gap of days that are no longer served", gap("2025-12-01"), "CRITICAL - events of 1 day may be missing, 2025-12-01 to 2025-12-01; later collects ask the API for them; archive mem:"},
+		{"a gap that is no day", gap("2026-06-18; x"), "CRITICAL - events of 1 day may be missing, 2026-06-18; x to 2026-06-18; x; later collects ask the API for them; archive mem:"},
 		{"an unserved gap", gap("2026-06-17!", "2026-06-18!"),
 			"WARNING - events of 2 days may be missing that the API does not serve, 2026-06-17 to 2026-06-18; accept this with: program verify --repair=gaps; archive mem:"},
 		{"open and unserved gaps", gap("2026-06-16!", "2026-06-17", "2026-06-18"), "CRITICAL - events of 2 days may be missing, 2026-06-17 to 2026-06-18; "},

@@ -15,6 +15,7 @@ const (
 	polisenPkg  = "pkg/polisen"
 	retryPkg    = "pkg/retry"
 	savedPkg    = "pkg/saved"
+	statusPkg   = "pkg/status"
 	storePkg    = "pkg/store"
 	textPkg     = "pkg/text"
 	verifyPkg   = "pkg/verify"
@@ -25,7 +26,7 @@ const (
 // change that breaks it, in source that seldom changes, and a text that occurs once in
 // its file. TestMutationsApply checks the table.
 func mutations() []mutation {
-	return slices.Concat(protocol(), decisions(), repairs(), reports(), limits(), folders(), buckets(), responses(), secrets(), texts(), alarms(), commands())
+	return slices.Concat(protocol(), decisions(), repairs(), reports(), limits(), folders(), buckets(), responses(), secrets(), texts(), alarms(), health(), commands())
 }
 
 // protocol returns the mutations of the commit protocol (see PROTOCOL.md of package
@@ -535,6 +536,65 @@ func alarms() []mutation {
 	}
 }
 
+// health returns the mutations of the health check.
+func health() []mutation {
+	in := func(guarantee, old, new string) mutation {
+		return mutation{guarantee: guarantee, file: statusPkg + "/health.go", old: old, new: new, packages: []string{statusPkg}, tests: "Health|ChangedPending"}
+	}
+	return []mutation{
+		in("The health check is critical if the last success is older than --max-age.",
+			"case c.age(success) > c.o.MaxAge:", "case c.age(success) > 2*c.o.MaxAge:"),
+		in("The health check is critical if no collect has ever succeeded.",
+			"case !ok:\n\t\tc.problem(", "case !ok:\n\t\tc.warn("),
+		in("A success in the future does not hide that runs have stopped.",
+			"c.age(success) < -MaxSkew: // it", "false: // it"),
+		in("A success in the future does not hide an older one.",
+			"!ok || lastIsFuture && !isFuture || isFuture == lastIsFuture && t.After(last)", "!ok || isFuture && !lastIsFuture || t.After(last)"),
+		in("A failed run after a success is a warning of the health check.",
+			"default:\n\t\tc.warnAboutHost(latest)", "default:"),
+		in("A failed collect of a saved response is no problem of an archive of the API.",
+			"if !r.Saved && like(r)", "if like(r)"),
+		in("The health check warns about a host that has stopped.",
+			"case h.Failures == 0 && len(h.Successes) == 3", "case false && len(h.Successes) == 3"),
+		in("A host that succeeded less than three times was no regular one.",
+			"len(h.Successes) == 3 && c.age(h.Successes[2])", "len(h.Successes) > 0 && c.age(h.Successes[len(h.Successes)-1])"),
+		in("The health check warns about a host that only fails.",
+			"case h.Failures > 0 && c.age(h.LastRun) <= recent:", "case false:"),
+		in("After 7 days the health check is silent about a host that has failed.",
+			"case h.Failures > 0 && c.age(h.LastRun) <= recent:", "case h.Failures > 0:"),
+		in("Fewer healthy hosts than --hosts are critical.",
+			"if c.HealthyHosts < c.o.Hosts {", "if c.Hosts < c.o.Hosts {"),
+		in("The health check is critical if the API is stale.",
+			"case since > c.o.MaxLag:", "case false:"),
+		in("The health check is critical if the headroom is no more than --max-age.",
+			"headroom <= c.o.MaxAge {", "headroom < c.o.MaxAge {"),
+		in("The health check takes the headroom from the last full response, also after failures.",
+			"return r.Window != nil && *r.Window > 0 }", "return true }"),
+		in("The health check is critical if half of the last response was rejected.",
+			"2*r.Invalid >= r.Fetched", "2*r.Invalid > r.Fetched"),
+		in("The health check warns about a missing contact.",
+			"if c.last.NoContact {", "if false {"),
+		in("Missing objects of the last commit are critical.",
+			"if c.Missing > 0 {", "if false {"),
+		in("Objects may be missing for a minute after the commit.",
+			"c.age(d.LastUpdated).Abs() >= PutGrace", "true"),
+		in("A wrong clock does not hide missing objects.",
+			"c.age(d.LastUpdated).Abs() >= PutGrace", "c.age(d.LastUpdated) >= PutGrace"),
+		in("An open gap is critical.",
+			"c.problem(\"events of %s may be missing, ", "c.warn(\"events of %s may be missing, "),
+		in("An unserved gap is a warning of the health check.",
+			"if n := len(unserved); n > 0 {", "if n := len(unserved); n > len(open) + 9 {"),
+		in("An archive of saved responses has no limits of age.",
+			"return c.last != nil && c.last.Saved &&", "return false && c.last.Saved &&"),
+		in("A saved response does not make an archive of the API healthy.",
+			"&& c.doc.parsed.CoveredUntil == nil", "&& len(c.doc.parsed.SeenIDs) >= 0"),
+		in("A failed collect into an archive of saved responses is critical.",
+			"if !r.Succeeded() {", "if false {"),
+		in("A partial success is a success.",
+			"if !r.Succeeded() {", "if !r.OK {"),
+	}
+}
+
 // commands returns the mutations of exit codes and of the program's output.
 func commands() []mutation {
 	in := func(file, guarantee, old, new, tests string) mutation {
@@ -553,6 +613,14 @@ func commands() []mutation {
 			"o.err = err", "_ = o.err", "^TestFullStdout$"),
 		in("cmd/verify.go", "The concurrency of verify is 1 to 256.",
 			"o.concurrency < 1 || o.concurrency > maxConcurrency", "o.concurrency < 1", "^TestScript$"),
+		in("cmd/verify.go", "A health check ends in time if the store does not respond.",
+			"limit = cmp.Or(limit, quickTimeout)", "limit = cmp.Or(limit, 10*quickTimeout)", "^TestQuickEnds$"),
+		in("cmd/verify.go", "A health check that fails prints its line.",
+			"err == nil || isPrinted || isUsage {", "err == nil || isPrinted || isUsage || true {", "^TestScript$"),
+		in("cmd/verify.go", "A health check does not show settings that may be secrets.",
+			"store = \"\" // it", "_ = \"\" // it", "^TestMisplacedSecrets$"),
+		in("cmd/diagnostics.go", "The result of a health check is not repeated on stderr.",
+			"AsType[printedError](err); ok {", "AsType[printedError](err); false && ok {", "^TestScript$"),
 		in("pkg/store/dirstore/errors.go", "A run that has no file descriptors left ends with 5.",
 			"case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):", "case errors.Is(err, syscall.ENFILE):", "^TestOpenWithoutDescriptors$"),
 	}
