@@ -62,8 +62,10 @@ type Health struct {
 	// negative if the time is in the future.
 	Host       string          `json:"host,omitempty"`
 	LastRunAge *report.Seconds `json:"last_run_age_s,omitempty"`
-	// New is the number of new events that the last run stored.
-	New int `json:"new"`
+	// New is the number of new events that the last run stored, and ExitCode its exit
+	// code.
+	New      int `json:"new"`
+	ExitCode int `json:"exit_code"`
 	// Age is the time since the last collect from the API that succeeded on any host,
 	// MaxAge its limit.
 	Age    *report.Seconds `json:"age_s,omitempty"`
@@ -187,7 +189,7 @@ func (c *check) onlySaved() bool {
 // checkSaved checks the last collect of a saved response.
 func (c *check) checkSaved() {
 	r := c.last.Report
-	c.Host, c.LastRunAge, c.New = r.Host, seconds(c.age(r.Finished)), r.Counts.New
+	c.Host, c.LastRunAge, c.New, c.ExitCode = r.Host, seconds(c.age(r.Finished)), r.Counts.New, r.ExitCode
 	if !r.Succeeded() {
 		c.problem("the last run failed with exit code %d (%s)", r.ExitCode, r.Error)
 	}
@@ -207,7 +209,7 @@ func (c *check) checkRuns(state State) {
 	latest := c.last.Hosts[0]
 	c.Host, c.LastRunAge = latest.Name, seconds(c.age(latest.LastRun))
 	if r := c.newestRun(func(report.Run) bool { return true }); r != nil {
-		c.New = r.New
+		c.New, c.ExitCode = r.New, r.ExitCode
 	}
 	reason := "check the scheduler"
 	if latest.Failures > 0 {
@@ -435,7 +437,7 @@ func (h *Health) facts() []string {
 	facts := []string{"archive " + h.Store}
 	add := func(format string, args ...any) { facts = append(facts, fmt.Sprintf(format, args...)) }
 	if h.LastRunAge != nil {
-		add("last run %s%s with %d new", text.Ago(time.Duration(*h.LastRunAge)), onHost(h.Host), h.New)
+		add("last run %s%s with %d new and exit code %d", text.Ago(time.Duration(*h.LastRunAge)), onHost(h.Host), h.New, h.ExitCode)
 	}
 	if h.Age != nil {
 		add("last success %s", text.Ago(time.Duration(*h.Age)))

@@ -144,7 +144,7 @@ func TestHealth(t *testing.T) {
 		hour   = time.Hour
 		day    = 24 * time.Hour
 		// The end of the text of a healthy archive.
-		facts = "archive mem:, last run 30m ago on a with 3 new, last success 30m ago, lag 1h0m, headroom 7.0 days, 0 open gaps, 0 of 1 pending object missing | "
+		facts = "archive mem:, last run 30m ago on a with 3 new and exit code 0, last success 30m ago, lag 1h0m, headroom 7.0 days, 0 open gaps, 0 of 1 pending object missing | "
 	)
 	success := func(age time.Duration) func(*healthWorld) {
 		return func(w *healthWorld) { w.last.Hosts[0] = host("a", age) }
@@ -195,6 +195,8 @@ func TestHealth(t *testing.T) {
 			"CRITICAL - the last successful collect ended 46m ago, more than 45m0s (--max-age); the last 2 runs on a failed, the last of them 15m ago with exit code 4 (the API failed); archive mem:"},
 		{"never a success", func(w *healthWorld) { w.last.Hosts[0] = failing(report.Host{Name: "a"}, 15*minute, 3) },
 			"CRITICAL - no collect has ever succeeded; the last 3 runs on a failed, the last of them 15m ago with exit code 4 (the API failed); archive mem:"},
+		{"a partial success", func(w *healthWorld) { w.last.OK, w.last.ExitCode, w.last.Runs[0].ExitCode = false, 3, 3 },
+			"OK - archive mem:, last run 30m ago on a with 3 new and exit code 3, last success 30m ago, "},
 		{"a hostile error", func(w *healthWorld) {
 			w.last.Hosts[0] = failing(host("a", 40*minute), 15*minute, 1)
 			w.last.Hosts[0].Error = "no\n | \x1b[2Janswer"
@@ -230,7 +232,7 @@ func TestHealth(t *testing.T) {
 		{"covered until a time in the future", covered(-3 * minute),
 			"WARNING - covered_until of the document is 2026-06-20T12:03:00Z, in the future, and until then runs do not notice a gap: check the clocks; archive mem:"},
 		{"no full response yet", func(w *healthWorld) { w.doc.CoveredUntil, w.last.Runs[0].Window = nil, nil },
-			"OK - archive mem:, last run 30m ago on a with 3 new, last success 30m ago, 0 open gaps, 0 of 1 pending object missing | age=1800s;;2700;0 gaps=0;;0;0 unserved"},
+			"OK - archive mem:, last run 30m ago on a with 3 new and exit code 0, last success 30m ago, 0 open gaps, 0 of 1 pending object missing | age=1800s;;2700;0 gaps=0;;0;0 unserved"},
 		{"a document of the published format", func(w *healthWorld) { w.doc.Version, w.doc.CoveredUntil, w.doc.LastUpdated = 0, nil, ago(25*hour) },
 			"CRITICAL - the archive is stale: the newest event in full responses of the API is from 25h0m ago, "},
 
@@ -263,7 +265,7 @@ func TestHealth(t *testing.T) {
 			"WARNING - the calls to the API have no contact, which its rules ask for, and it may block them: set --contact (API_CONTACT_EMAIL) for collect; archive mem:"},
 
 		{"object missing", committed(time.Minute, "-"), "CRITICAL - objects of the last commit are missing: 1 of 1; the next run stores them; archive mem:"},
-		{"object missing while a run is under way", committed(time.Minute-time.Second, "-"), "OK - archive mem:, last run 30m ago on a with 3 new, last success 30m ago, lag 1h0m, headroom 7.0 days, 0 open gaps, 1 of 1 pending object missing | "},
+		{"object missing while a run is under way", committed(time.Minute-time.Second, "-"), "OK - archive mem:, last run 30m ago on a with 3 new and exit code 0, last success 30m ago, lag 1h0m, headroom 7.0 days, 0 open gaps, 1 of 1 pending object missing | "},
 		{"object missing and a wrong clock", committed(-hour, "-"), "CRITICAL - objects of the last commit are missing: 1 of 1; "},
 		{"object different", committed(time.Minute, "x"), "CRITICAL - objects of the last commit lack lines that are nowhere in the archive: 1 of 1; the next run stores these lines again; archive mem:"},
 		{"a commit in the future", committed(-3*minute, "{}\n"), "WARNING - last_updated of the document is 2026-06-20T12:03:00Z, in the future: check the clocks; archive mem:"},
@@ -279,14 +281,14 @@ func TestHealth(t *testing.T) {
 		{"a report without a history", func(w *healthWorld) {
 			w.lastRun = `{"finished":"2026-06-20T11:45:00Z","ok":true,"window":{"hours":200}}`
 		},
-			"OK - archive mem:, last run 15m ago with 0 new, last success 15m ago, lag 1h0m, 0 open gaps, "},
+			"OK - archive mem:, last run 15m ago with 0 new and exit code 0, last success 15m ago, lag 1h0m, 0 open gaps, "},
 		{"an old report without a history", func(w *healthWorld) { w.lastRun = `{"finished":"2026-06-20T10:45:00Z","ok":true}` }, "CRITICAL - the last successful collect ended 1h15m ago, "},
 		{"a failed run without a history", func(w *healthWorld) {
 			w.lastRun = `{"finished":"2026-06-20T11:45:00Z","exit_code":4,"error":"no answer"}`
 		},
 			"CRITICAL - no collect has ever succeeded; the last run failed 15m ago with exit code 4 (no answer); "},
 
-		{"only saved responses", (*healthWorld).saved, "OK - archive mem:, last run 833.3 days ago on a with 0 new, 0 open gaps, 0 of 1 pending object missing | gaps=0"},
+		{"only saved responses", (*healthWorld).saved, "OK - archive mem:, last run 833.3 days ago on a with 0 new and exit code 0, 0 open gaps, 0 of 1 pending object missing | gaps=0"},
 		{"only saved responses, and a failure", func(w *healthWorld) {
 			w.saved()
 			w.last.OK, w.last.ExitCode, w.last.Error = false, 5, "the store failed"
