@@ -38,7 +38,7 @@ var layers = map[string][]string{
 	"pkg/ociclient":      {"pkg/address", "pkg/retry", "pkg/text"},
 	"pkg/ociauth":        {"pkg/address", "pkg/blocking", "pkg/ociclient", "pkg/retry", "pkg/statefile"},
 	"pkg/store":          {},
-	"pkg/store/dirstore": {"pkg/filelock", "pkg/store"},
+	"pkg/store/dirstore": {"pkg/filelock", "pkg/statefile", "pkg/store"},
 	"pkg/store/memstore": {"pkg/store"},
 	"pkg/store/ocistore": {"pkg/ociclient", "pkg/retry", "pkg/store", "pkg/text"},
 	"pkg/archive":        {"pkg/polisen", "pkg/store"},

@@ -27,7 +27,16 @@ const folderTimeout = time.Minute
 func openStore(ctx context.Context, s config.Archive, log *slog.Logger, rec *report.Recorder) (store.Store, error) {
 	ctx = blocking.WithKind(ctx, pipeline.ErrStore)
 	if s.Store.Kind == config.DirStore {
-		st, err := store.OpenLimited(ctx, s.Store.String(), folderTimeout, func() (store.Store, error) { return dirstore.Open(s.Store.Path) })
+		st, err := store.OpenLimited(ctx, s.Store.String(), folderTimeout, func() (store.Store, error) {
+			dir, err := dirstore.Open(s.Store.Path)
+			if err != nil {
+				return nil, err
+			}
+			dir.OnUnsynced = func(err error) {
+				log.Info("this file system cannot sync all files and folders, so a crash of the machine may lose the newest objects", "error", err)
+			}
+			return dir, nil
+		})
 		if err != nil {
 			return nil, storeError(err)
 		}

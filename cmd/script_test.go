@@ -3,6 +3,7 @@ package cmd
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -55,6 +56,12 @@ func TestScript(t *testing.T) {
 			env.Values[scriptAPIKey{}] = api
 			env.Setenv("API_URL", server.URL+"/api/events")
 			return errors.Join(err, os.Mkdir(env.Getenv("HOME"), 0o700))
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "strace" { // it is here, and may trace processes
+				return false, fmt.Errorf("unknown condition %s", name)
+			}
+			return exec.Command("strace", "-o", "/dev/null", "true").Run() == nil, nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exitcode": exitcode,

@@ -1,4 +1,4 @@
-// Package filelock locks a file between processes.
+// Package filelock locks a file or a folder between processes.
 //
 // The lock belongs to the file that the path names: after locking it checks that
 // nobody has removed or replaced the file in between, and starts again if
@@ -26,6 +26,10 @@ import (
 	"polisen-events-collector/pkg/blocking"
 )
 
+// ErrNoLocks means that the file system has no locks between processes. Network file
+// systems and FUSE may lack them.
+var ErrNoLocks = errors.New("this file system gives no locks")
+
 // poll is the time between two attempts to lock a file that another process, or
 // another goroutine, has locked.
 const poll = 5 * time.Millisecond
@@ -36,7 +40,8 @@ type Lock struct{ file *flock.Flock }
 // Create locks the file at path. It creates the file if it is missing, but not
 // its folder. While the file is locked it waits; once ctx is done, it returns at
 // once with an error that wraps context.Cause(ctx) and names the process that
-// holds the lock, if the system tells. All errors are of type [*fs.PathError].
+// holds the lock, if the system tells. It wraps [ErrNoLocks] if the file system has no
+// locks. All errors are of type [*fs.PathError].
 func Create(ctx context.Context, path string) (*Lock, error) { return acquire(ctx, path, os.O_CREATE) }
 
 // Existing is Create for a file that exists already. If there is none, the error
@@ -63,13 +68,7 @@ func newLock(path string, create int) *Lock {
 func acquire(ctx context.Context, path string, create int) (*Lock, error) {
 	for {
 		l := newLock(path, create)
-		locked, err := l.try(ctx)
-		for err == nil && !locked && ctx.Err() == nil {
-			pause, cancel := context.WithTimeout(ctx, poll)
-			<-pause.Done()
-			cancel()
-			locked, err = l.try(ctx)
-		}
+		locked, err := wait(ctx, l.try)
 		if locked && err == nil && l.inPlace() {
 			return l, nil
 		}
@@ -83,9 +82,69 @@ func acquire(ctx context.Context, path string, create int) (*Lock, error) {
 			return nil, &fs.PathError{Op: "lock", Path: path, Err: errors.New("not a regular file: remove it, or replace it with the file itself")}
 		}
 		if err != nil {
-			return nil, err
+			return nil, lockError(path, err)
 		}
 	}
+}
+
+// Folder locks an open folder, as [Create] locks a file. The lock stays on this folder
+// if somebody renames it, and nobody can remove it before the folder is empty. The path
+// is the folder's name in errors. release unlocks the folder; closing it does, too.
+func Folder(ctx context.Context, folder *os.File, path string) (release func(), err error) {
+	call := func(how int) error {
+		conn, err := folder.SyscallConn()
+		if err != nil {
+			return err
+		}
+		var lockErr error
+		if err := conn.Control(func(fd uintptr) { lockErr = unix.Flock(int(fd), how) }); err != nil {
+			return err
+		}
+		return lockErr
+	}
+	locked, err := wait(ctx, func(ctx context.Context) (bool, error) {
+		defer blocking.Call(ctx, "lock "+path)()
+		err := call(unix.LOCK_EX | unix.LOCK_NB)
+		if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, unix.EINTR) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	switch {
+	case err != nil:
+		return nil, lockError(path, err)
+	case !locked:
+		return nil, &fs.PathError{Op: "lock", Path: path, Err: fmt.Errorf(
+			"wait for %s, which has locked the folder: %w; if it hangs, end it", holder(path), context.Cause(ctx))}
+	}
+	return func() { _ = call(unix.LOCK_UN) }, nil
+}
+
+// wait calls try until it locks, fails, or ctx is done.
+func wait(ctx context.Context, try func(context.Context) (bool, error)) (bool, error) {
+	locked, err := try(ctx)
+	for err == nil && !locked && ctx.Err() == nil {
+		pause, cancel := context.WithTimeout(ctx, poll)
+		<-pause.Done()
+		cancel()
+		locked, err = try(ctx)
+	}
+	return locked, err
+}
+
+// lockError returns the error of a failed attempt to lock the file or folder at path.
+// An error of opening the file names it already.
+func lockError(path string, err error) error {
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return err
+	}
+	for _, none := range []error{unix.EBADF, unix.ENOSYS, unix.ENOLCK, unix.ENOTSUP, unix.EOPNOTSUPP} {
+		if errors.Is(err, none) {
+			err = fmt.Errorf("%w (%w)", ErrNoLocks, err)
+			break
+		}
+	}
+	return &fs.PathError{Op: "lock", Path: path, Err: err}
 }
 
 // try tries to lock the file. It does not wait for the lock, but opening the file may

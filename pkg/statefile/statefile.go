@@ -91,7 +91,34 @@ func Write(path string, v any) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return err
 	}
-	return renameio.WriteFile(path, append(body, '\n'), 0o640, renameio.WithTempDir(dir))
+	file, err := renameio.NewPendingFile(path, renameio.WithTempDir(dir), renameio.WithPermissions(0o640), renameio.WithExistingPermissions())
+	if err != nil {
+		return err
+	}
+	return replace(file, path, append(body, '\n'))
+}
+
+// replace writes body to the file and renames it to path. If the file system cannot
+// sync a file, a crash of the machine may lose the content.
+func replace(file *renameio.PendingFile, path string, body []byte) error {
+	defer file.Cleanup() // does nothing after CloseAtomicallyReplace
+	if _, err := file.Write(body); err != nil {
+		return err
+	}
+	err := file.CloseAtomicallyReplace()
+	if !CannotSync(err) {
+		return err
+	}
+	if err := file.File.Close(); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), path)
+}
+
+// CannotSync reports whether err, the error of a sync, means that the file system has
+// no such call (see fsync(2)).
+func CannotSync(err error) bool {
+	return errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOSYS) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.EOPNOTSUPP)
 }
 
 // WritePublic replaces the file at path with body atomically. Everybody may read it,
@@ -117,9 +144,5 @@ func WritePublic(path string, body []byte) error {
 		}
 		return err
 	}
-	defer file.Cleanup() // does nothing after CloseAtomicallyReplace
-	if _, err := file.Write(body); err != nil {
-		return err
-	}
-	return file.CloseAtomicallyReplace()
+	return replace(file, path, body)
 }

@@ -8,8 +8,10 @@
 //
 // Limits of the file system apply: there cannot be both an object "a" and an
 // object "a/b", and where the file system ignores case or normalizes Unicode,
-// names that differ only in that are one object. On a network file system the
-// guarantees are only as good as its locks (flock) and hard links.
+// names that differ only in that are one object. The file system needs locks (flock),
+// but no hard links. On a network file system two machines may both create an object,
+// since locks of folders hold on one machine only. If the file system cannot sync
+// files or folders, a crash of the machine may lose the newest objects.
 package dirstore
 
 import (
@@ -30,6 +32,12 @@ import (
 
 // Store keeps objects in a folder. Use [Open] to make one.
 type Store struct {
+	// OnUnsynced, if not nil, is called once, with the error, if the file system cannot
+	// sync files or folders. Then a crash of the machine may lose the newest objects.
+	// Set it before the first call.
+	OnUnsynced   func(error)
+	unsyncedOnce sync.Once
+
 	path string               // absolute
 	sync func(*os.File) error // makes a file or folder durable; tests replace it
 

@@ -290,30 +290,45 @@ func TestCachedFileIsChanged(t *testing.T) {
 }
 
 // While another process has locked an object, a write that replaces it waits
-// until its context ends. A write of another object does not wait.
+// until its context ends; while another process has locked a folder, a write that
+// creates an object in it does. Other writes do not wait.
 func TestLock(t *testing.T) {
 	root := t.TempDir()
 	s := open(t, root)
-	etag := put(t, s, "a", "1", store.IfAbsent())
-	other := flock.New(filepath.Join(root, "a"))
-	if err := other.Lock(); err != nil {
-		t.Fatal(err)
+	etag := put(t, s, "folder/a", "1", store.IfAbsent())
+	folder := filepath.Join(root, "folder")
+	tests := map[string]struct {
+		conds []store.Cond
+		free  string
+	}{
+		"folder/a": {[]store.Cond{store.IfMatch(etag), store.Always()}, "folder/beside"},
+		"folder/b": {[]store.Cond{store.IfAbsent(), store.Always()}, "other/b"},
 	}
-	put(t, s, "b", "created", store.IfAbsent())
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	_, matchErr := s.Put(ctx, "a", []byte("2"), store.IfMatch(etag))
-	_, alwaysErr := s.Put(ctx, "a", []byte("2"), store.Always())
-	for _, err := range []error{matchErr, alwaysErr} {
-		if !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("while another process holds the lock: %v", err)
+	for name, tt := range tests {
+		locked := map[string]string{"folder/a": filepath.Join(root, "folder", "a"), "folder/b": folder}[name]
+		other := flock.New(locked, flock.SetFlag(os.O_RDONLY))
+		if err := other.Lock(); err != nil {
+			t.Fatal(err)
 		}
+		put(t, s, tt.free, "created", store.IfAbsent())
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		for _, cond := range tt.conds {
+			_, err := s.Put(ctx, name, []byte("2"), cond)
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s: while another process holds the lock: %v", name, err)
+			}
+		}
+		ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		_, err := s.Put(ctx, name, []byte("2"), tt.conds[0])
+		words := map[string][]string{"folder/a": {locked, "keep the file"}, "folder/b": {folder, "has locked the folder", "end it"}}[name]
+		wantError(t, err, nil, append(words, "process "+strconv.Itoa(os.Getpid()))...)
+		if err := other.Unlock(); err != nil {
+			t.Fatal(err)
+		}
+		put(t, s, name, "2", tt.conds[0])
 	}
-	wantError(t, matchErr, nil, filepath.Join(root, "a"), "process "+strconv.Itoa(os.Getpid()), "keep the file")
-	if err := other.Unlock(); err != nil {
-		t.Fatal(err)
-	}
-	put(t, s, "a", "2", store.IfMatch(etag))
 }
 
 func open(t testing.TB, root string) *dirstore.Store {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"syscall"
 
+	"polisen-events-collector/pkg/filelock"
 	"polisen-events-collector/pkg/store"
 )
 
@@ -65,6 +66,9 @@ func (s *Store) callError(verb, name string, err error) error {
 	const advice = "check the folder's owner, mode and mount, or choose another folder"
 	if errors.Is(err, store.ErrAccess) {
 		return fmt.Errorf("%s: %w: %s", call, err, advice)
+	}
+	if errors.Is(err, filelock.ErrNoLocks) { // err names the file or folder that cannot be locked
+		return fmt.Errorf("put into %s: %w: %w: choose a folder on another file system", s.path, store.ErrAccess, err)
 	}
 	err = withoutPath(err) // call has the absolute path
 	switch {

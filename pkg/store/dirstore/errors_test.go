@@ -25,13 +25,13 @@ func TestCallError(t *testing.T) {
 		{accessError(syscall.EDQUOT), "put /data/a/b: disk quota exceeded: free some space", false},
 		{accessError(syscall.EIO), "put /data/a/b: input/output error", false},
 		{accessError(syscall.ENOTDIR), "put /data/a/b: no access to the store: not a directory: check the folder's owner, mode and mount, or choose another folder", true},
-		{&os.LinkError{Op: "linkat", Old: "a/.tmp-X", New: "a/b", Err: syscall.EIO}, "put /data/a/b: input/output error", false},
+		{&os.LinkError{Op: "renameat", Old: "a/.tmp-X", New: "a/b", Err: syscall.EIO}, "put /data/a/b: input/output error", false},
 		{
 			&fs.PathError{Op: "mkdirat", Path: "a", Err: syscall.EROFS},
 			"put /data/a/b: no access to the store: read-only file system: check the folder's owner, mode and mount, or choose another folder", true,
 		},
 		{
-			&os.LinkError{Op: "linkat", Old: "a/.tmp-X", New: "a/b", Err: syscall.EPERM},
+			&os.LinkError{Op: "renameat", Old: "a/.tmp-X", New: "a/b", Err: syscall.EPERM},
 			"put /data/a/b: no access to the store: operation not permitted: check the folder's owner, mode and mount, or choose another folder", true,
 		},
 	}

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"polisen-events-collector/pkg/filelock"
+	"polisen-events-collector/pkg/statefile"
 )
 
 // prepare returns the store's folder for writing. The first call creates the
@@ -153,13 +154,35 @@ func (s *Store) openAndSync(root *os.Root, dir string) error {
 	return s.syncFolder(folder)
 }
 
-// syncFolder makes a folder's entries durable. It ignores EINVAL, which some file
-// systems return because they cannot sync folders (see fsync(2)). Its errors do
+// syncFile makes a file's content durable, if the file system can do that.
+func (s *Store) syncFile(f *os.File) error {
+	err := s.sync(f)
+	if statefile.CannotSync(err) {
+		s.noteUnsynced(err)
+		return nil
+	}
+	return err
+}
+
+// syncFolder makes a folder's entries durable, if the file system can do that. Some
+// say with EBADF or ENOENT that they cannot sync an open folder. Its errors do
 // not wrap their cause: after a failed sync the outcome of the write is unknown,
 // even if the cause is a missing permission.
 func (s *Store) syncFolder(folder *os.File) error {
-	if err := s.sync(folder); err != nil && !errors.Is(err, syscall.EINVAL) {
-		return fmt.Errorf("sync the folder: %v", err)
+	err := s.sync(folder)
+	switch {
+	case err == nil:
+		return nil
+	case statefile.CannotSync(err), errors.Is(err, syscall.EBADF), errors.Is(err, syscall.ENOENT):
+		s.noteUnsynced(err)
+		return nil
 	}
-	return nil
+	return fmt.Errorf("sync the folder: %v", err)
+}
+
+// noteUnsynced calls OnUnsynced at the first call.
+func (s *Store) noteUnsynced(err error) {
+	if s.OnUnsynced != nil {
+		s.unsyncedOnce.Do(func() { s.OnUnsynced(fmt.Errorf("sync a file or folder in %s: %w", s.path, withoutPath(err))) })
+	}
 }

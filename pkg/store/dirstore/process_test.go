@@ -97,6 +97,7 @@ var parts = map[string]func(context.Context, *dirstore.Store) error{
 			fmt.Println(i)
 		}
 	},
+	"write all": writeAll,
 	"put": func(ctx context.Context, s *dirstore.Store) error {
 		if _, err := s.Get(ctx, "readable"); err != nil {
 			return fmt.Errorf("reading failed: %w", err)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"polisen-events-collector/pkg/store"
@@ -225,6 +226,52 @@ func TestSyncFails(t *testing.T) {
 		}
 		if failures == 0 {
 			t.Errorf("%s syncs nothing", call.name)
+		}
+	}
+}
+
+// TestCannotSync checks that a file system that cannot sync folders, or files, can hold a
+// store. Only for a folder EBADF and ENOENT mean that.
+func TestCannotSync(t *testing.T) {
+	for _, tt := range []struct {
+		err          error
+		file, folder bool // the sync of it may fail with this error
+	}{
+		{syscall.EINVAL, true, true},
+		{syscall.ENOTSUP, true, true},
+		{syscall.ENOSYS, true, true},
+		{syscall.EBADF, false, true},
+		{syscall.ENOENT, false, true},
+		{syscall.EIO, false, false},
+		{syscall.EACCES, false, false},
+	} {
+		for _, isFolder := range []bool{false, true} {
+			s, err := Open(t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.sync = func(f *os.File) error {
+				if info, err := f.Stat(); err != nil || info.IsDir() != isFolder {
+					return err
+				}
+				return &os.PathError{Op: "sync", Path: f.Name(), Err: tt.err}
+			}
+			var notes []string
+			s.OnUnsynced = func(err error) { notes = append(notes, err.Error()) }
+			_, err = s.Put(t.Context(), "a/b", []byte("x"), store.IfAbsent())
+			if err == nil {
+				_, err = s.Put(t.Context(), "a/b", []byte("y"), store.Always())
+			}
+			want := tt.file
+			if isFolder {
+				want = tt.folder
+			}
+			if (err == nil) != want {
+				t.Errorf("folder %v, %v: %v", isFolder, tt.err, err)
+			}
+			if note := "sync a file or folder in " + s.path + ": " + tt.err.Error(); want != slices.Equal(notes, []string{note}) {
+				t.Errorf("folder %v, %v: notes %q", isFolder, tt.err, notes)
+			}
 		}
 	}
 }

@@ -24,8 +24,8 @@ const (
 )
 
 // Put implements [store.Writer]. It writes and syncs a temporary file and then
-// gives it the object's name: if there is no object with a hard link, which never
-// replaces a file, otherwise by renaming it while the object's file is locked.
+// renames it to the object's name: while the folder is locked if there is no object,
+// and while the object's own file is locked if there is one.
 func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.ETag, error) {
 	if err := store.CheckPut(ctx, name, body, cond); err != nil {
 		return "", err
@@ -70,18 +70,18 @@ func (s *Store) put(ctx context.Context, name string, body []byte, etag store.ET
 	// The lock says that the writer of the temporary file is alive. The file
 	// stays locked under its new name until that is durable.
 	temp := path.Join(path.Dir(name), tempPrefix+rand.Text())
+	defer root.Remove(temp) // fails if it was renamed or never created
 	lock, err := filelock.Create(ctx, s.file(temp))
 	if err != nil {
 		return err
 	}
 	defer lock.Release()
-	defer root.Remove(temp) // fails if it was renamed or removed
 	if err := s.writeTemp(root, temp, body); err != nil {
 		return err
 	}
-	w := write{Store: s, root: root, folder: folder, name: name, temp: temp}
+	w := write{Store: s, root: root, parent: parent, folder: folder, name: name, temp: temp}
 	if cond.Absent() {
-		return w.create()
+		return w.create(ctx)
 	}
 	for {
 		err := w.replace(ctx, etag, cond)
@@ -91,7 +91,7 @@ func (s *Store) put(ctx context.Context, name string, body []byte, etag store.ET
 		if _, match := cond.Match(); match {
 			return store.ConditionFailed("")
 		}
-		if err := w.create(); !errors.Is(err, store.ErrPrecondition) {
+		if err := w.create(ctx); !errors.Is(err, store.ErrPrecondition) {
 			return err
 		} // else another process has created it
 	}
@@ -101,22 +101,44 @@ func (s *Store) put(ctx context.Context, name string, body []byte, etag store.ET
 type write struct {
 	*Store
 	root       *os.Root
-	folder     *os.File // of the object and the temporary file
+	parent     *os.Root // the folder of the object and the temporary file
+	folder     *os.File // the same folder, to lock and sync it
 	name, temp string
 }
 
 // create gives the temporary file the object's name. The error wraps
 // ErrPrecondition if there is a file of that name.
-func (w write) create() error {
-	err := w.root.Link(w.temp, w.name)
-	if errors.Is(err, fs.ErrExist) {
+func (w write) create(ctx context.Context) error {
+	created, err := w.renameNew(ctx)
+	if err != nil {
+		return err
+	}
+	if !created {
 		return w.existsError(w.folder)
 	}
-	if err != nil {
-		return asInvalid(err)
-	}
-	_ = w.root.Remove(w.temp) // before the sync, so that it stays removed
 	return w.syncFolder(w.folder)
+}
+
+// renameNew renames the temporary file to the object's name while the folder is
+// locked. It returns false if there is a file of that name.
+//
+// Hard links would need no lock, but exFAT and many network file systems have none. The
+// lock is on the folder and not on a file in it: nobody can remove the lock without
+// removing the folder with the temporary file.
+func (w write) renameNew(ctx context.Context) (bool, error) {
+	release, err := filelock.Folder(ctx, w.folder, w.file(path.Dir(w.name)))
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	base := path.Base(w.name)
+	switch _, err := w.parent.Lstat(base); {
+	case err == nil:
+		return false, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return false, asInvalid(err)
+	}
+	return true, asInvalid(w.parent.Rename(path.Base(w.temp), base))
 }
 
 // replace renames the temporary file over the object, whose condition is not
@@ -173,7 +195,7 @@ func (s *Store) writeTemp(root *os.Root, temp string, body []byte) error {
 	}
 	_, err = f.Write(body)
 	if err == nil {
-		err = s.sync(f)
+		err = s.syncFile(f)
 	}
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
