@@ -52,7 +52,6 @@ var layers = map[string][]string{
 // fakes. Packages without a line may be imported anywhere.
 var outside = map[string][]string{
 	"github.com/cenkalti/backoff":    {"pkg/retry"},
-	"github.com/joho/godotenv":       {"pkg/config"},
 	"github.com/klauspost/compress":  {"pkg/saved"},
 	"github.com/oracle/oci-go-sdk":   {"pkg/ociauth", "pkg/ociclient", "pkg/store/ocistore"},
 	"github.com/prometheus":          {"pkg/report"},

@@ -182,6 +182,9 @@ An empty variable counts as not set. At the beginning of a value, ~/ stands for 
 		if s.Detail != "" {
 			b.WriteString(wrap(s.Detail, indent))
 		}
+		if s.Alias != "" {
+			b.WriteString(wrap("If neither is set, "+s.Alias+" of Oracle's command line counts.", indent))
+		}
 		if d := s.DefaultText(); d != "" {
 			b.WriteString(wrap("default: "+d, indent))
 		}

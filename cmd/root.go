@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -17,6 +18,7 @@ import (
 	"polisen-events-collector/pkg/address"
 	"polisen-events-collector/pkg/blocking"
 	"polisen-events-collector/pkg/config"
+	"polisen-events-collector/pkg/text"
 )
 
 // program is the name of the executable.
@@ -24,8 +26,11 @@ const program = config.Program
 
 // Process holds the arguments, the environment and the streams of one run.
 type Process struct {
-	Args   []string // without the program's name
-	Env    config.Lookup
+	Args []string // without the program's name
+	Env  config.Lookup
+	// Setenv sets the variables of the env-file in the environment of the process, for
+	// libraries that read it. Nil means that they count for the settings only.
+	Setenv func(name, value string) error
 	Stdin  io.Reader
 	Stdout io.Writer // for results only
 	Stderr io.Writer // for diagnostics only
@@ -162,7 +167,8 @@ func noArgs(_ *cobra.Command, args []string) error {
 
 // settings returns the settings of the groups for a command, and the logger
 // that they configure. The time limit of the process holds from then on, and also
-// while the env-file is read, unless the env-file sets it.
+// while the env-file is read, unless the env-file sets it. It also sets the variables of
+// the env-file in the environment, before any library reads it.
 func (p Process) settings(cmd *cobra.Command, groups config.Group) (config.Settings, *slog.Logger, error) {
 	dog := watchdogOf(cmd.Context())
 	dog.limit(config.Timeout(cmd.Flags(), p.Env))
@@ -175,5 +181,26 @@ func (p Process) settings(cmd *cobra.Command, groups config.Group) (config.Setti
 	end()
 	dog.setFormat(s.General.LogFormat)
 	dog.limit(s.Archive.Timeout)
-	return s, p.newLogger(s.General), err
+	if p.Setenv != nil {
+		for name, value := range s.General.Variables {
+			err = errors.Join(err, p.Setenv(name, value))
+		}
+	}
+	log := p.newLogger(s.General)
+	p.printReplaced(s.General, log)
+	return s, log, err
+}
+
+// printReplaced prints, on a terminal, or logs at level info which variables of the
+// env-file have no effect because only an older collector reads them.
+func (p Process) printReplaced(s config.General, log *slog.Logger) {
+	if len(s.Replaced) == 0 {
+		return
+	}
+	note := fmt.Sprintf("%s in %s are not needed and have no effect; a vault is set with OCI_VAULT_ID", strings.Join(s.Replaced, ", "), s.EnvFile)
+	if p.interactive(s) {
+		fmt.Fprintf(p.Stderr, "%s: %s\n", program, text.Clean(note))
+		return
+	}
+	log.Info(note)
 }

@@ -13,13 +13,12 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/joho/godotenv"
 
 	"polisen-events-collector/pkg/address"
 	"polisen-events-collector/pkg/ociauth"
@@ -139,7 +138,11 @@ func (c *Cloud) Settings() map[string]string {
 // WriteEnvFile writes the settings to a file for --env-file and returns its path.
 func (c *Cloud) WriteEnvFile() (path string, err error) {
 	path = filepath.Join(c.Dir, "env")
-	return path, godotenv.Write(c.Settings(), path)
+	var lines strings.Builder
+	for name, value := range c.Settings() {
+		fmt.Fprintf(&lines, "%s='%s'\n", name, value)
+	}
+	return path, os.WriteFile(path, []byte(lines.String()), 0o600)
 }
 
 // Store returns a client of the bucket.

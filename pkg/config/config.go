@@ -25,7 +25,13 @@ type Settings struct {
 
 // General are the settings of every command.
 type General struct {
-	EnvFile   string // absolute path of the env-file, or empty
+	EnvFile string // absolute path of the env-file, or empty
+	// Variables are the variables of the env-file that have a value there and none in
+	// the environment. The caller sets them, so that libraries see them too.
+	Variables map[string]string
+	// Replaced are the names of variables in the env-file that an older collector of
+	// these events reads, and that have no effect.
+	Replaced  []string
 	LogLevel  slog.Level
 	LogFormat Format
 	Output    Format

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -12,6 +13,10 @@ import (
 
 // Program is the name of the executable and of the folders that are its defaults.
 const Program = "polisen-events-collector"
+
+// defaultBucket is the bucket of an older collector of these events, whose archives this
+// program continues.
+const defaultBucket = "polisen-events-collector"
 
 // deriveAPI sets the fields that depend on several settings of the API, and checks
 // that these settings agree.
@@ -74,16 +79,17 @@ func (l *loader) deriveStore() {
 	}
 	namespace, bucket := l.given[envNamespace].text, l.given[envBucket].text
 	switch {
-	case namespace != "" && bucket == "":
-		l.missing(envBucket, "%s is set, and the default store needs both", envNamespace)
 	case namespace == "" && bucket != "": // a user who names a bucket does not want a folder
 		if !address.MayShow(bucket) {
 			bucket = "BUCKET"
 		}
 		l.missing(envNamespace, "%s is set, and the default store needs both (or set --%s oci:///%s, which looks up the namespace)", envBucket, flagStore, bucket)
-	case bucket != "":
-		url, err := parseStore("oci://" + namespace + "/" + bucket)
-		if err != nil {
+	case namespace != "":
+		url, err := parseStore("oci://" + namespace + "/" + cmp.Or(bucket, defaultBucket))
+		switch {
+		case err != nil && bucket == "":
+			l.invalid(envNamespace, "%w", err)
+		case err != nil:
 			l.invalid(envBucket, "together with %s it does not name a bucket: %w", envNamespace, err)
 		}
 		*store = url

@@ -4,21 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
-	"maps"
 	"regexp"
 	"strings"
 	"unicode"
-
-	"github.com/joho/godotenv"
+	"unicode/utf8"
 
 	"polisen-events-collector/pkg/statefile"
 )
 
-// readEnvFile returns the variables of the file at path. It does not change the
-// environment of the process. Its errors show line numbers but no text of the
-// file, which may hold secrets of other programs. A reference to a variable is an
-// error: a value that repeats another one twice, and so on, would grow without a limit.
+// readEnvFile returns the variables of the file at path. Its errors show line numbers
+// but no text of the file, which may hold secrets of other programs.
 func readEnvFile(path string) (map[string]string, error) {
 	text, err := statefile.ReadFile(path)
 	if err != nil {
@@ -27,99 +22,120 @@ func readEnvFile(path string) (map[string]string, error) {
 		}
 		return nil, fmt.Errorf("the file cannot be read: %w", err)
 	}
+	return parseEnv(string(text))
+}
+
+// The errors of a line of an env-file.
+var (
+	errNoAssignment = errors.New("is not of the form NAME=value")
+	errExport       = errors.New("begins with export, which systemd does not read: remove this word")
+	errReference    = errors.New("refers to a variable ($NAME), which is not supported: write its value; for the character $ put the whole value in single quotes")
+	errComment      = errors.New("has a comment after the value, which systemd reads as a part of it: write the comment on a line of its own, or put the whole value in single quotes")
+	errQuote        = errors.New("has a quote within the value, or text after its closing quote: put the whole value in quotes, in single ones if it has double ones")
+	errOpenQuote    = errors.New("has no closing quote")
+	errBackslash    = errors.New(`has a backslash, which programs read differently: put the whole value in single quotes`)
+	errCommentEnd   = errors.New("is a comment that ends with a backslash, after which systemd skips the next line: remove the backslash")
+	errText         = errors.New("is not UTF-8 text, or has a control character in it")
+)
+
+// reference matches a reference to a variable or to the output of a command.
+var reference = regexp.MustCompile(`\$(\(|\{?\w)`)
+
+// variableName matches the name of a variable.
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// parseEnv returns the variables of an env-file. It accepts only what the setting
+// EnvironmentFile= of systemd reads in the same way
+// (https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html): lines
+// NAME=value, comments on lines of their own, and values in single or double quotes,
+// which may have several lines. Anything that this program, systemd, a shell or another
+// reader of such files could read differently is an error with its line number.
+func parseEnv(text string) (map[string]string, error) {
+	text = strings.TrimPrefix(text, "\ufeff") // some editors begin a file with a byte order mark
 	vars := map[string]string{}
-	for line, statement := range statements(string(text)) {
-		parsed, err := godotenv.Unmarshal(statement.text)
-		_, nameless := parsed[""]
+	for number := 1; text != ""; {
+		line, _, _ := strings.Cut(text, "\n")
+		length := len(line)
+		trimmed := strings.Trim(line, " \t\r")
 		switch {
-		case err != nil || nameless: // err quotes the file
-			return nil, fmt.Errorf("line %d is not of the form NAME=value", line)
-		case statement.refers():
-			return nil, fmt.Errorf("line %d refers to a variable ($NAME), which is not supported: write its value; for the character $ put the whole value in single quotes", line)
+		case trimmed == "":
+		case trimmed[0] == '#' || trimmed[0] == ';':
+			if strings.HasSuffix(trimmed, `\`) {
+				return nil, fmt.Errorf("line %d %w", number, errCommentEnd)
+			}
+		default:
+			name, rest, ok := strings.Cut(text, "=")
+			name = strings.Trim(name, " \t\r")
+			if first, _, _ := strings.Cut(name, " "); ok && first == "export" && !strings.Contains(name, "\n") {
+				return nil, fmt.Errorf("line %d %w", number, errExport)
+			}
+			if !ok || !variableName.MatchString(name) {
+				return nil, fmt.Errorf("line %d %w", number, errNoAssignment)
+			}
+			value, after, err := envValue(rest)
+			if err != nil {
+				return nil, fmt.Errorf("line %d %w", number, err)
+			}
+			vars[name] = value
+			length = len(text) - len(after)
 		}
-		maps.Copy(vars, parsed)
+		number += strings.Count(text[:length], "\n") + 1
+		text = text[min(length+1, len(text)):]
 	}
 	return vars, nil
 }
 
-// variable matches a reference to a variable or to the output of a command, which
-// godotenv would replace. It does not match the escape \$.
-var variable = regexp.MustCompile(`(^|[^\\])\$(\(|\{?\w)`)
-
-// statement is one setting of an env-file: a line or, if the value is quoted, the text
-// up to the closing quote.
-type statement struct {
-	text  string
-	quote byte // around the value; zero if there is none
+// envValue returns the value at the beginning of text, and the rest from the end of
+// its last line on.
+func envValue(text string) (value, rest string, err error) {
+	text = strings.TrimLeft(text, " \t\r")
+	if text == "" || text[0] != '"' && text[0] != '\'' {
+		value, _, _ = strings.Cut(text, "\n")
+		rest = text[len(value):]
+		value = strings.TrimRight(value, " \t\r")
+		switch {
+		case !isText(value) || strings.Contains(value, "\r"):
+			err = errText
+		case value != "" && value[0] == '#', strings.Contains(value, " #"), strings.Contains(value, "\t#"):
+			err = errComment
+		case strings.ContainsAny(value, `"'`):
+			err = errQuote
+		case strings.Contains(value, `\`):
+			err = errBackslash
+		case reference.MatchString(value):
+			err = errReference
+		}
+		return value, rest, err
+	}
+	quote := text[0]
+	value, rest, ok := strings.Cut(text[1:], string(quote))
+	if ok && quote == '"' && reference.MatchString(value) {
+		return "", "", errReference
+	}
+	after, _, _ := strings.Cut(rest, "\n")
+	after = strings.Trim(after, " \t\r")
+	switch {
+	case !ok:
+		return "", "", errOpenQuote
+	case quote == '"' && strings.Contains(value, `\`):
+		return "", "", errBackslash
+	case strings.HasPrefix(after, "#"):
+		return "", "", errComment
+	case after != "":
+		return "", "", errQuote
+	case !isText(value):
+		return "", "", errText
+	}
+	if i := strings.IndexByte(rest, '\n'); i >= 0 {
+		return value, rest[i:], nil
+	}
+	return value, "", nil
 }
 
-// refers reports whether the value refers to a variable.
-func (s statement) refers() bool {
-	text := s.text
-	switch s.quote {
-	case '\'':
-		return false
-	case 0: // a comment may follow
-		if i := max(strings.LastIndex(text, " #"), strings.LastIndex(text, "\t#")); i >= 0 {
-			text = text[:i]
-		}
-	}
-	return variable.MatchString(text)
-}
-
-// statements yields the statements of an env-file, with the numbers of their first
-// lines, in the way in which godotenv divides it. It leaves out comments.
-func statements(text string) iter.Seq2[int, statement] {
-	return func(yield func(int, statement) bool) {
-		text = strings.ReplaceAll(text, "\r\n", "\n")
-		number := 1
-		for {
-			begin := strings.TrimLeftFunc(text, unicode.IsSpace)
-			number += strings.Count(text[:len(text)-len(begin)], "\n")
-			if text = begin; text == "" {
-				return
-			}
-			s, end := nextStatement(text)
-			if text[0] != '#' && !yield(number, s) {
-				return
-			}
-			number += strings.Count(text[:end], "\n")
-			text = text[end:]
-		}
-	}
-}
-
-// nextStatement returns the statement or the comment at the start of text, and its length.
-func nextStatement(text string) (s statement, end int) {
-	line, _, _ := strings.Cut(text, "\n")
-	if line[0] == '#' {
-		return statement{line, 0}, len(line)
-	}
-	if i := strings.IndexAny(line, "=:"); i >= 0 {
-		value := len(line) - len(strings.TrimLeft(line[i+1:], " \t\v\f\r\u0085\u00a0"))
-		if value < len(line) && (line[value] == '"' || line[value] == '\'') {
-			s.quote = line[value]
-			if end := closingQuote(text, value); end >= 0 {
-				s.text = text[:end]
-				return s, end
-			}
-			s.text = line // an error, since the quote is not closed
-			return s, len(line)
-		}
-	}
-	if end := strings.IndexByte(line, '\r'); end > 0 { // it ends a value too
-		line = line[:end]
-	}
-	return statement{line, 0}, len(line)
-}
-
-// closingQuote returns the offset after the quote that closes the quoted value at the
-// offset start of text, or -1.
-func closingQuote(text string, start int) int {
-	for i := start + 1; i < len(text); i++ {
-		if text[i] == text[start] && text[i-1] != '\\' {
-			return i + 1
-		}
-	}
-	return -1
+// isText reports whether s is UTF-8 text without control characters other than line
+// ends and tabs.
+func isText(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
+		return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t' || r == '\ufeff'
+	})
 }

@@ -82,8 +82,8 @@ func usage(s Setting) string {
 
 // Load returns the settings of the groups and of [GeneralGroup]. A setting has the
 // value of its flag; without the flag, that of its environment variable; without
-// the variable, that of the variable in the env-file; and otherwise its default.
-// product is the program's name and version for the User-Agent.
+// the variable, that of its alias; and otherwise its default. The variables of the
+// env-file that have no value in the environment count as part of it. product is the program's name and version for the User-Agent.
 //
 // The error, of type [Problems], lists every problem. The settings are usable even
 // then: invalid ones have their defaults.
@@ -175,6 +175,9 @@ func (l *loader) read(s Setting) {
 		l.invalid(s.key(), "the value looks like a flag")
 		return
 	}
+	if word, ok := s.Synonyms[strings.ToLower(text)]; ok {
+		text = word
+	}
 	if s.Path && (!strings.Contains(text, "://") || strings.HasPrefix(text, "file://")) {
 		if err := address.CheckLiteral(text); err != nil {
 			l.invalid(s.key(), "%w", err)
@@ -201,27 +204,37 @@ func (l *loader) find(s Setting) (text, from string) {
 	if f := l.flags.Lookup(s.Flag); f != nil && f.Changed {
 		return f.Value.String(), "the command line"
 	}
-	if text, ok := l.variable(s.Env); ok {
-		return text, "the environment"
-	}
-	if text := l.file[s.Env]; text != "" {
-		return text, l.settings.General.EnvFile
+	for _, name := range []string{s.Env, s.Alias} {
+		text, ok := l.variable(name)
+		if !ok {
+			continue
+		}
+		from := "the environment"
+		if outside, _ := l.env(name); outside == "" {
+			from = l.settings.General.EnvFile
+		}
+		if name != s.Env {
+			from = name + " in " + from
+		}
+		return text, from
 	}
 	return "", ""
 }
 
-// variable returns an environment variable and whether it has a value.
+// variable returns a variable of the environment or, if it has no value there, of the
+// env-file. It also returns whether the variable has a value.
 func (l *loader) variable(name string) (string, bool) {
 	if name == "" {
 		return "", false
 	}
 	text, _ := l.env(name)
+	text = cmp.Or(text, l.file[name])
 	return text, text != ""
 }
 
-// openEnvFile reads the env-file; s is the setting that names it. A POLISEN_
-// variable in the file that is not a setting is an error, since it is probably
-// misspelt. Other unknown variables may be meant for other programs.
+// openEnvFile reads the env-file; s is the setting that names it. A name in the file that
+// is probably a misspelt setting is an error. Other unknown variables may be meant for
+// libraries and for other programs.
 func (l *loader) openEnvFile(s Setting) {
 	path := l.settings.General.EnvFile
 	if path == "" {
@@ -231,10 +244,19 @@ func (l *loader) openEnvFile(s Setting) {
 	if l.file, err = readEnvFile(path); err != nil {
 		l.invalid(s.key(), "%w", err)
 	}
-	known := table()
+	l.settings.General.Variables = map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(l.file)) {
-		if strings.HasPrefix(name, "POLISEN_") && !slices.ContainsFunc(known, func(s Setting) bool { return s.Env == name }) {
-			l.invalid(s.key(), "%s in this file is not a setting; \"%s help environment\" lists all settings", name, Program)
+		switch near, misspelt := misspelling(name); {
+		case slices.Contains(early, name):
+			l.invalid(s.key(), "%s in this file would have no effect, since it is read when the process starts: set it in the environment", name)
+		case misspelt:
+			l.problems = append(l.problems, fmt.Errorf("%s in %s is not a setting: the nearest one is %s, and \"%s help environment\" lists all; for example %s=%s",
+				shownName(name), path, near.Env, Program, near.Env, near.Example))
+		case slices.Contains(replaced, name):
+			l.settings.General.Replaced = append(l.settings.General.Replaced, name)
+		}
+		if outside, _ := l.env(name); outside == "" && l.file[name] != "" {
+			l.settings.General.Variables[name] = l.file[name]
 		}
 	}
 }

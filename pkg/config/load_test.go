@@ -186,7 +186,7 @@ func TestContact(t *testing.T) {
 }
 
 func TestPrecedence(t *testing.T) {
-	file := writeFile(t, "LOG_LEVEL=error\nexport OCI_PROFILE='file'\n# comment\nOCI_REGION=eu-paris-1\n")
+	file := writeFile(t, "LOG_LEVEL=error\nOCI_PROFILE='file'\n# comment\nOCI_REGION=eu-paris-1\n")
 	flags := []string{"--env-file", file, "--log-level", "debug"}
 	s := mustLoad(t, flags, "LOG_LEVEL=info", "OCI_PROFILE=environment", "OCI_REGION=")
 	if s.General.LogLevel != slog.LevelDebug {
@@ -204,6 +204,90 @@ func TestPrecedence(t *testing.T) {
 	s = mustLoad(t, nil, "POLISEN_ENV_FILE="+file)
 	if got := s.Archive.OCI.Profile; got != "file" {
 		t.Errorf("profile %q: POLISEN_ENV_FILE should name the env-file", got)
+	}
+}
+
+// TestVariables checks that the variables of the env-file count as part of the
+// environment: for the settings, and for the libraries through [config.General].
+func TestVariables(t *testing.T) {
+	file := writeFile(t, "\ufeffHTTPS_PROXY=http://proxy:1\r\nHOME=/from/file\nNO_PROXY=file\nEMPTY=\nSSL_CERT_FILE='/a b'\nPOLISEN_STORE=~/x\n")
+	s := mustLoad(t, []string{"--env-file", file}, "HOME=", "NO_PROXY=environment")
+	want := map[string]string{"HTTPS_PROXY": "http://proxy:1", "HOME": "/from/file", "SSL_CERT_FILE": "/a b", "POLISEN_STORE": "~/x"}
+	if diff := cmp.Diff(want, s.General.Variables); diff != "" {
+		t.Error(diff)
+	}
+	if s.Archive.Store.Path != "/from/file/x" || s.API.StateDir != "/from/file/.local/state/polisen-events-collector" {
+		t.Errorf("HOME of the env-file does not count: %+v", s)
+	}
+}
+
+// TestOtherNames checks which names in an env-file are misspelt settings.
+func TestOtherNames(t *testing.T) {
+	for name, near := range map[string]string{
+		"POLISEN_STATE": "POLISEN_STATE_DIR", "POLISEN_CONTACT": "API_CONTACT_EMAIL", "POLISEN_LOG_LEVEL": "LOG_LEVEL", "POLISEN_BUCKET": "OCI_BUCKET_NAME", "polisen_store": "POLISEN_STORE",
+		"OCI_BUCKET": "OCI_BUCKET_NAME", "OCI_NAMESPCE": "OCI_NAMESPACE", "OCI_NAMESPACE_NAME": "OCI_NAMESPACE", "OCI_BUCKETNAME": "OCI_BUCKET_NAME", "OCI_CONFIG": "OCI_CONFIG_FILE",
+		"OCI_REGOIN": "OCI_REGION", "OCI_VAULT": "OCI_VAULT_ID", "oci_region": "OCI_REGION", "OCI_CLI_PROFLE": "OCI_PROFILE",
+		"OCI_REGION_METADATA": "", "OCI_METADATA_BASE_URL": "", "OCI_DEFAULT_CERTS_PATH": "", "OCI_RESOURCE_PRINCIPAL_REGION": "", "OCI_RESOURCE_PRINCIPAL_VERSION": "", "OCI_SDK_AUTH_CLIENT_REGION_URL": "",
+		"OCI_CLI_PROFILE": "", "OCI_CLI_RC_FILE": "", "OCI_CLI_USER": "", "OCI_CLI_KEY_FILE": "", "OCI_CLI_TENANCY": "", "OCI_CLI_ENDPOINT": "", "OCI_USER": "", "OCI_TENANCY": "", "OCI_HOME": "", "OCI_PATH": "",
+		"AWS_REGION": "", "STORE": "", "BUCKET_NAME": "", "LOG_LEVELS": "", "PATH": "",
+	} {
+		_, err := load(t, []string{"--env-file", writeFile(t, name+"=phx")})
+		if want := "the nearest one is " + near + ","; (near == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want nearest %q", name, err, near)
+		}
+	}
+	if _, err := load(t, []string{"--env-file", writeFile(t, "POLISEN_hunter2hunter3=x")}); err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("%v; want an error that does not show a name that may be a secret", err)
+	}
+}
+
+// TestCLIVariables checks that the variables of Oracle's command line count where the
+// program's own are not set.
+func TestCLIVariables(t *testing.T) {
+	cli := []string{"OCI_CLI_PROFILE=P", "OCI_CLI_REGION=eu-paris-1", "OCI_CLI_CONFIG_FILE=/cli", "OCI_CLI_AUTH=security_token"}
+	own := []string{"OCI_PROFILE=Q", "OCI_REGION=phx", "OCI_CONFIG_FILE=/own", "OCI_AUTH=api_key"}
+	inFile := []string{"--env-file", writeFile(t, strings.Join(own, "\n"))}
+	for _, tt := range []struct {
+		args []string
+		env  []string
+		want config.OCI
+	}{
+		{nil, cli, config.OCI{Auth: config.AuthSecurityToken, ConfigFile: "/cli", Profile: "P", Region: "eu-paris-1"}},
+		{nil, append(own, cli...), config.OCI{Auth: config.AuthAPIKey, ConfigFile: "/own", Profile: "Q", Region: "phx"}},
+		{inFile, cli, config.OCI{Auth: config.AuthAPIKey, ConfigFile: "/own", Profile: "Q", Region: "phx"}},
+	} {
+		if got := mustLoad(t, tt.args, tt.env...).Archive.OCI; got != tt.want {
+			t.Errorf("%q, %q: got %+v, want %+v", tt.args, tt.env, got, tt.want)
+		}
+	}
+}
+
+// TestReplaced checks that the settings file of an older collector works as it is.
+func TestReplaced(t *testing.T) {
+	file := writeFile(t, `# Object Storage
+OCI_NAMESPACE=your-namespace
+OCI_COMPARTMENT_ID=ocid1.compartment.oc1..your-compartment-id
+OCI_REGION=eu-stockholm-1
+USE_VAULT=true
+VAULT_SECRET_ID=ocid1.vaultsecret.oc1.your-secret-id
+
+API_USER_AGENT=ExampleCollector/1.0 (Data Collection; Contact: you@example.org)
+API_CONTACT_EMAIL=you@example.org
+LOG_DIR=./logs
+LOG_LEVEL=WARNING
+POLISEN_API_URL=https://polisen.se/api/events
+POLLING_INTERVAL_MINUTES=30
+`)
+	s := mustLoad(t, []string{"--env-file", file})
+	want := []string{"LOG_DIR", "OCI_COMPARTMENT_ID", "POLLING_INTERVAL_MINUTES", "USE_VAULT", "VAULT_SECRET_ID"}
+	if diff := cmp.Diff(want, s.General.Replaced); diff != "" {
+		t.Error(diff)
+	}
+	if got := s.Archive.Store.String(); got != "oci://your-namespace/polisen-events-collector" || s.General.LogLevel != slog.LevelWarn {
+		t.Errorf("got %s and level %v", got, s.General.LogLevel)
+	}
+	if got := mustLoad(t, nil, "LOG_LEVEL=critical").General.LogLevel; got != slog.LevelError {
+		t.Errorf("critical is %v", got)
 	}
 }
 
@@ -236,6 +320,11 @@ func TestImplied(t *testing.T) {
 			env:  []string{"OCI_NAMESPACE=ns", "OCI_BUCKET_NAME=events"},
 			got:  func(s config.Settings) any { return s.Archive.Store },
 			want: config.StoreURL{Kind: config.OCIStore, Namespace: "ns", Bucket: "events"},
+		},
+		"namespace without a bucket": {
+			env:  []string{"OCI_NAMESPACE=ns"},
+			got:  func(s config.Settings) any { return s.Archive.Store },
+			want: config.StoreURL{Kind: config.OCIStore, Namespace: "ns", Bucket: "polisen-events-collector"},
 		},
 		"store over namespace and bucket": {
 			args: []string{"--store", "oci:///mine"}, env: []string{"OCI_NAMESPACE=ns", "OCI_BUCKET_NAME=events"},
@@ -335,7 +424,8 @@ func TestProblems(t *testing.T) {
 		"bucket and folder":  {args: []string{"--store", "oci://ns/bucket/folder"}, want: []string{"no folder"}},
 		"namespace":          {args: []string{"--store", "oci://n s/bucket"}, want: []string{"a namespace has"}},
 		"relative file URL":  {args: []string{"--store", "file://archive/x"}, want: []string{"three slashes"}},
-		"bucket missing":     {env: []string{"OCI_NAMESPACE=ns"}, want: []string{"OCI_BUCKET_NAME: not set", "OCI_NAMESPACE is set"}},
+		"namespace form":     {env: []string{"OCI_NAMESPACE=n.s"}, want: []string{"OCI_NAMESPACE: invalid value \"n.s\"", "a namespace has"}},
+		"alias":              {env: []string{"OCI_CLI_AUTH=oke_workload_identity"}, want: []string{"--auth (OCI_AUTH)", "from OCI_CLI_AUTH in the environment: not one of"}},
 		"namespace missing":  {env: []string{"OCI_BUCKET_NAME=b"}, want: []string{"OCI_NAMESPACE: not set", "oci:///b"}},
 		"bucket form":        {env: []string{"OCI_NAMESPACE=ns", "OCI_BUCKET_NAME=b/c"}, want: []string{"OCI_BUCKET_NAME", "no folder"}},
 		"no home for store":  {args: []string{"--state-dir", "/s"}, env: []string{"HOME="}, want: []string{"--store (POLISEN_STORE): not set", "HOME or XDG_DATA_HOME"}},
@@ -358,7 +448,9 @@ func TestProblems(t *testing.T) {
 		"contact comment":    {args: []string{"--contact", "a) b("}, want: []string{"parentheses"}},
 		"no env-file":        {args: []string{"--env-file", "/nowhere/env"}, want: []string{"--env-file (POLISEN_ENV_FILE)", "cannot be read: no such file"}},
 		"damaged env-file":   {args: []string{"--env-file", damaged}, want: []string{"line 3 is not"}},
-		"misspelt name":      {args: []string{"--env-file", writeFile(t, "POLISEN_STROE=canary\nOTHER=x\n")}, want: []string{"POLISEN_STROE in this file is not a setting", "help environment"}},
+		"misspelt name":      {args: []string{"--env-file", writeFile(t, "POLISEN_STROE=canary\nOTHER=x\n")}, want: []string{"POLISEN_STROE in /", "/env is not a setting: the nearest one is POLISEN_STORE", "help environment", "; for example POLISEN_STORE=oci://namespace/bucket"}},
+		"word in a name":     {args: []string{"--env-file", writeFile(t, "OCI_BUCKET=canary\n")}, want: []string{"OCI_BUCKET in /", "nearest one is OCI_BUCKET_NAME", "; for example OCI_BUCKET_NAME=polisen-events"}},
+		"runtime's variable": {args: []string{"--env-file", writeFile(t, "GOMEMLIMIT=canary\n")}, want: []string{"--env-file", "GOMEMLIMIT in this file", "no effect"}},
 		"no value":           {args: []string{"--env-file", writeFile(t, "LOG_LEVEL=info\nLOG_FORMAT")}, want: []string{"line 2 is not"}},
 		"from an env-file": {
 			args: []string{"--env-file", writeFile(t, "POLISEN_TIMEOUT=soon")},
@@ -418,7 +510,7 @@ func TestLeftovers(t *testing.T) {
 
 func TestAllProblemsAtOnce(t *testing.T) {
 	s, err := load(t, []string{"--log-format", "json", "--timeout", "x", "--min-interval", "1s"},
-		"LOG_LEVEL=x", "OCI_NAMESPACE=x", "OCI_REGION=X", "HOME=")
+		"LOG_LEVEL=x", "OCI_BUCKET_NAME=x", "OCI_REGION=X", "HOME=")
 	problems, _ := errors.AsType[config.Problems](err)
 	got := map[string]bool{}
 	for _, p := range problems {
@@ -427,7 +519,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	}
 	want := map[string]bool{
 		"--timeout (POLISEN_TIMEOUT)": true, "--min-interval (POLISEN_MIN_INTERVAL)": true, "--log-level (LOG_LEVEL)": true,
-		"OCI_BUCKET_NAME": true, "--oci-region (OCI_REGION)": true, "--state-dir (POLISEN_STATE_DIR)": true,
+		"OCI_NAMESPACE": true, "--oci-region (OCI_REGION)": true, "--state-dir (POLISEN_STATE_DIR)": true,
 	}
 	if !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)

@@ -26,16 +26,18 @@ const (
 type Setting struct {
 	Flag        string // name without dashes; empty if there is only a variable
 	Env         string // variable; empty if there is only a flag
+	Alias       string // variable of Oracle's command line that counts if Env has no value
 	Group       Group
-	Placeholder string   // stands for the value in help texts; empty for a switch
-	Choices     []string // the allowed values; nil if they cannot be listed
-	Common      bool     // shown in the help of each command that has the flag
-	Default     string   // default value; empty if it depends on other settings, or if there is none
-	Implied     string   // describes the default if it depends on other settings
-	Help        string   // meaning in a few words
-	Detail      string   // more, in whole sentences, for "help environment"
-	Example     string   // a valid value
-	Path        bool     // the value is a path or a file:// URL, or may be one
+	Placeholder string            // stands for the value in help texts; empty for a switch
+	Choices     []string          // the allowed values; nil if they cannot be listed
+	Synonyms    map[string]string // other texts, in lower case, for allowed values
+	Common      bool              // shown in the help of each command that has the flag
+	Default     string            // default value; empty if it depends on other settings, or if there is none
+	Implied     string            // describes the default if it depends on other settings
+	Help        string            // meaning in a few words
+	Detail      string            // more, in whole sentences, for "help environment"
+	Example     string            // a valid value
+	Path        bool              // the value is a path or a file:// URL, or may be one
 
 	set func(*Settings, string) error // parses a value and stores it
 }
@@ -197,6 +199,7 @@ func table() []Setting {
 		},
 		{
 			Env: envBucket, Group: ArchiveGroup, Placeholder: "NAME",
+			Implied: defaultBucket,
 			Help:    "bucket of the default store",
 			Example: "polisen-events",
 			set:     check(parseName),
@@ -218,7 +221,7 @@ func table() []Setting {
 			set:     duration(func(s *Settings) *time.Duration { return &s.Archive.RetryBase }),
 		},
 		{
-			Flag: flagAuth, Env: "OCI_AUTH", Group: ArchiveGroup, Placeholder: "KIND", Common: true,
+			Flag: flagAuth, Env: "OCI_AUTH", Alias: "OCI_CLI_AUTH", Group: ArchiveGroup, Placeholder: "KIND", Common: true,
 			Choices: authKinds(),
 			Implied: "vault if a vault is set, else api_key",
 			Help:    "how to sign requests to Object Storage",
@@ -226,7 +229,7 @@ func table() []Setting {
 			set:     choice(func(s *Settings) *AuthKind { return &s.Archive.OCI.Auth }),
 		},
 		{
-			Flag: flagOCIConfig, Env: "OCI_CONFIG_FILE", Group: ArchiveGroup, Placeholder: "FILE",
+			Flag: flagOCIConfig, Env: "OCI_CONFIG_FILE", Alias: "OCI_CLI_CONFIG_FILE", Group: ArchiveGroup, Placeholder: "FILE",
 			Implied: "~/.oci/config",
 			Help:    "OCI config file, for api_key and security_token",
 			Example: "/etc/polisen-events-collector/oci-config",
@@ -234,14 +237,14 @@ func table() []Setting {
 			set:     into(func(s *Settings) *string { return &s.Archive.OCI.ConfigFile }, localPath),
 		},
 		{
-			Flag: "oci-profile", Env: "OCI_PROFILE", Group: ArchiveGroup, Placeholder: "NAME",
+			Flag: "oci-profile", Env: "OCI_PROFILE", Alias: "OCI_CLI_PROFILE", Group: ArchiveGroup, Placeholder: "NAME",
 			Default: "DEFAULT",
 			Help:    "profile in the OCI config file",
 			Example: "ARCHIVE",
 			set:     into(func(s *Settings) *string { return &s.Archive.OCI.Profile }, parseName),
 		},
 		{
-			Flag: "oci-region", Env: "OCI_REGION", Group: ArchiveGroup, Placeholder: "REGION",
+			Flag: "oci-region", Env: "OCI_REGION", Alias: "OCI_CLI_REGION", Group: ArchiveGroup, Placeholder: "REGION",
 			Implied: "the region of the credentials, else eu-stockholm-1",
 			Help:    "region of the bucket",
 			Example: "eu-frankfurt-1",
@@ -325,19 +328,21 @@ func table() []Setting {
 		},
 		{
 			Flag: flagEnvFile, Env: "POLISEN_ENV_FILE", Group: GeneralGroup, Placeholder: "FILE", Common: true,
-			Help:    "file of NAME=value lines with settings",
-			Detail:  "Settings in the environment take precedence over it. A reference such as $NAME is an error; within single quotes the character $ stands for itself.",
+			Help: "file of NAME=value lines with settings",
+			Detail: "Its variables count as part of the environment, also HTTPS_PROXY and others that libraries read. Those of the environment itself take precedence. " +
+				"The program and EnvironmentFile= of systemd read a file in the same way: a comment is a line that begins with #, and a value may be in quotes. What programs read differently is an error: $NAME, a comment after a value, a backslash outside single quotes, or the word export.",
 			Example: "/etc/polisen-events-collector/env",
 			Path:    true,
 			set:     into(func(s *Settings) *string { return &s.General.EnvFile }, localPath),
 		},
 		{
 			Flag: "log-level", Env: "LOG_LEVEL", Group: GeneralGroup, Placeholder: "LEVEL", Common: true,
-			Choices: []string{"debug", "info", "warn", "error"},
-			Default: "warn",
-			Help:    "lowest level to log",
-			Example: "info",
-			set:     into(func(s *Settings) *slog.Level { return &s.General.LogLevel }, parseLevel),
+			Choices:  []string{"debug", "info", "warn", "error"},
+			Synonyms: map[string]string{"warning": "warn", "critical": "error"},
+			Default:  "warn",
+			Help:     "lowest level to log",
+			Example:  "info",
+			set:      into(func(s *Settings) *slog.Level { return &s.General.LogLevel }, parseLevel),
 		},
 		{
 			Flag: "log-format", Env: "LOG_FORMAT", Group: GeneralGroup, Placeholder: "FORMAT",
