@@ -70,6 +70,10 @@ func retryPolicy(s config.Archive) retry.Policy {
 // credentials name one. The help of --oci-region repeats it.
 const defaultRegion = "eu-stockholm-1"
 
+// defaultVaultRegion is the region of the vault if neither the settings nor its OCID
+// name one. The help of --vault-region repeats it.
+const defaultVaultRegion = "eu-frankfurt-1"
+
 // credentials returns the options with which ociauth finds the credentials for a
 // bucket.
 func credentials(s config.Archive, onRetry func(string, error, time.Duration)) ociauth.Options {
@@ -85,6 +89,7 @@ func credentials(s config.Archive, onRetry func(string, error, time.Duration)) o
 			Compartment:     s.Vault.Compartment,
 			Auth:            ociauth.Kind(s.Vault.Auth),
 			Region:          s.Vault.Region,
+			DefaultRegion:   defaultVaultRegion,
 			SecretPrefix:    s.Vault.SecretPrefix,
 			SecretsEndpoint: s.Vault.SecretsEndpoint,
 			KMSEndpoint:     s.Vault.KMSEndpoint,

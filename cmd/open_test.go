@@ -17,7 +17,7 @@ func TestCredentialsOptions(t *testing.T) {
 		RetryBase: 7 * time.Millisecond,
 		OCI:       config.OCI{Auth: config.AuthVault, ConfigFile: "/config", Profile: "P", Region: "eu-paris-1"},
 		Vault: config.Vault{
-			ID: "id", Name: "name", Compartment: "c", Region: "eu-frankfurt-1", Auth: config.AuthAPIKey,
+			ID: "id", Name: "name", Compartment: "c", Region: "eu-paris-1", Auth: config.AuthAPIKey,
 			SecretPrefix: "x-", SecretsEndpoint: "https://s", KMSEndpoint: "https://k",
 		},
 	}
@@ -29,7 +29,7 @@ func TestCredentialsOptions(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	v := o.Vault
-	if v.ID != "id" || v.Name != "name" || v.Compartment != "c" || v.Region != "eu-frankfurt-1" || string(v.Auth) != "api_key" ||
+	if v.ID != "id" || v.Name != "name" || v.Compartment != "c" || v.Region != "eu-paris-1" || v.DefaultRegion != "eu-frankfurt-1" || string(v.Auth) != "api_key" ||
 		v.SecretPrefix != "x-" || v.SecretsEndpoint != "https://s" || v.KMSEndpoint != "https://k" {
 		t.Errorf("%+v", v)
 	}

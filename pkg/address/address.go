@@ -64,3 +64,13 @@ func CheckOCID(s string, types ...string) error {
 	}
 	return nil
 }
+
+// OCIDRegion returns the region in an OCID of a resource that belongs to one, such as a
+// vault: its identifier or its three-letter key. It returns "" if there is none.
+func OCIDRegion(ocid string) string {
+	parts := strings.Split(ocid, ".") // ocid1.<type>.<realm>.<region>.<id>
+	if len(parts) < 5 || !IsRegion(parts[3]) {
+		return ""
+	}
+	return parts[3]
+}

@@ -100,7 +100,7 @@ type Vault struct {
 	ID           string   // OCID
 	Name         string   // display name
 	Compartment  string   // OCID of the compartment or tenancy that contains the vault
-	Region       string   // region of the vault; the bucket's may be another
+	Region       string   // region of the vault, which may differ from the bucket's; empty means that in ID
 	Auth         AuthKind // how to sign requests to the vault; never AuthVault
 	SecretPrefix string   // prefix of each secret's name
 

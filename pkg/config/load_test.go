@@ -91,7 +91,7 @@ func TestDefaults(t *testing.T) {
 			Store:     config.StoreURL{Kind: config.DirStore, Path: "/home/me/.local/share/polisen-events-collector"},
 			RetryBase: 500 * time.Millisecond,
 			OCI:       config.OCI{Auth: config.AuthAPIKey, Profile: "DEFAULT"},
-			Vault:     config.Vault{Region: "eu-frankfurt-1", Auth: config.AuthAPIKey},
+			Vault:     config.Vault{Auth: config.AuthAPIKey},
 		},
 	}
 	if diff := cmp.Diff(want, mustLoad(t, nil)); diff != "" {

@@ -277,7 +277,7 @@ func table() []Setting {
 		},
 		{
 			Flag: "vault-region", Env: "OCI_VAULT_REGION", Group: ArchiveGroup, Placeholder: "REGION",
-			Default: "eu-frankfurt-1",
+			Implied: "the region in the vault's OCID, else eu-frankfurt-1",
 			Help:    "region of the vault",
 			Example: "eu-stockholm-1",
 			set:     into(func(s *Settings) *string { return &s.Archive.Vault.Region }, parseRegion),

@@ -82,6 +82,7 @@ type Credentials struct {
 	kind                               Kind
 	origin                             string // where they were found, for messages
 	tenancy, user, fingerprint, region string
+	renew                              string                 // the command that renews a session, with its verb
 	keyID                              func() (string, error) // secret if it holds a token
 	key                                func() (*rsa.PrivateKey, error)
 }

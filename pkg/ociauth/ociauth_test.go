@@ -95,7 +95,7 @@ func TestProfiles(t *testing.T) {
 		"inherits":                   {config: "[DEFAULT]\n" + good + "[collector]\nregion=eu-paris-1\n", options: ociauth.Options{Profile: "collector"}, region: "eu-paris-1"},
 		"region given":               {config: "[DEFAULT]\n" + without(good, "region"), options: ociauth.Options{Region: "eu-frankfurt-1"}, region: "eu-frankfurt-1"},
 		"region replaced":            {config: "[DEFAULT]\n" + good, options: ociauth.Options{Region: "eu-frankfurt-1"}, region: "eu-frankfurt-1"},
-		"label after the END line":   {config: "[DEFAULT]\n" + good, key: strings.TrimSpace(string(id.PEM())) + "OCI_API_KEY\n"},
+		"label after the END line":   {config: "[DEFAULT]\n" + good, key: strings.Replace(string(id.PEM()), "-----\nOCI_API_KEY", "-----OCI_API_KEY", 1)},
 		"byte order mark":            {config: "[DEFAULT]\n" + good, key: "\ufeff" + string(id.PEM())},
 		"indented key":               {config: "[DEFAULT]\n" + good, key: "  " + strings.ReplaceAll(string(id.PEM()), "\n", " \r\n\t")},
 		"indented encrypted key":     {config: "[DEFAULT]\n" + good + "pass_phrase=x\n", key: "\t" + strings.ReplaceAll(encrypted(t, id, "x"), "\n", "\n\t")},

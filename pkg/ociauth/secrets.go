@@ -35,7 +35,7 @@ func findVault(ctx context.Context, o Options, creds *Credentials) (string, erro
 			return client.ListVaults(ctx, request)
 		})
 		if isDenied(err) {
-			return "", fmt.Errorf("%w: check that a policy lets these credentials inspect vaults in that compartment", err)
+			return "", fmt.Errorf("%w (region %s): %s", err, creds.region, creds.adviceFor(err, "inspect vaults in that compartment"))
 		}
 		if err != nil {
 			return "", err
@@ -103,12 +103,12 @@ func readSecrets(ctx context.Context, o Options, creds *Credentials, vault strin
 	}
 	switch {
 	case isDenied(otherErr):
-		return nil, fmt.Errorf("%w: check that a policy lets these credentials read secret-bundles of that vault", otherErr)
+		return nil, fmt.Errorf("%w (region %s): %s", otherErr, creds.region, creds.adviceFor(otherErr, "read secret-bundles of that vault"))
 	case otherErr != nil:
 		return nil, otherErr
 	case missingErr != nil:
-		return nil, fmt.Errorf("vault %s has no secret %s: %w: check the names, and that a policy lets %s read secret-bundles of that vault",
-			vault, strings.Join(missing, ", "), missingErr, creds)
+		return nil, fmt.Errorf("vault %s in region %s has no secret %s: %w: check the region and the names, and %s (the requests are signed with %s)",
+			vault, creds.region, strings.Join(missing, ", "), missingErr, creds.PolicyAdvice("read secret-bundles of that vault"), creds)
 	}
 	return found, nil
 }

@@ -63,6 +63,7 @@ func fromSession(ctx context.Context, o Options) (*Credentials, error) {
 		origin:  p.String(),
 		tenancy: p.text("tenancy"),
 		region:  region,
+		renew:   renew,
 		keyID:   constant("ST$" + token),
 		key:     constant(key),
 	}, nil

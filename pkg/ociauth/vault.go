@@ -18,8 +18,9 @@ type Vault struct {
 	// Auth is the kind of the credentials that read the vault; empty means
 	// APIKey. FromVault is an error.
 	Auth Kind
-	// Region is the region of the vault.
-	Region string
+	// Region is the region of the vault. If it is empty, it is the region in ID, or
+	// DefaultRegion if ID has none.
+	Region, DefaultRegion string
 	// SecretPrefix is the beginning of the secrets' names.
 	SecretPrefix string
 	// SecretsEndpoint and KMSEndpoint replace the region's addresses of the secret
@@ -43,7 +44,7 @@ func fromVault(ctx context.Context, o Options) (*Credentials, error) {
 		return nil, errors.New("the credentials that read the vault cannot come from a vault")
 	}
 	readerOptions := o
-	readerOptions.Kind, readerOptions.Region = o.Vault.Auth, o.Vault.Region
+	readerOptions.Kind, readerOptions.Region = o.Vault.Auth, o.Vault.region()
 	reader, err := resolve(ctx, readerOptions)
 	if err != nil {
 		return nil, fmt.Errorf("credentials that read the vault: %w", err)
@@ -68,6 +69,11 @@ func fromVault(ctx context.Context, o Options) (*Credentials, error) {
 	}
 	c.kind, c.origin = FromVault, id
 	return c, nil
+}
+
+// region returns the region of the vault.
+func (v Vault) region() string {
+	return cmp.Or(v.Region, address.OCIDRegion(v.ID), v.DefaultRegion)
 }
 
 // fromSecrets checks the secrets of a vault and returns the credentials in them.

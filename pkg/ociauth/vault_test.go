@@ -138,6 +138,26 @@ func TestVaultRegions(t *testing.T) {
 	}
 }
 
+// Without a setting, a vault is read in the region of its OCID, and a message names the
+// region.
+func TestVaultOfOCIDRegion(t *testing.T) {
+	for id, want := range map[string]string{
+		"ocid1.vault.oc1.eu-paris-1.abc.testvault": "eu-paris-1",
+		"ocid1.vault.oc1.phx.abc.testvault":        "phx",
+		"ocid1.vault.oc1..testvault":               "eu-milan-1",
+	} {
+		for _, set := range []string{"", "eu-madrid-1"} {
+			c := newCloud(t, ociauthtest.Vault{ID: id})
+			c.options.Vault.ID, c.options.Vault.Region, c.options.Vault.DefaultRegion = id, set, "eu-milan-1"
+			_, err := ociauth.Resolve(t.Context(), c.options)
+			if set != "" {
+				want = set
+			}
+			checkCredentialsError(t, err, []string{"vault " + id + " in region " + want + " has no secret"})
+		}
+	}
+}
+
 func TestVaultByName(t *testing.T) {
 	secrets := vaultUser().Secrets("")
 	v := func(id, name, in, state string) ociauthtest.Vault {
@@ -185,7 +205,7 @@ func TestVaultErrors(t *testing.T) {
 		auth   ociauth.Kind
 		want   []string
 	}{
-		"one is missing":         {change: map[string]string{"x-oci-fingerprint": "-"}, want: []string{"no secret x-oci-fingerprint: 404 NotAuthorizedOrNotFound", "(opc-request-id test:", "policy lets api_key from profile [DEFAULT]"}},
+		"one is missing":         {change: map[string]string{"x-oci-fingerprint": "-"}, want: []string{"no secret x-oci-fingerprint: 404 NotAuthorizedOrNotFound", "(opc-request-id test:", "policy lets these credentials read secret-bundles of that vault (the requests are signed with api_key from profile [DEFAULT]"}},
 		"several missing":        {change: map[string]string{"x-oci-user-ocid": "-", "x-oci-private-key": "-"}, want: []string{"no secret x-oci-user-ocid, x-oci-private-key: 404"}},
 		"swapped":                {change: map[string]string{"x-oci-user-ocid": "ocid1.tenancy.oc1..canary", "x-oci-tenancy-ocid": "ocid1.user.oc1..canary"}, want: []string{"secret x-oci-tenancy-ocid is not the OCID of a tenancy", "secret x-oci-user-ocid is not the OCID of a user"}},
 		"malformed fingerprint":  {change: map[string]string{"x-oci-fingerprint": "canary"}, want: []string{"secret x-oci-fingerprint is not 16 pairs", "secret x-oci-private-key has the fingerprint "}},
@@ -222,7 +242,7 @@ func TestVaultRetries(t *testing.T) {
 		"reset":          {fault: ociauthtest.Fault{Reset: true}, requests: 6},
 		"truncated":      {fault: ociauthtest.Fault{Truncate: true}, requests: 6},
 		"one fails":      {fault: ociauthtest.Fault{On: ociauthtest.On("", "oci-fingerprint"), Status: 500, Code: "InternalServerError", Times: ociauthtest.Forever}, want: "read secret oci-fingerprint: 500 InternalServerError", requests: 7},
-		"unknown caller": {fault: ociauthtest.Fault{Status: 401, Code: "NotAuthenticated", Times: ociauthtest.Forever}, want: "401 NotAuthenticated: a scripted fault", requests: 5},
+		"unknown caller": {fault: ociauthtest.Fault{Status: 401, Code: "NotAuthenticated", Times: ociauthtest.Forever}, want: "(region eu-frankfurt-1): check this machine's clock, and that the key is one of the user's API keys", requests: 5},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCloud(t)

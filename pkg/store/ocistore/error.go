@@ -24,8 +24,9 @@ type Error struct {
 	Attempts          int // including the first
 	// Kind is the error of package store that describes the cause; nil if none
 	// does, so that the outcome of a write is unknown.
-	Kind error
-	err  error
+	Kind  error
+	creds Credentials // that signed the requests
+	err   error
 }
 
 // Error returns one line with the call, the store, the cause, and advice if
@@ -69,11 +70,11 @@ func (e *Error) advice() string {
 	}
 	switch response.Status {
 	case http.StatusUnauthorized:
-		return "check this machine's clock, and that the key is one of the user's API keys"
+		return e.creds.SignatureAdvice()
 	case http.StatusNotFound:
-		return "check the bucket, namespace and region, and that a policy lets these credentials manage its objects"
+		return "check the bucket, namespace and region, and " + e.creds.PolicyAdvice("manage its objects")
 	}
-	return "check that a policy lets these credentials manage the bucket's objects"
+	return "check " + e.creds.PolicyAdvice("manage the bucket's objects")
 }
 
 // kindOf returns the error of package store that describes err, the last error of
@@ -154,7 +155,7 @@ func call[T any](ctx context.Context, s *Store, operation, object string, op fun
 	if err == nil {
 		return v, nil
 	}
-	e := &Error{Operation: operation, Object: object, Store: s.String(), Region: s.region, Attempts: attempts, err: err}
+	e := &Error{Operation: operation, Object: object, Store: s.String(), Region: s.region, Attempts: attempts, creds: s.creds, err: err}
 	if ctx.Err() == nil { // if ctx has ended, a 404 may have had no second attempt
 		e.Kind = kindOf(operation, err)
 	}

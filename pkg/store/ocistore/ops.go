@@ -128,7 +128,7 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, 
 				return
 			}
 			if *next <= deref(start) { // the list would never end
-				yield(store.Attrs{}, &Error{Operation: "list", Object: prefix, Store: s.String(), Region: s.region, Attempts: 1,
+				yield(store.Attrs{}, &Error{Operation: "list", Object: prefix, Store: s.String(), Region: s.region, Attempts: 1, creds: s.creds,
 					err: fmt.Errorf("the service repeats itself: the next page begins with %.40q, this one with %.40q; run the command again, and check the endpoint and the proxy", *next, deref(start))})
 				return
 			}

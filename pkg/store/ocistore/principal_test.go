@@ -2,6 +2,9 @@ package ocistore_test
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +49,41 @@ func TestRenewalFails(t *testing.T) {
 	}
 }
 
+// A session's 401 has the command that renews the session, and a 403 is about the
+// session's user.
+func TestSessionRefused(t *testing.T) {
+	server := ocitest.NewServer(t)
+	dir := t.TempDir()
+	config := filepath.Join(dir, "config")
+	id := server.Identity
+	token := new(ociauthtest.Verifier).Token(&id.Key.PublicKey, time.Now().Add(time.Hour)) // not known to the server
+	for name, text := range map[string]string{
+		"config": "[work]\nregion=eu-stockholm-1\ntenancy=" + id.Tenancy + "\nkey_file=" + dir + "/key.pem\nsecurity_token_file=" + dir + "/token\n",
+		"token":  token, "key.pem": string(id.PEM()),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	creds, err := ociauth.Resolve(t.Context(), ociauth.Options{Kind: ociauth.SecurityToken, ConfigFile: config, Profile: "work"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := ocistore.Open(creds, ocistore.Options{Namespace: server.Namespace, Bucket: server.Bucket, Endpoint: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Get(t.Context(), "a"); !errors.Is(err, store.ErrAccess) ||
+		!strings.HasSuffix(err.Error(), `the session may have ended: run "oci session authenticate --profile-name work --region eu-stockholm-1"`) {
+		t.Errorf("error is %v", err)
+	}
+	server.Script(ocitest.Fault{Status: 403, Code: "NotAllowed"})
+	if _, err := s.Get(t.Context(), "a"); !errors.Is(err, store.ErrAccess) ||
+		!strings.HasSuffix(err.Error(), "check that a policy lets the session's user manage the bucket's objects") {
+		t.Errorf("error is %v", err)
+	}
+}
+
 // The store works with the credentials of an instance, and with those of a vault
 // that the instance reads.
 func TestOtherCredentials(t *testing.T) {
@@ -74,11 +112,19 @@ func TestOtherCredentials(t *testing.T) {
 		// With a principal's own provider, the SDK would sleep for three seconds.
 		server.Script(ocitest.Fault{Status: 401, Code: "NotAuthenticated"})
 		start := time.Now()
-		if _, err := s.Get(t.Context(), "a"); !errors.Is(err, store.ErrAccess) {
+		advice := map[ociauth.Kind]string{
+			ociauth.InstancePrincipal: "NotAuthenticated.*a dynamic group contains this instance$",
+			ociauth.FromVault:         "NotAuthenticated.*the key in the vault is one of the user's API keys$",
+		}[o.Kind]
+		if _, err := s.Get(t.Context(), "a"); !errors.Is(err, store.ErrAccess) || !regexp.MustCompile(advice).MatchString(err.Error()) {
 			t.Errorf("error is %v", err)
 		}
 		if took := time.Since(start); took > time.Second {
 			t.Errorf("a 401 took %v", took)
+		}
+		server.Script(ocitest.Fault{Status: 404, Code: "BucketNotFound", Times: 3})
+		if _, err := s.Get(t.Context(), "a"); strings.Contains(err.Error(), "contains this instance, and that a policy lets this group manage its objects") != (o.Kind == ociauth.InstancePrincipal) {
+			t.Errorf("error is %v", err)
 		}
 	}
 }

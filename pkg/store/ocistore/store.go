@@ -45,9 +45,21 @@ type Options struct {
 	Transport http.RoundTripper
 }
 
+// Credentials sign the requests, and know the advice for those that the service refuses.
+// Package ociauth has them.
+type Credentials interface {
+	common.ConfigurationProvider
+	// SignatureAdvice returns what to check after a 401.
+	SignatureAdvice() string
+	// PolicyAdvice returns what to check if there is no permission for an action, as
+	// the continuation of "check".
+	PolicyAdvice(action string) string
+}
+
 // Store keeps objects in a bucket. Use [Open] to make one.
 type Store struct {
 	o         Options
+	creds     Credentials
 	region    string
 	client    objectstorage.ObjectStorageClient
 	namespace atomic.Pointer[string] // nil until it is known
@@ -58,7 +70,7 @@ var _ store.Store = (*Store)(nil)
 // Open returns the store of a bucket. It makes no request, so a wrong bucket or
 // key shows only at the first call. The error wraps store.ErrInvalid if the
 // bucket's name is empty.
-func Open(creds common.ConfigurationProvider, o Options) (*Store, error) {
+func Open(creds Credentials, o Options) (*Store, error) {
 	if o.Bucket == "" {
 		return nil, fmt.Errorf("open bucket: %w: the bucket's name is empty", store.ErrInvalid)
 	}
@@ -72,7 +84,7 @@ func Open(creds common.ConfigurationProvider, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", o.Bucket, err)
 	}
-	s := &Store{o: o, client: client}
+	s := &Store{o: o, creds: creds, client: client}
 	s.region, _ = creds.Region() // the constructor has checked it
 	if o.Namespace != "" {
 		s.namespace.Store(&o.Namespace)
