@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"polisen-events-collector/pkg/config"
 	"polisen-events-collector/pkg/pipeline"
 	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/report"
 )
 
 // collectTimeout is the default time limit of a collect. It is much shorter than
@@ -22,7 +24,7 @@ const collectTimeout = 5 * time.Minute
 // collectOptions are the flags of collect that are not settings.
 type collectOptions struct {
 	storeOptions
-	fillGaps bool
+	fillGaps, timings bool
 }
 
 func newCollectCmd(p Process) *cobra.Command {
@@ -66,11 +68,15 @@ hour and 1440 times a day.`,
 	}
 	opts.bind(cmd.Flags(), "show what would be stored, but write nothing")
 	cmd.Flags().BoolVar(&opts.fillGaps, "fill-gaps", true, "fetch days that were missed in a pause; with =false only record them")
+	cmd.Flags().BoolVar(&opts.timings, "timings", false, "draw how long each part of the run took; not with --output json")
 	config.Bind(cmd.Flags(), groups)
 	return cmd
 }
 
 func (p Process) runCollect(ctx context.Context, s config.Settings, opts collectOptions, log *slog.Logger) error {
+	if opts.timings && s.General.Output == config.JSON {
+		return usagef("--timings draws a diagram and does not work with --output json, whose stages and api hold the times")
+	}
 	limit := cmp.Or(s.Archive.Timeout, collectTimeout)
 	ctx, cancel := withTimeout(ctx, limit)
 	defer cancel()
@@ -93,5 +99,20 @@ func (p Process) runCollect(ctx context.Context, s config.Settings, opts collect
 	r, err := pipeline.Collect(ctx, o, source)
 	logPrinted(err, log)
 	monitorOf(ctx).setReport(r, source)
-	return errors.Join(err, p.printReport(r, s.General, log))
+	err = errors.Join(err, p.printReport(r, s.General, log))
+	if opts.timings {
+		err = errors.Join(err, p.printTimings(r))
+	}
+	return err
+}
+
+// printTimings draws a diagram of the run's stages on stdout. It has colours on a
+// terminal, unless the user wants none (https://no-color.org/).
+func (p Process) printTimings(r report.Report) error {
+	style := report.WaterfallStyle{Width: lineWidth(p.Stdout), ASCII: !hasUTF8(p.Env)}
+	noColour, _ := p.Env("NO_COLOR")
+	terminal, _ := p.Env("TERM")
+	style.Colour = isTerminal(p.Stdout) && noColour == "" && terminal != "dumb"
+	_, err := io.WriteString(p.Stdout, r.Waterfall(style))
+	return err
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -50,7 +51,17 @@ func openTerminal(t *testing.T) (other *os.File, path string) {
 // returns the text that it prints there.
 func onTerminal(t *testing.T, args ...string) (exit int, output string) {
 	t.Helper()
+	return onTerminalWith(t, 0, map[string]string{"HOME": t.TempDir()}, args...)
+}
+
+// onTerminalWith is like onTerminal with exactly these variables and a terminal of this
+// width; 0 is a terminal that does not know its width.
+func onTerminalWith(t *testing.T, columns uint16, vars map[string]string, args ...string) (exit int, output string) {
+	t.Helper()
 	other, path := openTerminal(t)
+	if err := unix.IoctlSetWinsize(int(other.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns}); err != nil {
+		t.Fatal(err)
+	}
 	tty, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -60,15 +71,8 @@ func onTerminal(t *testing.T, args ...string) (exit int, output string) {
 		text, _ := io.ReadAll(other) // fails when the terminal is closed
 		read <- string(text)
 	}()
-	home := t.TempDir()
-	env := func(name string) (string, bool) {
-		if name == "HOME" {
-			return home, true
-		}
-		return "", false
-	}
 	exit = Main(Process{
-		Args: args, Env: env, Stdin: strings.NewReader(""), Stdout: tty, Stderr: tty,
+		Args: args, Env: func(name string) (string, bool) { v, ok := vars[name]; return v, ok }, Stdin: strings.NewReader(""), Stdout: tty, Stderr: tty,
 	})
 	tty.Close()
 	return exit, strings.ReplaceAll(<-read, "\r\n", "\n")
@@ -147,5 +151,46 @@ func TestAlarmsOnTerminal(t *testing.T) {
 		if exit != int(exitPartial) || strings.Contains(printed, "the API is stale") != test.printed {
 			t.Errorf("run %d, on a terminal: %v: exit code %d, printed %q", i+1, test.terminal, exit, printed)
 		}
+	}
+}
+
+// TestTimingsOnTerminal checks that the diagram of collect --timings follows the summary,
+// is as wide as the terminal, and has colours unless the user wants none.
+func TestTimingsOnTerminal(t *testing.T) {
+	for _, test := range []struct {
+		columns         uint16
+		name, value     string // of a variable
+		columnsWant     int
+		colours, blocks bool
+	}{
+		{columns: 60, columnsWant: 60, colours: true},
+		{columns: 130, columnsWant: 130, colours: true},
+		{columns: 0, columnsWant: 80, colours: true},
+		{columns: 60, name: "NO_COLOR", value: "1", columnsWant: 60},
+		{columns: 60, name: "NO_COLOR", value: "", columnsWant: 60, colours: true},
+		{columns: 60, name: "TERM", value: "dumb", columnsWant: 60},
+		{columns: 60, name: "LC_CTYPE", value: "sv_SE.UTF-8", columnsWant: 60, colours: true, blocks: true},
+	} {
+		t.Run(fmt.Sprint(test.columns, test.name, test.value), func(t *testing.T) {
+			vars := map[string]string{"HOME": t.TempDir()}
+			if test.name != "" {
+				vars[test.name] = test.value
+			}
+			exit, got := onTerminalWith(t, test.columns, vars, "collect", "--timings", "--api-url", "../testdata/responses/first.json", "--store", t.TempDir())
+			summary, diagram, _ := strings.Cut(got, "\n")
+			if exit != 0 || !strings.HasPrefix(summary, "11 events: 11 new, ") || !strings.HasPrefix(diagram, "run ") {
+				t.Fatalf("exit code %d, printed %s", exit, got)
+			}
+			if colours := strings.Contains(diagram, "\x1b["); colours != test.colours {
+				t.Errorf("colours: %v, want %v", colours, test.colours)
+			}
+			if blocks := strings.Contains(diagram, "─"); blocks != test.blocks || strings.Contains(diagram, "---") == blocks {
+				t.Errorf("characters that are not ASCII: %v, want %v", blocks, test.blocks)
+			}
+			first, _, _ := strings.Cut(diagram, "\n") // it has no colour
+			if n := utf8.RuneCountInString(first); n != test.columnsWant {
+				t.Errorf("%d columns, want %d:\n%s", n, test.columnsWant, diagram)
+			}
+		})
 	}
 }

@@ -26,6 +26,7 @@ import (
 	"polisen-events-collector/pkg/pipeline/replaytest"
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/polisen/polisentest"
+	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/retry/retrytest"
 	"polisen-events-collector/pkg/saved"
 	"polisen-events-collector/pkg/store"
@@ -487,5 +488,39 @@ func TestBackfillCancelled(t *testing.T) {
 	}
 	if c := archivetest.Read(t, s); len(c.Events) != r.Counts.New || len(c.Problems) > 0 {
 		t.Errorf("%d events are stored, %d reported; problems %q", len(c.Events), r.Counts.New, c.Problems)
+	}
+}
+
+// TestPhases checks that the phases in the report are those of the last successful fetch,
+// also if a later one fails, and when its response was complete.
+func TestPhases(t *testing.T) {
+	clock := newClock()
+	o := options(memstore.New(), clock)
+	done, err := pipeline.OpenDoneDays(t.TempDir(), "test", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fetches := 0
+	source := sourceFunc(func(context.Context) (*polisen.Response, error) {
+		fetches++
+		clock.Advance(time.Minute)
+		if fetches == 3 {
+			return &polisen.Response{Calls: 2, Waited: time.Second}, errors.New("down")
+		}
+		n := time.Duration(fetches) * time.Millisecond
+		r := &polisen.Response{Calls: 1, FetchedAt: clock.Now(), Timings: polisen.Timings{DNS: n, Connect: 2 * n, TLS: 3 * n, Wait: 4 * n, Transfer: 5 * n}}
+		clock.Advance(time.Minute)
+		return r, nil
+	})
+	day := archive.Date{Year: 2026, Month: 1, Day: 1}
+	days := pipeline.Days{From: day, To: archive.Date{Year: 2026, Month: 1, Day: 5}, Source: source, Done: done}
+	r, err := pipeline.BackfillDays(t.Context(), o, days)
+	if !errors.Is(err, pipeline.ErrAPI) || fetches != 3 {
+		t.Fatalf("%d fetches, error %v", fetches, err)
+	}
+	ms := func(n time.Duration) report.Seconds { return report.Seconds(n * time.Millisecond) }
+	want := report.API{Calls: 4, Waited: ms(1000), DNS: ms(2), Connect: ms(4), TLS: ms(6), Wait: ms(8), Transfer: ms(10), Received: report.Seconds(3 * time.Minute)}
+	if diff := cmp.Diff(want, r.API); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

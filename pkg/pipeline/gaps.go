@@ -11,6 +11,7 @@ import (
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/ratelimit"
+	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/text"
 )
 
@@ -48,7 +49,7 @@ func (c *collect) closeGaps(ctx context.Context) error {
 	if c.options.GapSource == nil || c.options.DryRun || ctx.Err() != nil || len(c.askableGaps(nil)) == 0 {
 		return nil
 	}
-	done := c.options.Recorder.Stage(stageGaps)
+	done := c.options.Recorder.Stage(report.StageGaps)
 	defer done()
 	d := Days{Source: c.options.GapSource}
 	if deadline, ok := ctx.Deadline(); ok {

@@ -17,12 +17,10 @@ import (
 	"polisen-events-collector/pkg/text"
 )
 
-// The stages of a run. Package archive has the others.
+// Stages of a run. Packages archive and report have the others.
 const (
 	stageCredentials = "credentials" // OpenStore
-	stageFetch       = "fetch"
-	stageGaps        = "gaps"   // closeGaps, with its fetches and commits
-	stageReport      = "report" // storing the report, which therefore lacks this stage
+	stageReport      = "report"      // storing the report, which therefore lacks this stage
 )
 
 // run is the state of one run.
@@ -86,11 +84,14 @@ func Pause(clock retry.Clock) func(ctx context.Context, conflicts int) error {
 // fetch fetches the response to a query and counts it in the report. The error wraps
 // [ratelimit.ErrExceeded] if the rate limiter allowed no call, and else [ErrAPI].
 func (r *run) fetch(ctx context.Context, source Source, q polisen.Query) (*polisen.Response, error) {
-	done := r.options.Recorder.Stage(stageFetch)
+	done := r.options.Recorder.Stage(report.StageFetch)
 	response, err := source.Fetch(ctx, q)
 	done()
 	if response != nil {
 		r.count(response)
+		if err == nil && response.Calls > 0 {
+			r.measure(response)
+		}
 	}
 	switch {
 	case errors.Is(err, ratelimit.ErrExceeded):
@@ -103,15 +104,21 @@ func (r *run) fetch(ctx context.Context, source Source, q polisen.Query) (*polis
 
 // count adds the numbers of a response to the report.
 func (r *run) count(response *polisen.Response) {
-	t, api := response.Timings, &r.report.API
+	api := &r.report.API
 	r.report.Counts.Fetched += len(response.Events) + len(response.Rejected)
 	r.report.Counts.Invalid += len(response.Rejected)
 	api.Calls += response.Calls
 	api.WireBytes += response.WireBytes
 	api.Bytes += response.Bytes
 	api.Waited += report.Seconds(response.Waited)
+}
+
+// measure sets the phases of the report to those of a successful call.
+func (r *run) measure(response *polisen.Response) {
+	t, api := response.Timings, &r.report.API
 	api.DNS, api.Connect, api.TLS = report.Seconds(t.DNS), report.Seconds(t.Connect), report.Seconds(t.TLS)
 	api.Wait, api.Transfer = report.Seconds(t.Wait), report.Seconds(t.Transfer)
+	api.Received = r.options.Recorder.Elapsed(response.FetchedAt)
 }
 
 // commit commits the new items of a batch. Call [archive.Writer.Flush] to store their

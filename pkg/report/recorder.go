@@ -47,6 +47,9 @@ func (r *Recorder) Stage(name string) (done func()) {
 	}
 }
 
+// Elapsed returns the time from the start of the run to t.
+func (r *Recorder) Elapsed(t time.Time) Seconds { return Seconds(t.Sub(r.started)) }
+
 // StoreRetry counts one repeated request to the store.
 func (r *Recorder) StoreRetry() {
 	r.mu.Lock()

@@ -1,5 +1,6 @@
 // Package report defines the report of a run: counts, stored objects, timings and
-// warnings. A [Report] has a text form of one line and a JSON form.
+// warnings. A [Report] has a text form of one line, a JSON form and a diagram of its
+// stages.
 //
 // A [Recorder] collects timings, store retries and warnings during the run. The
 // caller sets all other fields; this package makes no decisions.
@@ -177,7 +178,18 @@ type API struct {
 	TLS      Seconds `json:"tls_s"`
 	Wait     Seconds `json:"wait_s"`
 	Transfer Seconds `json:"transfer_s"`
+	// Received is the time from the start of the run to the end of the transfer; zero
+	// if no call succeeded.
+	Received Seconds `json:"received_s"`
 }
+
+// The stages that [Report.Waterfall] knows. Packages archive and pipeline have the others.
+const (
+	// StageFetch is a fetch from the API, with its retries and waits.
+	StageFetch = "fetch"
+	// StageGaps is the closing of gaps, with its fetches and commits.
+	StageGaps = "gaps"
+)
 
 // Stage is a part of the run, such as "fetch". Stages may overlap, and a name may
 // occur more than once.
