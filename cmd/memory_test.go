@@ -68,13 +68,16 @@ func TestResponseMemory(t *testing.T) {
 		return string(polisentest.Event(int64(i+1), polisentest.Newest.AddDate(0, 0, -i%30), polisentest.Summary(strings.Repeat("x", size))))
 	}
 	for name, item := range map[string]func(i int) string{
-		"numbers":          func(int) string { return "1" },
-		"different":        strconv.Itoa,
-		"one item":         func(int) string { return `"` + strings.Repeat(`\"`, size/2) + `"` },
-		"events":           func(i int) string { return event(i, 0) },
-		"large events":     func(i int) string { return event(i, 1<<19) },
-		"too large events": func(i int) string { return event(i, 1<<20) },
-		"deep items":       func(i int) string { return strings.Repeat("[", 5000) + strconv.Itoa(i) + strings.Repeat("]", 5000) },
+		"numbers":            func(int) string { return "1" },
+		"different":          strconv.Itoa,
+		"one item":           func(int) string { return `"` + strings.Repeat(`\"`, size/2) + `"` },
+		"events":             func(i int) string { return event(i, 0) },
+		"large events":       func(i int) string { return event(i, 1<<19) },
+		"too large events":   func(i int) string { return event(i, 1<<20) },
+		"deep items":         func(i int) string { return strings.Repeat("[", 5000) + strconv.Itoa(i) + strings.Repeat("]", 5000) },
+		"damaged items":      func(int) string { return `{"a":"` + strings.Repeat("\x01", 100) + `"}` },
+		"large damaged text": func(int) string { return strings.Repeat("\x01", 1<<17) + "\n{" },
+		"braces":             func(int) string { return "\n{" },
 		"deep strings": func(i int) string {
 			return strings.Repeat("[", 65) + strconv.Itoa(i) + strings.Repeat(`,""`, 300) + strings.Repeat("]", 65)
 		},

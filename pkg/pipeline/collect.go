@@ -131,7 +131,7 @@ func (c *collect) fetchNewest(ctx context.Context) error {
 	c.response = response
 	full := len(response.Events)+len(response.Rejected) >= polisen.FullResponse
 	window, ok := polisen.NewWindow(response.Events)
-	if !ok || !full || c.options.Saved || c.options.Filtered || window.Length() > polisen.MaxWindow {
+	if !ok || !full || response.Cut != nil || c.options.Saved || c.options.Filtered || window.Length() > polisen.MaxWindow {
 		return nil
 	}
 	inWindow := 0

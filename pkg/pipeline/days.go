@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -38,9 +39,11 @@ type Day struct {
 	Left int
 	// Fetched is the number of items in the responses for the day.
 	Fetched int
-	// Mismatched is true if a response was mismatched, or empty although the day
+	// Mismatched is true if a response was mismatched or cut, or empty although the day
 	// must have events. Its items are stored, but the day is not done.
-	Mismatched      bool
+	Mismatched bool
+	// Cut is the error of the last response that was cut; nil if none was.
+	Cut             error
 	archive.Outcome // of the items
 }
 
@@ -104,7 +107,7 @@ func (d Days) addAll(ctx context.Context, r *run) error {
 			text.Count(fullHours, "full hour"), polisen.FullResponse))
 	}
 	if len(mismatched) > 0 {
-		reasons = append(reasons, fmt.Sprintf("mismatched or empty response for %d of %d days (first: %s); repeat the command with --resume to fetch these days again",
+		reasons = append(reasons, fmt.Sprintf("mismatched, cut or empty response for %d of %d days (first: %s); repeat the command with --resume to fetch these days again",
 			len(mismatched), len(todo), mismatched[0]))
 	}
 	return partial(reasons)
@@ -152,6 +155,7 @@ func (d Days) addHours(ctx context.Context, r *run, day *Day) (full int, err err
 			return full, err
 		}
 		day.Mismatched = day.Mismatched || part.Mismatched
+		day.Cut = cmp.Or(part.Cut, day.Cut)
 		if part.Fetched >= polisen.FullResponse && !part.Mismatched {
 			full++
 			r.options.Recorder.Warn(slog.LevelWarn, "hour %02d of %s is full: the API shows at most %d events for an hour, so some may be missing; fetch them with --location or --type",
@@ -172,7 +176,10 @@ func (d Days) addResponse(ctx context.Context, r *run, dateTime string, day *Day
 		return err
 	}
 	day.Fetched = len(response.Events) + len(response.Rejected)
-	day.Mismatched = mostlyOutside(dateTime, response)
+	day.Mismatched = mostlyOutside(dateTime, response) || response.Cut != nil
+	if day.Cut = response.Cut; day.Cut != nil {
+		r.options.Recorder.Warn(slog.LevelWarn, "%s: %s", dateTime, cutReason(response))
+	}
 	day.Outcome, err = r.add(ctx, archive.Batch{
 		Events:     response.Events,
 		Rejected:   response.Rejected,

@@ -77,6 +77,9 @@ func (c *collect) closeGaps(ctx context.Context) error {
 		if !c.isGap(day.Date) {
 			closed++
 		}
+		if stopped = day.Cut; stopped != nil {
+			break
+		}
 	}
 	open, nowUnserved := c.writer.Document().GapDays()
 	line := fmt.Sprintf("gaps: %s closed with %s, %s left",

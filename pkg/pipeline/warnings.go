@@ -39,6 +39,9 @@ func (c *collect) check(ctx context.Context, outcome archive.Outcome, ok bool) e
 		}
 		reasons = append(reasons, reason+"; rejected items go under rejected/ in the archive")
 	}
+	if c.response.Cut != nil {
+		reasons = append(reasons, cutReason(c.response))
+	}
 	if len(reasons) == 0 {
 		return nil
 	}
@@ -137,6 +140,11 @@ func (c *collect) printedBefore(ctx context.Context, alarms []alarm, full bool) 
 		return nil
 	}
 	return printed
+}
+
+// cutReason says what is wrong with a response that is cut.
+func cutReason(response *polisen.Response) string {
+	return fmt.Sprintf("no whole response: %v; the %s that could be read are stored", response.Cut, text.Count(len(response.Events), "event"))
 }
 
 // checkDocument warns if the metadata document was rebuilt, or does not say above which

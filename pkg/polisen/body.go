@@ -4,17 +4,16 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// BodyError is the error of a damaged body: one that is not an array of items. Its
-// message is one line.
+// BodyError is the error of a body that is not an array of items, or only a part of
+// one. Its message is one line.
 type BodyError struct {
 	Kind BodyKind
-	// Offset is the position in bytes at which the damage begins, not counting a
-	// byte order mark; zero if the whole body is damaged.
+	// Offset is the position in bytes at which the damage begins; zero if the whole body
+	// is damaged.
 	Offset int64
 	// Excerpt is the beginning of the damaged text, up to 80 bytes and quoted, or
 	// the title of an HTML page; it may be empty.
@@ -34,8 +33,6 @@ const (
 	BodyNotArray   BodyKind = "JSON, but not an array"
 	BodyTruncated  BodyKind = "truncated JSON"
 	BodyMalformed  BodyKind = "not valid JSON"
-	BodyTrailing   BodyKind = "an array with more data after it"
-	BodyNotUTF8    BodyKind = "not valid UTF-8"
 	BodyIncomplete BodyKind = "incomplete"
 	BodyBadGzip    BodyKind = "damaged gzip"
 	BodyTooLarge   BodyKind = "larger than the limit of 32 MiB"
@@ -57,20 +54,16 @@ func (e *BodyError) Error() string {
 
 func (e *BodyError) Unwrap() error { return e.Err }
 
-// checkStart returns a [*BodyError] if text does not begin with an array, or is not
-// UTF-8.
+// checkStart returns a [*BodyError] if text does not begin with an array.
 func checkStart(text []byte) error {
-	trimmed := bytes.TrimLeft(text, whiteSpace)
+	trimmed := bytes.TrimLeft(bytes.TrimPrefix(text, []byte(bom)), whiteSpace)
 	switch {
 	case len(trimmed) == 0:
 		return &BodyError{Kind: BodyEmpty}
-	case trimmed[0] == '<':
-		return &BodyError{Kind: BodyHTML, Excerpt: describe(trimmed)}
-	case !utf8.Valid(text):
-		at := invalidUTF8(text)
-		return &BodyError{Kind: BodyNotUTF8, Offset: int64(at), Excerpt: excerpt(text[at:])}
 	case trimmed[0] == '[':
 		return nil
+	case trimmed[0] == '<':
+		return &BodyError{Kind: BodyHTML, Excerpt: describe(trimmed)}
 	case trimmed[0] == '{' || jsontext.Value(trimmed).IsValid(lenient...):
 		return &BodyError{Kind: BodyNotArray, Excerpt: excerpt(trimmed)}
 	}
@@ -90,17 +83,4 @@ func describe(text []byte) string {
 		return "a page titled " + excerpt(bytes.Join(bytes.Fields(m[1]), []byte(" ")))
 	}
 	return excerpt(text)
-}
-
-// invalidUTF8 returns the offset of the first byte that is not valid UTF-8.
-func invalidUTF8(text []byte) int {
-	at := 0
-	for at < len(text) {
-		r, size := utf8.DecodeRune(text[at:])
-		if r == utf8.RuneError && size == 1 {
-			break
-		}
-		at += size
-	}
-	return at
 }

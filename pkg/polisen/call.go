@@ -31,6 +31,7 @@ type fetch struct {
 	*Client
 	query    Query
 	response Response // of all tries
+	kept     Response // of the last cut answer that held an event
 	lastErr  error    // of the previous try
 }
 

@@ -138,10 +138,13 @@ func (c *Client) Delay(n int) time.Duration { return c.limiter.Delay(n) }
 func (c *Client) CallsLeft() (hour, day int, ok bool) { return c.limiter.CallsLeft() }
 
 // Fetch fetches the response to q. It waits for the rate limiter before each call.
-// After a connection error, a status of 429 or 5xx, or a damaged body it calls
-// again, at most four times in all. The delays are MinInterval, then twice and four
-// times as long, or longer if the API asks for it. A response without items counts
-// as damaged if the call had no query, since there are always newest events.
+// After a connection error, a status of 429 or 5xx, or a body that is cut or is not an
+// array, it calls again, at most four times in all. The delays are MinInterval, then twice and four
+// times as long, or longer if the API asks for it. A response without items is an error
+// if the call had no query, since there are always newest events.
+//
+// If no answer is whole, but one of them held events, Fetch returns the items of the last
+// such answer, with the error as Cut.
 //
 // The Response is never nil. With an error it has no items, but Calls and Waited
 // are set. The error wraps
@@ -158,6 +161,10 @@ func (c *Client) Fetch(ctx context.Context, q Query) (*Response, error) {
 	f := &fetch{Client: c, query: q}
 	policy := retry.Policy{Attempts: attempts, Base: c.options.MinInterval, Clock: c.options.Clock}
 	_, err := retry.Do(ctx, policy, retryable, f.try, f.beforeRetry)
+	if err != nil && len(f.kept.Events) > 0 && ctx.Err() == nil {
+		f.kept.Calls, f.kept.Waited, f.kept.Cut = f.response.Calls, f.response.Waited, err
+		return &f.kept, nil
+	}
 	return &f.response, err
 }
 

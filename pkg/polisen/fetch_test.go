@@ -99,6 +99,7 @@ func TestFetchFaults(t *testing.T) {
 	repeat := func(a polisentest.Answer) []polisentest.Answer { return []polisentest.Answer{a, a, a, a} }
 	for _, tt := range []struct {
 		name    string
+		cut     int                  // the number of events in the last cut answer, if no answer is whole
 		script  []polisentest.Answer // before a valid response
 		within  time.Duration        // until the deadline; zero means none
 		sleeps  []time.Duration
@@ -135,11 +136,15 @@ func TestFetchFaults(t *testing.T) {
 		{name: "object", script: []polisentest.Answer{{Body: []byte(`{"error":1}`)}}, sleeps: []time.Duration{10 * s}},
 		{name: "truncated JSON", script: []polisentest.Answer{{Body: full[:len(full)/2]}}, sleeps: []time.Duration{10 * s}},
 		{name: "incomplete", script: []polisentest.Answer{{Body: full, Plain: true, Truncate: 100}}, sleeps: []time.Duration{10 * s}},
-		{name: "incomplete each time", script: repeat(polisentest.Answer{Body: full, Plain: true, Truncate: 100}), sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyIncomplete)},
-		{name: "incomplete gzip each time", script: repeat(polisentest.Answer{Body: full, Truncate: 1}), sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyIncomplete)},
+		{name: "incomplete each time", cut: 499, script: repeat(polisentest.Answer{Body: full, Plain: true, Truncate: 100}), sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyIncomplete)},
+		{name: "incomplete gzip each time", cut: 500, script: repeat(polisentest.Answer{Body: full, Truncate: 1}), sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyIncomplete)},
 		{
-			name: "gzip without its end", sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyIncomplete),
+			name: "gzip without its end", cut: 324, sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyIncomplete),
 			script: repeat(polisentest.Answer{Body: polisentest.Gzip(full)[:9000], Plain: true, Header: http.Header{"Content-Encoding": {"gzip"}}}),
+		},
+		{
+			name: "events, and then no answer", cut: 250, sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: "503",
+			script: []polisentest.Answer{{Body: full[:len(full)/2]}, polisentest.Status(503), {Body: []byte("<html>")}, polisentest.Status(503)},
 		},
 		{
 			name: "damaged gzip", sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyBadGzip),
@@ -165,6 +170,11 @@ func TestFetchFaults(t *testing.T) {
 				ctx = w.deadline(t, tt.within)
 			}
 			r, err := w.client.Fetch(ctx, polisen.Query{})
+			if n := len(r.Events); tt.cut > 0 && (err != nil || n != tt.cut || r.Cut == nil) || tt.cut == 0 && r.Cut != nil {
+				t.Errorf("%d events, %v, cut %v; want %d events of a cut response", n, err, r.Cut, tt.cut)
+			} else if tt.cut > 0 {
+				r.Events, err = nil, r.Cut
+			}
 			switch {
 			case tt.want == "" && (err != nil || len(r.Events) != 500):
 				t.Errorf("%d events, %v", len(r.Events), err)

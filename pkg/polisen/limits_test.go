@@ -94,8 +94,9 @@ func TestManyItems(t *testing.T) {
 			checkBeginning(t, last.Raw, []byte(tt.rest))
 		})
 	}
-	if _, _, err := polisen.Parse([]byte("[" + strings.Repeat("1,", 100_001) + "}]")); err == nil {
-		t.Error("the rest may be damaged")
+	_, rejected, err := polisen.Parse([]byte("[" + strings.Repeat("1,", 100_001) + "}]"))
+	if err != nil || len(rejected) != 100_001 || string(rejected[100_000].Raw) != `"1,}"` {
+		t.Errorf("a damaged rest: %d rejected, %v", len(rejected), err)
 	}
 }
 
@@ -222,12 +223,21 @@ func TestDeepItem(t *testing.T) {
 	if _, rejected := polisen.ParseItem([]byte(nested(64))); rejected != nil {
 		t.Error(rejected.Reason)
 	}
-	for _, depth := range []int{65, 66, 5_000, 9_998} {
+	for _, depth := range []int{65, 66, 5_000, 9_998, 9_999, 10_001, 300_000} {
 		item := nested(depth)
 		_, one := polisen.ParseItem([]byte(item))
 		_, all, err := polisen.Parse([]byte("[\n" + strings.Replace(item, ",", " , ", 1) + " ]"))
 		if err != nil || one == nil || len(all) != 1 {
 			t.Fatalf("%d: %v, %v, %v", depth, one, all, err)
+		}
+		if depth > 9_999 { // the parser of JSON does not read it, so it stays verbatim
+			if text, err := jsontext.AppendUnquote(nil, all[0].Raw); err != nil || string(text) != strings.Replace(item, ",", " , ", 1) || all[0].Reason != "nested deeper than 64 levels" {
+				t.Errorf("%d: %.40s, reason %q, %v", depth, text, all[0].Reason, err)
+			}
+			if text, err := jsontext.AppendUnquote(nil, one.Raw); err != nil || string(text) != item || one.Reason != "nested deeper than 64 levels" {
+				t.Errorf("%d: %.40s, reason %q, %v", depth, text, one.Reason, err)
+			}
+			continue
 		}
 		for _, r := range []polisen.Rejected{*one, all[0]} {
 			if got, err := jsontext.AppendUnquote(nil, r.JSON()); err != nil || string(got) != item || string(r.Raw) != item || r.Reason != "nested deeper than 64 levels" {

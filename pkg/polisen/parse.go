@@ -2,9 +2,7 @@ package polisen
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -16,61 +14,93 @@ import (
 
 // Parse parses the body of one response: a JSON array of items, with or without a
 // byte order mark. Each item becomes an Event or a Rejected, in the order of the
-// response. All items after the first 100,000 become one Rejected.
+// response. Damaged text becomes a Rejected too; see [Scanner] for where the next item
+// begins. All items after the first 100,000 become one Rejected.
 //
-// If the body is damaged, Parse returns a [*BodyError] and no items. Parse keeps no
-// reference to body.
+// If the body is cut, or has no array, the error is a [*BodyError]. Parse then returns
+// the items that it could read. Parse keeps no reference to body.
 func Parse(body []byte) (events []Event, rejected []Rejected, err error) {
 	return parse(bytes.Clone(body))
 }
 
 // parse is Parse, but overwrites the body with the text of the items, to save memory.
 func parse(body []byte) (events []Event, rejected []Rejected, err error) {
-	text := bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
-	if err := checkStart(text); err != nil {
-		return nil, nil, err
+	p := bodyParser{body: body, events: make([]Event, 0, FullResponse)}
+	start := checkStart(body)
+	cut := !bytes.HasSuffix(bytes.TrimRight(body, whiteSpace), []byte("]"))
+	p.scanner.scanText(body, p.add)
+	if p.damaged.Size() > 0 {
+		p.rejected = append(p.rejected, Rejected{Reason: reasonDamage, Raw: p.damaged.JSON()})
 	}
-	var r reader
-	r.reset(text)
-	if _, err := r.dec.ReadToken(); err != nil { // the opening bracket
-		return nil, nil, r.bodyError(err)
+	switch {
+	case start != nil && len(p.events) == 0:
+		return nil, p.rejected, start
+	case cut && !p.scanner.closed:
+		return p.events, p.rejected, &BodyError{Kind: BodyTruncated, Offset: int64(len(body))}
 	}
-	events = make([]Event, 0, FullResponse)
-	kept := 0 // text[:kept] holds items that were read
-	keep := func(raw []byte) []byte {
-		from := kept
-		kept += copy(text[from:], raw)
-		// The capacity is limited so that an append does not overwrite the next item.
-		return text[from:kept:kept]
+	return p.events, p.rejected, nil
+}
+
+// bodyParser is the state of one parse.
+type bodyParser struct {
+	scanner  Scanner
+	reader   reader
+	body     []byte
+	kept     int // body[:kept] holds items that were read
+	events   []Event
+	rejected []Rejected
+	// quoted is the size of the damaged text in rejected, as JSON, and damaged the
+	// damaged text beyond maxDamage.
+	quoted  int
+	damaged Beginning
+}
+
+// maxDamage is the size in bytes of the damaged text of a response that is kept whole, as
+// JSON, which may be six times as long as the text.
+const maxDamage = 4 << 20
+
+// add adds a piece of the body to the items. It reports false after the last one.
+func (p *bodyParser) add(piece Piece) bool {
+	if piece.Damage == damageNotClosed {
+		return false // this is an error of the whole body
 	}
-	for r.dec.PeekKind() != jsontext.KindEndArray {
-		if len(events)+len(rejected) == maxItems {
-			rest, err := r.remaining()
-			if err != nil {
-				return nil, nil, r.bodyError(err)
-			}
-			rejected = append(rejected, rest)
-			break
+	if len(p.events)+len(p.rejected) == maxItems {
+		rest := bytes.TrimRight(p.body[piece.Offset:], whiteSpace)
+		rest = bytes.TrimRight(bytes.TrimSuffix(rest, []byte("]")), whiteSpace)
+		p.rejected = append(p.rejected, Reject(reasonMany, rest))
+		return false
+	}
+	if piece.Damage != "" {
+		if p.quoted > maxDamage {
+			p.damaged.Write(piece.Raw)
+			return true
 		}
-		event, reject, err := r.item()
-		switch {
-		case err != nil:
-			return nil, nil, r.bodyError(err)
-		case reject != nil:
-			reject.Raw = keep(reject.Raw)
-			rejected = append(rejected, *reject)
-		default:
-			event.Raw = keep(event.Raw)
-			events = append(events, event)
-		}
+		reject := Reject(piece.Damage, piece.Raw)
+		p.quoted += len(reject.Raw)
+		p.rejected = append(p.rejected, reject)
+		return true
 	}
-	if _, err := r.dec.ReadToken(); err != nil {
-		return nil, nil, r.bodyError(err)
+	p.reader.reset(piece.Raw)
+	event, reject, err := p.reader.item()
+	switch {
+	case err != nil: // the scanner has read the item as JSON
+		p.rejected = append(p.rejected, Reject("not JSON: "+err.Error(), piece.Raw))
+	case reject != nil:
+		reject.Raw = p.keep(reject.Raw)
+		p.rejected = append(p.rejected, *reject)
+	default:
+		event.Raw = p.keep(event.Raw)
+		p.events = append(p.events, event)
 	}
-	if rest := r.rest(); len(rest) > 0 {
-		return nil, nil, &BodyError{Kind: BodyTrailing, Offset: int64(len(text) - len(rest)), Excerpt: excerpt(rest)}
-	}
-	return events, rejected, nil
+	return true
+}
+
+// keep copies an item to the part of the body that was read.
+func (p *bodyParser) keep(raw []byte) []byte {
+	from := p.kept
+	p.kept += copy(p.body[from:], raw)
+	// The capacity is limited so that an append does not overwrite the next item.
+	return p.body[from:p.kept:p.kept]
 }
 
 // ParseItem parses one item of a response, with or without white space around it.
@@ -90,7 +120,9 @@ func (p *Parser) Item(raw []byte) (Event, *Rejected) {
 	reason := ""
 	switch {
 	case !utf8.Valid(raw):
-		reason = "not valid UTF-8"
+		reason = reasonUTF8
+	case err != nil && isDeep(raw, err):
+		reason = reasonDeep
 	case err != nil:
 		reason = "not JSON: " + excerpt(raw)
 	case len(r.rest()) > 0:
@@ -175,17 +207,6 @@ func rejectExcess(item []byte, reason string) Rejected {
 	return Rejected{Reason: reason, Raw: compact, Deep: true}
 }
 
-// remaining reads all items up to the end of the array, and rejects their text.
-func (r *reader) remaining() (Rejected, error) {
-	from := r.start()
-	for r.dec.PeekKind() != jsontext.KindEndArray {
-		if err := r.dec.SkipValue(); err != nil {
-			return Rejected{}, err
-		}
-	}
-	return Reject(reasonMany, r.text[from:r.dec.InputOffset()]), nil
-}
-
 // start returns the offset of the next item.
 func (r *reader) start() int {
 	return len(r.text) - len(bytes.TrimLeft(r.text[r.dec.InputOffset():], whiteSpace+","))
@@ -194,18 +215,6 @@ func (r *reader) start() int {
 // rest returns the text that r has not read yet, without leading white space.
 func (r *reader) rest() []byte {
 	return bytes.TrimLeft(r.text[r.dec.InputOffset():], whiteSpace)
-}
-
-// bodyError returns an error of the decoder as a BodyError.
-func (r *reader) bodyError(err error) *BodyError {
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return &BodyError{Kind: BodyTruncated, Offset: int64(len(r.text))}
-	}
-	at := r.dec.InputOffset()
-	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		at = e.ByteOffset
-	}
-	return &BodyError{Kind: BodyMalformed, Offset: at, Excerpt: excerpt(r.text[min(at, int64(len(r.text))):])}
 }
 
 // parseID parses an id, which must be a JSON integer without fraction or exponent.

@@ -2,9 +2,12 @@ package polisen_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -217,20 +220,14 @@ func TestParseDamaged(t *testing.T) {
 		{"cut before the end", string(whole[:len(whole)-1]), polisen.BodyTruncated, "the response is truncated JSON"},
 		{"cut after the bracket", "[", polisen.BodyTruncated, "the response is truncated JSON at byte 1"},
 		{"cut after a comma", `[{},`, polisen.BodyTruncated, "the response is truncated JSON at byte 4"},
-		{"two arrays", "[] []", polisen.BodyTrailing, "the response is an array with more data after it at byte 3: `[]`"},
-		{"text after the array", "[1]\n<!-- cached -->", polisen.BodyTrailing, "the response is an array with more data after it at byte 4: `<!-- cached -->`"},
-		{"missing comma", `[{} {}]`, polisen.BodyMalformed, "the response is not valid JSON at byte 4: `{}]`"},
-		{"trailing comma", `[{},]`, polisen.BodyMalformed, "the response is not valid JSON at byte 3"},
-		{"single quotes", `[{'id':1}]`, polisen.BodyMalformed, "the response is not valid JSON at byte 2: `'id':1}]`"},
-		{"control character in a string", "[{\"a\":\"\n\"}]", polisen.BodyMalformed, "the response is not valid JSON at byte 7"},
-		{"invalid UTF-8", "[{\"name\":\"J\xe4rf\xe4lla\"}]", polisen.BodyNotUTF8, `the response is not valid UTF-8 at byte 11: "\xe4rf\xe4lla\"}]"`},
-		{"wrong bracket", `[{"id":1]`, polisen.BodyMalformed, "the response is not valid JSON at byte 8"},
+		{"invalid UTF-8", "J\xe4rf\xe4lla", polisen.BodyMalformed, `the response is not valid JSON: "J\xe4rf\xe4lla"`},
+		{"object with an empty array", `{"items":[]}`, polisen.BodyNotArray, "the response is JSON, but not an array: `{\"items\":[]}`"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			events, rejected, err := polisen.Parse([]byte(tt.body))
 			damage, ok := errors.AsType[*polisen.BodyError](err)
-			if !ok || events != nil || rejected != nil {
-				t.Fatalf("Parse() = %v, %v, %v; want only a BodyError", events, rejected, err)
+			if !ok {
+				t.Fatalf("Parse() = %v, %v, %v; want a BodyError", events, rejected, err)
 			}
 			if damage.Kind != tt.kind {
 				t.Errorf("kind %q, want %q", damage.Kind, tt.kind)
@@ -242,31 +239,141 @@ func TestParseDamaged(t *testing.T) {
 	}
 }
 
-// FuzzParse checks that each item of an array becomes an event or a rejected item,
-// in order, that its Raw is the item's JSON in compact form, and that parsing Raw
-// gives the same result.
+// TestParseDamagedItems checks that Parse takes all items that it can read, in their
+// order, and rejects the rest with its text.
+func TestParseDamagedItems(t *testing.T) {
+	item := func(id int) string {
+		return fmt.Sprintf(`{"id":%d,"datetime":"2026-01-02 9:38:09 +01:00","location":{"name":"Järfälla"}}`, id)
+	}
+	deep := `{"id":7,"a":` + strings.Repeat("[", 12_000) + strings.Repeat("]", 12_000) + "}"
+	latin := strings.ReplaceAll(item(7), "ä", "\xe4")
+	broken := strings.Replace(item(7), "Jär", "J\nr", 1)
+	base64ed := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+	for name, tt := range map[string]struct {
+		body     string
+		ids      []int64
+		rejected []string // texts, or base64
+	}{
+		"newline in a string":    {"[" + item(1) + ",\n" + broken + ",\n" + item(2) + "]", []int64{1, 2}, []string{broken}},
+		"the last item damaged":  {"[" + item(1) + "," + broken + "]\n", []int64{1}, []string{broken + "]"}},
+		"the only item damaged":  {"[" + broken + "]", nil, []string{broken + "]"}},
+		"NaN":                    {"[" + item(1) + `,{"id":7,"gps":{"a":NaN}},` + item(2) + "]", []int64{1, 2}, []string{`{"id":7,"gps":{"a":NaN}}`}},
+		"no comma":               {"[" + item(1) + " " + item(2) + "]", []int64{1, 2}, []string{""}},
+		"two commas":             {"[" + item(1) + ",," + item(2) + "]", []int64{1, 2}, []string{","}},
+		"a comma at the end":     {"[" + item(1) + ",]", []int64{1}, []string{""}},
+		"text before":            {"<br />\n<b>Warning</b>: [x] in {y}\n[" + item(1) + "," + item(2) + "]", []int64{1, 2}, []string{"<br />\n<b>Warning</b>: [x] in {y}"}},
+		"text before on a line":  {"callback([" + item(1) + "," + item(2) + "]);", []int64{1, 2}, []string{"callback([", ");"}},
+		"text after":             {"[" + item(1) + "]\n<!-- cached -->", []int64{1}, []string{"<!-- cached -->"}},
+		"an object around":       {`{"count":2,"items":[` + item(1) + "," + item(2) + `],"next":null}`, []int64{1, 2}, []string{`{"count":2,"items":`, ",", "next", ":null}"}},
+		"half in Latin-1":        {"[" + item(1) + "," + latin + "," + item(2) + "]", []int64{1, 2}, []string{base64ed(latin)}},
+		"nested too deep":        {"[" + item(1) + "," + deep + "," + item(2) + "]", []int64{1, 2}, []string{deep}},
+		"a bracket missing":      {"[" + item(1) + `,{"id":7,` + item(2) + "," + item(3) + "]", []int64{1, 2, 3}, []string{`{"id":7`}},
+		"a quote missing":        {"[" + `{"id":7,"a":"b},` + item(1) + "," + item(2) + "]", []int64{1, 2}, []string{`{"id":7,"a":"b}`}},
+		"two arrays":             {"[" + item(1) + "][" + item(2) + "]", []int64{1, 2}, nil},
+		"BOM, and CR LF in text": {"\xef\xbb\xbf[\r\n{\"id\":7,\"a\":\"x\r\ny\"},\r\n" + item(1) + "\r\n]", []int64{1}, []string{"{\"id\":7,\"a\":\"x\r\ny\"}"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			events, rejected, err := polisen.Parse([]byte(tt.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var ids []int64
+			for _, e := range events {
+				ids = append(ids, e.ID)
+				if want := item(int(e.ID)); string(e.Raw) != want {
+					t.Errorf("event %s, want %s", e.Raw, want)
+				}
+			}
+			var texts []string
+			for _, r := range rejected {
+				text, err := jsontext.AppendUnquote(nil, r.Raw)
+				if object := (struct{ Base64 string }{}); err != nil && json.Unmarshal(r.Raw, &object) == nil {
+					text = []byte(object.Base64)
+				}
+				texts = append(texts, string(text))
+				if !isOneLine(r.Reason) || r.Reason == "" {
+					t.Errorf("reason %q", r.Reason)
+				}
+			}
+			if diff := cmp.Diff(tt.ids, ids) + cmp.Diff(tt.rejected, texts); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestParseCut checks that Parse returns the items of a body that is cut, with an error.
+func TestParseCut(t *testing.T) {
+	items := []string{
+		string(polisentest.Event(1, polisentest.Newest)), string(polisentest.Event(2, polisentest.Newest)), string(polisentest.Event(3, polisentest.Newest)),
+	}
+	body := "[" + strings.Join(items, ",") + "]"
+	for n := range len(body) {
+		events, _, err := polisen.Parse([]byte(body[:n]))
+		if _, ok := errors.AsType[*polisen.BodyError](err); !ok {
+			t.Fatalf("cut after %d bytes: %v", n, err)
+		}
+		want := 0
+		for _, item := range items {
+			if strings.Contains(body[:n], item) {
+				want++
+			}
+		}
+		if len(events) != want {
+			t.Fatalf("cut after %d bytes: %d events, want %d", n, len(events), want)
+		}
+	}
+}
+
+// FuzzParse checks that a body that a strict parser reads gives the same items: each
+// becomes an event or a rejected item, in order, its Raw is the item's JSON in compact
+// form, and parsing Raw gives the same result. All other bodies give items, rejected
+// items or an error, and each event is part of the body.
 func FuzzParse(f *testing.F) {
 	f.Add(polisentest.Body(2))
 	for _, s := range []string{
 		`[{"id":1,"id":2,"datetime":"2026-01-02 9:38:09 +01:00"},null,[],{"id":1e3},"\ud83d"]`,
-		"\xef\xbb\xbf[ ]", "[[[[", "[1]2", "<html>", "[\"\xff\"]", `[{},]`,
+		"\xef\xbb\xbf[ ]", "[[[[", "[1]2", "<html>", "[\"\xff\"]", `[{},]`, "[\n[{}],\n[],[\n{}]]", `[[{}]{}]`,
 	} {
 		f.Add([]byte(s))
+	}
+	cases, err := filepath.Glob("../../testdata/cases/*.json")
+	if err != nil || len(cases) == 0 {
+		f.Fatal(cases, err)
+	}
+	for _, name := range cases {
+		body, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(body)
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		events, rejected, err := polisen.Parse(body)
 		if err != nil {
-			if _, ok := errors.AsType[*polisen.BodyError](err); !ok || events != nil || rejected != nil {
+			if _, ok := errors.AsType[*polisen.BodyError](err); !ok {
 				t.Fatalf("%d events and the error %#v", len(events), err)
 			}
 			if !utf8.ValidString(err.Error()) || len(err.Error()) > 600 || strings.Contains(err.Error(), "\n") {
 				t.Errorf("message %q", err)
 			}
+		}
+		items, ok := itemsOf(body)
+		if !ok {
+			for _, e := range events {
+				if second, reason := polisen.ParseItem(e.Raw); reason != nil || second.ID != e.ID || !utf8.Valid(e.Raw) {
+					t.Fatalf("event %q, parsed again: %v", e.Raw, reason)
+				}
+			}
+			for _, r := range rejected {
+				if !jsontext.Value(r.Raw).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) || r.Reason == "" {
+					t.Fatalf("rejected %q: %q", r.Raw, r.Reason)
+				}
+			}
 			return
 		}
-		items := itemsOf(t, body)
-		if len(items) != len(events)+len(rejected) {
-			t.Fatalf("%d items became %d events and %d rejected", len(items), len(events), len(rejected))
+		if err != nil || len(items) != len(events)+len(rejected) {
+			t.Fatalf("%d items became %d events and %d rejected, %v", len(items), len(events), len(rejected), err)
 		}
 		for _, item := range items {
 			second, reason := polisen.ParseItem(item)
@@ -289,19 +396,20 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// itemsOf splits an array into its items with encoding/json, and compacts them.
-func itemsOf(t *testing.T, body []byte) [][]byte {
+// itemsOf splits an array into its items with encoding/json, and compacts them. ok is
+// false if the body is not a JSON array in UTF-8.
+func itemsOf(body []byte) (compact [][]byte, ok bool) {
 	var items []json.RawMessage
-	if err := json.Unmarshal(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), &items); err != nil {
-		t.Fatalf("accepted as an array, but %v: %q", err, body)
+	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
+	if !utf8.Valid(body) || json.Unmarshal(body, &items) != nil || items == nil {
+		return nil, false
 	}
-	compact := make([][]byte, len(items))
-	for i, item := range items {
+	for _, item := range items {
 		var b bytes.Buffer
-		if err := json.Compact(&b, item); err != nil {
-			t.Fatal(err)
+		if json.Compact(&b, item) != nil {
+			return nil, false
 		}
-		compact[i] = b.Bytes()
+		compact = append(compact, b.Bytes())
 	}
-	return compact
+	return compact, true
 }

@@ -20,6 +20,10 @@ type Response struct {
 	// Events and Rejected are the items, in the order of the response.
 	Events   []Event
 	Rejected []Rejected
+	// Cut is the error of a response that is cut, or that is not an array, and of which
+	// Events and Rejected are the items that could be read. It is nil for a whole
+	// response.
+	Cut error
 	// WireBytes is the size of the body as received, Bytes its size after
 	// decompression.
 	WireBytes, Bytes int64
@@ -44,9 +48,10 @@ type Timings struct {
 	Wait, Transfer time.Duration
 }
 
-// ReadResponse reads body to its end and parses it. It decompresses gzip. It calls
-// now for FetchedAt when it has read the body. The Response is never nil. The error
-// is a [*BodyError] if the body is damaged, or wraps the error of reading it.
+// ReadResponse reads body to its end and parses it; see [Parse]. It decompresses gzip.
+// It calls now for FetchedAt when it has read the body. The Response is never nil. With
+// an error it has the items that could be read. The error is a [*BodyError] if the body
+// is cut or is not an array, or wraps the error of reading it.
 func ReadResponse(body io.Reader, now func() time.Time) (*Response, error) {
 	r := new(Response)
 	return r, r.read(body, now)
@@ -56,16 +61,29 @@ func (r *Response) read(body io.Reader, now func() time.Time) error {
 	wire := &countingReader{r: body}
 	text, err := readBody(wire)
 	r.WireBytes, r.Bytes, r.FetchedAt = wire.n, int64(len(text)), now()
+	var parseErr error
+	r.Events, r.Rejected, parseErr = parse(text)
 	if err == nil {
-		r.Events, r.Rejected, err = parse(text)
+		err = parseErr
 	}
 	return err
 }
 
+// maxKept is the size in bytes of the largest body of which the items are kept while the
+// API is asked again. It is 20 times the size of the largest response ever recorded.
+const maxKept = 4 << 20
+
 // receive reads the body of an answer whose status is 200.
 func (f *fetch) receive(body io.Reader, trace *callTrace) error {
 	r := &f.response
+	if f.kept.Bytes > maxKept {
+		f.kept = Response{}
+	}
 	if err := r.read(body, f.options.Clock.Now); err != nil {
+		if len(r.Events) > 0 {
+			f.kept = *r
+		}
+		r.Events, r.Rejected = nil, nil
 		return err
 	}
 	r.Timings = trace.timings(r.FetchedAt)

@@ -11,6 +11,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"polisen-events-collector/pkg/blocking"
+	"polisen-events-collector/pkg/polisen"
 )
 
 // maxZstdWindow is the largest window of a zstd stream, in bytes. It bounds the
@@ -20,20 +21,18 @@ const maxZstdWindow = 32 << 20
 
 // reader reads files one after another, with the same buffers.
 type reader struct {
-	scanner
-	stdin io.Reader
-	raw   *bufio.Reader
-	bytes int64 // read so far from all files
+	ctx     context.Context
+	stdin   io.Reader
+	yield   func(Item, error) bool
+	stopped bool // yield returned false
+	scanner polisen.Scanner
+	raw     *bufio.Reader
+	bytes   int64 // read so far from all files
 }
 
 func newReader(ctx context.Context, stdin io.Reader, yield func(Item, error) bool) *reader {
 	const rawSize = 64 << 10
-	r := &reader{stdin: stdin, raw: bufio.NewReaderSize(nil, rawSize)}
-	r.scanner.init(ctx, maxText, func(item Item, err error) bool {
-		item.Read = r.bytes
-		return yield(item, err)
-	})
-	return r
+	return &reader{ctx: ctx, stdin: stdin, yield: yield, raw: bufio.NewReaderSize(nil, rawSize)}
 }
 
 // read yields the items of a file. It fails if it cannot read the file to its end.
@@ -49,7 +48,10 @@ func (r *reader) read(file string) error {
 		return err
 	}
 	defer closeContent()
-	return r.scan(file, content)
+	return r.scanner.Scan(r.ctx, content, func(p polisen.Piece) bool {
+		r.stopped = !r.yield(Item{File: file, Piece: p, Read: r.bytes}, nil)
+		return !r.stopped
+	})
 }
 
 // counter counts the bytes that it reads.

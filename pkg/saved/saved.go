@@ -23,45 +23,29 @@ import (
 // MaxItem is the size in bytes of the longest item that can be an event.
 const MaxItem = polisen.MaxItem
 
-// maxText is the size in bytes of the longest item that is read whole: a line of an
-// archive that holds a rejected item of MaxItem bytes, the reason and the time.
-const maxText = MaxItem + 4<<10
-
 // Stdin is the path that stands for standard input.
 const Stdin = "-"
 
 // Item is one item of a saved response, or damaged text between items.
 type Item struct {
-	// File is the path of the file, or Stdin.
+	// File is the path of the file, or Stdin. The Offset of the Piece is a position in
+	// the decompressed content.
 	File string
-	// Offset is the position of the first byte in the decompressed content.
-	Offset int64
-	// Raw is the text, verbatim. It is valid until Read yields the next item. If
-	// Damage is empty, Raw is one JSON value in UTF-8.
-	Raw []byte
-	// Damage says why Raw is not an item, or is too long; it is empty if Raw is an
-	// item. Raw is empty if something is missing in the file, such as a closing
-	// bracket. Damaged
-	// text longer than MaxItem is split into several Items.
-	Damage string
+	polisen.Piece
 	// Read is the number of bytes read so far from all files, as they are stored, which
 	// may be compressed. It may be ahead of the item.
 	Read int64
-	// Long is the beginning of an item that is too long to be read whole. Raw is
-	// then empty. It is nil for all other items.
-	Long *polisen.Beginning
 }
 
 // Place returns the position of the item for messages, such as "a.json at byte 7".
 func (i Item) Place() string { return fmt.Sprintf("%s at byte %d", displayName(i.File), i.Offset) }
 
-// Read yields the items of the files, in the order of paths. A file may contain
-// JSON arrays one after another, indented or not, and JSON values on lines of their
-// own, in any mixture. It may be compressed with gzip or zstd. A folder stands for
+// Read yields the items of the files, in the order of paths. [polisen.Scanner] says what
+// a file may contain. A file may be compressed with gzip or zstd. A folder stands for
 // all files in it and in its subfolders, sorted by path, except files and folders
 // whose names begin with a dot.
 //
-// After damaged text Read goes on with the next item. If Read cannot read a file to
+// If Read cannot read a file to
 // its end, it yields the items before the failure and then an error that names the
 // file; after that it goes on with the next file. If ctx ends, the last error wraps
 // its cause.

@@ -17,7 +17,8 @@ type Source struct {
 // Fetch reads the file to its end. If the file is a pipe or a terminal, Fetch stops
 // when ctx ends. The Response is never nil. The error wraps
 //   - [polisen.ErrSettings], if q is not the zero Query;
-//   - a [*polisen.BodyError], if the file is damaged or has no items;
+//   - a [*polisen.BodyError], if the file has no items, or if it is cut or is not an
+//     array and has no events; with events the error is the Cut of the Response;
 //   - the error of the file system, or ctx's cause.
 func (s Source) Fetch(ctx context.Context, q polisen.Query) (*polisen.Response, error) {
 	if !q.IsZero() {
@@ -33,7 +34,10 @@ func (s Source) Fetch(ctx context.Context, q polisen.Query) (*polisen.Response, 
 		err = &polisen.BodyError{Kind: polisen.BodyNoEvents}
 	}
 	if err != nil {
-		return r, fileError(s.Path, err)
+		err = fileError(s.Path, err)
 	}
-	return r, nil
+	if err != nil && len(r.Events) > 0 && ctx.Err() == nil {
+		r.Cut, err = err, nil
+	}
+	return r, err
 }

@@ -1,4 +1,4 @@
-package saved
+package polisen
 
 import (
 	"bytes"
@@ -16,7 +16,6 @@ import (
 	"pgregory.net/rapid"
 
 	"polisen-events-collector/pkg/lineartest"
-	"polisen-events-collector/pkg/polisen"
 )
 
 // got is an item that a scan yielded.
@@ -41,8 +40,9 @@ func scanAll(t tester, content string, limit int, wrap func(io.Reader) io.Reader
 	t.Helper()
 	var all []got
 	long := map[int]bool{}
-	var s scanner
-	s.init(t.Context(), limit, func(item Item, _ error) bool {
+	var s Scanner
+	s.in.reset(t.Context(), wrap(strings.NewReader(content)))
+	err := s.scan(limit, func(item Piece) bool {
 		if item.Long != nil {
 			item.Raw = []byte(content[item.Offset:][:item.Long.Size()])
 			checkLong(t, item, limit)
@@ -51,7 +51,7 @@ func scanAll(t tester, content string, limit int, wrap func(io.Reader) io.Reader
 		all = append(all, got{string(item.Raw), item.Damage, item.Offset})
 		return true
 	})
-	if err := s.scan("file", wrap(strings.NewReader(content))); err != nil {
+	if err != nil {
 		t.Fatal(err)
 	}
 	end := int64(0)
@@ -70,9 +70,9 @@ func scanAll(t tester, content string, limit int, wrap func(io.Reader) io.Reader
 }
 
 // checkLong checks the record of a long item, whose text is in Raw.
-func checkLong(t tester, item Item, limit int) {
+func checkLong(t tester, item Piece, limit int) {
 	t.Helper()
-	var want polisen.Beginning
+	var want Beginning
 	_, _ = want.Write(item.Raw)
 	if got := item.Long.JSON(); !bytes.Equal(got, want.JSON()) || len(item.Raw) < limit || item.Damage == "" {
 		t.Fatalf("damage %q, %d bytes, recorded as %.100s", item.Damage, len(item.Raw), got)
@@ -82,7 +82,7 @@ func checkLong(t tester, item Item, limit int) {
 // checkDelimiters checks that text consists of delimiters.
 func checkDelimiters(t tester, text string) {
 	t.Helper()
-	if rest := strings.Trim(strings.ReplaceAll(text, bom, ""), spaces+",[]"); rest != "" {
+	if rest := strings.Trim(strings.ReplaceAll(text, bom, ""), whiteSpace+",[]"); rest != "" {
 		t.Fatalf("%q was skipped", rest)
 	}
 }
@@ -225,8 +225,8 @@ func TestLimit(t *testing.T) {
 		"line end and brace in different pieces":       {strings.Repeat("x", limit-1) + "\n" + `{"id":2}`, []got{{Raw: strings.Repeat("x", limit-1) + "\n", Damage: "text outside of items"}, {Raw: `{"id":2}`}}},
 		"colon and brace in different pieces":          {strings.Repeat("x", limit-1) + ":\n" + `{"id":2}`, []got{{Raw: strings.Repeat("x", limit-1) + ":", Damage: "text outside of items"}, {Raw: `{"id":2}`}}},
 		"colon and indented brace in different pieces": {strings.Repeat("x", limit-1) + ":\n " + `{"id":2}`, []got{{Raw: strings.Repeat("x", limit-1) + ":", Damage: "text outside of items"}, {Raw: "\n " + `{"id":2}`, Damage: "text outside of items"}}},
-		"item across pieces":                           {strings.Repeat("x", limit-5) + "\n" + `{"id":2}`, []got{{Raw: strings.Repeat("x", limit-5) + "\n", Damage: "text outside of items"}, {Raw: `{"id":2}`}}},
-		"array across pieces":                          {strings.Repeat("x", limit-3) + "\n[ " + `{"id":2}]`, []got{{Raw: strings.Repeat("x", limit-3) + "\n", Damage: "text outside of items"}, {Raw: `{"id":2}`}}},
+		"item across pieces":                           {strings.Repeat("x", limit-5) + "\n" + `{"id":2}`, []got{{Raw: strings.Repeat("x", limit-5), Damage: "text outside of items"}, {Raw: `{"id":2}`}}},
+		"array across pieces":                          {strings.Repeat("x", limit-3) + "\n[ " + `{"id":2}]`, []got{{Raw: strings.Repeat("x", limit-3) + "\n[ ", Damage: "text outside of items"}, {Raw: `{"id":2}`}}},
 		"white space without end": {"[{\"id\":1}," + strings.Repeat(" ", 3*limit) + `[` + strings.Repeat(" ", 3*limit) + `{"id":2}]`, []got{
 			{Raw: `{"id":1}`},
 			{Raw: "[" + strings.Repeat(" ", 3*limit) + `{"id":2}]`, Damage: "longer than 64 bytes"},
@@ -246,7 +246,7 @@ func TestLimit(t *testing.T) {
 // TestWindowEdge checks that the items do not depend on the position of the window's
 // end.
 func TestWindowEdge(t *testing.T) {
-	const n = firstWindow / 4
+	const n = firstInput / 4
 	for shift := range 4 {
 		content := strings.Repeat(" ", shift) + "[" + strings.Repeat("[2],", n) + "3]"
 		for i, g := range scanAll(t, content, MaxItem, whole) {
@@ -353,9 +353,8 @@ func FuzzScanTime(f *testing.F) {
 		lineartest.Check(t, 1<<20, func(size int) func() {
 			content := slices.Concat(before, bytes.Repeat(part, size/max(len(part), 1)), after)
 			return func() {
-				var s scanner
-				s.init(t.Context(), maxText, func(Item, error) bool { return true })
-				if err := s.scan("file", bytes.NewReader(content)); err != nil {
+				var s Scanner
+				if err := s.Scan(t.Context(), bytes.NewReader(content), func(Piece) bool { return true }); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -1,34 +1,74 @@
-package saved
+package polisen
 
 import (
+	"bytes"
 	"strings"
-
-	"polisen-events-collector/pkg/polisen"
 )
 
 // longItem yields the beginning of the item that begins here, which is longer than the
 // limit. It finds the end of the item without having all of it in memory. If the item
 // turns out to be damaged, longItem goes on with skipDamage from there. It reports
 // whether to go on.
-func (s *scanner) longItem(damage string) bool {
-	found := Item{File: s.file, Offset: s.offset(), Damage: damage, Long: new(polisen.Beginning)}
+func (s *Scanner) longItem(damage string) bool {
+	found := Piece{Offset: s.in.offset(), Damage: damage, Long: new(Beginning)}
 	var n nesting
 	for {
-		length, state := n.read(s.unread())
-		found.Long.Write(s.unread()[:length])
-		s.pos += length
-		if state == inside && s.fill(1) {
+		length, state := n.read(s.in.unread())
+		found.Long.Write(s.in.unread()[:length])
+		s.in.pos += length
+		if state == inside && s.in.fill(1) {
 			continue
 		}
-		if s.ctx.Err() != nil {
+		if s.in.ctx.Err() != nil {
 			return false // the rest was not read
 		}
 		s.last = item
 		if state != closed {
 			s.place = afterDamage
 		}
-		s.stopped = !s.yield(found, nil)
-		return !s.stopped && (state != broken || s.skipDamage("text outside of items"))
+		return s.emitPiece(found) && (state != broken || s.skipDamage("text outside of items"))
+	}
+}
+
+// maxParsed is the largest number of open brackets that the decoder of package jsontext
+// reads.
+const maxParsed = 10_000
+
+// isDeep reports whether the decoder's error may mean that the value at the start of text
+// has more than maxParsed open brackets. The decoder has no other sign of it.
+func isDeep(text []byte, err error) bool {
+	at := errorOffset(err, len(text))
+	if at < maxParsed {
+		return false
+	}
+	var n nesting
+	n.read(text[:min(at+1, len(text))])
+	return len(n.brackets) >= maxParsed
+}
+
+// deepItem yields the item that begins here, which has more open brackets than the
+// decoder reads. It reports whether to go on.
+func (s *Scanner) deepItem() bool {
+	for {
+		text := s.head()
+		var n nesting
+		length, state := n.read(text)
+		switch {
+		case state == inside && s.grow():
+			continue
+		case state == inside && len(text) == s.limit:
+			return s.longItem(reasonDeep)
+		case state == broken:
+			s.countWaste(0, length, nil)
+			return s.skipDamage(reasonDeep)
+		}
+		ok := s.emit(bytes.TrimRight(text[:length], whiteSpace), reasonDeep)
+		s.in.pos += length
+		s.last = item
+		if state != closed {
+			s.place = afterDamage
+		}
+		return ok
 	}
 }
 
@@ -47,9 +87,8 @@ const (
 	broken       // the next byte cannot be part of a value
 )
 
-// maxBrackets is the largest number of open brackets. It bounds the memory. The parser
-// of the shorter items has the same limit.
-const maxBrackets = 10_000
+// maxBrackets is the largest number of open brackets. It bounds the memory.
+const maxBrackets = MaxItem
 
 // read reads text up to the end of the value, or to an error. It returns the length of
 // the text that it has read. It finds not all errors, but most: an unclosed string soon
