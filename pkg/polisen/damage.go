@@ -6,7 +6,7 @@ import "bytes"
 // to go on.
 func (s *Scanner) skipDamage(damage string) bool {
 	s.place, s.last = afterDamage, item
-	p := position{nonSpace: '{'} // no item begins at the first byte
+	p := position{nonSpace: ':'} // no item begins at the first byte
 	for first := 1; ; first = 0 {
 		s.in.fill(s.limit)
 		text := s.head()
@@ -80,7 +80,7 @@ func (p *position) add(c byte) {
 }
 
 // mayBegin reports whether an object here may be an item: it begins a line, or follows a
-// comma or an opening bracket. Indented text after a colon is the value of a member.
+// comma, a bracket or the end of an object. Indented text after a colon is the value of a member.
 func (p *position) mayBegin() bool {
-	return p.lineStart || p.indent && p.nonSpace != ':' || p.nonSpace == ',' || p.nonSpace == '['
+	return p.lineStart || p.indent && p.nonSpace != ':' || bytes.IndexByte([]byte(",[]}"), p.nonSpace) >= 0
 }

@@ -30,7 +30,7 @@ type Piece struct {
 // Scanner finds the items in responses: JSON arrays one after another, indented or
 // not, and JSON values on lines of their own, in any mixture, each with or without a
 // byte order mark. After damaged text it goes on with the next object that begins a
-// line, or that follows a comma or an opening bracket. An object that is no event, and
+// line, or that follows a comma, a bracket or the end of an object. An object that is no event, and
 // has an array of objects as a member, counts as text around a response.
 //
 // The time is proportional to the size of the content. The zero value is ready for use.
@@ -184,56 +184,22 @@ func (s *Scanner) expectsItem() bool {
 }
 
 // opensArray reports whether the bracket here begins a response, rather than an item
-// that is an array. If both are possible, the array is an item if a comma or a closing
-// bracket follows its end. Otherwise the end of the previous response was cut off.
+// that is an array. If both are possible, a bracket at the start of a line or before an
+// object begins a response: the end of the previous response was cut off, or another
+// program has put the responses into one array.
 func (s *Scanner) opensArray() bool {
-	if !s.expectsItem() {
+	if !s.expectsItem() || s.in.startsLine() {
 		return true
 	}
-	if !s.in.startsLine() {
-		c, ok := s.peek(1)
-		if !ok || c != '{' {
-			return false
-		}
-	}
-	n, ok := s.whole()
-	if !ok {
-		return true
-	}
-	c, ok := s.peek(n)
-	return !ok || c != ',' && c != ']'
-}
-
-// peek returns the first byte that is not white space from the nth unread byte on. It
-// finds none beyond the size of the longest item.
-func (s *Scanner) peek(n int) (byte, bool) {
-	for {
+	for n := 1; ; {
 		for _, c := range s.head()[n:] {
 			if !isSpace(c) {
-				return c, true
+				return c == '{'
 			}
 		}
 		n = len(s.head())
 		if !s.grow() {
-			return 0, false
-		}
-	}
-}
-
-// whole returns the length of the JSON value here. It reports false if there is none
-// that can be an item.
-func (s *Scanner) whole() (n int, ok bool) {
-	if s.exhausted() {
-		return 0, false
-	}
-	for {
-		n, _, err := s.value(s.head())
-		switch {
-		case err == nil:
-			return n, true
-		case !isTruncated(err) || !s.grow():
-			s.countWaste(0, len(s.head()), err)
-			return 0, false
+			return false
 		}
 	}
 }

@@ -260,9 +260,9 @@ func TestWindowEdge(t *testing.T) {
 // TestAdversarialContent scans contents in which an item seems to begin at many bytes.
 // It ends soon only if the time is proportional to the length.
 func TestAdversarialContent(t *testing.T) {
-	for _, text := range []string{`{"":[`, `[`, `{"a":1,`, "\n[", "\n{", "[{}", "\n{\"a\":" + strings.Repeat(" ", 100), `{"a":[` + strings.Repeat(" ", 100) + "{},"} {
-		content := strings.Repeat(text, 2*MaxItem/len(text))
-		scanAll(t, content, MaxItem, whole)
+	for _, text := range []string{`{"":[`, `[`, `{"a":1,`, "\n[", "\n{", "[{}", "\n{\"a\":" + strings.Repeat(" ", 100), `{"a":[` + strings.Repeat(" ", 100) + "{},", strings.Repeat(`{"":[`, 4000) + "x\n"} {
+		const limit = MaxItem / 4
+		scanAll(t, strings.Repeat(text, 2*limit/len(text)), limit, whole)
 	}
 }
 
@@ -346,6 +346,7 @@ func FuzzScan(f *testing.F) {
 func FuzzScanTime(f *testing.F) {
 	for _, s := range [][3]string{
 		{"", `{"":[`, ""}, {"[", "{},", "]"}, {"[[", `"\\",`, ""}, {"", "\n{\"a\":", ""}, {"[{", ",", "}"}, {"", "]\n[", ""}, {`["`, "å", `"]`}, {"[", "1", "]"},
+		{"", strings.Repeat(`{"":[`, 4000) + "x\n", ""},
 	} {
 		f.Add([]byte(s[0]), []byte(s[1]), []byte(s[2]))
 	}
