@@ -150,7 +150,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		case "int":
 			reason = "not a whole number"
 		case "duration":
-			reason = "not a duration: write a number and a unit (ms, s, m or h)"
+			reason = "not a duration: write a number and a unit (ms, s, m or h); for example " + strings.TrimSuffix(e.GetFlag().DefValue, "0s")
 		}
 		return usagef("invalid argument %s for \"--%s\" flag: %s", address.Describe(e.GetValue()), e.GetFlag().Name, reason)
 	}

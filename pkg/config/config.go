@@ -52,7 +52,8 @@ type API struct {
 	URL       APIURL
 	UserAgent string // the whole header; printable ASCII
 	// MinInterval is the minimum time between two calls: at least
-	// [ratelimit.MinInterval], except for a loopback host or a saved response.
+	// [ratelimit.MinInterval], except for a loopback host or a saved response. A
+	// nanosecond stands for no interval.
 	MinInterval time.Duration
 	// StateDir is the absolute path of the folder for what this host remembers
 	// between runs, such as its last calls to the API. The folder may be missing.

@@ -25,7 +25,11 @@ func (l *loader) deriveAPI(product string) {
 	api.Contact = l.has(flagUserAgent) || l.has(flagContact)
 	if api.URL.Path != "" {
 		if _, err := os.Stat(api.URL.Path); errors.Is(err, fs.ErrNotExist) {
-			l.invalid(flagAPIURL, "no such file or directory, and a URL begins with https://")
+			err := errNoScheme
+			if isPolisen(l.given[flagAPIURL].text) {
+				err = errPolisen
+			}
+			l.invalid(flagAPIURL, "%w", err)
 		}
 	}
 	if !l.has(flagUserAgent) {

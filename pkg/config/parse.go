@@ -51,6 +51,19 @@ func duration(field func(*Settings) *time.Duration) func(*Settings, string) erro
 	})
 }
 
+// interval returns a setter for a duration of which zero means none. It stores zero as a
+// nanosecond, since a zero field means that no value was given.
+func interval(field func(*Settings) *time.Duration) func(*Settings, string) error {
+	set := duration(field)
+	return func(s *Settings, text string) error {
+		if d, err := time.ParseDuration(text); err == nil && d == 0 {
+			*field(s) = time.Nanosecond
+			return nil
+		}
+		return set(s, text)
+	}
+}
+
 func parseLevel(text string) (slog.Level, error) {
 	var l slog.Level
 	return l, l.UnmarshalText([]byte(text))

@@ -152,9 +152,9 @@ func table() []Setting {
 			Default: "10s",
 			Help:    "minimum time between two calls to the API",
 			Detail: "It is also the delay before the first retry of a call; the delay doubles with each retry. " +
-				"Values below 10s work only for loopback hosts and saved responses, and also disable the hourly and daily limits.",
+				"Values below 10s, such as 0 for no interval, work only for loopback hosts and saved responses, and also disable the hourly and daily limits.",
 			Example: "30s",
-			set:     duration(func(s *Settings) *time.Duration { return &s.API.MinInterval }),
+			set:     interval(func(s *Settings) *time.Duration { return &s.API.MinInterval }),
 		},
 		{
 			Flag: flagStateDir, Env: "POLISEN_STATE_DIR", Group: APIGroup, Placeholder: "FOLDER",

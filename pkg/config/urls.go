@@ -111,8 +111,40 @@ type APIURL struct {
 	Loopback bool   // the host of URL is this machine
 }
 
+var (
+	errNoScheme = errors.New("no such file or directory, and a URL begins with https://")
+	errPolisen  = errors.New("a URL begins with https://, did you mean https://polisen.se/api/events?")
+)
+
+// hostAndMore matches a URL without its scheme, polisenHost one of the police.
+var (
+	hostAndMore = regexp.MustCompile(`^[A-Za-z0-9.-]+(:[0-9]+)?([/?]|$)`)
+	polisenHost = regexp.MustCompile(`(?i)^(www\.)?polisen\.se(:[0-9]+)?([/?]|$)`)
+)
+
+// isPolisen reports whether text is a URL of the police without its scheme.
+func isPolisen(text string) bool { return polisenHost.MatchString(text) }
+
+// encodeQuery encodes the characters of a query that a URL cannot hold, such as spaces
+// and letters beyond ASCII. It leaves others, and encoded ones, as they are.
+func encodeQuery(query string) string {
+	var b strings.Builder
+	for i := range len(query) {
+		c := query[i]
+		encoded := c == '%' && i+2 < len(query) && isHex(query[i+1]) && isHex(query[i+2])
+		if c > ' ' && c < 0x7f && !strings.ContainsRune("\"%<>\\^`{|}", rune(c)) || encoded {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
+func isHex(c byte) bool { return strings.IndexByte("0123456789abcdefABCDEF", c) >= 0 }
+
 // parseAPIURL parses a URL that [address.ParseHTTP] accepts, a file:// URL or a
-// path.
+// path. It encodes the query of a URL.
 func parseAPIURL(text string) (APIURL, error) {
 	if oneSlash.MatchString(text) {
 		return APIURL{}, errOneSlash
@@ -120,12 +152,18 @@ func parseAPIURL(text string) (APIURL, error) {
 	scheme, _, isURL := strings.Cut(text, "://")
 	if !isURL || scheme == "file" {
 		path, err := localPath(text)
+		if err != nil && isPolisen(text) {
+			err = errPolisen
+		} else if err != nil && strings.ContainsAny(text, ":?") && hostAndMore.MatchString(text) {
+			err = errNoScheme
+		}
 		return APIURL{Path: path}, err
 	}
 	u, err := address.ParseHTTP(text)
 	if err != nil {
 		return APIURL{}, err
 	}
+	u.RawQuery = encodeQuery(u.RawQuery)
 	return APIURL{URL: u.String(), Loopback: address.IsLoopback(u.Hostname())}, nil
 }
 

@@ -68,13 +68,15 @@ func TestStoreRoundTrip(t *testing.T) {
 
 func TestParseAPIURL(t *testing.T) {
 	tests := map[string]APIURL{
-		"https://polisen.se/api/events":    {URL: "https://polisen.se/api/events"},
-		"https://polisen.se/api?type=R%C3": {URL: "https://polisen.se/api?type=R%C3"},
-		"https://[::1]:8443/":              {URL: "https://[::1]:8443/", Loopback: true},
-		"http://127.0.0.2:80/x":            {URL: "http://127.0.0.2:80/x", Loopback: true},
-		"http://localhost:80/x":            {URL: "http://localhost:80/x", Loopback: true},
-		"/tmp/response.json":               {Path: "/tmp/response.json"},
-		"file:///tmp/response.json":        {Path: "/tmp/response.json"},
+		"https://polisen.se/api/events":                                            {URL: "https://polisen.se/api/events"},
+		"https://polisen.se/api?type=R%C3":                                         {URL: "https://polisen.se/api?type=R%C3"},
+		"https://polisen.se/api/events?locationname=Stockholms län;Åre&type=Brand": {URL: "https://polisen.se/api/events?locationname=Stockholms%20l%C3%A4n;%C3%85re&type=Brand"},
+		`https://polisen.se/?a=%C3%A4+b%&c=100%&d="<x>"`:                           {URL: "https://polisen.se/?a=%C3%A4+b%25&c=100%25&d=%22%3Cx%3E%22"},
+		"https://[::1]:8443/":                                                      {URL: "https://[::1]:8443/", Loopback: true},
+		"http://127.0.0.2:80/x":                                                    {URL: "http://127.0.0.2:80/x", Loopback: true},
+		"http://localhost:80/x":                                                    {URL: "http://localhost:80/x", Loopback: true},
+		"/tmp/response.json":                                                       {Path: "/tmp/response.json"},
+		"file:///tmp/response.json":                                                {Path: "/tmp/response.json"},
 	}
 	for text, want := range tests {
 		if got, err := parseAPIURL(text); err != nil || got != want {

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"polisen-events-collector/pkg/ratelimit"
@@ -50,7 +53,9 @@ func (f *fetch) onWait(d time.Duration, reason string) {
 // try makes one call and follows redirects.
 func (f *fetch) try(ctx context.Context) (*Response, error) {
 	u := f.target(f.query)
+	var called, shown []string
 	for range 1 + maxRedirects {
+		called, shown = append(called, u.String()), append(shown, shownURL(u))
 		allowed, err := f.limiter.Wait(ctx, f.resource(), f.onWait)
 		switch {
 		case err != nil && f.lastErr != nil && ctx.Err() == nil:
@@ -66,8 +71,11 @@ func (f *fetch) try(ctx context.Context) (*Response, error) {
 			return &f.response, err
 		}
 		u = next
+		if slices.Contains(called, u.String()) {
+			return nil, fmt.Errorf("%w: the redirects form a loop: %s, %s; check the API's URL", errRedirect, strings.Join(shown, ", "), shownURL(u))
+		}
 	}
-	return nil, fmt.Errorf("%w: %d redirects in a row", errRedirect, maxRedirects+1)
+	return nil, fmt.Errorf("%w: %d redirects in a row: %s, %s; check the API's URL", errRedirect, maxRedirects+1, strings.Join(shown, ", "), shownURL(u))
 }
 
 // resource returns the address whose 404 counts for this fetch: the API's URL with the
@@ -143,15 +151,38 @@ func (f *fetch) send(ctx context.Context, u *url.URL) (*http.Response, error) {
 }
 
 // redirectTarget returns the address that a redirect leads to. The error wraps
-// errRedirect if it is on another host or port, or leads from https to http.
+// errRedirect if it is on another host or port, or leads from https to http. A name in
+// other letters, with a final dot or with the default port is the same host.
 func redirectTarget(from *url.URL, location string) (*url.URL, error) {
 	to, err := from.Parse(location)
 	if err != nil || to.Host == "" || to.Scheme != "http" && to.Scheme != "https" || location == "" {
 		return nil, fmt.Errorf("%w: its target is not a web address; check the API's URL", errRedirect)
 	}
-	if to.Host != from.Host || to.Scheme != from.Scheme && to.Scheme != "https" {
-		shown := url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path} // the rest may hold a password
-		return nil, fmt.Errorf("%w: %s is not https on %s; check the API's URL", errRedirect, excerpt([]byte(shown.String())), from.Host)
+	switch {
+	case canonicalHost(to) != canonicalHost(from):
+		return nil, fmt.Errorf("%w: it leads to %s, which is not on %s; check the API's URL", errRedirect, shownURL(to), from.Host)
+	case to.Scheme != from.Scheme && to.Scheme != "https":
+		return nil, fmt.Errorf("%w: it leads from https to %s; check the API's URL", errRedirect, shownURL(to))
+	case to.Scheme == from.Scheme:
+		to.Host = from.Host
 	}
 	return to, nil
+}
+
+// canonicalHost returns the host of u in lower case, without a final dot, and its port,
+// unless that is the default of the scheme.
+func canonicalHost(u *url.URL) string {
+	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
+	port := u.Port()
+	if u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
+		port = ""
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// shownURL returns u for a message, without the user and the query, which may hold a
+// password.
+func shownURL(u *url.URL) string {
+	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+	return excerpt([]byte(shown.String()))
 }

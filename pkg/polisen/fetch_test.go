@@ -314,7 +314,7 @@ func TestRedirects(t *testing.T) {
 			"four times", []polisentest.Answer{redirect(302, "/1"), redirect(302, "/2"), redirect(302, "/3"), redirect(302, "/4")},
 			[]string{"/api/events", "/1", "/2", "/3"}, "4 redirects in a row",
 		},
-		{"to another host over http", []polisentest.Answer{redirect(301, "http://polisen.example/api")}, []string{"/api/events"}, "redirect not followed: `http://polisen.example/api` is not https on 127.0.0.1"},
+		{"to another host over http", []polisentest.Answer{redirect(301, "http://polisen.example/api")}, []string{"/api/events"}, "redirect not followed: it leads to `http://polisen.example/api`, which is not on 127.0.0.1:"},
 		{"to another host over https", []polisentest.Answer{redirect(301, "https://polisen.example/api")}, []string{"/api/events"}, "redirect not followed"},
 		{"to another port", []polisentest.Answer{redirect(301, "http://127.0.0.1:1/api")}, []string{"/api/events"}, "redirect not followed"},
 		{"without a target", []polisentest.Answer{redirect(301, "")}, []string{"/api/events"}, "redirect not followed"},

@@ -55,6 +55,15 @@ func TestRedirectScheme(t *testing.T) {
 		{"https://polisen.se/api", "/new", true},
 		{"https://polisen.se/api", "http://polisen.se/new", false},
 		{"http://127.0.0.1/api", "https://127.0.0.1/new", true},
+		{"https://localhost/api/events", "https://localhost:443/api/events/", true},
+		{"https://polisen.se:443/api", "https://polisen.se/new", true},
+		{"https://polisen.se/api", "https://POLISEN.se./new", true},
+		{"https://polisen.se./api", "https://polisen.se/new", true},
+		{"http://127.0.0.1/api", "https://127.0.0.1:443/new", true},
+		{"http://[::1]:80/api", "http://[::1]/new", true},
+		{"https://polisen.se/api", "https://polisen.se:80/new", false},
+		{"https://polisen.se/api", "https://polisen.se:8443/new", false},
+		{"https://polisen.se/api", "https://www.polisen.se/new", false},
 		{"http://127.0.0.1/api", "http://127.0.0.1/new", true},
 		{"https://polisen.se/api", "ftp://polisen.se/new", false},
 	} {
@@ -72,6 +81,28 @@ func TestRedirectScheme(t *testing.T) {
 		_, err := c.Fetch(t.Context(), polisen.Query{})
 		if followed := err == nil && len(called) == 2; followed != tt.followed || !followed && (len(called) != 1 || !strings.Contains(err.Error(), "redirect not followed")) {
 			t.Errorf("%s to %s: calls %q, %v; want followed %v", tt.url, tt.location, called, err, tt.followed)
+		}
+	}
+}
+
+// TestRedirectLoop checks that a loop is noticed at the first repeated address, and that
+// its error shows the addresses.
+func TestRedirectLoop(t *testing.T) {
+	for name, tt := range map[string]struct {
+		locations []string
+		calls     int
+		want      string
+	}{
+		"to itself":    {[]string{"/api/events?x=canary-canary", "/api/events?x=canary-canary"}, 2, "/api/events`, `"},
+		"with a slash": {[]string{"/api/events/", "/api/events"}, 2, "/api/events/`, `"},
+	} {
+		w := newWorld(t, nil)
+		for _, l := range tt.locations {
+			w.api.Script(polisentest.Answer{Status: 301, Header: http.Header{"Location": {l}}})
+		}
+		r, err := w.client.Fetch(t.Context(), polisen.Query{})
+		if err == nil || r.Calls != tt.calls || !strings.Contains(err.Error(), "form a loop: `http://127.0.0.1:") || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: %d calls, %v", name, r.Calls, err)
 		}
 	}
 }

@@ -380,9 +380,9 @@ func responses() []mutation {
 	}
 	return []mutation{
 		in("pkg/polisen/call.go", "A redirect from https to http is not followed.",
-			`if to.Host != from.Host || to.Scheme != from.Scheme && to.Scheme != "https" {`, "if to.Host != from.Host {", polisenPkg),
+			`case to.Scheme != from.Scheme && to.Scheme != "https":`, "case false:", polisenPkg),
 		in("pkg/polisen/call.go", "A redirect to another host is not followed.",
-			"if to.Host != from.Host ||", "if false ||", polisenPkg),
+			"case canonicalHost(to) != canonicalHost(from):", "case false:", polisenPkg),
 		in("pkg/polisen/call.go", "Each call has the User-Agent with the contact.",
 			`req.Header.Set("User-Agent", f.options.UserAgent)`, "", polisenPkg),
 		in("pkg/polisen/client.go", "A redirect that is not followed is not tried again.",
@@ -429,7 +429,7 @@ func secrets() []mutation {
 	}
 	return []mutation{
 		in("pkg/polisen/call.go", "An error shows no password of a redirect's target.",
-			"shown := url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path}", "shown := *to", polisenPkg),
+			"shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}", "shown := *u", polisenPkg),
 		in("pkg/polisen/call.go", "An error of the transport shows no text of the response or the proxy's address.",
 			`return nil, fmt.Errorf("call %s: %w", u.Host, text.HideQuoted(err))`, "_ = text.HideQuoted\n\t\treturn nil, fmt.Errorf(\"call %s: %w\", u.Host, err)", polisenPkg),
 		in("pkg/ociclient/client.go", "An error of the transport does not show the token or the signature.",
