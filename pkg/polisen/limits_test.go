@@ -43,6 +43,7 @@ func TestParseTime(t *testing.T) {
 		"empty arrays":                func(size int) string { return repeat(size, "[]") },
 		"arrays in an array":          func(size int) string { return "[" + repeat(size, "[]") + "]" },
 		"members in an object":        func(size int) string { return "{" + repeat(size, `"b":1,"a":2`)[:size-100] + `"}` },
+		"a long offset":               func(size int) string { return `{"id":1,"datetime":"2026-01-02T9:38:09+` + repeat(size, "z") + `"}` },
 		"half surrogate pairs":        func(size int) string { return repeat(size, `{"\ud83d":"\ud83d"}`) },
 	} {
 		t.Run(name, func(t *testing.T) {

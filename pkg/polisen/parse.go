@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
-	"time"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -225,26 +224,6 @@ func parseID(value []byte) (id int64, reason string) {
 		return 0, "id is not an integer: " + excerpt(value)
 	}
 	return id, ""
-}
-
-// timeLayout is the form of the API's datetime. time.Parse also accepts an hour
-// of one digit, which the API writes before ten o'clock.
-const timeLayout = time.DateOnly + " 15:04:05 Z07:00"
-
-// parseTime parses a datetime from the two forms of its JSON value. The result does
-// not depend on the machine's time zone: the time is in UTC or in a zone without a
-// name. If the datetime is invalid, reason says why.
-func parseTime(compact, canonical []byte) (t time.Time, reason string) {
-	if canonical[0] != '"' {
-		return time.Time{}, "datetime is not a string: " + excerpt(compact)
-	}
-	// A canonical form with escapes is not a valid datetime, so it needs no unquoting.
-	t, err := time.ParseInLocation(timeLayout, string(canonical[1:len(canonical)-1]), time.UTC)
-	// RFC 3339 needs a year of four digits, in UTC too.
-	if err != nil || t.Year() < 1 || t.UTC().Year() < 1 || t.UTC().Year() > 9999 {
-		return time.Time{}, "datetime is not a date and time: " + excerpt(compact)
-	}
-	return t, ""
 }
 
 const whiteSpace = " \t\r\n" // RFC 8259, section 2
