@@ -29,9 +29,17 @@ func TestCredentials(t *testing.T) {
 		exit  int
 		error string // part of stderr
 	}{
-		"config file":    {},
-		"vault by OCID":  {env: append([]string{"OCI_VAULT_ID", vaultID}, vault...)},
-		"vault by name":  {env: append([]string{"OCI_VAULT_NAME", "collector", "OCI_VAULT_COMPARTMENT_ID", compartment}, vault...)},
+		"config file":   {},
+		"vault by OCID": {env: append([]string{"OCI_VAULT_ID", vaultID}, vault...)},
+		"vault by name": {env: append([]string{"OCI_VAULT_NAME", "collector", "OCI_VAULT_COMPARTMENT_ID", compartment}, vault...)},
+		"key in variables": {env: []string{
+			"OCI_CLI_KEY_CONTENT", string(cloud.Identity.PEM()), "OCI_CLI_USER", cloud.Identity.User, "OCI_CLI_TENANCY", cloud.Identity.Tenancy,
+			"OCI_CLI_FINGERPRINT", cloud.Identity.Fingerprint, "OCI_CONFIG_FILE", "/does/not/exist",
+		}},
+		"key with \\n": {[]string{
+			"OCI_CLI_KEY_CONTENT", strings.ReplaceAll(string(cloud.Identity.PEM()), "\n", `\n`), "OCI_CLI_USER", cloud.Identity.User, "OCI_CLI_TENANCY", cloud.Identity.Tenancy,
+			"OCI_CLI_FINGERPRINT", cloud.Identity.Fingerprint,
+		}, 6, `OCI_CLI_KEY_CONTENT: the line breaks of the private key are written as the two characters \n`},
 		"no such vault":  {append([]string{"OCI_VAULT_NAME", "other", "OCI_VAULT_COMPARTMENT_ID", compartment}, vault...), 6, `"other"`},
 		"no such secret": {[]string{"OCI_VAULT_ID", vaultID, "OCI_SECRETS_ENDPOINT", cloud.URL}, 6, "oci-user-ocid"},
 		"no profile":     {[]string{"OCI_PROFILE", "OTHER"}, 6, "OTHER"},

@@ -81,6 +81,7 @@ func credentials(s config.Archive, onRetry func(string, error, time.Duration)) o
 		Kind:          ociauth.Kind(s.OCI.Auth),
 		ConfigFile:    s.OCI.ConfigFile,
 		Profile:       s.OCI.Profile,
+		Key:           ociauth.Key(s.OCI.Key),
 		Region:        s.OCI.Region,
 		DefaultRegion: defaultRegion,
 		Vault: ociauth.Vault{

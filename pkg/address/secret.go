@@ -62,3 +62,40 @@ func (s Secret) Reveal(elements ...string) *url.URL {
 	}
 	return u.JoinPath(elements...)
 }
+
+// SecretText is a secret text, such as a private key. No way of printing or encoding it
+// shows the text.
+type SecretText struct{ reveal func() string } // nil in the zero SecretText
+
+// NewSecretText returns text as a SecretText.
+func NewSecretText(text string) SecretText {
+	return SecretText{reveal: func() string { return text }}
+}
+
+// IsZero reports whether t is the zero SecretText, which holds no text.
+func (t SecretText) IsZero() bool { return t.reveal == nil }
+
+// Equal reports whether both hold the same text.
+func (t SecretText) Equal(other SecretText) bool { return t.Reveal() == other.Reveal() }
+
+// String returns "..." in place of the text, or "" for the zero SecretText.
+func (t SecretText) String() string {
+	if t.IsZero() {
+		return ""
+	}
+	return "..."
+}
+
+// GoString returns the same as String, for the verb %#v.
+func (t SecretText) GoString() string { return t.String() }
+
+// MarshalText returns the same as String.
+func (t SecretText) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// Reveal returns the text, or "" for the zero SecretText. Never print it.
+func (t SecretText) Reveal() string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.reveal()
+}

@@ -93,6 +93,14 @@ type OCI struct {
 	Profile    string
 	Region     string // empty means the region of the credentials
 	Endpoint   string // scheme and host that replace the region's endpoint, or empty
+	Key        Key    // replaces ConfigFile and Profile if its Content is set
+}
+
+// Key is a user's signing key in the environment. Only [AuthAPIKey] uses it. Either all
+// fields are set, or Content is zero and none is used.
+type Key struct {
+	Content                    address.SecretText // in PEM form
+	User, Tenancy, Fingerprint string
 }
 
 // Vault are the settings of the vault that holds the credentials. Only
@@ -123,6 +131,3 @@ const (
 	AuthResourcePrincipal AuthKind = "resource_principal"
 	AuthSecurityToken     AuthKind = "security_token"
 )
-
-// needsConfigFile reports whether k reads a profile of the OCI config file.
-func (k AuthKind) needsConfigFile() bool { return k == AuthAPIKey || k == AuthSecurityToken }

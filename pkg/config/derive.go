@@ -60,10 +60,13 @@ func (l *loader) deriveArchive() {
 		l.checkVault()
 	}
 	oci := &l.settings.Archive.OCI
+	if inBucket && l.signsWith(AuthAPIKey) {
+		l.checkKey()
+	}
 	if l.has(flagOCIConfig) || !inBucket {
 		return
 	}
-	if !oci.Auth.needsConfigFile() && (oci.Auth != AuthVault || !l.settings.Archive.Vault.Auth.needsConfigFile()) {
+	if !l.signsWith(AuthSecurityToken) && (!l.signsWith(AuthAPIKey) || l.has(envKeyContent)) {
 		return
 	}
 	home, ok := l.variable("HOME")
@@ -130,6 +133,27 @@ func (l *loader) checkVault() {
 	}
 	if l.settings.Archive.OCI.Auth == AuthVault && !byID && !byName {
 		l.missing(flagVaultID, "--%s %s needs a vault; set its OCID here or its name with --%s", flagAuth, AuthVault, flagVaultName)
+	}
+}
+
+// signsWith reports whether requests to the bucket or to the vault are signed with a
+// kind of credentials.
+func (l *loader) signsWith(k AuthKind) bool {
+	a := l.settings.Archive
+	return a.OCI.Auth == k || a.OCI.Auth == AuthVault && a.Vault.Auth == k
+}
+
+// checkKey checks that the key in the environment has all its parts.
+func (l *loader) checkKey() {
+	parts := []string{envKeyUser, envKeyTenancy, envFingerprint}
+	for _, part := range parts {
+		switch {
+		case l.has(envKeyContent) && !l.has(part):
+			l.missing(part, "%s is set, and the key needs it", envKeyContent)
+		case !l.has(envKeyContent) && l.has(part):
+			l.missing(envKeyContent, "%s is set, and only the key in the environment uses it", part)
+			return
+		}
 	}
 }
 

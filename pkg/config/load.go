@@ -171,7 +171,7 @@ func (l *loader) read(s Setting) {
 		l.invalid(s.key(), "the value is empty; omit the flag to use the default")
 		return
 	}
-	if strings.HasPrefix(text, "--") { // as in --store --quiet
+	if strings.HasPrefix(text, "--") && s.key() != envKeyContent { // as in --store --quiet
 		l.invalid(s.key(), "the value looks like a flag")
 		return
 	}

@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"os"
@@ -176,6 +177,40 @@ func TestEverySetting(t *testing.T) {
 	}
 }
 
+// TestKeyInEnvironment checks the key in OCI_CLI_KEY_CONTENT, which needs neither a
+// home folder nor a config file.
+func TestKeyInEnvironment(t *testing.T) {
+	const (
+		store       = "POLISEN_STORE=oci:///bucket"
+		key         = "OCI_CLI_KEY_CONTENT=-----BEGIN PRIVATE KEY-----\ncanary"
+		user        = "OCI_CLI_USER=ocid1.user.oc1..u"
+		tenancy     = "OCI_CLI_TENANCY=ocid1.tenancy.oc1..t"
+		fingerprint = "OCI_CLI_FINGERPRINT=AA:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff"
+	)
+	s := mustLoad(t, nil, "HOME=", "XDG_STATE_HOME=/state", store, key, user, tenancy, fingerprint)
+	got := s.Archive.OCI.Key
+	if got.Content.Reveal() != "-----BEGIN PRIVATE KEY-----\ncanary" || got.User != "ocid1.user.oc1..u" || got.Tenancy != "ocid1.tenancy.oc1..t" ||
+		!strings.HasPrefix(got.Fingerprint, "AA:") || s.Archive.OCI.ConfigFile != "" {
+		t.Errorf("%+v", s.Archive.OCI)
+	}
+	if text := fmt.Sprintf("%v %+v %#v %q", s, s, s, got); strings.Contains(text, "canary") {
+		t.Errorf("printing the settings shows the key: %s", text)
+	}
+	for want, env := range map[string][]string{
+		"OCI_CLI_USER: not set: OCI_CLI_KEY_CONTENT is set, and the key needs it": {key, tenancy, fingerprint},
+		"OCI_CLI_TENANCY: not set":     {key, user, fingerprint},
+		"OCI_CLI_FINGERPRINT: not set": {key, user, tenancy},
+		"OCI_CLI_KEY_CONTENT: not set: OCI_CLI_USER is set, and only the key in the environment uses it": {user},
+		"OCI_CLI_KEY_CONTENT: invalid value": {"OCI_CLI_KEY_CONTENT=canary-passphrase", user, tenancy, fingerprint},
+	} {
+		_, err := load(t, nil, append(env, store)...)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary") {
+			t.Errorf("want %q, error is %v", want, err)
+		}
+	}
+	mustLoad(t, nil, store, user, "OCI_AUTH=instance_principal") // the key is not used
+}
+
 // TestContact checks which settings give the User-Agent a contact.
 func TestContact(t *testing.T) {
 	for variable, want := range map[string]bool{"API_CONTACT_EMAIL=a@b": true, "API_USER_AGENT=me (a@b)": true, "LOG_LEVEL=info": false} {
@@ -228,7 +263,7 @@ func TestOtherNames(t *testing.T) {
 		"OCI_BUCKET": "OCI_BUCKET_NAME", "OCI_NAMESPCE": "OCI_NAMESPACE", "OCI_NAMESPACE_NAME": "OCI_NAMESPACE", "OCI_BUCKETNAME": "OCI_BUCKET_NAME", "OCI_CONFIG": "OCI_CONFIG_FILE",
 		"OCI_REGOIN": "OCI_REGION", "OCI_VAULT": "OCI_VAULT_ID", "oci_region": "OCI_REGION", "OCI_CLI_PROFLE": "OCI_PROFILE",
 		"OCI_REGION_METADATA": "", "OCI_METADATA_BASE_URL": "", "OCI_DEFAULT_CERTS_PATH": "", "OCI_RESOURCE_PRINCIPAL_REGION": "", "OCI_RESOURCE_PRINCIPAL_VERSION": "", "OCI_SDK_AUTH_CLIENT_REGION_URL": "",
-		"OCI_CLI_PROFILE": "", "OCI_CLI_RC_FILE": "", "OCI_CLI_USER": "", "OCI_CLI_KEY_FILE": "", "OCI_CLI_TENANCY": "", "OCI_CLI_ENDPOINT": "", "OCI_USER": "", "OCI_TENANCY": "", "OCI_HOME": "", "OCI_PATH": "",
+		"OCI_CLI_PROFILE": "", "OCI_CLI_RC_FILE": "", "OCI_CLI_SECURITY_TOKEN_FILE": "", "OCI_CLI_KEY_FILE": "", "OCI_CLI_CERT_BUNDLE": "", "OCI_CLI_ENDPOINT": "", "OCI_USER": "", "OCI_TENANCY": "", "OCI_HOME": "", "OCI_PATH": "",
 		"AWS_REGION": "", "STORE": "", "BUCKET_NAME": "", "LOG_LEVELS": "", "PATH": "",
 	} {
 		_, err := load(t, []string{"--env-file", writeFile(t, name+"=phx")})
@@ -256,7 +291,7 @@ func TestCLIVariables(t *testing.T) {
 		{nil, append(own, cli...), config.OCI{Auth: config.AuthAPIKey, ConfigFile: "/own", Profile: "Q", Region: "phx"}},
 		{inFile, cli, config.OCI{Auth: config.AuthAPIKey, ConfigFile: "/own", Profile: "Q", Region: "phx"}},
 	} {
-		if got := mustLoad(t, tt.args, tt.env...).Archive.OCI; got != tt.want {
+		if got := mustLoad(t, tt.args, tt.env...).Archive.OCI; !cmp.Equal(got, tt.want) {
 			t.Errorf("%q, %q: got %+v, want %+v", tt.args, tt.env, got, tt.want)
 		}
 	}

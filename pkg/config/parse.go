@@ -129,3 +129,22 @@ func parseRegion(text string) (string, error) {
 func ocid(types ...string) func(string) (string, error) {
 	return func(text string) (string, error) { return text, address.CheckOCID(text, types...) }
 }
+
+// parseKey accepts a text with a private key in PEM form. Package ociauth checks the key.
+func parseKey(text string) (address.SecretText, error) {
+	if !strings.Contains(text, "-----BEGIN ") {
+		return address.SecretText{}, errors.New("not the text of a private key, which begins with -----BEGIN")
+	}
+	return address.NewSecretText(text), nil
+}
+
+// fingerprintForm matches 16 bytes as pairs of hexadecimal digits.
+var fingerprintForm = regexp.MustCompile(`^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){15}$`)
+
+// parseFingerprint accepts the fingerprint of a key.
+func parseFingerprint(text string) (string, error) {
+	if !fingerprintForm.MatchString(text) {
+		return "", errors.New("not 16 pairs of hexadecimal digits")
+	}
+	return text, nil
+}

@@ -109,6 +109,10 @@ const (
 	flagRetryBase   = "retry-base"
 	envNamespace    = "OCI_NAMESPACE"
 	envBucket       = "OCI_BUCKET_NAME"
+	envKeyContent   = "OCI_CLI_KEY_CONTENT"
+	envKeyUser      = "OCI_CLI_USER"
+	envKeyTenancy   = "OCI_CLI_TENANCY"
+	envFingerprint  = "OCI_CLI_FINGERPRINT"
 )
 
 // authKinds returns the choices of --auth. Those of --vault-auth are all but
@@ -242,6 +246,31 @@ func table() []Setting {
 			Help:    "profile in the OCI config file",
 			Example: "ARCHIVE",
 			set:     into(func(s *Settings) *string { return &s.Archive.OCI.Profile }, parseName),
+		},
+		{
+			Env: envKeyContent, Group: ArchiveGroup, Placeholder: "KEY",
+			Help:    "text of the private key, for api_key in a container",
+			Detail:  "For containers, which get their secrets as variables. It needs OCI_CLI_USER, OCI_CLI_TENANCY and OCI_CLI_FINGERPRINT, and must not be encrypted. The OCI config file is then not read. In a shell, set it to \"$(cat key.pem)\".",
+			Example: "-----BEGIN PRIVATE KEY-----...",
+			set:     into(func(s *Settings) *address.SecretText { return &s.Archive.OCI.Key.Content }, parseKey),
+		},
+		{
+			Env: envKeyUser, Group: ArchiveGroup, Placeholder: "OCID",
+			Help:    "user of the key in OCI_CLI_KEY_CONTENT",
+			Example: "ocid1.user.oc1..exampleuniqueid",
+			set:     into(func(s *Settings) *string { return &s.Archive.OCI.Key.User }, ocid("user")),
+		},
+		{
+			Env: envKeyTenancy, Group: ArchiveGroup, Placeholder: "OCID",
+			Help:    "tenancy of the key in OCI_CLI_KEY_CONTENT",
+			Example: "ocid1.tenancy.oc1..exampleuniqueid",
+			set:     into(func(s *Settings) *string { return &s.Archive.OCI.Key.Tenancy }, ocid("tenancy")),
+		},
+		{
+			Env: envFingerprint, Group: ArchiveGroup, Placeholder: "HEX",
+			Help:    "fingerprint of the key in OCI_CLI_KEY_CONTENT",
+			Example: "12:34:56:78:90:ab:cd:ef:12:34:56:78:90:ab:cd:ef",
+			set:     into(func(s *Settings) *string { return &s.Archive.OCI.Key.Fingerprint }, parseFingerprint),
 		},
 		{
 			Flag: "oci-region", Env: "OCI_REGION", Alias: "OCI_CLI_REGION", Group: ArchiveGroup, Placeholder: "REGION",

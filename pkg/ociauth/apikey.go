@@ -60,6 +60,30 @@ func fromProfile(ctx context.Context, o Options) (*Credentials, error) {
 	return c, nil
 }
 
+// fromEnvironment returns the API key in the environment.
+func fromEnvironment(o Options) (*Credentials, error) {
+	c, err := newAPIKey(apiKey{
+		tenancy:     o.Key.Tenancy,
+		user:        o.Key.User,
+		fingerprint: o.Key.Fingerprint,
+		pem:         newSecret(o.Key.Content.Reveal()),
+	}, keyNames{
+		tenancy:     "OCI_CLI_TENANCY",
+		user:        "OCI_CLI_USER",
+		fingerprint: "OCI_CLI_FINGERPRINT",
+		pem:         "OCI_CLI_KEY_CONTENT",
+		encrypted:   errors.New("the private key is encrypted: set the variable to the key without a passphrase"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if c.region = o.region(""); c.region == "" {
+		return nil, errors.New("the key in OCI_CLI_KEY_CONTENT has no region: set --oci-region")
+	}
+	c.kind, c.origin = APIKey, "OCI_CLI_KEY_CONTENT"
+	return c, nil
+}
+
 // apiKey is a user's signing key before it is checked.
 type apiKey struct {
 	tenancy, user, fingerprint string

@@ -56,6 +56,8 @@ type Options struct {
 	ConfigFile string
 	// Profile is the profile in ConfigFile; empty means DEFAULT.
 	Profile string
+	// Key is the key for APIKey; if its Content is set, no file is read.
+	Key Key
 	// Region is the region of the requests. If it is empty, it is the region of
 	// the credentials, or DefaultRegion if they have none.
 	Region, DefaultRegion string
@@ -69,6 +71,13 @@ type Options struct {
 	// error of the failed attempt and the delay. Several goroutines may call it at
 	// once.
 	OnRetry func(operation string, err error, delay time.Duration)
+}
+
+// Key is a user's signing key in the environment variables of OCI's command line tool
+// (https://docs.oracle.com/iaas/Content/API/SDKDocs/clienvironmentvariables.htm).
+type Key struct {
+	Content                    address.SecretText // OCI_CLI_KEY_CONTENT, in PEM form, not encrypted
+	User, Tenancy, Fingerprint string             // OCI_CLI_USER, OCI_CLI_TENANCY, OCI_CLI_FINGERPRINT
 }
 
 // region returns the region of the requests for credentials whose own region is
@@ -118,6 +127,9 @@ func resolve(ctx context.Context, o Options) (*Credentials, error) {
 	}
 	switch o.Kind {
 	case "", APIKey:
+		if !o.Key.Content.IsZero() {
+			return fromEnvironment(o)
+		}
 		return fromProfile(ctx, o)
 	case SecurityToken:
 		return fromSession(ctx, o)
