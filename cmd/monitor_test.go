@@ -219,7 +219,7 @@ func TestPingFails(t *testing.T) {
 		"404": http.NotFound,
 		"500": func(w http.ResponseWriter, r *http.Request) { http.Error(w, r.URL.Path, 500) },
 		"redirect": func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "https://example.org"+r.URL.Path, 302)
+			http.Redirect(w, r, "https://example.org"+r.URL.Path, http.StatusFound)
 		},
 		"unknown": func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "OK (not found)") },
 		"silent":  func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },

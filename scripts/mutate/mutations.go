@@ -26,7 +26,7 @@ const (
 // change that breaks it, in source that seldom changes, and a text that occurs once in
 // its file. TestMutationsApply checks the table.
 func mutations() []mutation {
-	return slices.Concat(protocol(), decisions(), repairs(), reports(), limits(), folders(), buckets(), responses(), secrets(), texts(), alarms(), health(), commands())
+	return slices.Concat(protocol(), decisions(), repairs(), reports(), limits(), folders(), buckets(), responses(), secrets(), texts(), alarms(), health(), monitoring(), commands())
 }
 
 // protocol returns the mutations of the commit protocol (see PROTOCOL.md of package
@@ -604,6 +604,66 @@ func health() []mutation {
 			"if !r.Succeeded() {", "if false {"),
 		in("A partial success is a success.",
 			"if !r.Succeeded() {", "if !r.OK {"),
+	}
+}
+
+// monitoring returns the mutations of pings, of metrics and of the lines for the journal.
+func monitoring() []mutation {
+	in := func(file, guarantee, old, new, tests string, packages ...string) mutation {
+		return mutation{guarantee: guarantee, file: file, old: old, new: new, packages: packages, tests: tests}
+	}
+	const pingFile, metricsFile, stateFile, monitorFile, journalFile = "pkg/ping/ping.go", "pkg/report/metrics.go", "pkg/statefile/statefile.go", "cmd/monitor.go", "cmd/journal.go"
+	return []mutation{
+		in(pingFile, "The ping of a failed run has its exit code.",
+			"if exitCode != 0 {", "if exitCode > 3 {", "", "pkg/ping"),
+		in(pingFile, "A ping that fails for a while has a second try.",
+			"Attempts: 2", "Attempts: 1", "", "pkg/ping"),
+		in(pingFile, "A wrong ping URL has no second try.",
+			"status == http.StatusTooManyRequests || status >= 500", "status >= 400", "", "pkg/ping"),
+		in(pingFile, "A ping follows no redirect to another host.",
+			"next.URL.Host != last.Host, ", "false, ", "", "pkg/ping"),
+		in(pingFile, "The error of a ping does not show the URL.",
+			"text.HideQuoted(err, target.Path, target.RequestURI())", "fmt.Errorf(\"%w%s\", err, text.Clean(\"\"))", "", "pkg/ping"),
+		in(pingFile, "A ping service that does not answer delays a run by 5 seconds at most.",
+			"ctx, cancel := context.WithTimeoutCause(ctx, maxTime, errSlow)", "ctx, cancel := context.WithTimeoutCause(ctx, 2*maxTime, errSlow)", "", "pkg/ping"),
+		in(pingFile, "The ping of the start does not arrive after that of the end.",
+			"p.awaitStart(ctx)", "_ = p.awaitStart", "", "pkg/ping"),
+		in(pingFile, "A check that the service does not know is an error.",
+			"return errUnknown", "return nil", "", "pkg/ping"),
+		in("pkg/address/secret.go", "No way of printing shows a secret URL.",
+			"return s.host + \"/...\"", "return s.Reveal().String()", "", "pkg/address"),
+		in(metricsFile, "The counters of the metrics continue those of the file.",
+			"m.value(metricRuns, outcome)+1", "1", "", "pkg/report"),
+		in(metricsFile, "The lag grows in the metrics of failed runs.",
+			"metricLag: passed", "metricLag: 0", "", "pkg/report"),
+		in(metricsFile, "The time of the last success stays in the metrics of a failed run.",
+			"set(metricLastSuccess, \"\", m.value(metricLastSuccess, \"\"))", "set(metricLastSuccess, \"\", end)", "", "pkg/report"),
+		in(metricsFile, "Items that were rejected before count as rejected.",
+			"set(metricEvents, \"rejected\", float64(n.Invalid))", "set(metricEvents, \"rejected\", float64(n.Rejected))", "", "pkg/report"),
+		in(metricsFile, "A file of another program is not continued.",
+			"if _, ok := m.values[sample{metric: name}]; !ok {", "if false {", "", "pkg/report"),
+		in(stateFile, "Everybody may read the metrics file.",
+			"renameio.WithStaticPermissions(0o644)", "renameio.WithPermissions(0o644)", "", "pkg/statefile"),
+		in(stateFile, "The metrics replace no device and no pipe.",
+			"if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {", "if info, err := os.Stat(path); err == nil && info == nil {", "", "pkg/statefile"),
+		in("pkg/ratelimit/state.go", "The calls that are left are those of the span.",
+			"if at.After(from) {", "if at.After(from.Add(-day)) {", "^TestCallsLeft$", limitPkg),
+		in(monitorFile, "A run that a signal ends pings its exit code.",
+			"ctx = context.WithoutCancel(ctx)", "_ = ctx", "^TestPingOfStoppedRun$", commandsPkg),
+		in(monitorFile, "A dry run is not monitored.",
+			"if dryRun || s.API.URL.Path != \"\" {", "if s.API.URL.Path != \"\" {", "^TestUnmonitoredRuns$", commandsPkg),
+		in(monitorFile, "A ping that fails causes a warning.",
+			"if err := <-pinged; err != nil {", "if err := <-pinged; false {", "^TestPingFails$", commandsPkg),
+		in("cmd/collect.go", "A run with a wrong setting is monitored.",
+			"monitorOf(cmd.Context()).start(", "if err != nil {\n\t\t\t\treturn err\n\t\t\t}\n\t\t\tmonitorOf(cmd.Context()).start(", "^TestMonitoredRuns$", commandsPkg),
+		in(journalFile, "Lines that do not go to the journal have no priority.",
+			"return ok && stream == fmt.Sprintf(", "return ok || stream == fmt.Sprintf(", "^TestJournal", commandsPkg),
+		in(journalFile, "Each line of a message has its priority.",
+			"for line := range strings.Lines(string(b)) {", "for _, line := range []string{string(b)} {", "^TestJournal", commandsPkg),
+		in("cmd/diagnostics.go", "A partial success is a warning in the journal.",
+			"if exit == exitPartial {", "if false {", "^TestJournal$", commandsPkg),
+		in("cmd/run.go", "A successful run logs its summary.",
+			"log.Info(r.Summary())", "log.Debug(r.Summary())", "^TestJournal$", commandsPkg),
 	}
 }
 
