@@ -60,6 +60,10 @@ func TestCases(t *testing.T) {
 		{backfill, "01b-bom-crlf.json", exitPartial, exitPartial, 1, 1, exitOK, "1 problem in the input"},
 		{collect, "01d-nan.json", exitPartial, exitOK, 2, 1, exitOK, `1 of 3 items rejected`},
 		{backfill, "01d-nan.json", exitPartial, exitPartial, 2, 1, exitOK, "1 problem in the input"},
+		{collect, "10-gzip-crlf.http", exitOK, exitOK, 5, 0, exitOK, "bytes after the end of the gzip data were ignored"},
+		{collect, "10b-gzip-padded.json.gz", exitOK, exitOK, 3, 0, exitOK, "bytes after the end of the gzip data were ignored"},
+		{backfill, "10b-gzip-padded.json.gz", exitOK, exitOK, 3, 0, exitOK, "bytes after the end of the gzip data were ignored"},
+		{collect, "11b-br.http", exitAPI, exitAPI, 0, 0, exitFindings, "the response is encoded as br, which was not asked for"},
 	} {
 		t.Run(tt.command+" "+tt.file, func(t *testing.T) {
 			t.Parallel()

@@ -89,6 +89,9 @@ func (r *run) fetch(ctx context.Context, source Source, q polisen.Query) (*polis
 	done()
 	if response != nil {
 		r.count(response)
+		if response.Warning != "" {
+			r.options.Recorder.Warn(slog.LevelWarn, "the response: %s", response.Warning)
+		}
 		if err == nil && response.Calls > 0 {
 			r.measure(response)
 		}

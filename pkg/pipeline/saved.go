@@ -138,6 +138,10 @@ func (b *savedBackfill) addItem(ctx context.Context, item saved.Item) error {
 	if b.kind == metadataFile {
 		return nil
 	}
+	if item.Warning != "" {
+		b.options.Recorder.Warn(slog.LevelWarn, "%s: %s", item.File, item.Warning)
+		return nil
+	}
 	b.progress.Items++
 	b.progress.Bytes = item.Read
 	b.report.Counts.Fetched++

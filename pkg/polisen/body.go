@@ -36,10 +36,14 @@ const (
 	BodyIncomplete BodyKind = "incomplete"
 	BodyBadGzip    BodyKind = "damaged gzip"
 	BodyTooLarge   BodyKind = "larger than the limit of 32 MiB"
+	BodyEncoded    BodyKind = "encoded as" // the Excerpt, which the request did not ask for
 )
 
 func (e *BodyError) Error() string {
 	text := "the response is " + string(e.Kind)
+	if e.Kind == BodyEncoded {
+		return text + " " + e.Excerpt + ", which was not asked for"
+	}
 	if e.Offset > 0 {
 		text += fmt.Sprintf(" at byte %d", e.Offset)
 	}

@@ -122,12 +122,27 @@ func (f *fetch) call(ctx context.Context, u *url.URL, allowed *ratelimit.Call) (
 
 	switch answer.StatusCode {
 	case http.StatusOK:
-		return nil, f.receive(answer.Body, trace)
+		return nil, f.receive(answer.Body, unaskedEncoding(answer.Header), trace)
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
 		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		return redirectTarget(u, answer.Header.Get("Location"))
 	}
-	return nil, &StatusError{Status: answer.StatusCode, Delay: retryAfter, Snippet: snippet(answer.Body)}
+	failed := &StatusError{Status: answer.StatusCode, Delay: retryAfter}
+	if unaskedEncoding(answer.Header) == "" {
+		failed.Snippet = snippet(answer.Body)
+	}
+	return nil, failed
+}
+
+// unaskedEncoding returns the encoding of an answer's body as one line, if the request
+// did not ask for it. Otherwise it returns the empty string.
+func unaskedEncoding(h http.Header) string {
+	encoding := strings.Join(h.Values("Content-Encoding"), ", ")
+	switch strings.ToLower(strings.TrimSpace(encoding)) {
+	case "", "gzip", "x-gzip", "identity":
+		return ""
+	}
+	return text.Short(encoding, 40)
 }
 
 // send sends the request. It returns the answer when its header has arrived.

@@ -1,6 +1,7 @@
 package polisen_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -157,6 +158,20 @@ func TestFetchFaults(t *testing.T) {
 			name: "an empty body with a gzip header", sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyEmpty),
 			script: repeat(polisentest.Answer{Header: http.Header{"Content-Encoding": {"gzip"}}}),
 		},
+		{name: "gzip with a line end after it", script: []polisentest.Answer{{Body: append(polisentest.Gzip(full), "\r\n"...), Plain: true, Header: http.Header{"Content-Encoding": {"gzip"}}}}},
+		{name: "gzip with zeros after it", script: []polisentest.Answer{{Body: append(polisentest.Gzip(full), make([]byte, 9000)...), Plain: true}}},
+		{name: "gzip of two members", script: []polisentest.Answer{{Body: append(polisentest.Gzip(full[:9000]), polisentest.Gzip(full[9000:])...), Plain: true}}},
+		{name: "an encoding that is none", script: []polisentest.Answer{{Body: full, Plain: true, Header: http.Header{"Content-Encoding": {"br"}}}}},
+		{
+			name: "an encoding that was not asked for", sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyEncoded),
+			message: `the response is encoded as br, \xff, which was not asked for`,
+			script:  repeat(polisentest.Answer{Body: []byte("\x1b\x02\x00\xff"), Plain: true, Header: http.Header{"Content-Encoding": {"br, \xff"}}}),
+		},
+		{
+			name: "binary data", sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: string(polisen.BodyMalformed), message: "the response is not valid JSON: 300 bytes that are not text",
+			script: repeat(polisentest.Answer{Body: bytes.Repeat([]byte("\x01\xff\x9b"), 100), Plain: true}),
+		},
+		{name: "binary data of a status", script: []polisentest.Answer{{Status: 403, Body: bytes.Repeat([]byte("\x01\xff\x9b"), 100), Plain: true}}, want: "403", message: ": 300 bytes that are not text"},
 		{
 			name: "a decompression bomb", within: 5 * s, want: string(polisen.BodyTooLarge), wantIs: retry.ErrNoTime,
 			script: []polisentest.Answer{{Body: polisentest.Gzip(make([]byte, 32<<20+1)), Plain: true, Header: http.Header{"Content-Encoding": {"gzip"}}}},

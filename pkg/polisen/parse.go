@@ -228,14 +228,30 @@ func parseID(value []byte) (id int64, reason string) {
 
 const whiteSpace = " \t\r\n" // RFC 8259, section 2
 
-// excerpt returns the beginning of raw, up to 80 bytes, quoted and cleaned.
+// excerpt returns the beginning of raw, up to 80 bytes, quoted and cleaned. It shows no
+// binary data.
 func excerpt(raw []byte) string {
 	const maxBytes = 80
 	ellipsis := ""
+	if isBinary(raw[:min(len(raw), maxBytes)]) {
+		return fmt.Sprintf("%d bytes that are not text", len(raw))
+	}
 	if len(raw) > maxBytes {
 		raw = bytes.TrimRightFunc(raw[:maxBytes], func(r rune) bool { return r == utf8.RuneError })
 		ellipsis = "..."
 	}
 	// In backquotes some characters would be left that are not printable.
 	return text.Clean(fmt.Sprintf("%#q", raw)) + ellipsis
+}
+
+// isBinary reports whether much of text is no text: at least 8 bytes and a quarter of it
+// are control characters or not UTF-8.
+func isBinary(text []byte) bool {
+	n := 0
+	for _, r := range string(text) {
+		if r == utf8.RuneError || r < ' ' && !isSpace(byte(r)) {
+			n++
+		}
+	}
+	return n >= 8 && 4*n >= len(text)
 }

@@ -24,6 +24,9 @@ type Response struct {
 	// Events and Rejected are the items that could be read. It is nil for a whole
 	// response.
 	Cut error
+	// Warning says what is unusual about a response that could be read nevertheless. It
+	// is empty or one line.
+	Warning string
 	// WireBytes is the size of the body as received, Bytes its size after
 	// decompression.
 	WireBytes, Bytes int64
@@ -59,7 +62,8 @@ func ReadResponse(body io.Reader, now func() time.Time) (*Response, error) {
 
 func (r *Response) read(body io.Reader, now func() time.Time) error {
 	wire := &countingReader{r: body}
-	text, err := readBody(wire)
+	text, warning, err := readBody(wire)
+	r.Warning = warning
 	r.WireBytes, r.Bytes, r.FetchedAt = wire.n, int64(len(text)), now()
 	var parseErr error
 	r.Events, r.Rejected, parseErr = parse(text)
@@ -73,8 +77,9 @@ func (r *Response) read(body io.Reader, now func() time.Time) error {
 // API is asked again. It is 20 times the size of the largest response ever recorded.
 const maxKept = 4 << 20
 
-// receive reads the body of an answer whose status is 200.
-func (f *fetch) receive(body io.Reader, trace *callTrace) error {
+// receive reads the body of an answer whose status is 200. The encoding is that of its
+// header, if it was not asked for.
+func (f *fetch) receive(body io.Reader, encoding string, trace *callTrace) error {
 	r := &f.response
 	if f.kept.Bytes > maxKept {
 		f.kept = Response{}
@@ -82,6 +87,10 @@ func (f *fetch) receive(body io.Reader, trace *callTrace) error {
 	if err := r.read(body, f.options.Clock.Now); err != nil {
 		if len(r.Events) > 0 {
 			f.kept = *r
+		}
+		_, damaged := errors.AsType[*BodyError](err)
+		if damaged && len(r.Events) == 0 && encoding != "" {
+			err = &BodyError{Kind: BodyEncoded, Excerpt: encoding}
 		}
 		r.Events, r.Rejected = nil, nil
 		return err
@@ -95,25 +104,29 @@ func (f *fetch) receive(body io.Reader, trace *callTrace) error {
 
 // readBody reads a body to its end and decompresses it. It recognises gzip by the
 // first bytes, since the Content-Encoding header may be wrong. With an error it
-// returns the part that it has read.
-func readBody(from io.Reader) ([]byte, error) {
+// returns the part that it has read. For the warning see [Response].
+func readBody(from io.Reader) (body []byte, warning string, err error) {
 	buffered := bufio.NewReader(from)
 	r := io.Reader(buffered)
-	if magic, _ := buffered.Peek(2); string(magic) == "\x1f\x8b" { // RFC 1952, section 2.3.1
-		plain, err := gzip.NewReader(r)
+	var plain *GzipReader
+	if magic, _ := buffered.Peek(len(gzipMagic)); string(magic) == gzipMagic {
+		member, err := gzip.NewReader(buffered)
 		if err != nil {
-			return nil, readError(err)
+			return nil, "", readError(err)
 		}
+		plain = NewGzipReader(buffered, member)
 		r = plain
 	}
-	body, err := io.ReadAll(io.LimitReader(r, maxBody+1))
+	body, err = io.ReadAll(io.LimitReader(r, maxBody+1))
 	switch {
 	case err != nil:
-		return body, readError(err)
+		return body, "", readError(err)
 	case len(body) > maxBody:
-		return body, &BodyError{Kind: BodyTooLarge}
+		return body, "", &BodyError{Kind: BodyTooLarge}
+	case plain != nil && plain.Trailing():
+		warning = TrailingBytes
 	}
-	return body, nil
+	return body, warning, nil
 }
 
 // readError returns a [*BodyError] if err means that the body is damaged.

@@ -50,6 +50,6 @@ func (e *StatusError) Error() string {
 
 // snippet describes the body of an answer whose status is not 200.
 func snippet(body io.Reader) string {
-	text, _ := readBody(io.LimitReader(body, maxErrorBody)) // after an error the part that was read is enough
+	text, _, _ := readBody(io.LimitReader(body, maxErrorBody)) // after an error the part that was read is enough
 	return describe(text)
 }

@@ -48,10 +48,14 @@ func (r *reader) read(file string) error {
 		return err
 	}
 	defer closeContent()
-	return r.scanner.Scan(r.ctx, content, func(p polisen.Piece) bool {
+	err = r.scanner.Scan(r.ctx, content, func(p polisen.Piece) bool {
 		r.stopped = !r.yield(Item{File: file, Piece: p, Read: r.bytes}, nil)
 		return !r.stopped
 	})
+	if z, ok := content.(*polisen.GzipReader); ok && z.Trailing() && err == nil && !r.stopped {
+		r.stopped = !r.yield(Item{File: file, Read: r.bytes, Warning: polisen.TrailingBytes}, nil)
+	}
+	return err
 }
 
 // counter counts the bytes that it reads.
@@ -138,7 +142,10 @@ func decompress(raw *bufio.Reader) (content io.Reader, closeContent func(), err 
 		return nil, nil, err
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}): // RFC 1952, section 2.3.1
 		z, err := gzip.NewReader(raw)
-		return z, func() {}, err
+		if err != nil {
+			return nil, nil, err
+		}
+		return polisen.NewGzipReader(raw, z), func() {}, nil
 	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}), // RFC 8878, section 3.1.1
 		len(magic) == 4 && magic[0]&0xf0 == 0x50 && bytes.Equal(magic[1:], []byte{0x2a, 0x4d, 0x18}): // a skippable frame, section 3.1.2
 		z, err := zstd.NewReader(raw, zstd.WithDecoderConcurrency(1), // without read-ahead, to save memory

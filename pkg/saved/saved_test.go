@@ -32,6 +32,8 @@ func readAll(t *testing.T, dir string, paths []string, stdin io.Reader) (lines [
 		switch {
 		case err != nil:
 			lines = append(lines, fmt.Sprintf("%s: error: %v", item.File, err))
+		case item.Warning != "":
+			lines = append(lines, fmt.Sprintf("%s: %s", item.File, item.Warning))
 		case item.Damage != "":
 			lines = append(lines, fmt.Sprintf("%s: %s: %s", item.File, item.Damage, item.Raw))
 		default:
@@ -104,6 +106,8 @@ func TestCompressed(t *testing.T) {
 	}{
 		"gzip":                     {gz, []string{one, two}},
 		"gzip members":             {slices.Concat(gz, pack(t, second, gzipped)), []string{one, two, three}},
+		"bytes after gzip":         {slices.Concat(gz, []byte("\r\n")), []string{one, two, "-: bytes after the end of the gzip data were ignored"}},
+		"zeros after gzip":         {slices.Concat(gz, make([]byte, 9000)), []string{one, two, "-: bytes after the end of the gzip data were ignored"}},
 		"zstd":                     {zs, []string{one, two}},
 		"zstd frames":              {slices.Concat([]byte(skippable), zs, pack(t, second, zstandard)), []string{one, two, three}},
 		"no items":                 {pack(t, nil, gzipped), nil},
