@@ -272,3 +272,27 @@ func TestPingOfStoppedRun(t *testing.T) {
 	}
 	expect(t, "metrics", readMetrics(t, vars), "polisen_last_run_exit_code 143", `polisen_runs_total{outcome="failure"} 1`)
 }
+
+// TestPingThroughProxy checks that a ping uses the proxy of the environment, which learns
+// no more than the host.
+func TestPingThroughProxy(t *testing.T) {
+	vars, _ := monitored(t)
+	requests := make(chan string, 10)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests <- r.Method + " " + r.RequestURI
+		http.Error(w, r.RequestURI, http.StatusBadGateway)
+	}))
+	defer proxy.Close()
+	vars["HTTPS_PROXY"], vars["POLISEN_PING_URL"] = proxy.URL, "https://ping.example.org/"+pingSecret
+	p := exec.Command(buildProgram(t), "collect")
+	for name, value := range vars {
+		p.Env = append(p.Env, name+"="+value)
+	}
+	out, err := p.CombinedOutput()
+	if err != nil || shows(string(out), pingSecret) != "" || !strings.Contains(string(out), "ping ping.example.org: ") {
+		t.Errorf("%v: %s", err, out)
+	}
+	if got := <-requests; got != "CONNECT ping.example.org:443" {
+		t.Errorf("the proxy got %s", got)
+	}
+}

@@ -113,8 +113,8 @@ func (p *Pinger) Finish(ctx context.Context, exitCode int, message string) error
 	return nil
 }
 
-// awaitStart waits for the end of the first ping, since it means that a run is under way
-// if it arrives after the second one. It ends a slow one.
+// awaitStart waits until the first ping has arrived or failed, and ends it if it is slow.
+// If it arrived after the last ping, the service would wait for the end of another run.
 func (p *Pinger) awaitStart(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()

@@ -158,7 +158,7 @@ func (m Metrics) measure(r Report, set func(name, label string, value float64)) 
 		}
 	}
 	if r.Window != nil && r.Lag != nil {
-		window, sinceNewest := r.Window.To.Sub(r.Window.From), r.Finished.Sub(r.Window.To)
+		window, sinceNewest := r.Window.To.Sub(r.Window.From), max(r.Finished.Sub(r.Window.To), 0) // an event may have a time in the future
 		set(metricLag, "", time.Duration(*r.Lag).Seconds())
 		set(metricWindow, "", window.Seconds())
 		set(metricHeadroom, "", (window - sinceNewest).Seconds())

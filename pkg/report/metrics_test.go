@@ -146,6 +146,17 @@ func measuredRunWith(minute, exit int) report.Report {
 	return r
 }
 
+// TestHeadroomOfFutureEvent checks that an event with a time in the future does not make
+// the headroom longer than the window.
+func TestHeadroomOfFutureEvent(t *testing.T) {
+	r := measuredRun(0)
+	r.Window = report.NewWindow(r.Finished.Add(-99*time.Hour), r.Finished.Add(time.Hour), 475)
+	var none report.Metrics
+	if got := values(t, none.Add(r, nil))["polisen_headroom_seconds"]; got != 360000 {
+		t.Errorf("the headroom is %v seconds", got)
+	}
+}
+
 // TestMonitoringNamesMetrics checks that the alert rules and their README name no other
 // metrics, and the README all of them.
 func TestMonitoringNamesMetrics(t *testing.T) {
