@@ -28,10 +28,10 @@ import (
 // backfillOptions are the flags of backfill that are not settings.
 type backfillOptions struct {
 	storeOptions
-	from, to         string
-	locations, types string
-	inputs           []string
-	resume, force    bool
+	from, to string
+	filter
+	inputs        []string
+	resume, force bool
 }
 
 func newBackfillCmd(p Process) *cobra.Command {
@@ -71,12 +71,11 @@ arrays or one event per line, plain or compressed. Damaged items make the exit c
 	flags := cmd.Flags()
 	flags.StringVar(&opts.from, "from", "", "first `DATE` to fetch, such as 2026-01-31")
 	flags.StringVar(&opts.to, "to", "", "last `DATE` to fetch (default today)")
-	flags.StringVar(&opts.locations, "location", "", "fetch only events in these municipalities or counties, such as `A;B`")
-	flags.StringVar(&opts.types, "type", "", "fetch only events of these types, such as `X;Y`")
+	opts.filter.bind(flags)
 	flags.StringArrayVar(&opts.inputs, "input", nil, "saved responses: `PATH` of a file or folder, or -; may be repeated")
 	flags.BoolVar(&opts.resume, "resume", false, "skip the days that an interrupted backfill has finished")
 	flags.BoolVar(&opts.force, "force", false, "fetch days that the API probably no longer serves, too")
-	opts.bind(flags, "show the calls or what would be stored, but call and write nothing")
+	opts.storeOptions.bind(flags, "show the calls or what would be stored, but call and write nothing")
 	config.Bind(flags, groups)
 	return cmd
 }
@@ -204,7 +203,7 @@ func (opts backfillOptions) days(ctx context.Context, s config.Settings, now tim
 	}
 	// A month later than ServedMonths says, since our measurements are rough.
 	d.ServedFrom = archive.DateOf(now.AddDate(0, 1-archive.ServedMonths, 0))
-	d.Query = polisen.Query{Locations: list(opts.locations), Types: list(opts.types)}
+	d.Query, d.Filtered = opts.query(), hasFilters(s.API.URL)
 	name := fmt.Sprintf("store %s, API %s, locations %q, types %q", s.Archive.Store, s.API.URL.URL, d.Query.Locations, d.Query.Types)
 	defer blocking.Call(ctx, "read the list of finished days in "+s.API.StateDir)()
 	d.Done, err = pipeline.OpenDoneDays(s.API.StateDir, name, opts.resume)
@@ -218,17 +217,6 @@ func parseDate(flag, value string) (archive.Date, error) {
 		return d, usagef("%s: %s is %w", flag, address.Describe(value), err)
 	}
 	return d, nil
-}
-
-// list returns the names in the value of a flag, such as "A;B".
-func list(flag string) []string {
-	var names []string
-	for name := range strings.SplitSeq(flag, ";") {
-		if name = strings.TrimSpace(name); name != "" {
-			names = append(names, name)
-		}
-	}
-	return names
 }
 
 // callPlan is the result of a dry run with --from.

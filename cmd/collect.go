@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,6 +23,7 @@ const collectTimeout = 5 * time.Minute
 // collectOptions are the flags of collect that are not settings.
 type collectOptions struct {
 	storeOptions
+	filter
 	fillGaps, timings bool
 }
 
@@ -45,8 +45,7 @@ unless there is a warning; --output json prints a report on stdout. If the API i
 changes its format, or events may be missing, each run ends with exit code 3, but this is
 printed only when it begins and then once a day.
 
-All runs on this host together call the API at most every 10 seconds, 60 times an
-hour and 1440 times a day.`,
+All runs on this host call the API at most every 10 s, 60 times an hour, 1440 times a day.`,
 		Example: `  # collect into a local folder
   ` + program + ` collect --store ./archive --contact ops@example.org
   # show what a saved response would add to the archive
@@ -66,8 +65,9 @@ hour and 1440 times a day.`,
 			return p.runCollect(cmd.Context(), s, opts, log)
 		},
 	}
-	opts.bind(cmd.Flags(), "show what would be stored, but write nothing")
-	cmd.Flags().BoolVar(&opts.fillGaps, "fill-gaps", true, "fetch days that were missed in a pause; with =false only record them")
+	opts.storeOptions.bind(cmd.Flags(), "show what would be stored, but write nothing")
+	opts.filter.bind(cmd.Flags())
+	cmd.Flags().BoolVar(&opts.fillGaps, "fill-gaps", true, "fetch days missed in a pause; =false only records them")
 	cmd.Flags().BoolVar(&opts.timings, "timings", false, "draw how long each part of the run took; not with --output json")
 	config.Bind(cmd.Flags(), groups)
 	return cmd
@@ -82,7 +82,11 @@ func (p Process) runCollect(ctx context.Context, s config.Settings, opts collect
 	defer cancel()
 	o := p.runOptions(ctx, "collect", s, opts.storeOptions, log)
 	o.ReportTime = reportTime(limit)
-	o.Saved, o.Filtered = s.API.URL.Path != "", strings.Contains(s.API.URL.URL, "?")
+	o.Saved, o.Query = s.API.URL.Path != "", opts.query()
+	if o.Saved && !o.Query.IsZero() {
+		return usagef("--location and --type are for the API, and --api-url is a saved response")
+	}
+	o.Filtered = hasFilters(s.API.URL) || !o.Query.IsZero()
 	if !o.Saved {
 		p.setAPI(&o, s)
 	}
@@ -90,7 +94,7 @@ func (p Process) runCollect(ctx context.Context, s config.Settings, opts collect
 	if err != nil {
 		return err
 	}
-	if opts.fillGaps && !o.Saved {
+	if opts.fillGaps && !o.Saved && !o.Filtered {
 		o.GapSource, err = p.newClient(polisen.Options{RetryNotFound: opts.retryNotFound, LeaveRoom: true}, s, log, o.Recorder)
 		if err != nil {
 			return err

@@ -122,9 +122,10 @@ func (c *collect) fetchAndCommit(ctx context.Context) (archive.Outcome, error) {
 	})
 }
 
-// fetchNewest fetches the newest events and reports their window and their lag.
+// fetchNewest fetches the newest events that match the query of the options, and
+// reports their window and their lag.
 func (c *collect) fetchNewest(ctx context.Context) error {
-	response, err := c.fetch(ctx, c.source, polisen.Query{})
+	response, err := c.fetch(ctx, c.source, c.options.Query)
 	if err != nil {
 		return err
 	}

@@ -24,8 +24,10 @@ type Days struct {
 	// of the API.
 	ServedFrom archive.Date
 	// Query has the filters. BackfillDays sets its DateTime for each day.
-	Query  polisen.Query
-	Source Source
+	Query polisen.Query
+	// Filtered is true if the URL of Source has filters of its own.
+	Filtered bool
+	Source   Source
 	// Done has the days to skip. BackfillDays adds each day that it finishes.
 	Done *DoneDays
 	// OnDay is called after each day, unless it is nil.

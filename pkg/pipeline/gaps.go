@@ -179,8 +179,10 @@ func (d Days) answer(day Day, fullHours int, err error) (kind archive.AnswerKind
 	return archive.AnswerWhole, true
 }
 
-// isFiltered reports whether the queries select only some of a day's events.
-func (d Days) isFiltered() bool { return len(d.Query.Locations)+len(d.Query.Types) > 0 }
+// isFiltered reports whether the answers may have only some of a day's events.
+func (d Days) isFiltered() bool {
+	return d.Filtered || len(d.Query.Locations)+len(d.Query.Types) > 0
+}
 
 // isNotFound reports whether the API answered 404, now or before.
 func isNotFound(err error) bool {

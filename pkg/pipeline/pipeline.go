@@ -88,8 +88,10 @@ type Options struct {
 	// Saved is true if the source is a saved response. It says nothing about the
 	// API's present state, so the report has no window and no lag.
 	Saved bool
-	// Filtered is true if the URL of the API has filters of its own. The report then
-	// has no window and no lag either.
+	// Query selects the events that Collect fetches. The zero Query selects the newest.
+	Query polisen.Query
+	// Filtered is true if the URL of the API or Query has filters. The report then has
+	// no window and no lag either.
 	Filtered bool
 	// GapSource is the source of the days that are gaps: the API, with
 	// [polisen.Options].LeaveRoom. If it is nil, a run records gaps, but does not
