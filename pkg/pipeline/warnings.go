@@ -9,6 +9,7 @@ import (
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/text"
 )
 
@@ -67,10 +68,6 @@ const (
 	alarmRevised  = "revised"  // half or more of the known events were revised at once
 )
 
-// minKnown is the smallest number of known events in a response for alarmRevised. In 2,974
-// recorded polls at most 3 of some 490 known events were revised at once.
-const minKnown = 20
-
 // alarms returns the alarms after a response of the API; full is true if the response
 // is full. Only a full response says something about the API's format.
 func (c *collect) alarms(ctx context.Context, outcome archive.Outcome, full bool) (alarms []alarm) {
@@ -91,7 +88,7 @@ func (c *collect) alarms(ctx context.Context, outcome archive.Outcome, full bool
 		add(alarmRejected, changes, "%d of %d items rejected: the API's format may have changed (%s); nothing is lost, since rejected items go under rejected/ in the archive; look for a newer version of this program",
 			n, all, example)
 	}
-	if n, known := outcome.Revised, outcome.Revised+outcome.Seen; full && known >= minKnown && 2*n >= known {
+	if n, known := outcome.Revised, outcome.Revised+outcome.Seen; full && report.ManyRevised(n, known) {
 		add(alarmRevised, "", "%d of %d known events revised at once: the API's format may have changed (%s); the new versions are under revisions/ in the archive",
 			n, known, revisedExample(ctx, c.store, c.response.Events, outcome.Classes))
 	}

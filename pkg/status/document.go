@@ -66,7 +66,7 @@ func ReadDocument(ctx context.Context, s Archive) (*Document, error) {
 func (d *Document) Err() error {
 	switch d.State {
 	case Missing:
-		return fmt.Errorf("%w: there is no %s in %s yet; the next collect creates it", ErrNotFound, archive.DocumentName, d.store)
+		return fmt.Errorf("%w: there is no %s in %s; check that this is the right store and that its disk is mounted; then the next collect creates it", ErrNotFound, archive.DocumentName, d.store)
 	case Damaged:
 		return fmt.Errorf("%w: the document is damaged: %s; the next collect saves a copy and rebuilds it", ErrNotFound, d.Damage)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/text"
 )
@@ -203,7 +204,7 @@ func (c *check) checkRuns(state State) {
 		c.problem("%s is damaged; the next collect replaces it", archive.LastRunName)
 		return
 	case c.last == nil || len(c.last.Hosts) == 0:
-		c.problem("no collect from the API has ever finished in %s; run collect, or check whether it runs as another user, whose settings may name another store", c.Store)
+		c.problem("no collect from the API has ever finished in %s; check that this is the right store and that its disk is mounted, and then run collect; if collect runs as another user, that user's settings may name another store", c.Store)
 		return
 	}
 	latest := c.last.Hosts[0]
@@ -211,7 +212,7 @@ func (c *check) checkRuns(state State) {
 	if r := c.newestRun(func(report.Run) bool { return true }); r != nil {
 		c.New, c.ExitCode = r.New, r.ExitCode
 	}
-	reason := "check the scheduler"
+	reason := "check the scheduler and the messages of the runs; a run that cannot write to the archive leaves no report in it"
 	if latest.Failures > 0 {
 		reason = c.failure(latest)
 	}
@@ -278,6 +279,10 @@ func (c *check) failure(h report.Host) string {
 // only fails. After that the host counts as given up.
 const recent = 7 * 24 * time.Hour
 
+// lastDay is the time for which the health check warns about a run in which the API's
+// format seemed to change. The next run has no such sign, since it knows the new versions.
+const lastDay = 24 * time.Hour
+
 // warnAboutHost warns about a host that fails, has stopped, or has a wrong clock.
 func (c *check) warnAboutHost(h report.Host) {
 	switch {
@@ -286,7 +291,7 @@ func (c *check) warnAboutHost(h report.Host) {
 	case h.Failures > 0 && c.age(h.LastRun) <= recent:
 		c.warn("%s", c.failure(h))
 	case h.Failures == 0 && len(h.Successes) == 3 && c.age(h.Successes[2]) <= recent && c.age(h.Successes[0]) > c.o.MaxAge:
-		c.warn("the last run%s ended %s; check its scheduler", onHost(h.Name), text.Ago(c.age(h.LastRun)))
+		c.warn("the last run%s ended %s; check its scheduler and the messages of its runs", onHost(h.Name), text.Ago(c.age(h.LastRun)))
 	}
 }
 
@@ -351,6 +356,13 @@ func (c *check) checkResponses() {
 	if r := c.newestRun(func(r report.Run) bool { return r.Fetched > 0 }); r != nil && 2*r.Invalid >= r.Fetched {
 		c.problem("%d of %d items in the last responses are no valid events: the API's format may have changed; look for a newer version of this program", r.Invalid, r.Fetched)
 	}
+	isRevised := func(r report.Run) bool {
+		return r.Fetched >= polisen.FullResponse && report.ManyRevised(r.Revised, r.Known()) && c.age(r.Started) <= lastDay
+	}
+	if r := c.newestRun(isRevised); r != nil {
+		c.warn("%d of %d known events were revised at once %s: the API's format may have changed; compare the new versions, which are under revisions/ in the archive, with the former ones",
+			r.Revised, r.Known(), text.Ago(c.age(r.Started)))
+	}
 	if c.last.NoContact {
 		c.warn("the calls to the API have no contact, which its rules ask for, and it may block them: set --contact (API_CONTACT_EMAIL) for collect")
 	}
@@ -361,7 +373,11 @@ func (c *check) checkDocument(pending []Object) {
 	d := &c.doc.parsed
 	switch c.doc.State {
 	case Missing:
-		c.problem("there is no %s; the next collect creates it", archive.DocumentName)
+		if c.last == nil { // checkRuns has said what to do
+			c.problem("there is no %s", archive.DocumentName)
+		} else {
+			c.problem("there is no %s; the next collect creates it", archive.DocumentName)
+		}
 		return
 	case Damaged:
 		c.problem("%s; the next collect saves a copy and rebuilds it", c.doc.Damage)

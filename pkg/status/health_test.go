@@ -167,6 +167,12 @@ func TestHealth(t *testing.T) {
 	rejected := func(invalid, fetched int) func(*healthWorld) {
 		return func(w *healthWorld) { w.last.Runs[0].Invalid, w.last.Runs[0].Fetched = invalid, fetched }
 	}
+	revised := func(revised, fetched int, age time.Duration) func(*healthWorld) {
+		return func(w *healthWorld) {
+			r := &w.last.Runs[0]
+			r.Revised, r.Fetched, r.New, r.Started = revised, fetched, 0, ago(age)
+		}
+	}
 	gap := func(days ...string) func(*healthWorld) {
 		return func(w *healthWorld) {
 			for _, d := range days {
@@ -187,8 +193,8 @@ func TestHealth(t *testing.T) {
 			"age=1800s;;2700;0 lag=3600s;;86400;0 headroom=601200s;;2700: gaps=0;;0;0 unserved=0;0;;0 missing=0;;0;0 different=0;;0;0 hosts=1;;0:;0 listed=2;;;0;1000"},
 
 		{"a success of the maximum age", success(45 * minute), "OK - "},
-		{"an older success", success(45*minute + time.Second), "CRITICAL - the last successful collect ended 45m ago, more than 45m0s (--max-age); check the scheduler; archive mem:"},
-		{"no run for days", success(100 * hour), "CRITICAL - the last successful collect ended 4.2 days ago, more than 45m0s (--max-age); check the scheduler; archive mem:"},
+		{"an older success", success(45*minute + time.Second), "CRITICAL - the last successful collect ended 45m ago, more than 45m0s (--max-age); check the scheduler and the messages of the runs; a run that cannot write to the archive leaves no report in it; archive mem:"},
+		{"no run for days", success(100 * hour), "CRITICAL - the last successful collect ended 4.2 days ago, more than 45m0s (--max-age); check the scheduler and the messages of the runs; a run that cannot write to the archive leaves no report in it; archive mem:"},
 		{"failures since a success of the maximum age", func(w *healthWorld) { w.last.Hosts[0] = failing(host("a", 45*minute), 15*minute, 1) },
 			"WARNING - the last run on a failed 15m ago with exit code 4 (the API failed); archive mem:"},
 		{"failures since an older success", func(w *healthWorld) { w.last.Hosts[0] = failing(host("a", 46*minute), 15*minute, 2) },
@@ -206,10 +212,10 @@ func TestHealth(t *testing.T) {
 		{"a success in the future on another host", func(w *healthWorld) { w.last.Hosts = append([]report.Host{host("b", -30*minute)}, w.last.Hosts...) },
 			"WARNING - the last run on b ended 30m in the future: check the clocks; archive mem:"},
 		{"a success in the future hides an old one", func(w *healthWorld) { w.last.Hosts = []report.Host{host("b", -3*hour), host("a", 46*minute)} },
-			"CRITICAL - the last successful collect ended 46m ago, more than 45m0s (--max-age); check the scheduler; the last run on a ended 46m ago; "},
+			"CRITICAL - the last successful collect ended 46m ago, more than 45m0s (--max-age); check the scheduler and the messages of the runs; a run that cannot write to the archive leaves no report in it; the last run on a ended 46m ago; "},
 
 		{"another host", other(host("b", 45*minute)), "OK - "},
-		{"another host has stopped", other(host("b", 46*minute)), "WARNING - the last run on b ended 46m ago; check its scheduler; archive mem:"},
+		{"another host has stopped", other(host("b", 46*minute)), "WARNING - the last run on b ended 46m ago; check its scheduler and the messages of its runs; archive mem:"},
 		{"another host stopped almost 7 days ago", other(since(7 * day)), "WARNING - the last run on b ended 7.0 days ago; "},
 		{"another host stopped more than 7 days ago", other(since(7*day + time.Second)), "OK - "},
 		{"another host ran twice", other(report.Host{Name: "b", LastRun: ago(hour), Successes: []time.Time{ago(hour), ago(hour)}}), "OK - "},
@@ -219,7 +225,7 @@ func TestHealth(t *testing.T) {
 		{"another host failed last 7 days ago", other(failing(host("b", 30*day), 7*day, 1)), "WARNING - the last run on b failed 7.0 days ago "},
 		{"another host failed last more than 7 days ago", other(failing(host("b", 30*day), 7*day+time.Second, 1)), "OK - "},
 		{"all hosts have stopped", func(w *healthWorld) { w.last.Hosts = []report.Host{host("a", hour), host("b", 2*hour)} },
-			"CRITICAL - the last successful collect ended 1h0m ago, more than 45m0s (--max-age); check the scheduler; the last run on b ended 2h0m ago; check its scheduler; archive mem:"},
+			"CRITICAL - the last successful collect ended 1h0m ago, more than 45m0s (--max-age); check the scheduler and the messages of the runs; a run that cannot write to the archive leaves no report in it; the last run on b ended 2h0m ago; check its scheduler and the messages of its runs; archive mem:"},
 		{"as many hosts as --hosts", func(w *healthWorld) { other(host("b", 45*minute))(w); w.options.Hosts = 2 }, "OK - "},
 		{"fewer hosts than --hosts", func(w *healthWorld) { other(host("b", 46*minute))(w); w.options.Hosts = 2 },
 			"CRITICAL - 1 host succeeded within 45m0s (--max-age), fewer than 2 (--hosts); the last run on b ended 46m ago; "},
@@ -254,6 +260,18 @@ func TestHealth(t *testing.T) {
 		{"less than half rejected", rejected(249, 500), "OK - "},
 		{"half rejected", rejected(250, 500), "CRITICAL - 250 of 500 items in the last responses are no valid events: the API's format may have changed; look for a newer version of this program; archive mem:"},
 		{"half rejected before a failure", func(w *healthWorld) { rejected(500, 500)(w); w.fail() }, "CRITICAL - 500 of 500 items "},
+		{"half of the known events revised at once", revised(250, 500, time.Hour),
+			"WARNING - 250 of 500 known events were revised at once 1h0m ago: the API's format may have changed; compare the new versions, which are under revisions/ in the archive, with the former ones; archive mem:"},
+		{"half of the known events revised before a run without revisions", func(w *healthWorld) {
+			revised(250, 500, time.Hour)(w)
+			w.last.Runs = append([]report.Run{{Host: "a", Fetched: 500, Started: ago(minute)}}, w.last.Runs...)
+		}, "WARNING - 250 of 500 known events were revised at once 1h0m ago: "},
+		{"half of the known events revised a day ago", revised(250, 500, day), "WARNING - 250 of 500 known events were revised at once 24h0m ago: "},
+		{"half of the known events revised more than a day ago", revised(250, 500, day+time.Second), "OK - "},
+		{"less than half of the known events revised", revised(249, 500, time.Hour), "OK - "},
+		{"half of the known events of a response revised that is not full", revised(250, 499, time.Hour), "OK - "},
+		{"few events known", func(w *healthWorld) { revised(19, 500, time.Hour)(w); w.last.Runs[0].New = 481 }, "OK - "},
+		{"half of a saved response revised", func(w *healthWorld) { revised(250, 500, time.Hour)(w); w.last.Runs[0].Saved = true }, "OK - "},
 		{"half of a saved response rejected", func(w *healthWorld) {
 			w.last.Runs = append([]report.Run{{Saved: true, Fetched: 2, Invalid: 2}}, w.last.Runs...)
 		}, "OK - "},
@@ -276,7 +294,7 @@ func TestHealth(t *testing.T) {
 		{"a document of a newer format", func(w *healthWorld) { w.docText = `{"seen_ids":[],"version":99}` },
 			"CRITICAL - read metadata/last_seen.json: unsupported newer format: version 99, and this release reads versions up to 2; install a later release; "},
 		{"no run", func(w *healthWorld) { w.lastRun = "-" },
-			"CRITICAL - no collect from the API has ever finished in mem:; run collect, or check whether it runs as another user, whose settings may name another store; archive mem:, lag 1h0m, 0 open gaps, "},
+			"CRITICAL - no collect from the API has ever finished in mem:; check that this is the right store and that its disk is mounted, and then run collect; if collect runs as another user, that user's settings may name another store; archive mem:, lag 1h0m, 0 open gaps, "},
 		{"a damaged report", func(w *healthWorld) { w.lastRun = "{}" }, "CRITICAL - metadata/last_run.json is damaged; the next collect replaces it; archive mem:"},
 		{"a report without a history", func(w *healthWorld) {
 			w.lastRun = `{"finished":"2026-06-20T11:45:00Z","ok":true,"window":{"hours":200}}`

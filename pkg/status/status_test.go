@@ -173,7 +173,7 @@ last run        2025-12-31T00:00:00Z, 3.0 days ago: failed with exit code 4: bad
 		},
 		"empty store": {
 			want: `store     mem:
-document  missing; the next collect creates it
+document  missing
 last run  none: there is no metadata/last_run.json
 `,
 			missing: true,

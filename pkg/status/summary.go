@@ -105,7 +105,7 @@ func (s *Summary) Text(w io.Writer) error {
 	row("store", "%s", s.Store)
 	switch s.State {
 	case Missing:
-		row("document", "missing; the next collect creates it")
+		row("document", "missing")
 	case Damaged:
 		row("document", "damaged: %s; the next collect saves a copy and rebuilds it", s.Damage)
 	default:

@@ -197,6 +197,7 @@ func (a *audit) checkDays() {
 			switch {
 			case a.lacksEvents(r):
 				f.Actual += ", and stored events are gone from these months"
+				f.Fix = a.options.replaceLost() // a backfill comes later, since the document counts the events that it stores
 			case r.to.Compare(start) < 0:
 				f.Severity = Notice
 			}

@@ -162,6 +162,13 @@ func (o Options) repair() Fix { return Fix{Command: o.command("verify --repair")
 
 func (o Options) repairCounts() Fix { return Fix{Command: o.command("verify --repair=counts")} }
 
+// replaceLost is the fix of stored items that are gone.
+func (o Options) replaceLost() Fix {
+	fix := o.repairCounts()
+	fix.Advice = "first restore the objects from a copy if there is one; the command accepts the loss, and only after it backfill may fetch the days again"
+	return fix
+}
+
 func (o Options) repairDuplicates() Fix { return Fix{Command: o.command("verify --repair=duplicates")} }
 
 // correctByHand is the fix of an object that no command corrects.

@@ -77,9 +77,8 @@ func (a *audit) checkCounts() {
 	for _, c := range a.countsDiffer {
 		f := Finding{
 			Severity: Problem, Check: StoredMissing, Object: c.prefix(), Expected: c.noun(c.counted) + " of " + c.month + ", as the document counts",
-			Actual: fmt.Sprintf("%d, so %s missing", c.stored, c.noun(c.counted-c.stored)), Fix: a.options.repairCounts(),
+			Actual: fmt.Sprintf("%d, so %s missing", c.stored, c.noun(c.counted-c.stored)), Fix: a.options.replaceLost(),
 		}
-		f.Fix.Advice = "first restore the objects from a copy if there is one; the command accepts the loss, and backfill may fetch the days again after it"
 		if c.stored > c.counted {
 			f.Severity, f.Check = Notice, StoredUncounted
 			f.Actual = fmt.Sprintf("%d; another program may have stored %s", c.stored, c.noun(c.stored-c.counted))

@@ -222,6 +222,10 @@ func reports() []mutation {
 			"content = nil // the history begins again", "return lastRun{}, err"),
 		in("pkg/report/history.go", "A saved response says nothing about a host.",
 			"if !r.Saved {", "if true {"),
+		in("pkg/report/history.go", "An alarm is raised if half of the known events are revised at once.",
+			"known >= 20 && 2*revised >= known", "known >= 20 && revised > known"),
+		in("pkg/report/history.go", "A few revised events are no alarm.",
+			"known >= 20 && 2*revised >= known", "known > 0 && 2*revised >= known"),
 	}
 }
 
@@ -511,10 +515,6 @@ func alarms() []mutation {
 			"full && 2*n >= all", "full && 2*outcome.Rejected >= all"),
 		in("warnings.go", "A response of which less than half is rejected does not count as a new format.",
 			"full && 2*n >= all", "full && 3*n >= all"),
-		in("warnings.go", "An alarm is raised if half of the known events are revised at once.",
-			"known >= minKnown && 2*n >= known", "known >= minKnown && n > known"),
-		in("warnings.go", "A few revised events are no alarm.",
-			"known >= minKnown && 2*n >= known", "known > 0 && 2*n >= known"),
 		in("warnings.go", "A saved response raises no alarm.",
 			"ok && !c.options.Saved &&", "ok &&"),
 		in("warnings.go", "New rejected items are reported once only while half of the items are rejected.",
@@ -566,6 +566,8 @@ func health() []mutation {
 			"default:\n\t\tc.warnAboutHost(latest)", "default:"),
 		in("A failed collect of a saved response is no problem of an archive of the API.",
 			"if !r.Saved && like(r)", "if like(r)"),
+		in("The health check warns for a day that the API's format may have changed.",
+			"if r := c.newestRun(isRevised); r != nil", "if r := c.newestRun(isRevised); r != nil && r == &c.last.Runs[0]"),
 		in("The health check warns about a host that has stopped.",
 			"case h.Failures == 0 && len(h.Successes) == 3", "case false && len(h.Successes) == 3"),
 		in("A host that succeeded less than three times was no regular one.",
