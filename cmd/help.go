@@ -192,6 +192,13 @@ An empty variable counts as not set. At the beginning of a value, ~/ stands for 
 	b.WriteString(`
 HOME, XDG_DATA_HOME, XDG_STATE_HOME
     the default folders are below these
+
+HTTPS_PROXY, NO_PROXY
+    the proxy for all calls, as in http://proxy.example.org:3128, and the hosts without it
+
+SSL_CERT_FILE, SSL_CERT_DIR
+    file and folder of CA certificates in PEM form, instead of those of the machine; a file with
+    the CA of a proxy must also have the others. OCI_DEFAULT_CERTS_PATH has no effect
 `)
 	return &cobra.Command{Use: "environment", Short: "All settings, their variables and defaults", Long: b.String()}
 }

@@ -3,9 +3,15 @@ package config
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"polisen-events-collector/pkg/address"
 	"polisen-events-collector/pkg/ratelimit"
@@ -31,6 +37,9 @@ func (l *loader) deriveAPI(product string) {
 			}
 			l.invalid(flagAPIURL, "%w", err)
 		}
+	}
+	if api.URL.URL != "" && !api.URL.Loopback {
+		l.checkProxy()
 	}
 	if !l.has(flagUserAgent) {
 		api.UserAgent = product
@@ -60,6 +69,9 @@ func (l *loader) deriveArchive() {
 		l.checkVault()
 	}
 	oci := &l.settings.Archive.OCI
+	if inBucket {
+		l.checkProxy()
+	}
 	if inBucket && l.signsWith(AuthAPIKey) {
 		l.checkKey()
 	}
@@ -134,6 +146,40 @@ func (l *loader) checkVault() {
 	if l.settings.Archive.OCI.Auth == AuthVault && !byID && !byName {
 		l.missing(flagVaultID, "--%s %s needs a vault; set its OCID here or its name with --%s", flagAuth, AuthVault, flagVaultName)
 	}
+}
+
+// checkProxy checks the address of the proxy for https. Go ignores an address that it
+// cannot read, and calls without the proxy (https://pkg.go.dev/golang.org/x/net/http/httpproxy).
+// The error shows no part of the address, which may hold a password.
+func (l *loader) checkProxy() {
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy"} {
+		text, ok := l.variable(name)
+		if !ok {
+			continue
+		}
+		if !isProxy(text) && !l.badProxy { // for the API and for the bucket
+			l.problems = append(l.problems, fmt.Errorf("%s: the value (%d characters, not shown) is not the address of a proxy; for example http://proxy.example.org:3128",
+				name, utf8.RuneCountInString(text)))
+			l.badProxy = true
+		}
+		return // Go reads the first one only
+	}
+}
+
+// isProxy reports whether text is an address that Go takes for a proxy: a URL with a
+// host, or host:port.
+func isProxy(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme == "" || u.Host == "" {
+		if strings.Contains(text, ":/") { // a URL without a host
+			return false
+		}
+		if u, err = url.Parse("http://" + text); err != nil {
+			return false
+		}
+	}
+	return u.Hostname() != "" && slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) &&
+		!strings.ContainsFunc(u.Hostname(), unicode.IsSpace)
 }
 
 // signsWith reports whether requests to the bucket or to the vault are signed with a

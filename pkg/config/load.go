@@ -146,6 +146,7 @@ type loader struct {
 	settings Settings
 	given    map[string]given // settings that have a value, by key
 	problems Problems
+	badProxy bool // there is a problem about the proxy
 }
 
 // given is the value of a setting and its origin.

@@ -211,6 +211,24 @@ func TestKeyInEnvironment(t *testing.T) {
 	mustLoad(t, nil, store, user, "OCI_AUTH=instance_principal") // the key is not used
 }
 
+// TestProxy checks that an address of a proxy that Go would ignore is refused, unless no
+// call uses a proxy.
+func TestProxy(t *testing.T) {
+	for value, ok := range map[string]bool{
+		"http://proxy:3128": true, "proxy:3128": true, "proxy.example.org": true, "socks5://127.0.0.1:1080": true, "https://me:pass@proxy": true, "10.0.0.1:3128": true,
+		"http://proxy:canary": false, "ftp://canary": false, "http://": false, "http:/canary:3128": false, "://canary": false, "http://canary%zz@proxy": false, "canary proxy": false,
+	} {
+		for _, name := range []string{"HTTPS_PROXY", "https_proxy"} {
+			_, err := load(t, nil, name+"="+value, "POLISEN_STORE=oci:///bucket")
+			if (err == nil) != ok || err != nil && (strings.Contains(err.Error(), "canary") || !strings.HasPrefix(err.Error(), name+": the value (") ||
+				!strings.Contains(err.Error(), "for example http://") || strings.Contains(err.Error(), "\n")) {
+				t.Errorf("%s=%s: %v", name, value, err)
+			}
+		}
+	}
+	mustLoad(t, nil, "HTTPS_PROXY=http://", "POLISEN_STORE=/x", "POLISEN_API_URL=http://127.0.0.1:1/")
+}
+
 // TestContact checks which settings give the User-Agent a contact.
 func TestContact(t *testing.T) {
 	for variable, want := range map[string]bool{"API_CONTACT_EMAIL=a@b": true, "API_USER_AGENT=me (a@b)": true, "LOG_LEVEL=info": false} {

@@ -19,6 +19,7 @@ import (
 	"polisen-events-collector/pkg/address"
 	"polisen-events-collector/pkg/retry"
 	"polisen-events-collector/pkg/text"
+	"polisen-events-collector/pkg/transport"
 )
 
 // DefaultRetry makes five attempts with about eight seconds of delay between
@@ -39,7 +40,7 @@ type Options struct {
 // keeps their connections for reuse and does not decompress bodies, so that a
 // body matches its checksum.
 func NewTransport() *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone()
+	t := transport.New()
 	t.MaxIdleConnsPerHost = t.MaxIdleConns // all calls go to one host
 	t.DisableCompression = true
 	return t
@@ -68,11 +69,11 @@ func Configure(client *common.BaseClient, keys common.KeyProvider, o Options) er
 		r.Header.Del("Expect")
 		return nil
 	}
-	transport := o.Transport
-	if transport == nil {
-		transport = NewTransport()
+	sender := o.Transport
+	if sender == nil {
+		sender = NewTransport()
 	}
-	d := NewDispatcher(transport)
+	d := NewDispatcher(sender)
 	d.keys = keys
 	client.HTTPClient, client.Signer = d, noSigner{}
 	return nil
@@ -131,10 +132,10 @@ type Dispatcher struct {
 	keys      common.KeyProvider // nil if it does not sign requests
 }
 
-// NewDispatcher returns a dispatcher that sends requests through transport without
+// NewDispatcher returns a dispatcher that sends requests through sender without
 // signing them.
-func NewDispatcher(transport http.RoundTripper) *Dispatcher {
-	return &Dispatcher{transport: transport}
+func NewDispatcher(sender http.RoundTripper) *Dispatcher {
+	return &Dispatcher{transport: sender}
 }
 
 // Do sends r, whose context must come from [Try].
@@ -153,7 +154,7 @@ func (d *Dispatcher) Do(r *http.Request) (*http.Response, error) {
 	// the first host, and the client's error for an unreadable Location shows it.
 	resp, err := d.transport.RoundTrip(r)
 	if err != nil {
-		return nil, text.HideQuoted(err, secrets(r)...)
+		return nil, text.HideQuoted(transport.Explain(err), secrets(r)...)
 	}
 	if resp.StatusCode >= http.StatusMultipleChoices {
 		defer resp.Body.Close()

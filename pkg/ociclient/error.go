@@ -1,9 +1,7 @@
 package ociclient
 
 import (
-	"crypto/tls"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,6 +11,7 @@ import (
 
 	"polisen-events-collector/pkg/retry"
 	"polisen-events-collector/pkg/text"
+	"polisen-events-collector/pkg/transport"
 )
 
 // Error is a failed call. Either the service responded with an error or there
@@ -124,14 +123,13 @@ func (e *Error) RetryAfter() time.Duration { return e.after }
 // Transient reports whether the same call may succeed later: there was no complete
 // response, or it was 429 or 5xx except 501. The failed call may have taken effect
 // nevertheless. A failure to sign is not transient, since the key provider makes
-// its own attempts, nor is a certificate that this machine does not trust.
+// its own attempts, nor is a failure to connect that [transport.IsPermanent] names.
 func (e *Error) Transient() bool {
 	if e.unsigned {
 		return false
 	}
 	if e.cause != nil {
-		_, untrusted := errors.AsType[*tls.CertificateVerificationError](e.cause)
-		return !untrusted
+		return !transport.IsPermanent(e.cause)
 	}
 	return e.Status == http.StatusTooManyRequests ||
 		e.Status >= http.StatusInternalServerError && e.Status != http.StatusNotImplemented

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,8 +23,8 @@ import (
 	"polisen-events-collector/pkg/ociclient"
 )
 
-// client returns a configured SDK client for the service at url.
-func client(t *testing.T, url string, o ociclient.Options) objectstorage.ObjectStorageClient {
+// client returns a configured SDK client for the service at endpoint.
+func client(t *testing.T, endpoint string, o ociclient.Options) objectstorage.ObjectStorageClient {
 	t.Helper()
 	id := ociauthtest.Shared()
 	keys := common.NewRawConfigurationProvider(id.Tenancy, id.User, id.Region, id.Fingerprint, string(id.PEM()), nil)
@@ -29,7 +32,7 @@ func client(t *testing.T, url string, o ociclient.Options) objectstorage.ObjectS
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Endpoint = url
+	o.Endpoint = endpoint
 	if err := ociclient.Configure(&c.BaseClient, keys, o); err != nil {
 		t.Fatal(err)
 	}
@@ -150,6 +153,34 @@ func TestNoResponse(t *testing.T) {
 			t.Errorf("error is %v", err)
 		}
 	})
+}
+
+// The refusal of a proxy names the proxy and the service, and is not repeated unless the
+// proxy may change its mind. A certificate of an unknown authority gets advice.
+func TestProxyRefuses(t *testing.T) {
+	for status, transient := range map[int]bool{403: false, 407: false, 502: true} {
+		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(status) }))
+		defer proxy.Close()
+		u, err := url.Parse(proxy.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr := ociclient.NewTransport()
+		tr.Proxy = http.ProxyURL(u)
+		_, err = namespace(t.Context(), client(t, "https://service.example", ociclient.Options{Transport: tr}))
+		e, ok := errors.AsType[*ociclient.Error](err)
+		want := fmt.Sprintf("the proxy %s refuses a connection to service.example:443 (%d ", u.Host, status)
+		if !ok || e.Transient() != transient || !strings.HasPrefix(e.Error(), want) {
+			t.Errorf("%d: transient %v: %v", status, ok && e.Transient(), err)
+		}
+	}
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	_, err := namespace(t.Context(), client(t, server.URL, ociclient.Options{}))
+	if e, ok := errors.AsType[*ociclient.Error](err); !ok || e.Transient() || !strings.Contains(e.Error(), "SSL_CERT_FILE") {
+		t.Errorf("unknown authority: %v", err)
+	}
 }
 
 func TestTruncatedResponse(t *testing.T) {

@@ -21,6 +21,7 @@ import (
 	"polisen-events-collector/pkg/address"
 	"polisen-events-collector/pkg/retry"
 	"polisen-events-collector/pkg/text"
+	"polisen-events-collector/pkg/transport"
 )
 
 const (
@@ -65,12 +66,12 @@ type Pinger struct {
 
 // New returns a Pinger for this URL. It sends nothing yet.
 func New(u address.Secret, userAgent string) *Pinger {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
+	t := transport.New()
 	// With HTTP/2, the setting GODEBUG=http2debug=2 would log the path.
-	transport.Protocols = new(http.Protocols)
-	transport.Protocols.SetHTTP1(true)
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetHTTP1(true)
 	p := &Pinger{url: u, userAgent: userAgent, started: make(chan struct{}), cancelStart: func() {}}
-	p.client = &http.Client{Transport: transport, CheckRedirect: sameHost}
+	p.client = &http.Client{Transport: t, CheckRedirect: sameHost}
 	return p
 }
 
@@ -139,7 +140,7 @@ func temporary(err error) bool {
 	if status, ok := errors.AsType[statusError](err); ok {
 		return status == http.StatusTooManyRequests || status >= 500
 	}
-	return !errors.Is(err, errRedirect) && !errors.Is(err, errUnknown) && !errors.Is(err, errTooMany)
+	return !errors.Is(err, errRedirect) && !errors.Is(err, errUnknown) && !errors.Is(err, errTooMany) && !transport.IsPermanent(err)
 }
 
 // try sends one request.
@@ -192,5 +193,5 @@ func hide(err error, target *url.URL) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err
 	}
-	return text.HideQuoted(err, target.Path, target.RequestURI())
+	return text.HideQuoted(transport.Explain(err), target.Path, target.RequestURI())
 }

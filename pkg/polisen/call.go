@@ -14,6 +14,7 @@ import (
 	"polisen-events-collector/pkg/ratelimit"
 	"polisen-events-collector/pkg/retry"
 	"polisen-events-collector/pkg/text"
+	"polisen-events-collector/pkg/transport"
 )
 
 // callTimeout is the longest time of one call, from connecting to the last byte of
@@ -160,7 +161,7 @@ func (f *fetch) send(ctx context.Context, u *url.URL) (*http.Response, error) {
 	// the rate limiter, and the client's error for an unreadable Location shows it.
 	answer, err := f.options.Transport.RoundTrip(req)
 	if err != nil {
-		return nil, fmt.Errorf("call %s: %w", u.Host, text.HideQuoted(err))
+		return nil, fmt.Errorf("call %s: %w", u.Host, text.HideQuoted(transport.Explain(err)))
 	}
 	return answer, nil
 }

@@ -19,6 +19,7 @@ import (
 	"polisen-events-collector/pkg/address"
 	"polisen-events-collector/pkg/ratelimit"
 	"polisen-events-collector/pkg/retry"
+	"polisen-events-collector/pkg/transport"
 )
 
 // FullResponse is the largest number of events in one response of the API.
@@ -117,7 +118,7 @@ func NewClient(o Options) (*Client, error) {
 // transport repeats a request on a reused connection and over HTTP/2
 // (REFUSED_STREAM, GOAWAY), and the rate limiter would not count those calls.
 func newTransport() *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone()
+	t := transport.New()
 	t.DisableKeepAlives = true
 	t.ForceAttemptHTTP2 = false
 	t.Protocols = new(http.Protocols)
@@ -177,7 +178,5 @@ func retryable(err error) bool {
 	if s, ok := errors.AsType[*StatusError](err); ok {
 		return s.Status == http.StatusTooManyRequests || s.Status >= 500
 	}
-	// A wrong certificate means a wrong address or an attack, which is not temporary.
-	_, wrongCertificate := errors.AsType[*tls.CertificateVerificationError](err)
-	return !wrongCertificate
+	return !transport.IsPermanent(err)
 }

@@ -10,6 +10,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -20,6 +21,7 @@ import (
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/polisen/polisentest"
 	"polisen-events-collector/pkg/retry/retrytest"
+	"polisen-events-collector/pkg/transport"
 )
 
 const (
@@ -100,12 +102,35 @@ func TestTLS(t *testing.T) {
 		t.Errorf("unknown authority: %d calls, %v; want one call and an error", r.Calls, err)
 	} else if _, ok := errors.AsType[*tls.CertificateVerificationError](err); !ok {
 		t.Errorf("unknown authority: %v", err)
+	} else if !strings.Contains(err.Error(), "SSL_CERT_FILE") {
+		t.Errorf("unknown authority: no advice: %v", err)
 	}
 	if n := len(api.Calls()); n != 0 {
 		t.Errorf("the API got %d calls", n)
 	}
 	if r, err := fetch(start(&tls.Config{MaxVersion: tls.VersionTLS12}), true); err != nil || len(r.Events) != 500 {
 		t.Errorf("TLS 1.2: %v", err)
+	}
+}
+
+// TestProxyRefuses checks that the refusal of a proxy names the proxy and is not repeated.
+func TestProxyRefuses(t *testing.T) {
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusForbidden) }))
+	defer proxy.Close()
+	u, err := url.Parse(proxy.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := transport.New()
+	tr.Proxy = http.ProxyURL(u)
+	c := newClient(t, polisen.Options{
+		URL: "https://api.example/events", UserAgent: agent, StateDir: t.TempDir(), Clock: retrytest.NewClock(time.Now()), Transport: tr,
+		MinInterval: time.Minute,
+	})
+	r, err := c.Fetch(t.Context(), polisen.Query{})
+	want := "the proxy " + u.Host + " refuses a connection to api.example:443 (403 Forbidden)"
+	if err == nil || !strings.Contains(err.Error(), want) || r.Calls != 1 {
+		t.Errorf("%d calls, %v", r.Calls, err)
 	}
 }
 
