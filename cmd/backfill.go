@@ -153,7 +153,7 @@ func (p Process) backfillDays(ctx context.Context, s config.Settings, opts backf
 	fetched, added, all := 0, 0, len(todo)+done
 	days.OnDay = func(d pipeline.Day) {
 		fetched++
-		if !d.Mismatched {
+		if !d.Mismatched && len(d.NotFound) == 0 {
 			done++
 		}
 		added += d.New
@@ -161,7 +161,7 @@ func (p Process) backfillDays(ctx context.Context, s config.Settings, opts backf
 		timeLeft := client.Delay(d.Left).Round(time.Second)
 		bar.show(int64(fetched), fmt.Sprintf("%s, %d new, %v left:", d.Date, added, timeLeft))
 		log.Info("day fetched", "day", d.Date.String(), "fetched", d.Fetched, "new", d.New, "revised", d.Revised, "seen", d.Seen,
-			"mismatched", d.Mismatched, "days_left", d.Left, "time_left", timeLeft)
+			"mismatched", d.Mismatched, "not_found", len(d.NotFound) > 0, "days_left", d.Left, "time_left", timeLeft)
 	}
 	r, err := pipeline.BackfillDays(ctx, o, days)
 	bar.close()

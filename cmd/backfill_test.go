@@ -78,6 +78,71 @@ func TestBackfillDays(t *testing.T) {
 	}
 }
 
+// TestBackfillNotFound checks that a backfill passes over a day whose query answers 404,
+// that --resume sends this query again only with --retry-not-found, and that a collect
+// still calls the API. After a 404 to the query for the newest events a backfill sends no
+// query.
+func TestBackfillNotFound(t *testing.T) {
+	cloud, err := cloudtest.Start(t.TempDir(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cloud.Close()
+	first := time.Now().UTC().AddDate(0, 0, -10)
+	day := func(n int) string { return first.AddDate(0, 0, n).Format(time.DateOnly) }
+	missing := day(1)
+	cloud.API.Default = func(r *http.Request) polisentest.Answer {
+		when := r.URL.Query().Get("DateTime")
+		if when == missing {
+			return polisentest.Status(404)
+		}
+		noon, err := time.Parse(time.DateOnly+" 15", when+" 12")
+		if err != nil { // the query for the newest events
+			noon = time.Now().UTC()
+		}
+		return polisentest.OK(polisentest.Event(noon.Unix(), noon))
+	}
+	calls := 0
+	want := func(exit, newCalls int, stderr []string, args ...string) {
+		t.Helper()
+		got, _, text := runWith(args, cloud.Settings(), nil)
+		if got != exit {
+			t.Errorf("%q: exit code %d, want %d: %s", args, got, exit, text)
+		}
+		for _, s := range stderr {
+			if !strings.Contains(text, s) {
+				t.Errorf("%q: stderr lacks %q:\n%s", args, s, text)
+			}
+		}
+		if n := len(cloud.API.Calls()) - calls; n != newCalls {
+			t.Errorf("%q: %d calls, want %d", args, n, newCalls)
+		}
+		calls = len(cloud.API.Calls())
+	}
+	backfill := func(args ...string) []string {
+		return append([]string{"backfill", "--from", day(0), "--to", day(3)}, args...)
+	}
+	passed := []string{day(1) + " is passed over: the API answered 404", "404 for 1 of ", "first: " + day(1)}
+	want(3, 4, passed, backfill()...)
+	want(3, 0, passed, backfill("--resume")...)
+	want(0, 1, nil, "collect")
+	missing = ""
+	want(0, 1, nil, backfill("--resume", "--retry-not-found")...)
+	want(0, 0, nil, backfill("--resume")...)
+
+	cloud.API.Script(polisentest.Status(404))
+	want(4, 1, nil, "collect")
+	want(8, 0, []string{"day " + day(0), "--retry-not-found"}, backfill()...)
+
+	s, err := cloud.Store(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := archivetest.Read(t, s); len(c.Events) != 5 || len(c.Problems) > 0 {
+		t.Errorf("%d events, problems %q", len(c.Events), c.Problems)
+	}
+}
+
 // stopping is an input that sends SIGINT at its end and then stays open.
 type stopping struct {
 	io.Reader

@@ -270,6 +270,7 @@ type dayAPI struct {
 	items      map[string][][]byte // by hour, such as "2026-01-31 09"
 	queries    []string
 	fail       string // the DateTime of the query that fails
+	notFound   string // the DateTime of the query that gets a 404
 	mismatched string // the DateTime of the query that gets a mismatched response, once
 }
 
@@ -277,6 +278,9 @@ func (a *dayAPI) Fetch(_ context.Context, q polisen.Query) (*polisen.Response, e
 	a.queries = append(a.queries, q.DateTime)
 	if q.DateTime == a.fail {
 		return &polisen.Response{Calls: 1}, errors.New("down")
+	}
+	if q.DateTime == a.notFound {
+		return &polisen.Response{Calls: 1}, &polisen.StatusError{Status: 404}
 	}
 	if q.DateTime == a.mismatched {
 		a.mismatched = ""
@@ -462,6 +466,37 @@ func TestBackfillMismatchedHour(t *testing.T) {
 		if _, partial := errors.AsType[*pipeline.PartialError](err); !partial || done.Has(day) {
 			t.Errorf("hour 10 answered as %s: error %v, day done: %v", instead, err, done.Has(day))
 		}
+	}
+}
+
+// TestBackfillHourNotFound checks that a backfill passes over an hour whose query answers
+// 404. It fetches all other hours, and the day is not done.
+func TestBackfillHourNotFound(t *testing.T) {
+	s, clock := memstore.New(), newClock()
+	api := &dayAPI{clock: clock, items: map[string][][]byte{}, notFound: "2026-01-01 04"}
+	id := int64(0)
+	for hour, n := range map[string]int{"2026-01-01 04": 10, "2026-01-01 10": 400, "2026-01-01 23": 400} {
+		when, _ := time.Parse("2006-01-02 15", hour)
+		for range n {
+			id++
+			api.items[hour] = append(api.items[hour], polisentest.Event(id, when))
+		}
+	}
+	done, err := pipeline.OpenDoneDays(t.TempDir(), "test", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := archive.Date{Year: 2026, Month: 1, Day: 1}
+	r, err := pipeline.BackfillDays(t.Context(), options(s, clock), pipeline.Days{From: day, To: day, Source: api, Done: done})
+	partial, ok := errors.AsType[*pipeline.PartialError](err)
+	if !ok || len(partial.Reasons) != 1 || !strings.Contains(err.Error(), "404 for 1 of 1 days") || done.Has(day) {
+		t.Errorf("error %v, day done: %v", err, done.Has(day))
+	}
+	if got := texts(r.Warnings, slog.LevelWarn); !strings.Contains(got, "2026-01-01 04 is passed over") || len(r.Warnings) != 1 {
+		t.Errorf("warnings %q", got)
+	}
+	if c := archivetest.Read(t, s); len(api.queries) != 25 || len(c.Events) < 800 || len(c.Problems) > 0 {
+		t.Errorf("%d queries, %d events, problems %q", len(api.queries), len(c.Events), c.Problems)
 	}
 }
 

@@ -45,7 +45,11 @@ type Day struct {
 	// must have events. Its items are stored, but the day is not done.
 	Mismatched bool
 	// Cut is the error of the last response that was cut; nil if none was.
-	Cut             error
+	Cut error
+	// NotFound are the queries that the API answered with 404, now or before: the day,
+	// such as "2026-01-31", or hours of it, such as "2026-01-31 09". The day is then not
+	// done.
+	NotFound        []string
 	archive.Outcome // of the items
 }
 
@@ -68,15 +72,16 @@ func (d Days) Dates() (todo []archive.Date, done int) {
 //
 // If the response for a day is full, BackfillDays fetches the day again hour by hour.
 // The error is a [*PartialError] if the response for an hour is full too, since the
-// API then does not show all events, if a response is mismatched, or if an item is
-// rejected.
+// API then does not show all events, if a response is mismatched, if an item is
+// rejected, or if the API answered 404 to the query for a day or an hour, which
+// BackfillDays then passes over.
 func BackfillDays(ctx context.Context, o Options, d Days) (report.Report, error) {
 	return backfill(ctx, o, d.addAll)
 }
 
 // addAll fetches and stores the days.
 func (d Days) addAll(ctx context.Context, r *run) error {
-	var mismatched []archive.Date
+	var mismatched, notFound []archive.Date
 	fullHours := 0
 	todo, _ := d.Dates()
 	for i, date := range todo {
@@ -86,9 +91,15 @@ func (d Days) addAll(ctx context.Context, r *run) error {
 		if err != nil {
 			return fmt.Errorf("day %s: %w", date, err)
 		}
+		for _, dateTime := range day.NotFound {
+			r.options.Recorder.Warn(slog.LevelWarn, "%s is passed over: the API answered 404 to the query for it", dateTime)
+		}
+		if len(day.NotFound) > 0 {
+			notFound = append(notFound, date)
+		}
 		if day.Mismatched {
 			mismatched = append(mismatched, date)
-		} else if day.Waiting == 0 && isOver(date, r.options.Clock.Now()) {
+		} else if len(day.NotFound) == 0 && day.Waiting == 0 && isOver(date, r.options.Clock.Now()) {
 			end := blocking.Call(ctx, "write "+d.Done.path)
 			err := d.Done.Add(date)
 			end()
@@ -112,6 +123,10 @@ func (d Days) addAll(ctx context.Context, r *run) error {
 		reasons = append(reasons, fmt.Sprintf("mismatched, cut or empty response for %d of %d days (first: %s); repeat the command with --resume to fetch these days again",
 			len(mismatched), len(todo), mismatched[0]))
 	}
+	if len(notFound) > 0 {
+		reasons = append(reasons, fmt.Sprintf("the API answered 404 for %d of %d days (first: %s): check the filters and the API's URL; the API's rules make a 404 permanent, so only --resume with --retry-not-found fetches these days again",
+			len(notFound), len(todo), notFound[0]))
+	}
 	return partial(reasons)
 }
 
@@ -126,7 +141,7 @@ func isOver(date archive.Date, now time.Time) bool {
 func (d Days) addDay(ctx context.Context, r *run, day *Day) (fullHours int, err error) {
 	err = d.addResponse(ctx, r, day.Date.String(), day)
 	switch {
-	case err != nil:
+	case err != nil || len(day.NotFound) > 0:
 		return 0, err
 	case day.Fetched == 0:
 		day.Mismatched = d.mustHaveEvents(day.Date, r.options.Clock.Now())
@@ -158,22 +173,28 @@ func (d Days) addHours(ctx context.Context, r *run, day *Day) (full int, err err
 		}
 		day.Mismatched = day.Mismatched || part.Mismatched
 		day.Cut = cmp.Or(part.Cut, day.Cut)
+		day.NotFound = append(day.NotFound, part.NotFound...)
 		if part.Fetched >= polisen.FullResponse && !part.Mismatched {
 			full++
 			r.options.Recorder.Warn(slog.LevelWarn, "hour %02d of %s is full: the API shows at most %d events for an hour, so some may be missing; fetch them with --location or --type",
 				hour, day.Date, polisen.FullResponse)
 		}
 	}
-	day.Mismatched = day.Mismatched || hours < whole
+	day.Mismatched = day.Mismatched || len(day.NotFound) == 0 && hours < whole
 	return full, nil
 }
 
 // addResponse fetches and stores the response for a day or an hour, such as
-// "2026-01-31" or "2026-01-31 09". It sets the day's Fetched, Mismatched and Outcome.
+// "2026-01-31" or "2026-01-31 09". It sets the fields of day other than Date and Left. A
+// 404 is no error.
 func (d Days) addResponse(ctx context.Context, r *run, dateTime string, day *Day) error {
 	q := d.Query
 	q.DateTime = dateTime
 	response, err := r.fetch(ctx, d.Source, q)
+	if isNotFound(err) {
+		day.NotFound = []string{dateTime}
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -161,17 +161,18 @@ func (d Days) addGapDay(ctx context.Context, r *run, day *Day) (fullHours int, e
 
 // answer returns the kind of the API's answer to the query for a day, given the results
 // of addDay. ok is false if the run shows nothing about the day: the query has a filter,
-// the store failed, or there was no time for the call.
+// the store failed, or the run made no call, for lack of time or because of the limits.
 func (d Days) answer(day Day, fullHours int, err error) (kind archive.AnswerKind, ok bool) {
-	noTime := errors.Is(err, errGapTime) || errors.Is(err, ratelimit.ErrExceeded) && !errors.Is(err, ratelimit.ErrNotFound)
+	noCall := errors.Is(err, errGapTime) || errors.Is(err, ratelimit.ErrExceeded)
 	switch {
 	case d.isFiltered(), errors.Is(err, ErrStore):
 		return 0, false
-	case day.Fetched >= polisen.FullResponse && err != nil: // the day answered, but not all of its hours
+	// The day answered, but not all of its hours.
+	case day.Fetched >= polisen.FullResponse && (err != nil || len(day.NotFound) > 0):
 		return archive.AnswerOther, true
-	case noTime:
+	case noCall:
 		return 0, false
-	case isNotFound(err):
+	case len(day.NotFound) > 0:
 		return archive.AnswerNotFound, true
 	case err != nil, day.Mismatched, day.Fetched == 0, fullHours > 0:
 		return archive.AnswerOther, true
@@ -184,8 +185,10 @@ func (d Days) isFiltered() bool {
 	return d.Filtered || len(d.Query.Locations)+len(d.Query.Types) > 0
 }
 
-// isNotFound reports whether the API answered 404, now or before.
+// isNotFound reports whether the API answered 404, now or before, to a query for a day or
+// an hour, and err is the error of that query. A 404 to the query for the newest events
+// is another matter: it forbids all queries.
 func isNotFound(err error) bool {
 	e, ok := errors.AsType[*polisen.StatusError](err)
-	return ok && e.NotFound() || errors.Is(err, ratelimit.ErrNotFound)
+	return ok && e.NotFound() || errors.Is(err, ratelimit.ErrQueryNotFound)
 }

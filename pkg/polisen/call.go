@@ -51,13 +51,14 @@ func (f *fetch) onWait(d time.Duration, reason string) {
 	f.options.OnWait(d, reason)
 }
 
-// try makes one call and follows redirects.
+// try makes one call and follows redirects. A 404 counts for the address of the first
+// call.
 func (f *fetch) try(ctx context.Context) (*Response, error) {
 	u := f.target(f.query)
 	var called, shown []string
 	for range 1 + maxRedirects {
 		called, shown = append(called, u.String()), append(shown, shownURL(u))
-		allowed, err := f.limiter.Wait(ctx, f.resource(), f.onWait)
+		allowed, err := f.limiter.Wait(ctx, f.target(f.query).String(), f.onWait)
 		switch {
 		case err != nil && f.lastErr != nil && ctx.Err() == nil:
 			// The error does not wrap err, but only contains its message, since
@@ -77,15 +78,6 @@ func (f *fetch) try(ctx context.Context) (*Response, error) {
 		}
 	}
 	return nil, fmt.Errorf("%w: %d redirects in a row: %s, %s; check the API's URL", errRedirect, maxRedirects+1, strings.Join(shown, ", "), shownURL(u))
-}
-
-// resource returns the address whose 404 counts for this fetch: the API's URL with the
-// query. A 404 to the query for the newest events, which the API always has, means that
-// the API is not there, and counts for all queries. So its address has no query.
-func (f *fetch) resource() string {
-	u := *f.base
-	u.RawQuery = f.query.Encode()
-	return u.String()
 }
 
 // target returns the API's URL with the query q added.

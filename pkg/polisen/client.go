@@ -139,10 +139,11 @@ func (c *Client) Delay(n int) time.Duration { return c.limiter.Delay(n) }
 func (c *Client) CallsLeft() (hour, day int, ok bool) { return c.limiter.CallsLeft() }
 
 // Fetch fetches the response to q. It waits for the rate limiter before each call.
-// After a connection error, a status of 429 or 5xx, or a body that is cut or is not an
-// array, it calls again, at most four times in all. The delays are MinInterval, then twice and four
-// times as long, or longer if the API asks for it. A response without items is an error
-// if the call had no query, since there are always newest events.
+// After a connection error, a status of 408, 425, 429 or 5xx, or a body that is cut or
+// is not an array, it calls again, at most four times in all. The delays are
+// MinInterval, then twice and four times as long, or longer if the API asks for it. A
+// response without items is an error if the call had no query, since there are always
+// newest events.
 //
 // If no answer is whole, but one of them held events, Fetch returns the items of the last
 // such answer, with the error as Cut.
@@ -176,7 +177,11 @@ func retryable(err error) bool {
 		return false
 	}
 	if s, ok := errors.AsType[*StatusError](err); ok {
-		return s.Status == http.StatusTooManyRequests || s.Status >= 500
+		switch s.Status {
+		case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+			return true
+		}
+		return s.Status >= 500
 	}
 	return !transport.IsPermanent(err)
 }

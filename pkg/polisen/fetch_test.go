@@ -126,6 +126,9 @@ func TestFetchFaults(t *testing.T) {
 			name: "the deadline leaves time for one retry", script: repeat(polisentest.Status(500)), within: 25 * s,
 			sleeps: []time.Duration{10 * s}, want: "500", wantIs: retry.ErrNoTime,
 		},
+		{name: "408", script: []polisentest.Answer{polisentest.Status(408)}, sleeps: []time.Duration{10 * s}},
+		{name: "425", script: []polisentest.Answer{polisentest.Status(425)}, sleeps: []time.Duration{10 * s}},
+		{name: "408 each time", script: repeat(polisentest.Status(408)), sleeps: []time.Duration{10 * s, 20 * s, 40 * s}, want: "408"},
 		{name: "403", script: []polisentest.Answer{polisentest.Status(403)}, want: "403", message: "User-Agent"},
 		{name: "404", script: []polisentest.Answer{polisentest.Status(404)}, want: "404", message: "permanent"},
 		{name: "400", script: []polisentest.Answer{polisentest.Status(400)}, want: "400"},
@@ -400,8 +403,8 @@ func TestNotFoundIsPermanent(t *testing.T) {
 	for _, c := range []*polisen.Client{w.client, newClient(t, w.options)} {
 		for _, q := range []polisen.Query{{}, {DateTime: "2018-03"}} {
 			r, err := c.Fetch(t.Context(), q)
-			if !errors.Is(err, ratelimit.ErrNotFound) || !strings.Contains(err.Error(), w.options.URL) || r.Calls != 0 {
-				t.Fatalf("%+v: %d calls, %v; want none, and ErrNotFound", q, r.Calls, err)
+			if !errors.Is(err, ratelimit.ErrNotFound) || errors.Is(err, ratelimit.ErrQueryNotFound) || !strings.Contains(err.Error(), w.options.URL) || r.Calls != 0 {
+				t.Fatalf("%+v: %d calls, %v; want none, and ErrNotFound, not ErrQueryNotFound", q, r.Calls, err)
 			}
 		}
 	}
@@ -432,14 +435,25 @@ func TestNotFoundQuery(t *testing.T) {
 	}
 	for _, c := range []*polisen.Client{w.client, newClient(t, w.options)} {
 		r, err := c.Fetch(t.Context(), day)
-		if !errors.Is(err, ratelimit.ErrNotFound) || !strings.Contains(err.Error(), w.client.URL(day)) || r.Calls != 0 {
-			t.Fatalf("the same query: %d calls, %v; want none, and ErrNotFound", r.Calls, err)
+		if !errors.Is(err, ratelimit.ErrNotFound) || !errors.Is(err, ratelimit.ErrQueryNotFound) || !strings.Contains(err.Error(), w.client.URL(day)) || r.Calls != 0 {
+			t.Fatalf("the same query: %d calls, %v; want none, and ErrQueryNotFound", r.Calls, err)
 		}
 		for _, q := range []polisen.Query{{}, {DateTime: "2018-03-06"}} {
 			if r, err := c.Fetch(t.Context(), q); err != nil || r.Calls != 1 {
 				t.Errorf("%+v: %d calls, %v", q, r.Calls, err)
 			}
 		}
+	}
+	filtered := w.options
+	filtered.URL += "?locationname=Nowhere"
+	w.api.Script(polisentest.Status(404))
+	for calls := range 2 { // the 404, and no other
+		if r, err := newClient(t, filtered).Fetch(t.Context(), polisen.Query{}); err == nil || r.Calls != 1-calls {
+			t.Errorf("a URL with a query: %d calls, %v", r.Calls, err)
+		}
+	}
+	if r, err := w.client.Fetch(t.Context(), polisen.Query{}); err != nil || r.Calls != 1 {
+		t.Errorf("after a 404 to a URL with a query: %d calls, %v", r.Calls, err)
 	}
 	if b := w.api.Breaches(); len(b) > 0 {
 		t.Errorf("breaches: %q", b)

@@ -41,6 +41,11 @@ var ErrExceeded = errors.New("rate limited")
 // before. It wraps [ErrExceeded].
 var ErrNotFound = fmt.Errorf("%w: the address answered 404 before", ErrExceeded)
 
+// ErrQueryNotFound is wrapped by the error of a call to an address with a query that
+// answered 404 before, if the same address without a query did not. It wraps
+// [ErrNotFound].
+var ErrQueryNotFound = fmt.Errorf("%w", ErrNotFound)
+
 // pauseRule is the rule that forbids calls during a pause.
 const pauseRule = "the API asked for a pause (Retry-After)"
 

@@ -154,10 +154,10 @@ func (s *state) remove(at time.Time) {
 	s.Calls = slices.DeleteFunc(s.Calls, func(c call) bool { return c.At.Equal(at) })
 }
 
-// notFound returns the address that answered 404, and when: url, or the same address
-// without its query.
+// notFound returns the address that answered 404, and when: url without its query, or
+// url itself.
 func (s *state) notFound(url string) (address string, at time.Time, ok bool) {
-	for _, address := range []string{url, withoutQuery(url)} {
+	for _, address := range []string{withoutQuery(url), url} {
 		if at, ok := s.NotFound[address]; ok {
 			return address, at, true
 		}
