@@ -163,6 +163,24 @@ func TestOneClock(t *testing.T) {
 	}
 }
 
+// TestOneEnvironment checks that main.go alone can change the environment of the process,
+// through [Process.Setenv].
+func TestOneEnvironment(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.isTest() || isSupport(s.pkg) || s.pkg == "." {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok {
+				if x, ok := sel.X.(*ast.Ident); ok && x.Name == "os" && slices.Contains([]string{"Setenv", "Unsetenv", "Clearenv"}, sel.Sel.Name) {
+					t.Errorf("%s: os.%s: use Process.Setenv", s.name, sel.Sel.Name)
+				}
+			}
+			return true
+		})
+	}
+}
+
 // TestNoInit checks that no package has an init function.
 func TestNoInit(t *testing.T) {
 	for _, s := range sources(t) {

@@ -107,6 +107,12 @@ func TestMisplacedSecrets(t *testing.T) {
 					delete(vars, s.Env)
 					checkSecret(t, secret[1], []string{"collect", "--" + s.Flag + "=" + secret[0]}, vars, stored)
 				}
+				if s.Alias != "" {
+					delete(vars, s.Env)
+					vars[s.Alias] = secret[0]
+					checkSecret(t, secret[1], []string{"collect"}, vars, stored)
+					delete(vars, s.Alias)
+				}
 				if s.Env != "" {
 					vars[s.Env] = secret[0]
 					checkSecret(t, secret[1], []string{"verify", "--quick"}, vars, stored)

@@ -83,7 +83,8 @@ func usage(s Setting) string {
 // Load returns the settings of the groups and of [GeneralGroup]. A setting has the
 // value of its flag; without the flag, that of its environment variable; without
 // the variable, that of its alias; and otherwise its default. The variables of the
-// env-file that have no value in the environment count as part of it. product is the program's name and version for the User-Agent.
+// env-file that have no value in the environment count as part of it. product is the
+// program's name and version for the User-Agent.
 //
 // The error, of type [Problems], lists every problem. The settings are usable even
 // then: invalid ones have their defaults.

@@ -32,7 +32,7 @@ func misspelling(name string) (near Setting, misspelt bool) {
 	}
 	best := len(name) + 100
 	for _, s := range table() {
-		if s.Env == name || s.Alias == name && name != "" {
+		if name == s.Env || name == s.Alias {
 			return s, false
 		}
 		for _, variable := range []string{s.Env, s.Alias} {

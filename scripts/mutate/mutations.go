@@ -492,6 +492,14 @@ func texts() []mutation {
 			"return text.Clean(fmt.Sprintf(\"%#q\", raw)) + ellipsis", "_ = text.Clean\n\treturn fmt.Sprintf(\"%#q\", raw) + ellipsis", polisenPkg),
 		in("pkg/config/load.go", "A command that the program suggests is quoted for the shell.",
 			"return \"'\" + strings.ReplaceAll(", "return strings.ReplaceAll(", "pkg/config"),
+		in("pkg/config/load.go", "No path has text that a shell would have replaced.",
+			"if err := address.CheckLiteral(text); err != nil {", "if err := address.CheckLiteral(text); false {", "pkg/config"),
+		in("pkg/config/load.go", "The variables of the environment count, not those of the same names in the env-file.",
+			`if outside, _ := l.env(name); outside == "" && l.file[name] != "" {`, `if l.file[name] != "" {`, "pkg/config"),
+		in("pkg/config/envfile.go", "A comment after a value in an env-file is no part of the value.",
+			`strings.Contains(value, " #"), `, "", "pkg/config"),
+		in("pkg/pipeline/gaps.go", "Answers of an API URL with filters close no gaps.",
+			"return d.Filtered || len(", "return len(", "cmd"),
 	}
 }
 
