@@ -89,6 +89,9 @@ func TestEnvironmentTopicIsComplete(t *testing.T) {
 		if s.Detail != "" {
 			want += " " + s.Detail
 		}
+		if s.Alias != "" {
+			want += " If neither is set, " + s.Alias + " of Oracle's command line counts."
+		}
 		if d := s.DefaultText(); d != "" {
 			want += " default: " + d
 		}
