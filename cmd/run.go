@@ -81,6 +81,7 @@ func (p Process) runOptions(ctx context.Context, command string, s config.Settin
 		DryRun:        opts.dryRun,
 		Revisions:     opts.revisions,
 		AcceptArchive: opts.acceptArchive,
+		HostState:     pipeline.NewHostState(s.API.StateDir).ReadOnly(), // setAPI replaces it
 		ExitCode: func(err error) int {
 			if sig, ok := caught(ctx); ok {
 				return int(sig.code())

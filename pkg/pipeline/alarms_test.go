@@ -267,6 +267,11 @@ func TestKnownCommit(t *testing.T) {
 			_, err := pipeline.BackfillDays(t.Context(), o, days(good))
 			return err
 		},
+		"collect of a saved response": func(o pipeline.Options) error {
+			o.Saved, o.HostState = true, o.HostState.ReadOnly()
+			_, err := pipeline.Collect(t.Context(), o, good)
+			return err
+		},
 		"dry run": func(o pipeline.Options) error {
 			o.DryRun = true
 			_, err := pipeline.Collect(t.Context(), o, good)
@@ -304,6 +309,18 @@ func TestKnownCommit(t *testing.T) {
 	o = with(first)
 	if _, err := pipeline.Collect(t.Context(), o, good); !errors.Is(err, archive.ErrLostCommits) {
 		t.Errorf("the former archive: %v, want ErrLostCommits", err)
+	}
+	o = with(second)
+	if _, err := pipeline.Collect(t.Context(), o, good); err != nil {
+		t.Error(err)
+	}
+	// The commit of a run with a saved response is not remembered.
+	clock.Advance(time.Minute)
+	o = with(memstore.New())
+	o.Saved, o.AcceptArchive, o.HostState = true, true, o.HostState.ReadOnly()
+	r, err = pipeline.Collect(t.Context(), o, good)
+	if warnings := texts(r.Warnings, slog.LevelWarn); err != nil || warnings != "" {
+		t.Errorf("a saved response: %v, warnings %v", err, warnings)
 	}
 	o = with(second)
 	if _, err := pipeline.Collect(t.Context(), o, good); err != nil {

@@ -24,12 +24,18 @@ import (
 // archive the newest commit that a run has seen, and the alarms that last. It has one
 // file for each archive in the state folder.
 type HostState struct {
-	dir string
+	dir      string
+	readOnly bool
 }
 
 // NewHostState returns the state in this state folder. It reads and writes nothing
 // yet.
 func NewHostState(stateDir string) *HostState { return &HostState{dir: stateDir} }
+
+// ReadOnly returns the state in the same folder for a run with saved responses: the run
+// refuses an archive without the known commit, but its own commit does not become known.
+// So a person can try saved responses, and delete the archive afterwards.
+func (h *HostState) ReadOnly() *HostState { return &HostState{dir: h.dir, readOnly: true} }
 
 // archiveState is the state of one archive: the content of its file.
 type archiveState struct {
@@ -227,7 +233,7 @@ func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UT
 // is known. It warns if this run has begun the archive.
 func (r *run) noteCommit(ctx context.Context, outcome archive.Outcome) {
 	h, commit := r.options.HostState, r.writer.Document().Commit
-	if h == nil || r.options.DryRun || commit == nil {
+	if h == nil || h.readOnly || r.options.DryRun || commit == nil {
 		return
 	}
 	if commit.ID == r.options.Report.RunID && commit.Sequence == 1 && !outcome.Rebuilt {

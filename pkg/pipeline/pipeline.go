@@ -107,8 +107,8 @@ type Options struct {
 	ReportTime time.Duration
 	// MaxLag is the age of the newest event from which the API counts as stale.
 	MaxLag time.Duration
-	// HostState is what this host remembers of the archive. It is nil if the source
-	// is a saved response.
+	// HostState is what this host remembers of the archive: [HostState.ReadOnly] if the
+	// source is a saved response. If it is nil, the run accepts every archive.
 	HostState *HostState
 	// PrintAlarms is true if the run prints every alarm, for example because a person
 	// watches it. Otherwise it leaves out those that other runs have printed less than

@@ -332,8 +332,11 @@ func (c *check) checkResponses() {
 		c.Lag = seconds(since)
 		switch {
 		case since > c.o.MaxLag:
-			c.problem("the archive is stale: the newest event in full responses of the API is from %s, more than %v (--max-lag); see whether the API's website shows newer events",
-				text.Ago(since), c.o.MaxLag)
+			advice := "; see whether the API's website shows newer events"
+			if c.Age == nil || time.Duration(*c.Age) > c.o.MaxLag {
+				advice = "" // the reason is that no run succeeded, which is a problem too
+			}
+			c.problem("the archive is stale: the newest event in full responses of the API is from %s, more than %v (--max-lag)%s", text.Ago(since), c.o.MaxLag, advice)
 		case since < -MaxSkew:
 			c.warn("covered_until of the document is %s, in the future, and until then runs do not notice a gap: check the clocks", covered.Format(time.RFC3339))
 		}

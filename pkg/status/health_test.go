@@ -235,6 +235,9 @@ func TestHealth(t *testing.T) {
 		{"the maximum lag", covered(24 * hour), "OK - "},
 		{"more than the maximum lag", covered(24*hour + time.Second),
 			"CRITICAL - the archive is stale: the newest event in full responses of the API is from 24h0m ago, more than 24h0m0s (--max-lag); see whether the API's website shows newer events; archive mem:"},
+		{"more than the maximum lag, since no run succeeded", func(w *healthWorld) { success(25 * hour)(w); covered(26 * hour)(w) },
+			"CRITICAL - the last successful collect ended 25h0m ago, more than 45m0s (--max-age); check the scheduler and the messages of the runs; a run that cannot write to the archive leaves no report in it; " +
+				"the archive is stale: the newest event in full responses of the API is from 26h0m ago, more than 24h0m0s (--max-lag); archive mem:"},
 		{"covered until a time in the future", covered(-3 * minute),
 			"WARNING - covered_until of the document is 2026-06-20T12:03:00Z, in the future, and until then runs do not notice a gap: check the clocks; archive mem:"},
 		{"no full response yet", func(w *healthWorld) { w.doc.CoveredUntil, w.last.Runs[0].Window = nil, nil },

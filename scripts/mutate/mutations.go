@@ -523,6 +523,8 @@ func alarms() []mutation {
 			"full && 2*n >= all", "full && 2*outcome.Rejected >= all"),
 		in("warnings.go", "A response of which less than half is rejected does not count as a new format.",
 			"full && 2*n >= all", "full && 3*n >= all"),
+		in("hoststate.go", "A host does not remember the commit of a run with a saved response.",
+			"h == nil || h.readOnly ||", "h == nil ||"),
 		in("warnings.go", "A saved response raises no alarm.",
 			"ok && !c.options.Saved &&", "ok &&"),
 		in("warnings.go", "New rejected items are reported once only while half of the items are rejected.",
