@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -16,6 +18,7 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/common"
 	"github.com/oracle/oci-go-sdk/v65/common/auth"
 
+	"polisen-events-collector/pkg/address"
 	"polisen-events-collector/pkg/ociclient"
 	"polisen-events-collector/pkg/retry"
 )
@@ -27,6 +30,14 @@ const (
 	metadataURL = "http://169.254.169.254/opc/v2"
 	metadataEnv = "OCI_METADATA_BASE_URL"
 	regionPath  = "/instance/region"
+	// regionInfoPath has the names of the region and the domain of its realm, as JSON.
+	regionInfoPath = "/instance/regionInfo"
+
+	// federationEnv replaces the address of the federation service in the SDK.
+	federationEnv = "OCI_SDK_AUTH_CLIENT_REGION_URL"
+	// knownDomain is the domain in the addresses that the SDK makes for a region that it
+	// does not know.
+	knownDomain = "oraclecloud.com"
 
 	// probeTimeout bounds the first request to the metadata service. On an
 	// instance the service is local and fast; elsewhere, usually nothing responds
@@ -52,6 +63,9 @@ func fromInstance(ctx context.Context, o Options) (*Credentials, error) {
 	if err := c.probe(); err != nil {
 		return nil, err
 	}
+	if err := c.findRealm(); err != nil {
+		return nil, fmt.Errorf("instance principal: %w", err)
+	}
 	provider, err := auth.InstancePrincipalConfigurationProviderWithCustomClient(
 		func(common.HTTPRequestDispatcher) (common.HTTPRequestDispatcher, error) { return c, nil })
 	if err != nil {
@@ -61,7 +75,7 @@ func fromInstance(ctx context.Context, o Options) (*Credentials, error) {
 	if err != nil {
 		return nil, fmt.Errorf("instance principal: %w", err)
 	}
-	creds.kind, creds.origin = InstancePrincipal, "this instance"
+	creds.kind, creds.origin, creds.domain = InstancePrincipal, "this instance", c.domain
 	c.ctx = context.WithoutCancel(ctx) // renewals outlive Resolve
 	return creds, nil
 }
@@ -74,7 +88,8 @@ type instanceClient struct {
 	ctx                  context.Context
 	o                    Options
 	base                 string // URL of the metadata service
-	region               []byte // the metadata service's response to regionPath
+	region               []byte // the region's name, which the SDK gets in response to regionPath
+	domain               string // of the region's realm; empty if the SDK knows the region
 	metadata, federation *ociclient.Dispatcher
 	failure              atomic.Pointer[error] // of the last request; nil if it succeeded
 }
@@ -99,19 +114,50 @@ func (c *instanceClient) probe() error {
 			return ok && e.Status != 0 && e.Transient()
 		},
 		func(ctx context.Context) ([]byte, error) {
-			return ociclient.Try(ctx, probeTimeout, func(ctx context.Context) ([]byte, error) {
-				r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+regionPath, nil)
-				if err != nil {
-					return nil, err
-				}
-				r.Header.Set("Authorization", "Bearer Oracle")
-				return send(c.metadata, r, nil)
-			})
+			return ociclient.Try(ctx, probeTimeout, func(ctx context.Context) ([]byte, error) { return c.get(ctx, regionPath) })
 		}, nil)
 	if err != nil {
 		return fmt.Errorf("no metadata service at %s (%w): this is not an OCI compute instance, or a firewall blocks the service", c.base, err)
 	}
 	return nil
+}
+
+// get reads a value of the metadata service.
+func (c *instanceClient) get(ctx context.Context, path string) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "Bearer Oracle")
+	return send(c.metadata, r, nil)
+}
+
+// findRealm sets the domain of the region's realm if the SDK's table lacks the region.
+// The SDK would take it for a region of the realm oraclecloud.com
+// (https://github.com/oracle/oci-go-sdk/blob/v65.129.0/common/regions.go).
+func (c *instanceClient) findRealm() error {
+	if knowsRegion(string(c.region)) {
+		return nil
+	}
+	body, err := call(c.ctx, c.o, "metadata service, "+regionInfoPath, func(ctx context.Context) ([]byte, error) { return c.get(ctx, regionInfoPath) })
+	if err != nil {
+		return err
+	}
+	var info struct{ RegionIdentifier, RealmDomainComponent string }
+	if err := json.Unmarshal(body, &info); err != nil || !address.IsRegion(info.RegionIdentifier) || !domainForm.MatchString(info.RealmDomainComponent) {
+		return fmt.Errorf("metadata service, %s: the response does not name a region and the domain of its realm", regionInfoPath)
+	}
+	c.region, c.domain = []byte(info.RegionIdentifier), info.RealmDomainComponent
+	return nil
+}
+
+// domainForm matches the name of a domain.
+var domainForm = regexp.MustCompile(`^[a-z0-9-]+(\.[a-z0-9-]+)+$`)
+
+// knowsRegion reports whether the SDK knows the realm of a region.
+func knowsRegion(name string) bool {
+	_, err := common.StringToRegion(name).RealmID()
+	return err == nil
 }
 
 // Do sends a request of the SDK and repeats it after transient failures. If it
@@ -120,6 +166,11 @@ func (c *instanceClient) probe() error {
 func (c *instanceClient) Do(r *http.Request) (*http.Response, error) {
 	if r.URL.String() == c.base+regionPath {
 		return newResponse(r, http.StatusOK, c.region), nil
+	}
+	if c.domain != "" && os.Getenv(federationEnv) == "" && strings.HasSuffix(r.URL.Host, "."+knownDomain) {
+		// The signature of a request to the federation service does not cover the host.
+		r.URL.Host = strings.TrimSuffix(r.URL.Host, knownDomain) + c.domain
+		r.Host = r.URL.Host
 	}
 	var body []byte
 	if r.Body != nil {

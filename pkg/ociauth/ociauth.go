@@ -91,6 +91,7 @@ type Credentials struct {
 	kind                               Kind
 	origin                             string // where they were found, for messages
 	tenancy, user, fingerprint, region string
+	domain                             string                 // of the realm, from the metadata service; usually empty
 	renew                              string                 // the command that renews a session, with its verb
 	keyID                              func() (string, error) // secret if it holds a token
 	key                                func() (*rsa.PrivateKey, error)
@@ -199,6 +200,15 @@ func (c *Credentials) KeyFingerprint() (string, error) { return c.fingerprint, n
 
 // Region returns the region of the requests.
 func (c *Credentials) Region() (string, error) { return c.region, nil }
+
+// RealmDomain returns the domain of the services' addresses, such as oraclecloud.com, if
+// the SDK does not know the region but the metadata service does. Otherwise it is empty.
+func (c *Credentials) RealmDomain() string {
+	if c.domain == "" || knowsRegion(c.region) {
+		return ""
+	}
+	return c.domain
+}
 
 // AuthType always returns UnknownAuthenticationType. The real type of a profile
 // with authentication_type=instance_principal would make the SDK call the metadata

@@ -67,7 +67,7 @@ func fromVault(ctx context.Context, o Options) (*Credentials, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vault %s: %w", id, err)
 	}
-	c.kind, c.origin = FromVault, id
+	c.kind, c.origin, c.domain = FromVault, id, reader.domain
 	return c, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/oracle/oci-go-sdk/v65/common"
@@ -50,6 +51,9 @@ func NewTransport() *http.Transport {
 // make all calls through [Try]; other calls fail. The error says that the endpoint
 // is not valid.
 //
+// If keys has a method RealmDomain, as the credentials of package ociauth, its result
+// replaces the domain of an address in a region that the SDK does not know.
+//
 // It turns off the SDK's retries, which ignore Retry-After, and its circuit
 // breaker, which fails calls without sending them
 // (https://github.com/oracle/oci-go-sdk/blob/v65.129.0/common/retry.go,
@@ -61,6 +65,8 @@ func Configure(client *common.BaseClient, keys common.KeyProvider, o Options) er
 			return err
 		}
 		client.Host = o.Endpoint
+	} else if realm, ok := keys.(interface{ RealmDomain() string }); ok && realm.RealmDomain() != "" {
+		client.Host = strings.TrimSuffix(client.Host, "oraclecloud.com") + realm.RealmDomain()
 	}
 	noRetry := common.NoRetryPolicy()
 	client.Configuration.RetryPolicy = &noRetry

@@ -435,7 +435,7 @@ func secrets() []mutation {
 		in("pkg/polisen/call.go", "An error shows no password of a redirect's target.",
 			"shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}", "shown := *u", polisenPkg),
 		in("pkg/polisen/call.go", "An error of the transport shows no text of the response or the proxy's address.",
-			`return nil, fmt.Errorf("call %s: %w", u.Host, text.HideQuoted(transport.Explain(err)))`, "_ = text.HideQuoted\n\t\treturn nil, fmt.Errorf(\"call %s: %w\", u.Host, err)", polisenPkg),
+			`return nil, fmt.Errorf("call %s: %w", u.Host, text.HideQuoted(transport.Explain(err)))`, "_, _ = text.HideQuoted, transport.Explain\n\t\treturn nil, fmt.Errorf(\"call %s: %w\", u.Host, err)", polisenPkg),
 		in("pkg/ociclient/client.go", "An error of the transport does not show the token or the signature.",
 			"return nil, text.HideQuoted(transport.Explain(err), secrets(r)...)", "_ = text.HideQuoted\n\t\treturn nil, err", clientPkg),
 		in("pkg/ociclient/error.go", "An error of a service does not repeat the token or the signature.",

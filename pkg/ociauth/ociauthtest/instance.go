@@ -22,7 +22,9 @@ type Instance struct {
 	Tenancy string
 	// Region is the short name of its region, such as fra.
 	Region string
-	Key    *rsa.PrivateKey
+	// RegionInfo is the JSON of its region and realm; empty means that there is none.
+	RegionInfo string
+	Key        *rsa.PrivateKey
 	// Session is the time for which its tokens are valid; zero means 20
 	// minutes. The SDK renews a token five minutes before it expires.
 	Session time.Duration
@@ -57,6 +59,10 @@ func (i *Instance) metadata(r *http.Request) Response {
 	switch strings.TrimPrefix(r.URL.Path, "/opc/v2") {
 	case "/instance/region":
 		text = i.Region
+	case "/instance/regionInfo":
+		if text = i.RegionInfo; text == "" {
+			return ErrorResponse(http.StatusNotFound, "NotFound", "no such metadata")
+		}
 	case "/identity/cert.pem", "/identity/intermediate.pem":
 		text = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: i.certificate}))
 	case "/identity/key.pem":

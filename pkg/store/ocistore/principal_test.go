@@ -11,6 +11,8 @@ import (
 
 	"polisen-events-collector/pkg/ociauth"
 	"polisen-events-collector/pkg/ociauth/ociauthtest"
+	"polisen-events-collector/pkg/retry"
+	"polisen-events-collector/pkg/retry/retrytest"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/ocistore"
 	"polisen-events-collector/pkg/store/ocistore/ocitest"
@@ -46,6 +48,50 @@ func TestRenewalFails(t *testing.T) {
 	}
 	if n := len(server.Requests()); n != 0 || retries != 0 {
 		t.Errorf("%d requests to the bucket and %d retries, want none", n, retries)
+	}
+}
+
+// An instance in a region that the SDK does not know uses the addresses of the realm that
+// its metadata service names, for the federation service and for the bucket.
+func TestUnknownRealm(t *testing.T) {
+	server := ocitest.NewServer(t)
+	server.Cloud.Instance = ociauthtest.NewInstance()
+	server.Cloud.Instance.Region = "xyz"
+	server.Cloud.Instance.RegionInfo = `{"realmKey":"oc99","realmDomainComponent":"cloud.invalid","regionKey":"XYZ","regionIdentifier":"eu-nowhere-1"}`
+	t.Setenv("OCI_METADATA_BASE_URL", server.URL+"/opc/v2")
+	t.Setenv("OCI_SDK_AUTH_CLIENT_REGION_URL", server.URL)
+	for region, want := range map[string]string{
+		"":               "https://objectstorage.eu-nowhere-1.cloud.invalid",
+		"eu-elsewhere-1": "https://objectstorage.eu-elsewhere-1.cloud.invalid",
+		"eu-stockholm-1": "https://objectstorage.eu-stockholm-1.oraclecloud.com",
+	} {
+		creds, err := ociauth.Resolve(t.Context(), ociauth.Options{Kind: ociauth.InstancePrincipal, Region: region})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := ocistore.Open(creds, ocistore.Options{Namespace: "ns", Bucket: "b"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Location(t.Context())
+		got = strings.Replace(got, "{dualStack?ds.oci.:}", "", 1) // the SDK decides this part in each call
+		if got != "oci://ns/b at "+want {
+			t.Errorf("region %q: %s, %v", region, got, err)
+		}
+	}
+
+	os.Unsetenv("OCI_SDK_AUTH_CLIENT_REGION_URL")
+	_, err := ociauth.Resolve(t.Context(), ociauth.Options{
+		Kind: ociauth.InstancePrincipal, Retry: retry.Policy{Attempts: 1, Clock: retrytest.NewClock(time.Now())},
+	})
+	if err == nil || !strings.Contains(err.Error(), "auth.eu-nowhere-1.cloud.invalid") {
+		t.Errorf("federation service: %v", err)
+	}
+
+	server.Cloud.Instance.RegionInfo = `{"regionIdentifier":"eu-nowhere-1","realmDomainComponent":"canary/path"}`
+	_, err = ociauth.Resolve(t.Context(), ociauth.Options{Kind: ociauth.InstancePrincipal})
+	if !errors.Is(err, ociauth.ErrCredentials) || !strings.Contains(err.Error(), "/instance/regionInfo: the response does not name") || strings.Contains(err.Error(), "canary") {
+		t.Errorf("malformed information: %v", err)
 	}
 }
 
