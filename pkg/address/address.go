@@ -20,6 +20,8 @@ import (
 func ParseHTTP(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	switch {
+	case strings.TrimSpace(s) != s:
+		return nil, errors.New("the URL begins or ends with a space or a line end")
 	case err != nil || u.Hostname() == "":
 		return nil, errors.New("not a URL with a host")
 	case u.Scheme != "https" && u.Scheme != "http":

@@ -60,7 +60,7 @@ func CheckLiteral(s string) error {
 		return errNotPath
 	case strings.TrimSpace(s) != s:
 		return errors.New("the path begins or ends with a space or a line end")
-	case s[:min(1, len(s))] == "~" && !strings.HasPrefix(s, "~/"):
+	case strings.HasPrefix(s, "~") && !strings.HasPrefix(s, "~/"):
 		return errors.New("the character ~ stands for your home folder in ~/PATH only: write other paths from / on")
 	case i >= 0:
 		return fmt.Errorf("the path contains the character %c, which only a shell would remove or replace: write the path without it, or as a file:// URL with %%%02X", s[i], s[i])

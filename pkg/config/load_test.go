@@ -466,6 +466,8 @@ func TestProblems(t *testing.T) {
 		"interval of zero":   {args: []string{"--min-interval", "0"}, want: []string{"10s between calls"}},
 		"negative interval":  {args: []string{"--min-interval=-1s"}, want: []string{"more than zero", "for example 30s"}},
 		"API without scheme": {args: []string{"--api-url", "polisen.se/api/events"}, want: []string{"did you mean https://polisen.se/api/events?"}},
+		"blank at the end":   {args: []string{"--api-url", "https://polisen.se/api/events "}, want: []string{"ends with a space"}},
+		"blank in endpoint":  {env: []string{"OCI_ENDPOINT=https://example.org\r"}, want: []string{"OCI_ENDPOINT", "line end"}},
 		"API with a query":   {args: []string{"--api-url", "polisen.se/api/events?type=Brand"}, want: []string{"did you mean https://polisen.se/api/events?"}},
 		"www and no scheme":  {args: []string{"--api-url", "WWW.polisen.se"}, want: []string{"did you mean https://polisen.se/api/events?"}},
 		"host and port":      {args: []string{"--api-url", "localhost:8080/api/events"}, want: []string{"a URL begins with https://"}},
