@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"polisen-events-collector/pkg/archive/archivetest"
+	"polisen-events-collector/pkg/polisen/polisentest"
 	"polisen-events-collector/pkg/store/dirstore"
 )
 
@@ -53,17 +54,21 @@ func TestCases(t *testing.T) {
 		rejected      int
 		verify        code
 		message       string // part of what the first run writes
+		finding       string // the check of a notice of verify, if there is one
 	}{
-		{collect, "01-raw-newline-in-one-summary.json", exitPartial, exitOK, 2, 1, exitOK, `1 of 3 items rejected (first: not JSON at byte `},
-		{backfill, "01-raw-newline-in-one-summary.json", exitPartial, exitPartial, 2, 1, exitOK, "1 problem in the input"},
-		{collect, "01b-bom-crlf.json", exitPartial, exitOK, 1, 1, exitOK, `1 of 2 items rejected`},
-		{backfill, "01b-bom-crlf.json", exitPartial, exitPartial, 1, 1, exitOK, "1 problem in the input"},
-		{collect, "01d-nan.json", exitPartial, exitOK, 2, 1, exitOK, `1 of 3 items rejected`},
-		{backfill, "01d-nan.json", exitPartial, exitPartial, 2, 1, exitOK, "1 problem in the input"},
-		{collect, "10-gzip-crlf.http", exitOK, exitOK, 5, 0, exitOK, "bytes after the end of the gzip data were ignored"},
-		{collect, "10b-gzip-padded.json.gz", exitOK, exitOK, 3, 0, exitOK, "bytes after the end of the gzip data were ignored"},
-		{backfill, "10b-gzip-padded.json.gz", exitOK, exitOK, 3, 0, exitOK, "bytes after the end of the gzip data were ignored"},
-		{collect, "11b-br.http", exitAPI, exitAPI, 0, 0, exitFindings, "the response is encoded as br, which was not asked for"},
+		{collect, "01-raw-newline-in-one-summary.json", exitPartial, exitOK, 2, 1, exitOK, `1 of 3 items rejected (first: not JSON at byte `, ""},
+		{backfill, "01-raw-newline-in-one-summary.json", exitPartial, exitPartial, 2, 1, exitOK, "1 problem in the input", ""},
+		{collect, "01b-bom-crlf.json", exitPartial, exitOK, 1, 1, exitOK, `1 of 2 items rejected`, ""},
+		{backfill, "01b-bom-crlf.json", exitPartial, exitPartial, 1, 1, exitOK, "1 problem in the input", ""},
+		{collect, "01d-nan.json", exitPartial, exitOK, 2, 1, exitOK, `1 of 3 items rejected`, ""},
+		{backfill, "01d-nan.json", exitPartial, exitPartial, 2, 1, exitOK, "1 problem in the input", ""},
+		{collect, "10-gzip-crlf.http", exitOK, exitOK, 5, 0, exitOK, "bytes after the end of the gzip data were ignored", ""},
+		{collect, "10b-gzip-padded.json.gz", exitOK, exitOK, 3, 0, exitOK, "bytes after the end of the gzip data were ignored", ""},
+		{backfill, "10b-gzip-padded.json.gz", exitOK, exitOK, 3, 0, exitOK, "bytes after the end of the gzip data were ignored", ""},
+		{collect, "11b-br.http", exitAPI, exitAPI, 0, 0, exitFindings, "the response is encoded as br, which was not asked for", ""},
+		{backfill, "03-rejected", exitOK, exitOK, 1, 0, exitOK, "", ""},
+		{collect, "13-half-surrogate.json", exitOK, exitOK, 2, 0, exitOK, "", "half-surrogate-pair"},
+		{backfill, "13-half-surrogate.json", exitOK, exitOK, 2, 0, exitOK, "", "half-surrogate-pair"},
 	} {
 		t.Run(tt.command+" "+tt.file, func(t *testing.T) {
 			t.Parallel()
@@ -107,13 +112,61 @@ func TestCases(t *testing.T) {
 				t.Errorf("the first run writes %q, want it to contain %q", out, tt.message)
 			}
 			run(tt.again, args...)
-			run(tt.verify, "verify")
+			if out := run(tt.verify, "verify"); strings.Contains(out, "(notice)") != (tt.finding != "") || !strings.Contains(out, tt.finding) {
+				t.Errorf("verify writes %q, want a notice of %q", out, tt.finding)
+			}
 			s, err := dirstore.Open(dir + "/archive")
 			if err != nil {
 				t.Fatal(err)
 			}
 			if c := archivetest.Read(t, s); len(c.Events) != tt.events || len(c.Rejected) != tt.rejected || len(c.Problems) > 0 {
 				t.Errorf("%d events, rejected %v, problems %q; want %d events and %d rejected", len(c.Events), c.Rejected, c.Problems, tt.events, tt.rejected)
+			}
+		})
+	}
+}
+
+// TestRepairReadable checks that verify notices a rejected item that this program reads as
+// an event, and that verify --repair stores the event, in a folder and in a bucket.
+func TestRepairReadable(t *testing.T) {
+	t.Parallel()
+	const object = "rejected/2026/11/28/rejected-1795879658.jsonl"
+	line, err := os.ReadFile("../testdata/cases/03-rejected/" + object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := buildProgram(t)
+	bucket, _ := newBucket(t, program)
+	for name, w := range map[string]*world{"folder": newFolder(t, program), "bucket": bucket} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w.collect(t, "--api-url", "file://"+writeResponse(t, polisentest.Body(20)))
+			w.put(object, line)
+			verify := func(args ...string) string {
+				p := w.process()
+				p.Args = append([]string{program, "verify"}, args...)
+				p.Stderr = nil
+				out, err := p.CombinedOutput()
+				if err != nil {
+					t.Errorf("verify %q: %v: %s", args, err, out)
+				}
+				return string(out)
+			}
+			const notice = "can be read as event 710003 now"
+			if out := verify(); !strings.Contains(out, notice) {
+				t.Errorf("verify writes %q", out)
+			}
+			for _, args := range [][]string{{"--repair", "--dry-run"}, {"--repair"}} {
+				if out := verify(args...); !strings.Contains(out, "events/2026/11/20/") {
+					t.Errorf("verify %q writes %q", args, out)
+				}
+			}
+			if out := verify(); strings.Contains(out, notice) {
+				t.Errorf("after the repair verify writes %q", out)
+			}
+			c := archivetest.Read(t, w.contents())
+			if len(c.Events) != 21 || len(c.Events[710003]) != 1 || len(c.Rejected) != 1 || len(c.Problems) > 0 {
+				t.Errorf("%d events, of them %q, rejected %v, problems %q", len(c.Events), c.Events[710003], c.Rejected, c.Problems)
 			}
 		})
 	}

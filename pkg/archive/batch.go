@@ -165,7 +165,7 @@ func (c *batchChange) committed(w *Writer, commit Commit) (complete bool) {
 			if class == Revised {
 				kind = Revisions
 			}
-			w.index.addCommitted(objectLine{kind: kind, Line: Line{e.ID, DateOf(e.Time), e.Fingerprint}})
+			w.index.addCommitted(objectLine{kind: kind, Line: eventLine(e)})
 		}
 	}
 	for i, isNew := range p.newRejected {

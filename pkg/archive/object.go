@@ -87,6 +87,11 @@ type Line struct {
 	// Fingerprint is the fingerprint of the event, or of the rejected item in the
 	// form in which the API sent it.
 	Fingerprint string
+	// HalfPair is true if the line holds the escape of half a surrogate pair.
+	HalfPair bool
+	// Event is the line of the event as which a rejected item can be read now. It is nil
+	// for all other lines.
+	Event *Line
 }
 
 // ParseLine parses a line of an object of this kind. If the line is not valid,
@@ -97,13 +102,34 @@ func ParseLine(k Kind, line []byte) (l Line, reason string) {
 		if rejected != nil {
 			return Line{}, rejected.Reason
 		}
-		return Line{event.ID, DateOf(event.Time), event.Fingerprint}, ""
+		return eventLine(event), ""
 	}
 	item, observed, reason := ParseRejected(line)
 	if reason != "" {
 		return Line{}, reason
 	}
-	return Line{Date: DateOf(observed), Fingerprint: polisen.Fingerprint(item.Raw)}, ""
+	l = Line{Date: DateOf(observed), Fingerprint: polisen.Fingerprint(item.Raw), HalfPair: polisen.HasHalfPair(item.Raw)}
+	if event, rejected := polisen.ParseItem(item.Raw); rejected == nil {
+		e := eventLine(event)
+		l.Event = &e
+	}
+	return l, ""
+}
+
+// eventLine returns the properties of the line of an event.
+func eventLine(e polisen.Event) Line {
+	return Line{ID: e.ID, Date: DateOf(e.Time), Fingerprint: e.Fingerprint, HalfPair: polisen.HasHalfPair(e.Raw)}
+}
+
+// ParseRejectedEvent parses a line in rejected/ whose item can be read as an event now. It
+// reports false for all other lines.
+func ParseRejectedEvent(line []byte) (polisen.Event, bool) {
+	item, _, reason := ParseRejected(line)
+	if reason != "" {
+		return polisen.Event{}, false
+	}
+	event, rejected := polisen.ParseItem(item.Raw)
+	return event, rejected == nil
 }
 
 // ParseRejected parses a line in rejected/, which may contain white space

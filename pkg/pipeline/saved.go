@@ -205,6 +205,10 @@ func (b *savedBackfill) parse(item saved.Item) {
 			b.reject(item, polisen.Reject(reason, item.Raw))
 			return
 		}
+		if event, rejected := b.parser.Item(inner.Raw); rejected == nil {
+			b.batch.Events = append(b.batch.Events, event)
+			return
+		}
 		b.batch.Rejected = append(b.batch.Rejected, inner)
 		return
 	}

@@ -255,3 +255,9 @@ func isBinary(text []byte) bool {
 	}
 	return n >= 8 && 4*n >= len(text)
 }
+
+// HasHalfPair reports whether JSON text holds the escape of half a surrogate pair, such as
+// "\ud83d", which many readers of JSON refuse.
+func HasHalfPair(raw []byte) bool {
+	return bytes.Contains(raw, []byte(`\u`)) && !jsontext.Value(raw).IsValid(strict...) && jsontext.Value(raw).IsValid(lenient...)
+}

@@ -35,6 +35,10 @@ type audit struct {
 	stored       map[string]archive.Counts
 	countsDiffer []monthCount
 
+	// readable are the rejected items that can be read as events now, each version once.
+	// Afterwards checkReadable leaves only those that are stored nowhere.
+	readable []rejectedEvent
+
 	documentWrong     bool    // the document needs a new commit
 	notStored         []int64 // listed ids that are not in the archive
 	rejectedListWrong bool
@@ -65,6 +69,8 @@ func (s *snapshot) audit() *audit {
 	a.collectLines()
 	a.checkEvents()
 	a.checkRejected()
+	a.checkReadable()
+	a.checkHalfPairs()
 	for _, removals := range a.removals {
 		slices.SortFunc(removals, func(r, q removal) int { return cmp.Compare(r.number, q.number) })
 	}
@@ -109,6 +115,7 @@ func (a *audit) collectLines() {
 	for _, o := range objects {
 		if o.name.Kind == archive.Rejected {
 			a.rejected = append(a.rejected, o.lines...)
+			a.readable = append(a.readable, o.rejectedEvents...)
 		} else {
 			a.lines = append(a.lines, o.lines...)
 		}
@@ -147,6 +154,41 @@ func (a *audit) checkRejected() {
 		if i > first {
 			a.add(l.finding(DuplicateRejected, "each rejected item once", "the same item as "+a.rejected[first].String(), a.options.repairDuplicates()))
 			a.remove(l, removal{})
+		}
+	}
+}
+
+// checkReadable looks for rejected items that can be read as events now, since this
+// program reads more than the one that rejected them, and that are stored nowhere as
+// events.
+func (a *audit) checkReadable() {
+	if a.partial() {
+		a.readable = nil // the events may be in an object that was not read
+	}
+	found := make(map[line]bool)
+	a.readable = slices.DeleteFunc(a.readable, func(r rejectedEvent) bool {
+		v, _ := a.versionsOf(r.event.id)
+		version := line{id: r.event.id, fingerprint: r.event.fingerprint}
+		known := slices.Contains(v.fingerprints, r.event.fingerprint) || found[version]
+		found[version] = true
+		return known
+	})
+	for _, r := range a.readable {
+		f := r.finding(RejectedReadable, "only items that cannot be read as events",
+			fmt.Sprintf("an item that can be read as event %d now, and is stored nowhere as an event", r.event.id), a.options.repair())
+		f.Severity, f.ID = Notice, r.event.id
+		a.add(f)
+	}
+}
+
+// checkHalfPairs looks for lines at which many readers of JSON stop.
+func (a *audit) checkHalfPairs() {
+	for _, l := range slices.Concat(a.lines, a.rejected) {
+		if l.halfPair {
+			f := l.finding(HalfPair, "text that all readers of JSON accept",
+				`half a surrogate pair such as \ud83d, at which jq and DuckDB stop`, keepHalfPair)
+			f.Severity = Notice
+			a.add(f)
 		}
 	}
 }

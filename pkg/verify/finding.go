@@ -51,6 +51,8 @@ const (
 	StoredUncounted    Check = "stored-uncounted"
 	OpenGap            Check = "open-gap"
 	UnservedGap        Check = "unserved-gap"
+	RejectedReadable   Check = "rejected-readable"
+	HalfPair           Check = "half-surrogate-pair"
 )
 
 // Severity says whether a finding makes the archive wrong.
@@ -159,6 +161,9 @@ func (o Options) command(args string) string {
 }
 
 func (o Options) repair() Fix { return Fix{Command: o.command("verify --repair")} }
+
+// keepHalfPair is the fix of half a surrogate pair, which the API has sent.
+var keepHalfPair = Fix{Advice: "leave the line as the API sent it; if your reader stops there, replace the escape in a copy"}
 
 func (o Options) repairCounts() Fix { return Fix{Command: o.command("verify --repair=counts")} }
 

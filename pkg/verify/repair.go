@@ -30,8 +30,8 @@ const (
 // RepairOptions are the settings of a repair.
 type RepairOptions struct {
 	// Duplicates lets the repair remove duplicates from data objects. Without it,
-	// the repair changes only the document and stores missing objects of the last
-	// commit.
+	// the repair changes only the document, and stores missing objects of the last
+	// commit and rejected items that can be read as events now.
 	Duplicates bool
 	// Counts lets the repair set the document's numbers of stored items to those in
 	// the archive.
@@ -53,6 +53,7 @@ func Repair(ctx context.Context, s store.Store, o Options, ro RepairOptions) (*R
 	if o.limited() {
 		return nil, fmt.Errorf("repair: %w: it needs all days", store.ErrInvalid)
 	}
+	ro.Writer.Revisions = true // a rejected item may be a later version of an event
 	r := &repair{options: ro, store: s, snapshot: newSnapshot(s, o), writer: archive.NewWriter(s, ro.Writer)}
 	result, err := r.run(ctx)
 	if result == nil {
@@ -63,13 +64,14 @@ func Repair(ctx context.Context, s store.Store, o Options, ro RepairOptions) (*R
 }
 
 type repair struct {
-	options   RepairOptions
-	store     store.Store
-	snapshot  *snapshot
-	writer    *archive.Writer
-	actions   []Action
-	healed    int // number of healed objects that are in actions
-	conflicts int
+	options        RepairOptions
+	store          store.Store
+	snapshot       *snapshot
+	writer         *archive.Writer
+	actions        []Action
+	healed         int // number of healed objects that are in actions
+	conflicts      int
+	storedReadable bool // the repair has stored rejected items that can be read now
 }
 
 // run repairs the archive step by step, until it can fix nothing more.
@@ -120,6 +122,8 @@ func (r *repair) step(ctx context.Context, a *audit) (done bool, err error) {
 		return false, r.commit(ctx, a)
 	case duplicates:
 		return false, r.removeLines(ctx, a)
+	case len(a.readable) > 0 && !r.storedReadable:
+		return false, r.storeReadable(ctx, a)
 	}
 	return true, nil
 }
@@ -347,12 +351,54 @@ func rewriteAction(o *object, removals []removal) Action {
 func (r *repair) predict(a *audit) {
 	next := a.correctDocument()
 	r.actions = append(r.actions, r.documentActions(a, &next)...)
+	for _, e := range a.readable {
+		to := archive.Partition{Kind: archive.Events, Date: e.day}
+		r.act("put", to.Prefix(), 0, fmt.Sprintf("event %d of a rejected item that can be read now", e.event.id))
+	}
 	if !r.options.Duplicates {
 		return
 	}
 	for _, o := range a.objectsToRewrite() {
 		r.actions = append(r.actions, rewriteAction(o, a.removals[o]))
 	}
+}
+
+// storeReadable stores the rejected items that can be read as events now, as a run stores
+// the items of a response. They stay in rejected/ too.
+func (r *repair) storeReadable(ctx context.Context, a *audit) error {
+	batch := archive.Batch{ObservedAt: a.now}
+	for rest := a.readable; len(rest) > 0; {
+		o := rest[0].object
+		n := slices.IndexFunc(rest, func(e rejectedEvent) bool { return e.object != o })
+		if n < 0 {
+			n = len(rest)
+		}
+		got, err := r.store.Get(ctx, o.key)
+		if err != nil {
+			return fmt.Errorf("repair: %w", err)
+		}
+		for number, raw := range archive.Lines(got.Body) {
+			if !slices.ContainsFunc(rest[:n], func(e rejectedEvent) bool { return int(e.number) == number }) {
+				continue
+			}
+			if event, ok := archive.ParseRejectedEvent(raw); ok {
+				batch.Events = append(batch.Events, event)
+			}
+		}
+		rest = rest[n:]
+	}
+	outcome, err := r.writer.Add(ctx, batch)
+	if err == nil {
+		err = r.writer.Flush(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	r.storedReadable = true
+	for _, o := range outcome.Objects {
+		r.act("put", o.Name, 0, text.Count(o.Lines, "event")+" of rejected items that can be read now")
+	}
+	return nil
 }
 
 func (r *repair) act(verb, object string, id int64, detail string) {

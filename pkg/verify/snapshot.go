@@ -72,7 +72,9 @@ type object struct {
 	size   int64
 	// lines are the valid lines.
 	lines []line
-	month string // of the object's day, as a key of [archive.Document.Stored]
+	// rejectedEvents are those of the lines in rejected/ that can be read as events now.
+	rejectedEvents []rejectedEvent
+	month          string // of the object's day, as a key of [archive.Document.Stored]
 	// otherMonths are the months of the misplaced lines, by line number.
 	otherMonths map[int32]string
 	// findings are those about this object only.
@@ -89,11 +91,19 @@ type line struct {
 	fingerprint uint64
 	number      int32 // from one
 	misplaced   bool  // it belongs to another day than its object
+	halfPair    bool  // see archive.Line
+}
+
+// rejectedEvent is a line in rejected/ whose item can be read as an event now.
+type rejectedEvent struct {
+	line
+	event line         // the properties of the event; its object is that of the line
+	day   archive.Date // of the event
 }
 
 func newLine(o *object, parsed archive.Line, number int) line {
 	hash, _ := strconv.ParseUint(parsed.Fingerprint, 16, 64) // a fingerprint is 16 hexadecimal digits
-	return line{object: o, id: parsed.ID, fingerprint: hash, number: int32(number)}
+	return line{object: o, id: parsed.ID, fingerprint: hash, number: int32(number), halfPair: parsed.HalfPair}
 }
 
 // same reports whether two lines have the same content.
@@ -312,6 +322,9 @@ func (s *snapshot) parse(o *object, body []byte) {
 			o.findings.add(l.finding(WrongPartition, "only lines of "+o.name.Date.String(), "a line of "+parsed.Date.String(), moveLine(prefix)))
 		}
 		o.lines = append(o.lines, l)
+		if parsed.Event != nil {
+			o.rejectedEvents = append(o.rejectedEvents, rejectedEvent{l, newLine(o, *parsed.Event, number), parsed.Event.Date})
+		}
 	}
 }
 
