@@ -83,9 +83,8 @@ func newVerifyCmd(p Process) *cobra.Command {
 metadata document. It prints one line per finding: what was expected, what was found,
 and the command that fixes it. It writes nothing.
 
---repair stores missing objects of the last commit, and events of rejected items that this
-version can read. It removes listed ids that are not in the archive (the next run stores
-them), and rebuilds a lost or damaged document. In addition
+--repair stores missing objects of the last commit and rejected items that can be read now,
+removes listed ids that are not in the archive, and rebuilds a damaged document. In addition
 --repair=duplicates removes duplicates from the objects and moves later versions to revisions/,
 --repair=counts sets the document's numbers of stored items to those in the archive, and
 --repair=gaps accepts the days that the API does not serve.
