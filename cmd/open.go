@@ -53,6 +53,7 @@ func openStore(ctx context.Context, s config.Archive, log *slog.Logger, rec *rep
 	return ocistore.Open(creds, ocistore.Options{
 		Namespace: s.Store.Namespace,
 		Bucket:    s.Store.Bucket,
+		Prefix:    s.Store.Prefix,
 		Endpoint:  s.OCI.Endpoint,
 		Retry:     retryPolicy(s),
 		OnRetry:   onRetry,

@@ -3,6 +3,7 @@ package archive
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -135,6 +136,12 @@ func ParseName(text string) (Name, bool) {
 // corruptName returns the name for a copy of a damaged document.
 func corruptName(timestamp int64) string {
 	return fmt.Sprintf("%s%d.json", corruptPrefix, timestamp)
+}
+
+// IsFolder reports whether name, the part of a name before the first slash, is that of a
+// folder of the archive.
+func IsFolder(name string) bool {
+	return name == "metadata" || slices.Contains(kinds[:], Kind(name))
 }
 
 // IsMetadata reports whether name is one of the metadata objects.

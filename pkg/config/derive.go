@@ -104,7 +104,7 @@ func (l *loader) deriveStore() {
 		}
 		l.missing(envNamespace, "%s is set, and the default store needs both (or set --%s oci:///%s, which looks up the namespace)", envBucket, flagStore, bucket)
 	case namespace != "":
-		url, err := parseStore("oci://" + namespace + "/" + cmp.Or(bucket, defaultBucket))
+		url, err := bucketURL(namespace, cmp.Or(bucket, defaultBucket))
 		switch {
 		case err != nil && bucket == "":
 			l.invalid(envNamespace, "%w", err)

@@ -486,7 +486,7 @@ func TestProblems(t *testing.T) {
 		"flag as value":      {args: []string{"--store", "--quiet"}, want: []string{"looks like a flag"}},
 		"store scheme":       {args: []string{"--store", "s3://bucket/x"}, want: []string{`unsupported scheme "s3"`}},
 		"no bucket":          {args: []string{"--store", "oci://bucket"}, want: []string{"has no bucket", "oci://namespace/bucket"}},
-		"bucket and folder":  {args: []string{"--store", "oci://ns/bucket/folder"}, want: []string{"no folder"}},
+		"hidden prefix":      {args: []string{"--store", "oci://ns/bucket/.prefix"}, want: []string{"a prefix has"}},
 		"namespace":          {args: []string{"--store", "oci://n s/bucket"}, want: []string{"a namespace has"}},
 		"relative file URL":  {args: []string{"--store", "file://archive/x"}, want: []string{"three slashes"}},
 		"namespace form":     {env: []string{"OCI_NAMESPACE=n.s"}, want: []string{"OCI_NAMESPACE: invalid value \"n.s\"", "a namespace has"}},

@@ -188,8 +188,9 @@ func table() []Setting {
 		{
 			Flag: flagStore, Env: "POLISEN_STORE", Group: ArchiveGroup, Placeholder: "URL", Common: true,
 			Implied: "oci://$OCI_NAMESPACE/$OCI_BUCKET_NAME, else a folder in $XDG_DATA_HOME or ~/.local/share",
-			Help:    "archive: folder, oci://namespace/bucket or oci:///bucket",
+			Help:    "archive: folder, or oci://[namespace]/bucket[/prefix]",
 			Detail: "Write a folder as a file:// URL or as a path that begins with one of / ./ ../ and ~/. For oci:///bucket the program looks up the namespace. " +
+				"With /prefix at the end, all names of objects begin with it, so one bucket can hold several archives. " +
 				"The default folder is polisen-events-collector in $XDG_DATA_HOME, or in ~/.local/share if that is not set.",
 			Example: "oci://namespace/bucket",
 			Path:    true,

@@ -25,14 +25,19 @@ type StoreURL struct {
 	Kind StoreKind
 	Path string // DirStore: absolute path of the folder
 	// OCIStore: the bucket and its namespace. An empty Namespace means that of the
-	// tenancy, which the store looks up.
-	Namespace, Bucket string
+	// tenancy, which the store looks up. The names of all objects begin with Prefix and a
+	// slash, unless Prefix is empty.
+	Namespace, Bucket, Prefix string
 }
 
 // String returns the URL in a form that --store accepts.
 func (s StoreURL) String() string {
 	if s.Kind == OCIStore {
-		return "oci://" + s.Namespace + "/" + s.Bucket
+		text := "oci://" + s.Namespace + "/" + s.Bucket
+		if s.Prefix != "" {
+			text += "/" + s.Prefix
+		}
+		return text
 	}
 	text := (&url.URL{Scheme: "file", Path: s.Path}).String()
 	return strings.ReplaceAll(text, "$", "%24") // see [address.CheckLiteral]
@@ -51,6 +56,7 @@ var (
 const (
 	maxBucketName    = 256
 	maxNamespaceName = 128
+	maxPrefix        = 256
 )
 
 // oneSlash matches a misspelt URL, such as oci:/bucket, which would otherwise pass
@@ -69,8 +75,8 @@ var (
 	errBareWord    = errors.New("the value may be a folder or a bucket: write a folder as ./PATH or from / on, and a bucket as oci:///bucket or oci://namespace/bucket")
 )
 
-// parseStore parses oci://namespace/bucket, oci:///bucket, file:///folder or a
-// path that begins like one ([address.IsExplicit]), which may be relative to the
+// parseStore parses oci://namespace/bucket, oci:///bucket, both also with /prefix at
+// the end, file:///folder or a path that begins like one ([address.IsExplicit]), which may be relative to the
 // working folder. A bare word is an error, since it may be meant as a bucket.
 func parseStore(text string) (StoreURL, error) {
 	scheme, rest, isURL := strings.Cut(text, "://")
@@ -95,12 +101,36 @@ func parseStore(text string) (StoreURL, error) {
 		return StoreURL{}, errors.New("the URL has no bucket")
 	case address.MayBeSecret(text):
 		return StoreURL{}, errors.New("the URL holds what looks like a key, a token or a password")
+	}
+	bucket, prefix, hasPrefix := strings.Cut(bucket, "/")
+	if hasPrefix && !isPrefix(prefix) {
+		return StoreURL{}, fmt.Errorf("a prefix has at most %d letters, digits, '-', '_' and '.', in parts between single slashes, none of which begins with a dot", maxPrefix)
+	}
+	store, err := bucketURL(namespace, bucket)
+	store.Prefix = prefix
+	return store, err
+}
+
+// bucketURL returns the URL of a bucket without a prefix, if the names are valid.
+func bucketURL(namespace, bucket string) (StoreURL, error) {
+	switch {
 	case len(bucket) > maxBucketName || !bucketName.MatchString(bucket):
 		return StoreURL{}, fmt.Errorf("a bucket name has 1 to %d letters, digits, '-', '_' and '.', and no folder follows it", maxBucketName)
 	case len(namespace) > maxNamespaceName || namespace != "" && !namespaceName.MatchString(namespace):
 		return StoreURL{}, fmt.Errorf("a namespace has at most %d letters, digits, '-' and '_'", maxNamespaceName)
 	}
 	return StoreURL{Kind: OCIStore, Namespace: namespace, Bucket: bucket}, nil
+}
+
+// isPrefix reports whether text can begin the names of objects, before a slash. Its parts
+// have the characters of a bucket's name.
+func isPrefix(text string) bool {
+	for part := range strings.SplitSeq(text, "/") {
+		if !bucketName.MatchString(part) || part[0] == '.' {
+			return false
+		}
+	}
+	return len(text) <= maxPrefix
 }
 
 // APIURL is the address of the events API or of a saved response: either URL or

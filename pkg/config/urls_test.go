@@ -19,6 +19,8 @@ func TestParseStore(t *testing.T) {
 		"oci://ns/events":       "oci://ns/events",
 		"oci://ns/events/":      "oci://ns/events",
 		"oci:///events.v1_a":    "oci:///events.v1_a",
+		"oci://ns/b/a/b-c":      "oci://ns/b/a/b-c",
+		"oci:///b/police.v2/":   "oci:///b/police.v2",
 		"file:///var/lib/x":     "file:///var/lib/x",
 		"file:///var/lib/a%20b": "file:///var/lib/a%20b",
 		"file://localhost/x":    "file:///x",
@@ -35,7 +37,7 @@ func TestParseStore(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"oci://", "oci:///", "oci://ns", "oci://ns/", "oci://ns/a/b", "oci://ns//b", "oci://ns/b?c", "oci://n.s/b", "OCI://ns/b",
+		"oci://", "oci:///", "oci://ns", "oci://ns/", "oci://ns//b", "oci://ns/b//", "oci://ns/b//a", "oci://ns/b/a//b", "oci://ns/b/../a", "oci://ns/b/.a", "oci://ns/b/a b", "oci://ns/b/" + strings.Repeat("p", 257), "oci://ns/b?c", "oci://n.s/b", "OCI://ns/b",
 		longest + "b", "oci://n" + longest[len("oci://"):],
 		"oci:/bucket", "oci:/ns/b", "file:/x", "s3:/",
 		"oci:bucket", "oci:ns/bucket", "s3:bucket", "gdrive:police/archive", "host.example.org:/x", "file:x", `C:\archive`, "archive", "ns/bucket", "ocid1.bucket.oc1.eu-stockholm-1.aaaa",
@@ -52,7 +54,7 @@ func TestParseStore(t *testing.T) {
 func TestStoreRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.OneOf(
-			rapid.StringMatching(`oci://[a-z0-9]{0,5}/[A-Za-z0-9._-]{1,9}`),
+			rapid.StringMatching(`oci://[a-z0-9]{0,5}/[A-Za-z0-9._-]{1,9}(/[A-Za-z0-9._-]{0,3}){0,3}`),
 			rapid.Map(rapid.StringN(1, 20, -1), func(s string) string { return "/" + s }),
 		).Draw(t, "text")
 		first, err := parseStore(text)

@@ -16,7 +16,7 @@ const maxName = 1024
 // A name is a relative path with slashes, of at most 1024 bytes, in valid UTF-8
 // and without control characters and backslashes. None of its parts is empty or
 // begins with a dot: this excludes "..", and leaves names with a dot to the
-// stores' own files.
+// stores' own files. No part is a name that [IsLitter] accepts.
 func CheckName(name string) error {
 	problem := ""
 	switch {
@@ -32,6 +32,8 @@ func CheckName(name string) error {
 		for part := range strings.SplitSeq(name, "/") {
 			if part == "" || part[0] == '.' {
 				problem = "a part of it is empty or begins with a dot"
+			} else if IsLitter(part) {
+				problem = "a part of it is the name of a system's own file or folder"
 			}
 		}
 	}
@@ -39,4 +41,24 @@ func CheckName(name string) error {
 		return fmt.Errorf("%w: object name %.80q: %s", ErrInvalid, name, problem)
 	}
 	return nil
+}
+
+// IsLitter reports whether a part of a name is that of a file or folder that a system
+// keeps in the folders of others, such as lost+found. None of them belongs to an archive.
+// A copy that a program made because two machines changed a file is no litter: it may
+// hold lines that the file lacks.
+func IsLitter(part string) bool {
+	switch part {
+	case "lost+found": // Linux, in the top folder of a disk
+	case "System Volume Information", "$RECYCLE.BIN", "Thumbs.db", "desktop.ini": // Windows
+	case ".DS_Store", "Icon\r", "Network Trash Folder", "Temporary Items": // macOS
+	case ".directory": // KDE
+	case "@eaDir", "#recycle", "#snapshot": // Synology
+	case "@Recycle", "@Recently-Snapshot": // QNAP
+	case ".stfolder", ".stversions", ".stignore": // Syncthing
+	case ".sync", ".dropbox": // Resilio Sync, Dropbox
+	default:
+		return strings.HasPrefix(part, "._") // macOS, on other file systems
+	}
+	return true
 }

@@ -269,6 +269,7 @@ func (a *audit) checkNames() {
 			Actual: u.err.Error(), Fix: a.options.replaceEntry(),
 		})
 	}
+	a.noteForeign()
 	for _, key := range a.snapshot.others {
 		f := Finding{Severity: Problem, Object: key, Fix: moveObject}
 		switch kind, _, _ := strings.Cut(key, "/"); {
@@ -279,6 +280,27 @@ func (a *audit) checkNames() {
 			f.Actual = "a name that this program does not write; the content was not checked"
 		default:
 			f.Check, f.Expected, f.Actual = ForeignObject, "only objects that this program writes", "another object"
+		}
+		a.add(f)
+	}
+}
+
+// noteForeign reports names beside the archive's folders, where no object of the archive can
+// be. They are notices.
+func (a *audit) noteForeign() {
+	for _, u := range a.snapshot.foreignUnlisted {
+		a.add(Finding{
+			Check: Unreadable, Severity: Notice, Object: u.name, Expected: "only objects that this program writes",
+			Actual: u.err.Error(), Fix: leaveObject,
+		})
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.snapshot.foreign)) {
+		f := Finding{
+			Check: ForeignObject, Severity: Notice, Object: name, Expected: "only objects that this program writes",
+			Actual: "another object", Fix: leaveObject,
+		}
+		if n := a.snapshot.foreign[name]; n > 1 {
+			f.Actual = fmt.Sprintf("%d other objects", n)
 		}
 		a.add(f)
 	}

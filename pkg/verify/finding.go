@@ -203,6 +203,9 @@ func moveLine(prefix string) Fix {
 // moveObject is the fix of an object that does not belong in the archive.
 var moveObject = Fix{Advice: "inspect the object and move it out of the archive with the store's own tools"}
 
+// leaveObject is the fix of an object beside the archive's folders.
+var leaveObject = Fix{Advice: "leave it there, or move it out of the archive with the store's own tools"}
+
 // replaceEntry is the fix of a name that cannot be listed.
 func (o Options) replaceEntry() Fix {
 	return Fix{Command: o.command("verify"), Advice: "first remove the entry, replace it or make it readable"}

@@ -34,10 +34,13 @@ type snapshot struct {
 	pending []archive.ObjectState
 	objects map[string]*object // data objects of the included days, by name
 	outside int                // number of data objects of other days
-	others  []string           // names of all other objects
+	others  []string           // names of the other objects in the archive's folders
+	foreign map[string]int     // numbers of other objects, by the first part of the name, with a slash if it is a folder
 	// unlisted are the names that the store could not list. Objects may be there or
 	// below them.
 	unlisted []unlisted
+	// foreignUnlisted are such names outside the archive's folders.
+	foreignUnlisted []unlisted
 }
 
 // unlisted is a name that the store could not list.
@@ -253,12 +256,27 @@ func (s *snapshot) readObjects(ctx context.Context) error {
 // list lists the whole archive and calls add for each data object to read.
 func (s *snapshot) list(ctx context.Context, add func(*object) error) error {
 	s.outside, s.others, s.unlisted = 0, nil, nil
+	s.foreign, s.foreignUnlisted = make(map[string]int), nil
 	for attrs, err := range s.store.List(ctx, "") {
 		if err != nil && attrs.Name == "" {
 			return fmt.Errorf("list the archive: %w", err)
 		}
-		if err != nil {
+		first, _, below := strings.Cut(attrs.Name, "/")
+		ours := archive.IsFolder(first)
+		switch {
+		case err != nil && ours:
 			s.unlisted = append(s.unlisted, unlisted{attrs.Name, err})
+			continue
+		case err != nil:
+			s.foreignUnlisted = append(s.foreignUnlisted, unlisted{attrs.Name, err})
+			continue
+		case slices.ContainsFunc(strings.Split(attrs.Name, "/"), store.IsLitter):
+			continue
+		case !ours:
+			if below {
+				first += "/"
+			}
+			s.foreign[first]++
 			continue
 		}
 		name, ok := archive.ParseName(attrs.Name)

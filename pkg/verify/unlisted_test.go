@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/store/dirstore"
+	"polisen-events-collector/pkg/store/memstore"
+	"polisen-events-collector/pkg/store/storetest"
 	"polisen-events-collector/pkg/verify"
 )
 
@@ -114,6 +117,83 @@ func TestUnlisted(t *testing.T) {
 				t.Errorf("%d events, want %d; %v, %v", r.Checked.Events, want, r.Findings, err)
 			}
 		})
+	}
+}
+
+// TestTopOfFolder puts into the top of an archive's folder what disks, systems and users
+// keep there. The archive stays healthy and can be repaired: known litter is passed over,
+// and the rest are notices.
+func TestTopOfFolder(t *testing.T) {
+	root := t.TempDir()
+	if err := collectInto(t, root, event(1, 1, "first")); err != nil {
+		t.Fatal(err)
+	}
+	file := func(name string) string { return filepath.Join(root, filepath.FromSlash(name)) }
+	for _, name := range []string{
+		"lost+found/#1234", "@eaDir/x", "events/@eaDir/SYNO", "events/2026/01/01/@eaDir/events-1.jsonl", "events/2026/01/01/Thumbs.db", "events/desktop.ini",
+		"Thumbs.db", ".DS_Store", "events/.DS_Store", ".stfolder/x", ".stversions/events/2026/01/01/events-1.jsonl", "._events", "System Volume Information/x",
+		"notes.txt", "old/events/2026/01/01/events-1.jsonl", "old/metadata/last_seen.json",
+	} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file(name)), 0o700), os.WriteFile(file(name), []byte("x"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Nobody can read a folder in place of which there is a loop of links, not even root.
+	for _, name := range []string{"mnt", "events/lost+found"} {
+		if err := os.Symlink(filepath.Base(name), file(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{"foreign-object notes.txt 0", "foreign-object old/ 0", "unreadable mnt 0"}
+	s, err := dirstore.Open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func() {
+		t.Helper()
+		r, err := verify.Audit(t.Context(), s, options())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := found(r); !slices.Equal(got, want) || !r.OK || r.Notices != len(want) {
+			t.Errorf("findings %q, want the notices %q; %d problems", got, want, r.Problems)
+		}
+	}
+	check()
+	if err := os.Remove(file(archive.DocumentName)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := repair(s, false); err != nil {
+		t.Errorf("repair: %v", err)
+	}
+	if err := collectInto(t, root, event(1, 1, "first"), event(2, 2, "first")); err != nil {
+		t.Error(err)
+	}
+	check()
+}
+
+// TestForeignObjects checks that objects beside the archive's folders in a bucket are
+// notices, one for each folder, and objects in the archive's folders are problems.
+func TestForeignObjects(t *testing.T) {
+	s := memstore.New()
+	fillDays(t, s, 2)
+	for _, name := range []string{"b/1", "b/2/x", "a", "metadata/x", "rejected/x"} {
+		storetest.MustPut(t, s, name, "x")
+	}
+	r, err := verify.Audit(t.Context(), s, options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range r.Findings {
+		got = append(got, fmt.Sprintf("%s %s %s: %s", f.Severity, f.Check, f.Object, f.Actual))
+	}
+	want := []string{
+		"notice foreign-object a: another object", "notice foreign-object b/: 2 other objects",
+		"problem foreign-object metadata/x: another object", "problem bad-name rejected/x: a name that this program does not write; the content was not checked",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("findings\n%q, want\n%q", got, want)
 	}
 }
 

@@ -86,7 +86,7 @@ func (w *walk) folder(name, start string) bool {
 		}
 		full := path.Join(name, e.Name())
 		switch {
-		case e.Name()[0] == '.' || !strings.HasPrefix(e.Name(), start):
+		case e.Name()[0] == '.' || store.IsLitter(e.Name()) || !strings.HasPrefix(e.Name(), start):
 		case e.IsDir():
 			if !w.folder(full, "") {
 				return false

@@ -30,7 +30,7 @@ type Error struct {
 }
 
 // Error returns one line with the call, the store, the cause, and advice if
-// access was denied.
+// access was denied or the object is archived.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Operation)
@@ -62,10 +62,20 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Kind, e.err}
 }
 
-// advice returns what to check after access was denied, or "" for other causes.
+// notRestored is the code of a 409 for an object in the Archive tier, which cannot be read
+// (https://docs.oracle.com/iaas/Content/API/References/apierrors.htm).
+const notRestored = "NotRestored"
+
+// advice returns what to check after access was denied or if the object is archived, or
+// "" for other causes.
 func (e *Error) advice() string {
 	response, ok := errors.AsType[*ociclient.Error](e.err)
-	if !ok || !errors.Is(e.Kind, store.ErrAccess) {
+	switch {
+	case !ok:
+		return ""
+	case response.Code == notRestored:
+		return "the object is in the Archive tier: restore it; the bucket's default tier must be Standard"
+	case !errors.Is(e.Kind, store.ErrAccess):
 		return ""
 	}
 	switch response.Status {
@@ -100,7 +110,7 @@ func kindOf(operation string, err error) error {
 	case http.StatusPreconditionFailed:
 		return store.ErrPrecondition
 	case http.StatusConflict: // another write to the object was in progress
-		if operation == "put" {
+		if operation == "put" && response.Code != notRestored {
 			return store.ErrPrecondition
 		}
 	}
@@ -168,7 +178,7 @@ func call[T any](ctx context.Context, s *Store, operation, object string, op fun
 func callTarget[T any](ctx context.Context, s *Store, operation, object string, op func(context.Context, target) (T, error)) (T, error) {
 	var zero T
 	if operation != "list" {
-		if err := store.CheckName(object); err != nil {
+		if err := store.CheckName(s.inBucket(object)); err != nil {
 			return zero, fmt.Errorf("%s: %w", operation, err)
 		}
 	}

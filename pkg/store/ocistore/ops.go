@@ -27,8 +27,9 @@ func (s *Store) Get(ctx context.Context, name string) (store.Object, error) {
 
 // get makes one attempt of Get.
 func (s *Store) get(ctx context.Context, t target, name string) (store.Object, error) {
+	inBucket := s.inBucket(name)
 	resp, err := s.client.GetObject(ctx, objectstorage.GetObjectRequest{
-		NamespaceName: t.namespace, BucketName: t.bucket, ObjectName: &name,
+		NamespaceName: t.namespace, BucketName: t.bucket, ObjectName: &inBucket,
 	})
 	if err != nil {
 		return store.Object{}, err
@@ -65,8 +66,9 @@ func (s *Store) get(ctx context.Context, t target, name string) (store.Object, e
 // missing.
 func (s *Store) Stat(ctx context.Context, name string) (store.Attrs, error) {
 	return callTarget(ctx, s, "stat", name, func(ctx context.Context, t target) (store.Attrs, error) {
+		inBucket := s.inBucket(name)
 		resp, err := s.client.HeadObject(ctx, objectstorage.HeadObjectRequest{
-			NamespaceName: t.namespace, BucketName: t.bucket, ObjectName: &name,
+			NamespaceName: t.namespace, BucketName: t.bucket, ObjectName: &inBucket,
 		})
 		if e, ok := errors.AsType[*ociclient.Error](err); ok && e.Status == http.StatusNotFound {
 			o, err := s.get(ctx, t, name)
@@ -95,11 +97,12 @@ func (s *Store) Stat(ctx context.Context, name string) (store.Attrs, error) {
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, error] {
 	return func(yield func(store.Attrs, error) bool) {
 		fields, limit := "name,size,etag,md5", 1000
+		inBucket := s.inBucket(prefix)
 		var start *string
 		for {
 			list, err := callTarget(ctx, s, "list", prefix, func(ctx context.Context, t target) (objectstorage.ListObjects, error) {
 				resp, err := s.client.ListObjects(ctx, objectstorage.ListObjectsRequest{
-					NamespaceName: t.namespace, BucketName: t.bucket, Prefix: &prefix,
+					NamespaceName: t.namespace, BucketName: t.bucket, Prefix: &inBucket,
 					Start: start, Fields: &fields, Limit: &limit,
 				})
 				return resp.ListObjects, err
@@ -113,8 +116,12 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, 
 					yield(store.Attrs{}, fmt.Errorf("list %s: %w", prefix, context.Cause(ctx)))
 					return
 				}
+				name := strings.TrimPrefix(deref(o.Name), s.inBucket(""))
+				if name == "" { // the console makes such an object for a folder
+					continue
+				}
 				a := store.Attrs{
-					Name: deref(o.Name),
+					Name: name,
 					Size: deref(o.Size),
 					ETag: store.ETag(deref(o.Etag)),
 					MD5:  deref(o.Md5),
@@ -146,6 +153,7 @@ func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Co
 		return "", err
 	}
 	sum, length, contentType := store.MD5(body), int64(len(body)), contentTypeOf(name)
+	inBucket := s.inBucket(name)
 	var ifMatch, ifNoneMatch *string
 	if etag, ok := cond.Match(); ok {
 		ifMatch = common.String(string(etag))
@@ -155,7 +163,7 @@ func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Co
 	}
 	return callTarget(ctx, s, "put", name, func(ctx context.Context, t target) (store.ETag, error) {
 		resp, err := s.client.PutObject(ctx, objectstorage.PutObjectRequest{
-			NamespaceName: t.namespace, BucketName: t.bucket, ObjectName: &name,
+			NamespaceName: t.namespace, BucketName: t.bucket, ObjectName: &inBucket,
 			PutObjectBody: io.NopCloser(bytes.NewReader(body)),
 			ContentLength: &length, ContentMD5: &sum, ContentType: &contentType,
 			IfMatch: ifMatch, IfNoneMatch: ifNoneMatch,

@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +30,9 @@ type Options struct {
 	// first call asks the service for it.
 	Namespace string
 	Bucket    string
+	// Prefix begins the names of all objects in the bucket, before a slash, if it is not
+	// empty. So several archives can share a bucket.
+	Prefix string
 	// Endpoint replaces the region's address. Plain http works for loopback hosts
 	// only.
 	Endpoint string
@@ -98,10 +102,10 @@ func Open(creds Credentials, o Options) (*Store, error) {
 	return s, nil
 }
 
-// String returns oci://namespace/bucket. The namespace is empty until it is
-// known.
+// String returns oci://namespace/bucket, with /prefix if there is one. The namespace is
+// empty until it is known.
 func (s *Store) String() string {
-	return "oci://" + deref(s.namespace.Load()) + "/" + s.o.Bucket
+	return strings.TrimSuffix("oci://"+deref(s.namespace.Load())+"/"+s.o.Bucket+"/"+s.o.Prefix, "/")
 }
 
 // Location returns the address of the bucket with the endpoint of the service, such as
@@ -117,6 +121,15 @@ func (s *Store) Location(ctx context.Context) (string, error) {
 
 // target is the bucket that a request is about, as the SDK takes it.
 type target struct{ namespace, bucket *string }
+
+// inBucket returns the name in the bucket of an object, or the prefix in the bucket of a
+// list.
+func (s *Store) inBucket(name string) string {
+	if s.o.Prefix == "" {
+		return name
+	}
+	return s.o.Prefix + "/" + name
+}
 
 // target returns the target of the store's requests. If the namespace is not
 // known, it asks the service for it; concurrent callers may all ask.
