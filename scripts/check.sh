@@ -8,7 +8,7 @@ usage() {
 usage: check.sh
 
 Checks the source: gofmt, go.mod, go vet, staticcheck, shellcheck, the systemd units,
-the alert rules and a static build. Stops at the first problem with exit code 1.
+the alert rules and static builds. Stops at the first problem with exit code 1.
 END
 }
 
@@ -69,7 +69,16 @@ if command -v promtool >/dev/null; then
 	promtool test rules scripts/monitoring/polisen.rules_test.yml
 fi
 
-say 'static build'
-CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o /dev/null .
+for system in linux darwin freebsd; do
+	say "static build for $system"
+	CGO_ENABLED=0 GOOS=$system go build -trimpath -ldflags '-s -w' -o /dev/null .
+done
+
+say 'no build for other systems'
+# The build may have more errors, but has to name the systems that are served.
+if errors=$(GOOS=windows go build ./pkg/statefile ./pkg/filelock 2>&1) || [[ $errors != *this_program_runs_on_Linux_macOS_and_FreeBSD_only* ]]; then
+	printf 'check.sh: the build for Windows does not say which systems are served:\n%s\n' "$errors" >&2
+	exit 1
+fi
 
 say 'all checks passed'

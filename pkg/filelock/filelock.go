@@ -1,3 +1,5 @@
+//go:build linux || darwin || freebsd
+
 // Package filelock locks a file or a folder between processes.
 //
 // The lock belongs to the file that the path names: after locking it checks that

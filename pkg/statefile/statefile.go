@@ -1,3 +1,5 @@
+//go:build linux || darwin || freebsd
+
 // Package statefile keeps a value as JSON in a small file. Several processes may read
 // and replace the file at the same time: a reader gets a whole value, never a part.
 // [ReadFile] also reads other small files, such as keys, and [WritePublic] replaces a
