@@ -59,6 +59,7 @@ var outside = map[string][]string{
 	"github.com/schollz/progressbar": {"cmd"},
 	"github.com/spf13/cobra":         {"cmd"},
 	"github.com/spf13/pflag":         {"cmd", "pkg/config"},
+	"github.com/youmark/pkcs8":       {"pkg/ociauth"},
 	"net/http":                       {"pkg/ociauth", "pkg/ociclient", "pkg/ping", "pkg/polisen", "pkg/ratelimit", "pkg/retry", "pkg/store/ocistore", "pkg/transport"},
 	"os/signal":                      {"cmd"},
 }

@@ -12,7 +12,6 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/oracle/oci-go-sdk/v65/common"
 	"github.com/youmark/pkcs8"
@@ -189,9 +188,6 @@ func parseKey(text, passphrase secret) (*rsa.PrivateKey, error) {
 // last line.
 func findKey(s string) (*pem.Block, error) {
 	const begin, dashes, key = "-----BEGIN ", "-----", "PRIVATE KEY"
-	if !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
-		return nil, errNotUTF8
-	}
 	other := "" // type of a block that is not a private key
 	for rest := s; ; {
 		_, after, found := strings.Cut(rest, begin)
@@ -225,8 +221,11 @@ func findKey(s string) (*pem.Block, error) {
 		}
 		return block, nil
 	}
-	if other != "" {
+	switch {
+	case other != "":
 		return nil, fmt.Errorf("it holds a %s instead of a private key", other)
+	case isUTF16(s):
+		return nil, errUTF16
 	}
 	return nil, errors.New("not a PEM file: its first line must be -----BEGIN ... PRIVATE KEY-----")
 }

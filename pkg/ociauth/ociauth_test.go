@@ -100,6 +100,7 @@ func TestProfiles(t *testing.T) {
 		"indented key":               {config: "[DEFAULT]\n" + good, key: "  " + strings.ReplaceAll(string(id.PEM()), "\n", " \r\n\t")},
 		"indented encrypted key":     {config: "[DEFAULT]\n" + good + "pass_phrase=x\n", key: "\t" + strings.ReplaceAll(encrypted(t, id, "x"), "\n", "\n\t")},
 		"certificate before the key": {config: "[DEFAULT]\n" + good, key: "-----BEGIN of a bundle\n" + block("CERTIFICATE", []byte("any")) + string(id.PEM())},
+		"Latin-1 before the key":     {config: "# \xe5\n[DEFAULT]\n" + good, key: "friendlyName: \xe5sa\n" + string(id.PEM())},
 		"other auth type":            {config: "[DEFAULT]\n" + good + "authentication_type=instance_principal\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

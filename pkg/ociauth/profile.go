@@ -13,7 +13,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"polisen-events-collector/pkg/address"
 	"polisen-events-collector/pkg/blocking"
@@ -57,8 +56,8 @@ func readProfile(ctx context.Context, o Options) (profile, error) {
 	case err != nil:
 		return p, fmt.Errorf("read configuration file: %w", err)
 	}
-	if !utf8.Valid(text) || bytes.IndexByte(text, 0) >= 0 {
-		return p, fmt.Errorf("configuration file %s: %w", path, errNotUTF8)
+	if isUTF16(string(text)) {
+		return p, fmt.Errorf("configuration file %s: %w", path, errUTF16)
 	}
 	sections, names, err := parseSections(text)
 	switch {
@@ -77,14 +76,17 @@ func readProfile(ctx context.Context, o Options) (profile, error) {
 	return p, nil
 }
 
-// errNotUTF8 is the error for a file in another encoding, such as the UTF-16 of some
-// editors on Windows.
-var errNotUTF8 = errors.New("not UTF-8 text: save the file as UTF-8")
+// errUTF16 is the error for a file in UTF-16, the encoding of some editors on Windows.
+var errUTF16 = errors.New("not UTF-8 text: save the file as UTF-8")
+
+// isUTF16 reports whether a text is encoded in UTF-16: then its ASCII characters have
+// a zero byte beside them.
+func isUTF16(s string) bool { return strings.Contains(s, "\x00") }
 
 // parseSections parses a configuration file of OCI's tools: sections that begin
 // with a line [name] and consist of lines key=value. Lines that begin with # or ;
 // are comments. It returns the sections, and their names in the order of the file. A
-// section or an entry that occurs twice is an error, as for OCI's own tools.
+// section or an entry that occurs twice is an error, since one of the two may be outdated.
 func parseSections(text []byte) (sections map[string]map[string]secret, names []string, err error) {
 	sections = map[string]map[string]secret{}
 	var current map[string]secret
