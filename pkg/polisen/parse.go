@@ -34,6 +34,8 @@ func parse(body []byte) (events []Event, rejected []Rejected, err error) {
 	switch {
 	case start != nil && len(p.events) == 0:
 		return nil, p.rejected, start
+	case start != nil && !p.scanner.closed && p.scanner.place == outside: // events without an array
+		return p.events, p.rejected, start
 	case cut && !p.scanner.closed:
 		return p.events, p.rejected, &BodyError{Kind: BodyTruncated, Offset: int64(len(body))}
 	}

@@ -213,6 +213,7 @@ func TestParseDamaged(t *testing.T) {
 		{"page without a title", "<h1>\nFel</h1>", polisen.BodyHTML, `the response is HTML, not JSON: "<h1>\nFel</h1>"`},
 		{"object", ` {"error":"nej"}`, polisen.BodyNotArray, "the response is JSON, but not an array: `{\"error\":\"nej\"}`"},
 		{"long object", `{"e":"` + strings.Repeat("å", 200) + `"}`, polisen.BodyNotArray, "the response is JSON, but not an array: `{\"e\":\"åååå"},
+		{"an event", string(polisentest.Event(1, polisentest.Newest)), polisen.BodyNotArray, "the response is JSON, but not an array: "},
 		{"null", "null", polisen.BodyNotArray, "the response is JSON, but not an array: `null`"},
 		{"plain text", "Too many requests", polisen.BodyMalformed, "the response is not valid JSON: `Too many requests`"},
 		{"cut in an item", string(whole[:len(whole)/2]), polisen.BodyTruncated, fmt.Sprintf("the response is truncated JSON at byte %d", len(whole)/2)},
