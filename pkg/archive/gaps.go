@@ -35,12 +35,13 @@ const ServedMonths = 6
 // now.
 func ServedFrom(now time.Time) Date { return DateOf(now.AddDate(0, -ServedMonths, 0)) }
 
-// ServedDays returns the days that the API probably still serves at the time now. The
-// days are in ascending order, such as 2026-01-31. It leaves out texts that are not
-// days, since the result becomes part of commands.
+// ServedDays returns the days that the API probably serves at the time now: it leaves out
+// those that are too old or in the future. The days are in ascending order, such as
+// 2026-01-31. It leaves out texts that are not days, since the result becomes part of
+// commands.
 func ServedDays(days []string, now time.Time) (served []string) {
 	for _, text := range days {
-		if day, err := ParseDate(text); err == nil && day.Compare(ServedFrom(now)) >= 0 {
+		if day, err := ParseDate(text); err == nil && day.Compare(ServedFrom(now)) >= 0 && day.Compare(DateOf(now)) <= 0 {
 			served = append(served, text)
 		}
 	}

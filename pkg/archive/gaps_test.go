@@ -644,3 +644,12 @@ func checkKnown(t *testing.T, s store.Reader, source [][]polisen.Event, covered 
 		}
 	}
 }
+
+// TestServedDays checks which days the commands in messages may name.
+func TestServedDays(t *testing.T) {
+	now := time.Date(2026, 7, 31, 12, 0, 0, 0, time.UTC)
+	days := []string{"0001-01-01", "2026-01-30", "2026-01-31", "2026-07-31", "2026-08-01", "9999-12-31", "x; rm -r"}
+	if got, want := archive.ServedDays(days, now), []string{"2026-01-31", "2026-07-31"}; !slices.Equal(got, want) {
+		t.Errorf("served days %q, want %q", got, want)
+	}
+}

@@ -136,7 +136,7 @@ func TestAdvancing(t *testing.T) {
 func TestAdvancingByTime(t *testing.T) {
 	next := cloudtest.Advancing(3)
 	all, _, err := polisen.Parse(next(httptest.NewRequest(http.MethodGet, "/", nil)).Body)
-	window, _ := polisen.NewWindow(all)
+	window, _ := polisen.NewWindow(all, time.Now().Add(time.Hour))
 	if age := time.Since(window.To); err != nil || age > 3*time.Hour || age < -3*time.Hour {
 		t.Errorf("the newest event is from %v, want about now (%v)", window.To, err)
 	}

@@ -67,7 +67,7 @@ func TestAlarms(t *testing.T) {
 		var first, later replaytest.Poll
 		for _, poll := range polls {
 			events, rejected, err := polisen.Parse(poll.Body)
-			window, ok := polisen.NewWindow(events)
+			window, ok := polisen.NewWindow(events, poll.Time)
 			isFresh := err == nil && ok && len(rejected) == 0 && len(events) >= polisen.FullResponse &&
 				window.Length() < polisen.MaxWindow && poll.Time.Sub(window.To) < 2*time.Hour
 			if isFresh && first.Body == nil {

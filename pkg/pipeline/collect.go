@@ -131,13 +131,13 @@ func (c *collect) fetchNewest(ctx context.Context) error {
 	}
 	c.response = response
 	full := len(response.Events)+len(response.Rejected) >= polisen.FullResponse
-	window, ok := polisen.NewWindow(response.Events)
+	window, ok := polisen.NewWindow(response.Events, response.FetchedAt)
 	if !ok || !full || response.Cut != nil || c.options.Saved || c.options.Filtered || window.Length() > polisen.MaxWindow {
 		return nil
 	}
 	inWindow := 0
 	for _, e := range response.Events {
-		if !e.Time.Before(window.From) {
+		if !e.Time.Before(window.From) && !e.Time.After(window.To) {
 			inWindow++
 		}
 	}

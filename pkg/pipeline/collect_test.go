@@ -256,7 +256,7 @@ func TestCheck(t *testing.T) {
 		"good":       {polisentest.Response(at(polisentest.FirstID, 0), at(700_000, 1)), "", ""},
 		"rejected":   {polisentest.Response(at(polisentest.FirstID, 0), []byte(`{"id":"x"}`)), "1 of 2 items rejected (first: id is not an integer", ""},
 		"gap":        {polisentest.Response(later...), "polisen-events-collector backfill --from 2026-01-02 --to 2026-01-13", ""},
-		"mismatched": {polisentest.Response(mismatched...), "", "mismatched response: 60 events over 177 days"},
+		"mismatched": {polisentest.Response(mismatched...), "", "mismatched response: 60 events over 168 days"},
 		"older":      {polisentest.Response(at(polisentest.FirstID-1, 0), at(polisentest.FirstID-2, 0)), "", "older than the last one"},
 	} {
 		t.Run(name, func(t *testing.T) {

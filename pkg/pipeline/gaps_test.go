@@ -354,7 +354,7 @@ func firstWindow(polls []replaytest.Poll, from time.Time) polisen.Window {
 	first := slices.IndexFunc(polls, func(p replaytest.Poll) bool { return p.Time.After(from) })
 	for _, poll := range polls[first-1:] {
 		if events, _, err := polisen.Parse(poll.Body); err == nil && len(events) >= polisen.FullResponse {
-			window, _ := polisen.NewWindow(events)
+			window, _ := polisen.NewWindow(events, poll.Time)
 			return window
 		}
 	}

@@ -163,8 +163,8 @@ func (c *collect) checkDocument(outcome archive.Outcome) {
 // The cause of both is the API's cache, and neither needs an action.
 func (c *collect) checkResponse(full bool) {
 	highest, seen := highestID(c.response.Events), c.previous.SeenIDs
-	oldest, newest, _ := span(c.response.Events)
-	days := newest.Sub(oldest).Hours() / 24
+	window, _ := polisen.NewWindow(c.response.Events, c.response.FetchedAt)
+	days := window.Length().Hours() / 24
 	switch {
 	case !full && isMismatched(len(c.response.Events), days):
 		c.options.Recorder.Warn(slog.LevelInfo, "mismatched response: %d events over %.0f days, probably a cached answer to another query; stored as usual",
@@ -192,18 +192,4 @@ func highestID(events []polisen.Event) (highest int64) {
 		highest = max(highest, e.ID)
 	}
 	return highest
-}
-
-// span returns the times of the oldest and the newest event. ok is false if there is no
-// event.
-func span(events []polisen.Event) (oldest, newest time.Time, ok bool) {
-	for i, e := range events {
-		if i == 0 || e.Time.Before(oldest) {
-			oldest = e.Time
-		}
-		if i == 0 || e.Time.After(newest) {
-			newest = e.Time
-		}
-	}
-	return oldest, newest, len(events) > 0
 }

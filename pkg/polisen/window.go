@@ -12,15 +12,18 @@ const MaxWindow = 30 * 24 * time.Hour
 
 // Window is the time span of the events of a response, without the oldest 5 % of
 // them. Single events that are much older than the others would stretch it, and say
-// nothing about the time from which the response has all events.
+// nothing about the time from which the response has all events. Events with a time after
+// the fetch are left out too, since their times are wrong.
 type Window struct {
 	From time.Time // time of the oldest event, after the oldest 5 % are left out
 	To   time.Time // time of the newest event
 }
 
-// NewWindow returns the window of the events, which may be in any order. It returns
-// false if there are none.
-func NewWindow(events []Event) (Window, bool) {
+// NewWindow returns the window of the events of a response that was fetched at this time.
+// They may be in any order. If all of them have a time after the fetch, the clock of this
+// host is wrong, and none is left out for that. NewWindow returns false if there are no
+// events.
+func NewWindow(events []Event, fetched time.Time) (Window, bool) {
 	if len(events) == 0 {
 		return Window{}, false
 	}
@@ -29,6 +32,9 @@ func NewWindow(events []Event) (Window, bool) {
 		times[i] = e.Time
 	}
 	slices.SortFunc(times, time.Time.Compare)
+	if past, _ := slices.BinarySearchFunc(times, fetched.Add(1), time.Time.Compare); past > 0 {
+		times = times[:past]
+	}
 	return Window{From: times[len(times)/20], To: times[len(times)-1]}, true
 }
 

@@ -182,9 +182,15 @@ func (o Options) correctByHand() Fix {
 }
 
 // backfill is the fix of days whose events are missing. Its command names no days that
-// the API no longer serves.
+// the API does not serve: none that are too old, and none in the future.
 func (o Options) backfill(from, to archive.Date) Fix {
-	served := archive.ServedFrom(o.Now())
+	served, today := archive.ServedFrom(o.Now()), archive.DateOf(o.Now())
+	if from.Compare(today) > 0 {
+		return Fix{Advice: "the API serves no days in the future; if you have saved responses with these events, use backfill --input"}
+	}
+	if to.Compare(today) > 0 {
+		to = today
+	}
 	if from.Compare(served) >= 0 {
 		return Fix{Command: o.command(fmt.Sprintf("backfill --from %s --to %s", from, to))}
 	}

@@ -145,3 +145,27 @@ func TestBackfillIsServed(t *testing.T) {
 		t.Errorf("fixes (-want +got):\n%s", diff)
 	}
 }
+
+// TestFutureGap checks that the commands for gaps name no days in the future.
+func TestFutureGap(t *testing.T) {
+	s := memstore.New()
+	today := archive.DateOf(options().Now())
+	gap := func(day archive.Date) string {
+		return fmt.Sprintf(`{"day":"%s","reason":"missed","since":"2026-01-01T00:00:00Z"}`, day)
+	}
+	gaps := strings.Join([]string{gap(today), gap(today.Next()), gap(today.AddDays(30))}, ",")
+	storetest.MustPut(t, s, archive.DocumentName, `{"seen_ids":[],"last_updated":"2026-01-01T00:00:00Z","total_tracked":0,"version":2,"gaps":[`+gaps+`]}`)
+	r, err := verify.Audit(t.Context(), s, options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range r.Findings {
+		if f.Check == verify.OpenGap {
+			got = append(got, f.Fix.Command)
+		}
+	}
+	if want := []string{fmt.Sprintf("backfill --from %s --to %[1]s", today), ""}; !slices.Equal(got, want) {
+		t.Errorf("commands %q, want %q", got, want)
+	}
+}
