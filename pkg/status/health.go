@@ -396,12 +396,7 @@ func (c *check) checkDocument(pending []Object) {
 		}
 	}
 	if c.age(d.LastUpdated).Abs() >= PutGrace {
-		if c.Missing > 0 {
-			c.problem("objects of the last commit are missing: %d of %d; the next run stores them", c.Missing, c.Pending)
-		}
-		if c.Different > 0 {
-			c.problem("objects of the last commit lack lines that are nowhere in the archive: %d of %d; the next run stores these lines again", c.Different, c.Pending)
-		}
+		c.checkPending()
 	}
 	if c.age(d.LastUpdated) < -MaxSkew {
 		c.warn("last_updated of the document is %s, in the future: check the clocks", d.LastUpdated.Format(time.RFC3339))
@@ -421,6 +416,28 @@ func (c *check) checkDocument(pending []Object) {
 	if n := len(unserved); n > 0 {
 		c.warn("events of %s may be missing that the API does not serve, %s to %s; accept this with: %s", text.Count(n, "day"),
 			unserved[0], unserved[n-1], c.o.Command("verify --repair=gaps"))
+	}
+}
+
+// checkPending reports objects of the last commit that are missing or lack lines. Runs do
+// not look again at objects that an earlier run has found, so that only a repair brings
+// them back.
+func (c *check) checkPending() {
+	d := &c.doc.parsed
+	wereStored := c.last != nil && c.last.StoredCommit != nil && d.Commit != nil && archive.Commit(*c.last.StoredCommit) == *d.Commit
+	switch {
+	case c.Missing > 0 && wereStored:
+		c.problem("objects of the last commit are gone, although all were stored: %d of %d; the next run may not look for them and then drops their lines, so store them now with: %s",
+			c.Missing, c.Pending, c.o.Command("verify --repair"))
+	case c.Missing > 0:
+		c.problem("objects of the last commit are missing: %d of %d; the next run stores them", c.Missing, c.Pending)
+	}
+	switch {
+	case c.Different > 0 && wereStored:
+		c.problem("objects of the last commit have lost lines that are nowhere in the archive: %d of %d; the next run may not look at them and then drops these lines, so store them now with: %s",
+			c.Different, c.Pending, c.o.Command("verify --repair"))
+	case c.Different > 0:
+		c.problem("objects of the last commit lack lines that are nowhere in the archive: %d of %d; the next run stores these lines again", c.Different, c.Pending)
 	}
 }
 

@@ -184,6 +184,10 @@ func TestHealth(t *testing.T) {
 	committed := func(age time.Duration, object string) func(*healthWorld) {
 		return func(w *healthWorld) { w.doc.LastUpdated, w.object = ago(age), object }
 	}
+	stored := func(w *healthWorld) {
+		commit := report.StoredCommit(*w.doc.Commit)
+		w.last.StoredCommit = &commit
+	}
 	tests := []struct {
 		name   string
 		change func(*healthWorld)
@@ -286,6 +290,15 @@ func TestHealth(t *testing.T) {
 			"WARNING - the calls to the API have no contact, which its rules ask for, and it may block them: set --contact (API_CONTACT_EMAIL) for collect; archive mem:"},
 
 		{"object missing", committed(time.Minute, "-"), "CRITICAL - objects of the last commit are missing: 1 of 1; the next run stores them; archive mem:"},
+		{"object gone that was stored", func(w *healthWorld) { stored(w); committed(time.Minute, "-")(w) },
+			"CRITICAL - objects of the last commit are gone, although all were stored: 1 of 1; the next run may not look for them and then drops their lines, so store them now with: program verify --repair; archive mem:"},
+		{"lines gone that were stored", func(w *healthWorld) { stored(w); committed(time.Minute, "x")(w) },
+			"CRITICAL - objects of the last commit have lost lines that are nowhere in the archive: 1 of 1; the next run may not look at them and then drops these lines, so store them now with: program verify --repair; archive mem:"},
+		{"object missing of a commit after the one that was stored", func(w *healthWorld) {
+			stored(w)
+			w.last.StoredCommit.Sequence--
+			committed(time.Minute, "-")(w)
+		}, "CRITICAL - objects of the last commit are missing: 1 of 1; the next run stores them; archive mem:"},
 		{"object missing while a run is under way", committed(time.Minute-time.Second, "-"), "OK - archive mem:, last run 30m ago on a with 3 new and exit code 0, last success 30m ago, lag 1h0m, headroom 7.0 days, 0 open gaps, 1 of 1 pending object missing | "},
 		{"object missing and a wrong clock", committed(-hour, "-"), "CRITICAL - objects of the last commit are missing: 1 of 1; "},
 		{"object different", committed(time.Minute, "x"), "CRITICAL - objects of the last commit lack lines that are nowhere in the archive: 1 of 1; the next run stores these lines again; archive mem:"},
