@@ -559,3 +559,36 @@ func TestPhases(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// TestBackfillOlderVersions checks that a backfill warns if it stores versions of events
+// that the archive had before, since they may be older, and not if all versions of an
+// event are from its own input.
+func TestBackfillOlderVersions(t *testing.T) {
+	version := func(id int64, text string) []byte {
+		return polisentest.Event(id, polisentest.Newest, polisentest.Summary(text))
+	}
+	s, clock := memstore.New(), newClock()
+	for _, run := range []struct {
+		name     string
+		input    [][]byte
+		warnings string
+	}{
+		{"both versions in their order", [][]byte{version(1, "old"), version(1, "new"), version(2, "new"), version(3, "new")}, ""},
+		{"the same again", [][]byte{version(1, "old"), version(2, "new")}, ""},
+		{"older versions", [][]byte{version(2, "old"), version(3, "old"), version(4, "old"), version(4, "new")}, "2 other versions of events that the archive already had: stored as later versions"},
+		{"the older versions again", [][]byte{version(2, "old"), version(3, "old")}, ""},
+		{"one older version", [][]byte{version(4, "oldest")}, "1 other version of events that the archive already had: "},
+	} {
+		r, err := pipeline.BackfillSaved(t.Context(), options(s, clock), read(t, polisentest.Response(run.input...)), nil)
+		got := texts(r.Warnings, slog.LevelWarn)
+		if err != nil || !strings.HasPrefix(got, run.warnings) || run.warnings == "" && got != "" {
+			t.Errorf("%s: warnings %q, error %v; want the warning %q", run.name, got, err, run.warnings)
+		}
+		if run.warnings != "" && !strings.Contains(got, "import older copies into an empty archive first") {
+			t.Errorf("%s: the warning %q does not say what to do", run.name, got)
+		}
+	}
+	if c := archivetest.Read(t, s); len(c.Events) != 4 || len(c.Problems) > 0 {
+		t.Errorf("%d events, problems %q", len(c.Events), c.Problems)
+	}
+}

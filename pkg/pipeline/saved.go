@@ -101,10 +101,17 @@ type savedBackfill struct {
 
 	problems     int
 	firstProblem string
+
+	// added has the ids of the first maxKnown events that this run stored as new.
+	added map[int64]struct{}
+	// revised is the number of versions that this run stored as later versions of other
+	// events.
+	revised int
 }
 
 // addAll reads and stores the items.
 func (b *savedBackfill) addAll(ctx context.Context, items iter.Seq2[saved.Item, error]) error {
+	defer b.warnOfRevisions()
 	for item, err := range items {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -245,6 +252,7 @@ func (b *savedBackfill) addBatch(ctx context.Context) error {
 	}
 	b.batch.ObservedAt = b.options.Clock.Now()
 	outcome, err := b.add(ctx, b.batch)
+	b.countRevisions(outcome.Classes)
 	b.batch = archive.Batch{Events: b.batch.Events[:0], Rejected: b.batch.Rejected[:0]}
 	b.size = 0
 	b.progress.New += outcome.New
@@ -252,4 +260,37 @@ func (b *savedBackfill) addBatch(ctx context.Context) error {
 		b.onBatch(b.progress)
 	}
 	return err
+}
+
+// countRevisions counts the events of the batch that are stored as later versions of
+// events which the archive had before this run. The order of versions that this run has
+// stored itself is that of the input.
+func (b *savedBackfill) countRevisions(classes []archive.Class) {
+	for i, class := range classes {
+		id := b.batch.Events[i].ID
+		switch class {
+		case archive.New:
+			if b.added == nil {
+				b.added = make(map[int64]struct{})
+			}
+			if len(b.added) < maxKnown {
+				b.added[id] = struct{}{}
+			}
+		case archive.Revised:
+			if _, ok := b.added[id]; !ok {
+				b.revised++
+			}
+		}
+	}
+}
+
+// warnOfRevisions warns if versions from the input were stored as later versions of events
+// that the archive had before. A saved response does not say when it was fetched, so these
+// versions may be older than the stored ones.
+func (b *savedBackfill) warnOfRevisions() {
+	if b.revised == 0 {
+		return
+	}
+	b.options.Recorder.Warn(slog.LevelWarn, "%s of events that the archive already had: stored as later versions, under revisions/; if the input is older than the archive, this order is wrong: import older copies into an empty archive first, and then collect into it",
+		text.Count(b.revised, "other version"))
 }
