@@ -100,6 +100,8 @@ func TestAlarms(t *testing.T) {
 			w.want("after 24 hours", w.collect(first.Body), stale)
 			w.want("with a short response", w.collect(polisentest.Response(first.Items[:20]...)), stale)
 			w.clock.Advance(later.Time.Sub(w.clock.Now()))
+			w.want("with short responses that have new events", w.collect(polisentest.Response(later.Items[:400]...)),
+				"the API's responses have new events, but fewer than 500 items since ")
 			w.want("fresh again, after a pause", w.collect(later.Body), "events of ")
 			w.want("an old response once", w.collect(first.Body), "events of ")
 		})

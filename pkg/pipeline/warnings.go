@@ -76,8 +76,13 @@ func (c *collect) alarms(ctx context.Context, outcome archive.Outcome, full bool
 	}
 	// Not the newest event of this response: a cache may answer with an old one.
 	if newest := c.writer.Document().Covered(); newest != nil && c.response.FetchedAt.Sub(*newest) > c.options.MaxLag {
-		add(alarmStale, "", "the API is stale: the newest event of its full responses is from %s, longer ago than %v (--max-lag); see whether its website shows newer events, and whether a proxy answers in its place",
-			formatTime(*newest), c.options.MaxLag)
+		if w, ok := polisen.NewWindow(c.response.Events, c.response.FetchedAt); ok && !full && c.response.FetchedAt.Sub(w.To) <= c.options.MaxLag {
+			add(alarmStale, "", "the API's responses have new events, but fewer than %d items since %s, longer ago than %v (--max-lag), so runs do not notice missed events; look for a newer version of this program",
+				polisen.FullResponse, formatTime(*newest), c.options.MaxLag)
+		} else {
+			add(alarmStale, "", "the API is stale: the newest event of its full responses is from %s, longer ago than %v (--max-lag); see whether its website shows newer events, and whether a proxy answers in its place",
+				formatTime(*newest), c.options.MaxLag)
+		}
 	}
 	if days, _ := c.writer.Document().GapDays(); len(days) > 0 {
 		first, last := days[0], days[len(days)-1]
