@@ -76,7 +76,9 @@ func (c *collect) alarms(ctx context.Context, outcome archive.Outcome, full bool
 	}
 	// Not the newest event of this response: a cache may answer with an old one.
 	if newest := c.writer.Document().Covered(); newest != nil && c.response.FetchedAt.Sub(*newest) > c.options.MaxLag {
-		if w, ok := polisen.NewWindow(c.response.Events, c.response.FetchedAt); ok && !full && c.response.FetchedAt.Sub(w.To) <= c.options.MaxLag {
+		w, ok := polisen.NewWindow(c.response.Events, c.response.FetchedAt)
+		isNew := ok && c.response.FetchedAt.Sub(w.To) <= c.options.MaxLag
+		if isNew && !full && !isMismatched(len(c.response.Events), w.Length().Hours()/24) {
 			add(alarmStale, "", "the API's responses have new events, but fewer than %d items since %s, longer ago than %v (--max-lag), so runs do not notice missed events; look for a newer version of this program",
 				polisen.FullResponse, formatTime(*newest), c.options.MaxLag)
 		} else {
