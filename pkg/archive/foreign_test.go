@@ -343,7 +343,7 @@ func TestForeignEditWarnings(t *testing.T) {
 func TestMidnight(t *testing.T) {
 	s, m := memstore.New(), newModel()
 	midnight := func(n int) archive.Batch {
-		body, err := os.ReadFile(fmt.Sprintf("testdata/07-midnight-%d.json", n))
+		body, err := os.ReadFile(fmt.Sprintf("../../testdata/cases/07-midnight-%d.json", n))
 		if err != nil {
 			t.Fatal(err)
 		}

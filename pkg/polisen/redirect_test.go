@@ -1,8 +1,12 @@
 package polisen_test
 
 import (
+	"bufio"
+	"bytes"
 	"io"
 	"net/http"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +86,30 @@ func TestRedirectScheme(t *testing.T) {
 		if followed := err == nil && len(called) == 2; followed != tt.followed || !followed && (len(called) != 1 || !strings.Contains(err.Error(), "redirect not followed")) {
 			t.Errorf("%s to %s: calls %q, %v; want followed %v", tt.url, tt.location, called, err, tt.followed)
 		}
+	}
+}
+
+// TestRedirectCase checks that the client follows a redirect to the same host with the
+// default port of https. It leaves the port out.
+func TestRedirectCase(t *testing.T) {
+	file, err := os.ReadFile("../../testdata/cases/05-redirect-443.http")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var called []string
+	c := newClient(t, polisen.Options{
+		URL: "https://localhost/api/events", UserAgent: agent, StateDir: t.TempDir(), Clock: retrytest.NewClock(time.Now()),
+		Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			called = append(called, r.URL.String())
+			if len(called) == 1 {
+				return http.ReadResponse(bufio.NewReader(bytes.NewReader(file)), r)
+			}
+			return &http.Response{StatusCode: 200, Body: io.NopCloser(bytes.NewReader(polisentest.Body(3)))}, nil
+		}),
+	})
+	r, err := c.Fetch(t.Context(), polisen.Query{})
+	if want := []string{"https://localhost/api/events", "https://localhost/api/events/"}; err != nil || len(r.Events) != 3 || !slices.Equal(called, want) {
+		t.Errorf("%d events, calls %q, %v; want calls %q", len(r.Events), called, err, want)
 	}
 }
 
