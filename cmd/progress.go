@@ -22,6 +22,9 @@ func (p Process) newBar(steps int64, s config.General, more ...progressbar.Optio
 		progressbar.OptionSetPredictTime(false),
 		progressbar.OptionClearOnFinish(),
 		progressbar.OptionFullWidth(),
+		// Otherwise a goroutine of the library moves the bar of an unknown number of
+		// steps, and reads the bar's state without a lock.
+		progressbar.OptionSetSpinnerChangeInterval(0),
 	)...)}
 }
 

@@ -12,17 +12,16 @@ import (
 	"polisen-events-collector/pkg/statefile"
 )
 
-// readEnvFile returns the variables of the file at path. Its errors show line numbers
-// but no text of the file, which may hold secrets of other programs.
-func readEnvFile(path string) (map[string]string, error) {
+// readEnvFile returns the text of the file at path.
+func readEnvFile(path string) (string, error) {
 	text, err := statefile.ReadFile(path)
 	if err != nil {
 		if pe, ok := errors.AsType[*fs.PathError](err); ok {
 			err = pe.Err // the caller's error has the path
 		}
-		return nil, fmt.Errorf("the file cannot be read: %w", err)
+		return "", fmt.Errorf("the file cannot be read: %w", err)
 	}
-	return parseEnv(string(text))
+	return string(text), nil
 }
 
 // The errors of a line of an env-file.
@@ -49,7 +48,8 @@ var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // (https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html): lines
 // NAME=value, comments on lines of their own, and values in single or double quotes,
 // which may have several lines. Anything that this program, systemd, a shell or another
-// reader of such files could read differently is an error with its line number.
+// reader of such files could read differently is an error with its line number. The
+// errors show no text of the file, which may hold secrets of other programs.
 func parseEnv(text string) (map[string]string, error) {
 	text = strings.TrimPrefix(text, "\ufeff") // some editors begin a file with a byte order mark
 	vars := map[string]string{}

@@ -18,7 +18,11 @@ func readEnvText(t *testing.T, text []byte) (map[string]string, error) {
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return readEnvFile(path)
+	read, err := readEnvFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return parseEnv(read)
 }
 
 func TestWrongLine(t *testing.T) {

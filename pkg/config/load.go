@@ -242,9 +242,12 @@ func (l *loader) openEnvFile(s Setting) {
 	if path == "" {
 		return
 	}
-	var err error
-	if l.file, err = readEnvFile(path); err != nil {
+	text, err := readEnvFile(path)
+	if err != nil {
 		l.invalid(s.key(), "%w", err)
+	}
+	if l.file, err = parseEnv(text); err != nil {
+		l.problems = append(l.problems, fmt.Errorf("read %s: %w; for example LOG_LEVEL=info", path, err))
 	}
 	l.settings.General.Variables = map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(l.file)) {

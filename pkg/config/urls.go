@@ -143,7 +143,7 @@ type APIURL struct {
 
 var (
 	errNoScheme = errors.New("no such file or directory, and a URL begins with https://")
-	errPolisen  = errors.New("a URL begins with https://, did you mean https://polisen.se/api/events?")
+	errPolisen  = errors.New("did you mean https://polisen.se/api/events? a URL begins with https://")
 )
 
 // hostAndMore matches a URL without its scheme, polisenHost one of the police.
