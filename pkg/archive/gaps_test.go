@@ -538,7 +538,7 @@ func TestRandomPauses(t *testing.T) {
 	for day := range source {
 		source[day] = archivetest.Events(int64(day*100+1), perDay, day)
 	}
-	for seed := range uint64(archivetest.Size(20, 1_000)) {
+	for seed := range uint64(archivetest.Size(20, 60)) {
 		random := rand.New(rand.NewPCG(seed, 2))
 		s := memstore.New()
 		var mu sync.Mutex // of random
