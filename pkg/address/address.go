@@ -1,5 +1,5 @@
 // Package address checks the addresses that users give: web URLs and Oracle
-// Cloud identifiers (OCIDs).
+// Cloud identifiers, such as OCIDs.
 //
 // It checks only their form, and makes no call.
 package address
@@ -76,3 +76,9 @@ func OCIDRegion(ocid string) string {
 	}
 	return parts[3]
 }
+
+// fingerprintForm matches an MD5 sum as pairs of hexadecimal digits.
+var fingerprintForm = regexp.MustCompile(`^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){15}$`)
+
+// IsFingerprint reports whether s has the form of the fingerprint of a key.
+func IsFingerprint(s string) bool { return fingerprintForm.MatchString(s) }

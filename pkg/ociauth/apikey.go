@@ -9,7 +9,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode"
 
@@ -65,7 +64,7 @@ func fromEnvironment(o Options) (*Credentials, error) {
 		tenancy:     o.Key.Tenancy,
 		user:        o.Key.User,
 		fingerprint: o.Key.Fingerprint,
-		pem:         newSecret(o.Key.Content.Reveal()),
+		pem:         o.Key.Content,
 	}, keyNames{
 		tenancy:     "OCI_CLI_TENANCY",
 		user:        "OCI_CLI_USER",
@@ -86,7 +85,7 @@ func fromEnvironment(o Options) (*Credentials, error) {
 // apiKey is a user's signing key before it is checked.
 type apiKey struct {
 	tenancy, user, fingerprint string
-	pem, passphrase            secret
+	pem, passphrase            address.SecretText
 }
 
 // keyNames holds the texts of error messages about an apiKey, which depend on its
@@ -98,9 +97,6 @@ type keyNames struct {
 	encrypted error
 }
 
-// fingerprintForm matches an MD5 as pairs of hexadecimal digits.
-var fingerprintForm = regexp.MustCompile(`^(?i)[0-9a-f]{2}(:[0-9a-f]{2}){15}$`)
-
 // newAPIKey returns the credentials of k, or one error with all its problems. The
 // caller sets kind, origin and region.
 func newAPIKey(k apiKey, n keyNames) (*Credentials, error) {
@@ -111,7 +107,7 @@ func newAPIKey(k apiKey, n keyNames) (*Credentials, error) {
 	if address.CheckOCID(k.user, "user") != nil {
 		problems = append(problems, fmt.Errorf("%s is not the OCID of a user (ocid1.user...)", n.user))
 	}
-	wellFormed := fingerprintForm.MatchString(k.fingerprint)
+	wellFormed := address.IsFingerprint(k.fingerprint)
 	if !wellFormed {
 		problems = append(problems, fmt.Errorf("%s is not 16 pairs of hexadecimal digits, such as 0a:1b:2c", n.fingerprint))
 	}
@@ -155,18 +151,18 @@ var (
 // The credentials keep the result, while the SDK's own providers parse and decrypt
 // the key again for each request
 // (https://github.com/oracle/oci-go-sdk/blob/v65.129.0/common/configuration.go).
-func parseKey(text, passphrase secret) (*rsa.PrivateKey, error) {
-	block, err := findKey(text.reveal())
+func parseKey(text, passphrase address.SecretText) (*rsa.PrivateKey, error) {
+	block, err := findKey(text.Reveal())
 	if err != nil {
 		return nil, err
 	}
 	encrypted := block.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED")
-	if encrypted && passphrase.reveal() == "" {
+	if encrypted && passphrase.Reveal() == "" {
 		return nil, errNoPassphrase
 	}
 	var password []byte // stays nil for a key that is not encrypted: the SDK tries to decrypt with an empty one
 	if encrypted {
-		password = []byte(passphrase.reveal())
+		password = []byte(passphrase.Reveal())
 	}
 	key, err := common.PrivateKeyFromBytesWithPassword(pem.EncodeToMemory(block), password)
 	switch {
@@ -176,7 +172,7 @@ func parseKey(text, passphrase secret) (*rsa.PrivateKey, error) {
 		return nil, errors.New("the private key is damaged, or is not an RSA key")
 	case isUnknownEncryption(block, password, err):
 		return nil, errUnknownEncryption
-	case isQuoted(passphrase.reveal()):
+	case isQuoted(passphrase.Reveal()):
 		return nil, errQuotedPassphrase
 	}
 	return nil, errWrongPassphrase

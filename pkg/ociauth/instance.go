@@ -133,7 +133,7 @@ func (c *instanceClient) get(ctx context.Context, path string) ([]byte, error) {
 }
 
 // findRealm sets the domain of the region's realm if the SDK's table lacks the region.
-// The SDK would take it for a region of the realm oraclecloud.com
+// For the SDK it would be a region of the realm oraclecloud.com
 // (https://github.com/oracle/oci-go-sdk/blob/v65.129.0/common/regions.go).
 func (c *instanceClient) findRealm() error {
 	if knowsRegion(string(c.region)) {

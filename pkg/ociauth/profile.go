@@ -34,14 +34,14 @@ const (
 type profile struct {
 	ctx        context.Context // for package blocking only
 	file, name string
-	entries    map[string]secret
+	entries    map[string]address.SecretText
 }
 
 // readProfile reads the profile that o names.
 func readProfile(ctx context.Context, o Options) (profile, error) {
 	p := profile{
 		ctx:  ctx,
-		file: cmp.Or(o.ConfigFile, defaultConfigFile), name: cmp.Or(o.Profile, defaultProfile), entries: map[string]secret{},
+		file: cmp.Or(o.ConfigFile, defaultConfigFile), name: cmp.Or(o.Profile, defaultProfile), entries: map[string]address.SecretText{},
 	}
 	path, err := expandHome(p.file)
 	if err != nil {
@@ -87,9 +87,9 @@ func isUTF16(s string) bool { return strings.Contains(s, "\x00") }
 // with a line [name] and consist of lines key=value. Lines that begin with # or ;
 // are comments. It returns the sections, and their names in the order of the file. A
 // section or an entry that occurs twice is an error, since one of the two may be outdated.
-func parseSections(text []byte) (sections map[string]map[string]secret, names []string, err error) {
-	sections = map[string]map[string]secret{}
-	var current map[string]secret
+func parseSections(text []byte) (sections map[string]map[string]address.SecretText, names []string, err error) {
+	sections = map[string]map[string]address.SecretText{}
+	var current map[string]address.SecretText
 	begins := map[string]int{} // line numbers of the sections
 	var entries map[string]int // line numbers of the current section's entries
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
@@ -107,7 +107,7 @@ func parseSections(text []byte) (sections map[string]map[string]secret, names []
 			if first, twice := begins[name]; twice {
 				return nil, nil, fmt.Errorf("lines %d and %d begin the same profile: rename one, or delete it", first, n)
 			}
-			current, entries = map[string]secret{}, map[string]int{}
+			current, entries = map[string]address.SecretText{}, map[string]int{}
 			sections[name], begins[name] = current, n
 			names = append(names, name)
 			continue
@@ -123,16 +123,16 @@ func parseSections(text []byte) (sections map[string]map[string]secret, names []
 		if first, twice := entries[key]; twice { // the key is not shown, for the same reason
 			return nil, nil, fmt.Errorf("lines %d and %d set the same entry: delete one", first, n)
 		}
-		current[key], entries[key] = newSecret(strings.TrimSpace(value)), n
+		current[key], entries[key] = address.NewSecretText(strings.TrimSpace(value)), n
 	}
 	return sections, names, lines.Err()
 }
 
 // text returns the value of an entry that is not secret, or "".
-func (p profile) text(key string) string { return p.entries[key].reveal() }
+func (p profile) text(key string) string { return p.entries[key].Reveal() }
 
 // passphrase returns the passphrase of the private key, if there is one.
-func (p profile) passphrase() secret {
+func (p profile) passphrase() address.SecretText {
 	if s, ok := p.entries["pass_phrase"]; ok {
 		return s
 	}
@@ -194,7 +194,7 @@ func (p profile) delegation(fallback string) string {
 // readFile reads the file whose path is the value of an entry. It also returns the
 // absolute path. The error shows only a value that looks like a path, since it may be
 // the content of the file instead.
-func (p profile) readFile(key string) (path string, content secret, err error) {
+func (p profile) readFile(key string) (path string, content address.SecretText, err error) {
 	value := p.text(key)
 	if path, err = expandHome(value); err == nil {
 		path, err = filepath.Abs(path)
@@ -202,20 +202,20 @@ func (p profile) readFile(key string) (path string, content secret, err error) {
 	if err == nil {
 		var text []byte
 		if text, err = p.readPath(path); err == nil {
-			return path, newSecret(string(text)), nil
+			return path, address.NewSecretText(string(text)), nil
 		}
 	}
 	if form := p.checkForm(key); form != nil {
-		return "", nil, form
+		return "", content, form
 	}
 	isPath := address.MayShow(value) || strings.HasSuffix(value, ".pem") && address.CheckPath(value) == nil
 	if pe, ok := errors.AsType[*fs.PathError](err); ok && !isPath {
-		return "", nil, fmt.Errorf("%v: %s: %w; the value is not shown: it must be the path of the file, not its content, and best begins with / or ~/", p, key, pe.Err)
+		return "", content, fmt.Errorf("%v: %s: %w; the value is not shown: it must be the path of the file, not its content, and best begins with / or ~/", p, key, pe.Err)
 	}
 	if !filepath.IsAbs(value) && !strings.HasPrefix(value, "~") {
 		err = fmt.Errorf("%w: the path in the profile is relative to the folder in which the program runs: write it from / on", err)
 	}
-	return "", nil, fmt.Errorf("%v: %s: %w", p, key, err)
+	return "", content, fmt.Errorf("%v: %s: %w", p, key, err)
 }
 
 // readPath reads a file, whose path a message may not show.

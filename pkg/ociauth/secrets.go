@@ -12,6 +12,7 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/keymanagement"
 	"github.com/oracle/oci-go-sdk/v65/secrets"
 
+	"polisen-events-collector/pkg/address"
 	"polisen-events-collector/pkg/ociclient"
 )
 
@@ -72,7 +73,7 @@ func findVault(ctx context.Context, o Options, creds *Credentials) (string, erro
 
 // readSecrets reads the secrets with these names, which lack the prefix, in
 // parallel. Only the secret of the region may be missing.
-func readSecrets(ctx context.Context, o Options, creds *Credentials, vault string, names []string) (map[string]secret, error) {
+func readSecrets(ctx context.Context, o Options, creds *Credentials, vault string, names []string) (map[string]address.SecretText, error) {
 	client, err := secrets.NewSecretsClientWithConfigurationProvider(creds)
 	if err != nil {
 		return nil, fmt.Errorf("read secrets: %w", err)
@@ -80,14 +81,14 @@ func readSecrets(ctx context.Context, o Options, creds *Credentials, vault strin
 	if err := ociclient.Configure(&client.BaseClient, creds, ociclient.Options{Endpoint: o.Vault.SecretsEndpoint}); err != nil {
 		return nil, fmt.Errorf("read secrets: %w", err)
 	}
-	contents, errs := make([]secret, len(names)), make([]error, len(names))
+	contents, errs := make([]address.SecretText, len(names)), make([]error, len(names))
 	var wg sync.WaitGroup
 	for i, name := range names {
 		wg.Go(func() { contents[i], errs[i] = readSecret(ctx, o, client, vault, name) })
 	}
 	wg.Wait()
 
-	found := map[string]secret{}
+	found := map[string]address.SecretText{}
 	var missing []string
 	var missingErr, otherErr error
 	for i, name := range names {
@@ -114,7 +115,7 @@ func readSecrets(ctx context.Context, o Options, creds *Credentials, vault strin
 }
 
 // readSecret reads the current version of one secret.
-func readSecret(ctx context.Context, o Options, client secrets.SecretsClient, vault, name string) (secret, error) {
+func readSecret(ctx context.Context, o Options, client secrets.SecretsClient, vault, name string) (address.SecretText, error) {
 	operation := "read secret " + o.Vault.secretName(name)
 	name = o.Vault.SecretPrefix + name
 	resp, err := call(ctx, o, operation, func(ctx context.Context) (secrets.GetSecretBundleByNameResponse, error) {
@@ -125,17 +126,17 @@ func readSecret(ctx context.Context, o Options, client secrets.SecretsClient, va
 		})
 	})
 	if err != nil {
-		return nil, err
+		return address.SecretText{}, err
 	}
 	content, ok := resp.SecretBundleContent.(secrets.Base64SecretBundleContentDetails)
 	if !ok || content.Content == nil {
-		return nil, fmt.Errorf("%s: the response has no content", operation)
+		return address.SecretText{}, fmt.Errorf("%s: the response has no content", operation)
 	}
 	text, err := base64.StdEncoding.DecodeString(*content.Content)
 	if err != nil {
-		return nil, fmt.Errorf("%s: the content is not base64", operation)
+		return address.SecretText{}, fmt.Errorf("%s: the content is not base64", operation)
 	}
-	return newSecret(string(text)), nil
+	return address.NewSecretText(string(text)), nil
 }
 
 // isDenied reports whether a service may have refused a call because its caller

@@ -38,7 +38,7 @@ func fromSession(ctx context.Context, o Options) (*Credentials, error) {
 	if err != nil {
 		return nil, err
 	}
-	token := strings.TrimSpace(text.reveal())
+	token := strings.TrimSpace(text.Reveal())
 	expires, ok := expiry(token)
 	if !ok {
 		return nil, fmt.Errorf("%v: security_token_file %s does not hold a token: %s", p, tokenPath, renew)

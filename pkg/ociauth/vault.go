@@ -77,8 +77,8 @@ func (v Vault) region() string {
 }
 
 // fromSecrets checks the secrets of a vault and returns the credentials in them.
-func fromSecrets(o Options, secrets map[string]secret) (*Credentials, error) {
-	text := func(name string) string { return strings.TrimSpace(secrets[name].reveal()) }
+func fromSecrets(o Options, secrets map[string]address.SecretText) (*Credentials, error) {
+	text := func(name string) string { return strings.TrimSpace(secrets[name].Reveal()) }
 	fullName := func(name string) string { return "secret " + o.Vault.secretName(name) }
 	c, err := newAPIKey(apiKey{
 		tenancy:     text(secretTenancy),
