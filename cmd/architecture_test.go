@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
@@ -153,15 +154,23 @@ func TestOneClock(t *testing.T) {
 		if s.isTest() || isSupport(s.pkg) || ownClock[s.pkg] != "" {
 			continue
 		}
-		ast.Inspect(s.file, func(n ast.Node) bool {
-			if sel, ok := n.(*ast.SelectorExpr); ok {
-				if x, ok := sel.X.(*ast.Ident); ok && x.Name == "time" && slices.Contains(clock, sel.Sel.Name) {
-					t.Errorf("%s: time.%s: take a retry.Clock", s.name, sel.Sel.Name)
-				}
-			}
-			return true
-		})
+		for _, use := range uses(s, "time", clock...) {
+			t.Errorf("%s: %s: take a retry.Clock", s.name, use)
+		}
 	}
+}
+
+// uses returns the uses of these names of an imported package, such as time.Now.
+func uses(s source, pkg string, names ...string) (all []string) {
+	ast.Inspect(s.file, func(n ast.Node) bool {
+		if sel, ok := n.(*ast.SelectorExpr); ok {
+			if x, ok := sel.X.(*ast.Ident); ok && x.Name == pkg && slices.Contains(names, sel.Sel.Name) {
+				all = append(all, pkg+"."+sel.Sel.Name)
+			}
+		}
+		return true
+	})
+	return all
 }
 
 // TestOneEnvironment checks that main.go alone can change the environment of the process,
@@ -171,14 +180,52 @@ func TestOneEnvironment(t *testing.T) {
 		if s.isTest() || isSupport(s.pkg) || s.pkg == "." {
 			continue
 		}
+		for _, use := range uses(s, "os", "Setenv", "Unsetenv", "Clearenv") {
+			t.Errorf("%s: %s: use Process.Setenv", s.name, use)
+		}
+	}
+}
+
+// TestSmallPatterns checks that the regular expressions are small, since most are compiled
+// at the start of each run. A repetition with a maximum of 255 takes 0.5 ms.
+func TestSmallPatterns(t *testing.T) {
+	const maxInstructions = 160
+	checked := 0
+	for _, s := range sources(t) {
+		if s.isTest() || isSupport(s.pkg) {
+			continue
+		}
 		ast.Inspect(s.file, func(n ast.Node) bool {
-			if sel, ok := n.(*ast.SelectorExpr); ok {
-				if x, ok := sel.X.(*ast.Ident); ok && x.Name == "os" && slices.Contains([]string{"Setenv", "Unsetenv", "Clearenv"}, sel.Sel.Name) {
-					t.Errorf("%s: os.%s: use Process.Setenv", s.name, sel.Sel.Name)
-				}
+			call, ok := n.(*ast.CallExpr)
+			if !ok || len(call.Args) != 1 {
+				return true
+			}
+			sel, isSel := call.Fun.(*ast.SelectorExpr)
+			text, isText := call.Args[0].(*ast.BasicLit)
+			if !isSel || !isText || sel.Sel.Name != "MustCompile" {
+				return true
+			}
+			pattern, err := strconv.Unquote(text.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			parsed, err := syntax.Parse(pattern, syntax.Perl)
+			if err != nil {
+				t.Fatal(err)
+			}
+			program, err := syntax.Compile(parsed.Simplify())
+			if err != nil {
+				t.Fatal(err)
+			}
+			checked++
+			if n := len(program.Inst); n > maxInstructions {
+				t.Errorf("%s: the pattern %s has %d instructions, more than %d: check the length apart from the pattern", s.name, text.Value, n, maxInstructions)
 			}
 			return true
 		})
+	}
+	if checked < 10 {
+		t.Errorf("found only %d patterns", checked)
 	}
 }
 

@@ -93,12 +93,12 @@ func distance(a, b string) int {
 	return rows[len(a)][len(b)]
 }
 
-// plainName matches a name that can be no secret in a wrong place.
-var plainName = regexp.MustCompile(`^[A-Z_]{1,40}$`)
+// plainName matches a name that can be no secret in a wrong place, unless it is long.
+var plainName = regexp.MustCompile(`^[A-Z_]+$`)
 
 // shownName returns the name of a variable for a message.
 func shownName(name string) string {
-	if plainName.MatchString(name) {
+	if len(name) <= 40 && plainName.MatchString(name) {
 		return name
 	}
 	return "a variable"
