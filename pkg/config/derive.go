@@ -38,9 +38,6 @@ func (l *loader) deriveAPI(product string) {
 			l.invalid(flagAPIURL, "%w", err)
 		}
 	}
-	if api.URL.URL != "" && !api.URL.Loopback {
-		l.checkProxy()
-	}
 	if !l.has(flagUserAgent) {
 		api.UserAgent = product
 		if l.has(flagContact) {
@@ -69,9 +66,6 @@ func (l *loader) deriveArchive() {
 		l.checkVault()
 	}
 	oci := &l.settings.Archive.OCI
-	if inBucket {
-		l.checkProxy()
-	}
 	if inBucket && l.signsWith(AuthAPIKey) {
 		l.checkKey()
 	}
@@ -157,10 +151,9 @@ func (l *loader) checkProxy() {
 		if !ok {
 			continue
 		}
-		if !isProxy(text) && !l.badProxy { // for the API and for the bucket
+		if !isProxy(text) {
 			l.problems = append(l.problems, fmt.Errorf("%s: the value (%d characters, not shown) is not the address of a proxy; for example http://proxy.example.org:3128",
 				name, utf8.RuneCountInString(text)))
-			l.badProxy = true
 		}
 		return // Go reads the first one only
 	}

@@ -109,6 +109,9 @@ func Load(flags *pflag.FlagSet, groups Group, env Lookup, product string) (Setti
 		l.deriveArchive()
 		l.settings.Archive.Flags = l.archiveFlags(all)
 	}
+	if api := l.settings.API.URL; api.URL != "" && !api.Loopback || l.settings.Archive.Store.Kind == OCIStore {
+		l.checkProxy()
+	}
 	if l.problems != nil {
 		return l.settings, l.problems
 	}
@@ -147,7 +150,6 @@ type loader struct {
 	settings Settings
 	given    map[string]given // settings that have a value, by key
 	problems Problems
-	badProxy bool // there is a problem about the proxy
 }
 
 // given is the value of a setting and its origin.
