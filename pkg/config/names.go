@@ -30,11 +30,12 @@ func misspelling(name string) (near Setting, misspelt bool) {
 	if !ours && !strings.HasPrefix(upper, "OCI_") {
 		return Setting{}, false
 	}
+	all := table()
+	if i := slices.IndexFunc(all, func(s Setting) bool { return name == s.Env || name == s.Alias }); i >= 0 {
+		return all[i], false
+	}
 	best := len(name) + 100
-	for _, s := range table() {
-		if name == s.Env || name == s.Alias {
-			return s, false
-		}
+	for _, s := range all {
 		for _, variable := range []string{s.Env, s.Alias} {
 			cli := strings.HasPrefix(upper, "OCI_CLI_") == strings.HasPrefix(variable, "OCI_CLI_")
 			comparable := variable != "" && (ours || cli && strings.HasPrefix(variable, "OCI_"))
