@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/text"
@@ -42,9 +43,10 @@ func (c monthCount) noun(n int) string {
 	return text.Count(n, names[c.kind])
 }
 
-// prefix returns the common prefix of the month's objects of the kind.
+// prefix returns the common prefix of the month's objects of the kind. The month may be
+// any text of the document.
 func (c monthCount) prefix() string {
-	return c.kind.Prefix() + c.month[:len(c.month)-3] + "/" + c.month[len(c.month)-2:] + "/"
+	return c.kind.Prefix() + strings.ReplaceAll(c.month, "-", "/") + "/"
 }
 
 // compareCounts returns the numbers of items in which the document and the archive
