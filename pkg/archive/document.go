@@ -83,6 +83,11 @@ type Counts struct {
 	Rejected int `json:"rejected"`
 }
 
+// Plus returns the sum of two counts.
+func (c Counts) Plus(d Counts) Counts {
+	return Counts{Events: c.Events + d.Events, Revisions: c.Revisions + d.Revisions, Rejected: c.Rejected + d.Rejected}
+}
+
 // Commit identifies one commit.
 type Commit struct {
 	// ID is the id of the run that made the commit.

@@ -376,19 +376,19 @@ func (p *plan) counts(last *Document, b Batch) (after map[string]Counts, forgott
 	}
 	after = make(map[string]Counts, len(last.Stored)+1)
 	maps.Copy(after, last.Stored)
-	back := make(map[int64]bool) // forgotten ids that this commit stores
-	add := func(d Date, n Counts) {
-		sum := after[d.MonthKey()]
-		after[d.MonthKey()] = Counts{sum.Events + n.Events, sum.Revisions + n.Revisions, sum.Rejected + n.Rejected}
-	}
+	forgotten = slices.Clone(last.Forgotten)
+	add := func(d Date, n Counts) { after[d.MonthKey()] = after[d.MonthKey()].Plus(n) }
 	for i, class := range p.eventClasses {
-		switch {
-		case class == New && slices.Contains(last.Forgotten, b.Events[i].ID):
-			back[b.Events[i].ID] = true
-		case class == New:
-			add(DateOf(b.Events[i].Time), Counts{Events: 1})
-		case class == Revised:
-			add(DateOf(b.Events[i].Time), Counts{Revisions: 1})
+		date := DateOf(b.Events[i].Time)
+		switch class {
+		case New:
+			if at := slices.Index(forgotten, b.Events[i].ID); at >= 0 {
+				forgotten = slices.Delete(forgotten, at, at+1)
+			} else {
+				add(date, Counts{Events: 1})
+			}
+		case Revised:
+			add(date, Counts{Revisions: 1})
 		}
 	}
 	for _, isNew := range p.newRejected {
@@ -396,7 +396,7 @@ func (p *plan) counts(last *Document, b Batch) (after map[string]Counts, forgott
 			add(DateOf(b.ObservedAt.UTC()), Counts{Rejected: 1})
 		}
 	}
-	return after, slices.DeleteFunc(slices.Clone(last.Forgotten), func(id int64) bool { return back[id] })
+	return after, forgotten
 }
 
 // setCommit sets the fields that make next a commit of this run which stores

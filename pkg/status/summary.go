@@ -88,9 +88,7 @@ func (d *Document) Summarize(ctx context.Context, now time.Time) (*Summary, erro
 	if doc.Stored != nil {
 		s.Stored = new(archive.Counts)
 		for _, month := range doc.Stored {
-			s.Stored.Events += month.Events
-			s.Stored.Revisions += month.Revisions
-			s.Stored.Rejected += month.Rejected
+			*s.Stored = s.Stored.Plus(month)
 		}
 	}
 	return s, nil

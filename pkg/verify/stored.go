@@ -23,10 +23,7 @@ func (l line) month() string {
 // countStored counts an item that is stored, in the month of its line.
 func (a *audit) countStored(l line, n archive.Counts) {
 	month := l.month()
-	sum := a.stored[month]
-	a.stored[month] = archive.Counts{
-		Events: sum.Events + n.Events, Revisions: sum.Revisions + n.Revisions, Rejected: sum.Rejected + n.Rejected,
-	}
+	a.stored[month] = a.stored[month].Plus(n)
 }
 
 // monthCount is a number of items of one kind and month.

@@ -145,7 +145,7 @@ func decisions() []mutation {
 		in("plan.go", "A rebuilt document does not count the stored items.",
 			"if last.Stored == nil && !p.newArchive {", "if false {"),
 		in("plan.go", "An event that a repair has forgotten is not counted a second time.",
-			"class == New && slices.Contains(last.Forgotten, b.Events[i].ID):", "false:"),
+			"at >= 0 {", "at < -1 {"),
 		in("index.go", "A lookup reads the days beside that of the event.",
 			"return [3]Date{date.Previous(), date, date.Next()}", "return [3]Date{date, date, date}"),
 		in("index.go", "A lookup goes on if an object has gone since the listing.",
