@@ -76,8 +76,9 @@ type Options struct {
 	KnownCommit int64
 	// StoredCommit, if not nil, is called each time the document was read. It returns
 	// a commit whose objects are all known to be stored, from [Writer.StoredCommit] of
-	// an earlier run, or nil. If it is the document's commit, the Writer checks these
-	// objects only before it reads partitions, or after it has committed.
+	// an earlier run, or nil. If it is the document's commit, and its objects are
+	// not large, the Writer checks them only before it reads partitions, or after it
+	// has committed.
 	StoredCommit func() *Commit
 	// Revisions makes the Writer store changed versions of stored events.
 	Revisions bool

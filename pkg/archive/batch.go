@@ -135,11 +135,6 @@ func newBatchChange(b Batch) *batchChange {
 func (c *batchChange) next(ctx context.Context, w *Writer) (*Document, error) {
 	done := w.opts.Stage(StageDedup)
 	p, err := w.decide(ctx, c)
-	if _, size := w.unchecked(); err == nil && size > maxUnchecked && !p.empty(w) { // too large to keep
-		if err = w.healDeferred(ctx); err == nil {
-			p, err = w.decide(ctx, c)
-		}
-	}
 	done()
 	if err != nil {
 		return nil, err

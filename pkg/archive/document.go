@@ -207,6 +207,16 @@ func (d *Document) isOwn(p Pending) bool {
 	return ok && n.Timestamp == d.timestamp()
 }
 
+// ownPending returns the pending objects that the document's commit made.
+func (d *Document) ownPending() (own []Pending) {
+	for _, p := range d.Pending {
+		if d.isOwn(p) {
+			own = append(own, p)
+		}
+	}
+	return own
+}
+
 // listIDs sets the list of ids of the next document: as many as fit of the ids
 // that d lists and of the stored ids of a batch. If the batch is current, it
 // keeps the ids of the batch before any others. Otherwise it keeps the highest

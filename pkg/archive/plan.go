@@ -408,7 +408,7 @@ func (w *Writer) setCommit(next *Document, lines map[Partition][][]byte) (object
 	next.Version, next.Stored, next.CoveredUntil = formatVersion, w.doc.Stored, w.covered()
 	next.Gaps, next.AcceptedDays = w.doc.Gaps, w.doc.AcceptedDays
 	next.Commit = &Commit{ID: w.opts.RunID, Sequence: w.doc.sequence() + 1, Timestamp: timestamp}
-	next.Pending, _ = w.unchecked()
+	next.Pending = w.unchecked()
 	for _, o := range w.held {
 		next.Pending = append(next.Pending, o.Pending)
 	}

@@ -225,9 +225,9 @@ func (w *Writer) commitChange(ctx context.Context, c change) (a attempts, err er
 }
 
 // Open reads the document and heals: steps 1 and 2 of the protocol. If
-// Options.StoredCommit is the document's commit, Open leaves step 2 until it is
-// needed. Add calls Open if necessary. A caller that calls it first can fetch a
-// batch in the meantime.
+// Options.StoredCommit is the document's commit, and its objects are not large, Open
+// leaves step 2 until it is needed. Add calls Open if necessary. A caller that calls
+// it first can fetch a batch in the meantime.
 //
 // The error wraps [ErrNewerFormat] if this release cannot continue the archive, and
 // [ErrLostCommits] if the archive lacks the commit of Options.KnownCommit. All other
@@ -243,7 +243,7 @@ func (w *Writer) Open(ctx context.Context) error {
 	if err := w.checkKnownCommit(ctx); err != nil {
 		return err
 	}
-	if w.knowsStored() {
+	if w.canHealLater() {
 		w.unhealed, w.allStored = true, true
 	} else if err := w.heal(ctx); err != nil {
 		return err
@@ -252,14 +252,24 @@ func (w *Writer) Open(ctx context.Context) error {
 	return nil
 }
 
-// knowsStored reports whether an earlier run is known to have found all pending
-// objects in the store. A dry run looks at them in any case.
-func (w *Writer) knowsStored() bool {
+// maxUnchecked is the largest number of bytes of the last commit's objects that a
+// commit keeps in the document in place of step 2. A first commit of 500 events has
+// 180 kB.
+const maxUnchecked = 512 << 10
+
+// canHealLater reports whether step 2 may wait: an earlier run is known to have found
+// all pending objects in the store, and a commit may keep those of the last commit in
+// the document. A dry run looks at them in any case.
+func (w *Writer) canHealLater() bool {
 	if w.opts.DryRun || w.opts.StoredCommit == nil || w.doc.Commit == nil {
 		return false
 	}
+	size := 0
+	for _, p := range w.doc.ownPending() {
+		size += len(p.Content)
+	}
 	stored := w.opts.StoredCommit()
-	return stored != nil && *stored == *w.doc.Commit
+	return stored != nil && *stored == *w.doc.Commit && size <= maxUnchecked
 }
 
 // checkKnownCommit returns an error that wraps [ErrLostCommits] if the archive lacks
@@ -335,26 +345,15 @@ func (w *Writer) heal(ctx context.Context) error {
 	return nil
 }
 
-// maxUnchecked is the largest number of bytes of the last commit's objects that a
-// commit keeps in the document in place of step 2. A first commit of 500 events has
-// 180 kB.
-const maxUnchecked = 512 << 10
-
-// unchecked returns the objects that the last commit made, and their size in bytes, if
-// step 2 was not taken yet. A commit keeps them in the document, and [Writer.Flush] then
-// looks at them. Older pending objects need no second look: the run that made the last
-// commit has looked at them.
-func (w *Writer) unchecked() (objects []Pending, size int) {
+// unchecked returns the objects that the last commit made, if step 2 was not taken yet.
+// A commit keeps them in the document, and [Writer.Flush] then looks at them. Older
+// pending objects need no second look: the run that made the last commit has looked at
+// them.
+func (w *Writer) unchecked() []Pending {
 	if !w.unhealed {
-		return nil, 0
+		return nil
 	}
-	for _, p := range w.doc.Pending {
-		if w.doc.isOwn(p) {
-			objects = append(objects, p)
-			size += len(p.Content)
-		}
-	}
-	return objects, size
+	return w.doc.ownPending()
 }
 
 // healDeferred is step 2 of the protocol if it was not taken yet. It is necessary
