@@ -23,7 +23,7 @@ const (
 	// maxAttempts is the number of counted attempts after which a gap is unserved.
 	maxAttempts = 3
 	// attemptInterval is the minimum time between two attempts that count, so that
-	// an hour of faults in the API does not make a day unserved.
+	// an hour of faults in the API does not make a day unserved. Runs ask no sooner.
 	attemptInterval = time.Hour
 )
 
@@ -72,6 +72,13 @@ type Gap struct {
 
 // names returns the number of waiting items that the gap names.
 func (g Gap) names() int { return len(g.IDs) + len(g.Hashes) }
+
+// AttemptCounts reports whether a query for the day at the time now counts as an
+// attempt: the last one was at least an hour before.
+func (g Gap) AttemptCounts(now time.Time) bool {
+	// A time in the future, from a host whose clock is wrong, does not stop the count.
+	return g.LastAttempt == nil || now.Sub(*g.LastAttempt).Abs() >= attemptInterval
+}
 
 func (g Gap) equal(h Gap) bool {
 	return g.Day == h.Day && g.Reason == h.Reason && g.Since.Equal(h.Since) &&
@@ -231,9 +238,7 @@ func (w *Writer) decideAnswer(p *plan, answer DayAnswer) {
 // attempt counts a query that did not return the whole day. It only records the time of
 // a query that did, although items of the gap still wait.
 func (g *Gap) attempt(now time.Time, kind AnswerKind) {
-	// A time in the future, from a host whose clock is wrong, does not stop the count.
-	counts := g.LastAttempt == nil || now.Sub(*g.LastAttempt).Abs() >= attemptInterval
-	if !counts && kind != AnswerNotFound {
+	if !g.AttemptCounts(now) && kind != AnswerNotFound {
 		return
 	}
 	g.LastAttempt = &now

@@ -15,14 +15,9 @@ import (
 	"polisen-events-collector/pkg/text"
 )
 
-const (
-	// attemptInterval is the shortest time between two attempts of collects to close
-	// the gap of a day.
-	attemptInterval = time.Hour
-	// gapReserve is the longest part of the time for a run's work that closing gaps
-	// leaves for the rest of the run.
-	gapReserve = 15 * time.Second
-)
+// gapReserve is the longest part of the time for a run's work that closing gaps leaves
+// for the rest of the run.
+const gapReserve = 15 * time.Second
 
 // errGapTime is the cause of fetches that end because closing gaps may take no more
 // time.
@@ -108,11 +103,7 @@ func (c *collect) askableGaps(except []archive.Date) (dates []archive.Date) {
 
 // shouldAsk reports whether to ask the API for the day of a gap now.
 func (c *collect) shouldAsk(g archive.Gap) bool {
-	if g.Unserved {
-		return false
-	}
-	// A last attempt in the future comes from a host whose clock is wrong.
-	if g.LastAttempt != nil && c.options.Clock.Now().Sub(*g.LastAttempt).Abs() < attemptInterval {
+	if g.Unserved || !g.AttemptCounts(c.options.Clock.Now()) {
 		return false
 	}
 	return g.Reason != archive.Unreadable || !c.responseHas(g)

@@ -141,7 +141,7 @@ func decisions() []mutation {
 		in("gaps.go", "The gap of a day stays if its events still wait.",
 			"g.Reason == Unreadable && w.stillWaits(p, g, answer.Day)", "false"),
 		in("gaps.go", "Attempts within an hour count once.",
-			"counts := g.LastAttempt == nil ||", "counts := true || g.LastAttempt == nil ||"),
+			"!g.AttemptCounts(now) && kind != AnswerNotFound", "false"),
 		in("plan.go", "A rebuilt document does not count the stored items.",
 			"if last.Stored == nil && !p.newArchive {", "if false {"),
 		in("plan.go", "An event that a repair has forgotten is not counted a second time.",
