@@ -172,11 +172,14 @@ func (w *Writer) decideGaps(p *plan, b Batch) {
 // future, the clock of the host was wrong.
 func (w *Writer) covered() *time.Time {
 	covered := w.doc.Covered()
-	if now := w.opts.Now().UTC().Truncate(time.Second); covered != nil && w.doc.CoveredUntil == nil && covered.After(now) {
+	if now := w.now(); covered != nil && w.doc.CoveredUntil == nil && covered.After(now) {
 		return &now
 	}
 	return covered
 }
+
+// now returns the current time in UTC, in whole seconds.
+func (w *Writer) now() time.Time { return w.opts.Now().UTC().Truncate(time.Second) }
 
 // decideMissed adds the days before a window that begins after the time that the
 // document is covered until. Unless the batch needs another commit, it then raises
@@ -195,13 +198,13 @@ func (w *Writer) decideMissed(p *plan, window polisen.Window, observed time.Time
 				first, oldest.Previous(), DocumentName, maxMissed))
 			first = oldest
 		}
-		isGap := make(map[string]bool)
+		now, isGap := w.now(), make(map[string]bool)
 		for _, g := range p.gaps {
 			isGap[g.Day] = isGap[g.Day] || g.Reason == Missed
 		}
 		for day := first; day.Compare(last) <= 0; day = day.Next() {
 			if !isGap[day.String()] {
-				p.gaps = append(p.gaps, Gap{Day: day.String(), Reason: Missed, Since: w.opts.Now().UTC().Truncate(time.Second)})
+				p.gaps = append(p.gaps, Gap{Day: day.String(), Reason: Missed, Since: now})
 				p.missed++
 			}
 		}
@@ -227,7 +230,7 @@ func (w *Writer) decideAnswer(p *plan, answer DayAnswer) {
 			return g.Day == day && !(g.Reason == Unreadable && w.stillWaits(p, g, answer.Day))
 		})
 	}
-	now := w.opts.Now().UTC().Truncate(time.Second)
+	now := w.now()
 	for i := range p.gaps {
 		if g := &p.gaps[i]; g.Day == day && !g.Unserved {
 			g.attempt(now, answer.Kind)
@@ -286,7 +289,7 @@ func (w *Writer) decideWaiting(p *plan) {
 		i := slices.IndexFunc(p.gaps, func(g Gap) bool { return g.Day == date.String() && g.Reason == Unreadable })
 		if i < 0 {
 			i = len(p.gaps)
-			p.gaps = append(p.gaps, Gap{Day: date.String(), Reason: Unreadable, Since: w.opts.Now().UTC().Truncate(time.Second)})
+			p.gaps = append(p.gaps, Gap{Day: date.String(), Reason: Unreadable, Since: w.now()})
 		} else if p.gaps[i].names() == 0 {
 			continue
 		}

@@ -318,13 +318,8 @@ func (w *Writer) decideRejected(ctx context.Context, p *plan, c *batchChange) er
 // the document lists or, if these do not suffice to decide on the batch, those
 // of all stored items. It sets p.allRejected.
 func (w *Writer) storedRejected(ctx context.Context, p *plan, c *batchChange) (map[string]bool, error) {
-	stored := make(map[string]bool)
-	if r := w.doc.Rejected; r != nil {
-		p.allRejected = r.Complete
-		for _, hash := range r.Hashes {
-			stored[hash] = true
-		}
-	}
+	p.allRejected = w.listsAllRejected()
+	stored := maps.Clone(w.listedRejected)
 	for _, l := range slices.Concat(p.again, p.unstored) {
 		if l.kind == Rejected && l.reason == "" {
 			stored[l.Fingerprint] = true
@@ -345,12 +340,12 @@ func (w *Writer) storedRejected(ctx context.Context, p *plan, c *batchChange) (m
 // hasUnlistedRejected reports whether the document does not suffice to decide on
 // the rejected items of the batch.
 func (w *Writer) hasUnlistedRejected(c *batchChange) bool {
-	var listed RejectedItems
-	if w.doc.Rejected != nil {
-		listed = *w.doc.Rejected
-	}
-	return !listed.Complete && slices.ContainsFunc(c.rejectedHashes, func(hash string) bool { return !slices.Contains(listed.Hashes, hash) })
+	isUnlisted := func(hash string) bool { return !w.listedRejected[hash] }
+	return !w.listsAllRejected() && slices.ContainsFunc(c.rejectedHashes, isUnlisted)
 }
+
+// listsAllRejected reports whether the document lists all stored rejected items.
+func (w *Writer) listsAllRejected() bool { return w.doc.Rejected != nil && w.doc.Rejected.Complete }
 
 // build is step 4 of the protocol: it builds the next document, which contains
 // the new objects in full.
@@ -402,9 +397,9 @@ func (p *plan) counts(last *Document, b Batch) (after map[string]Counts, forgott
 // setCommit sets the fields that make next a commit of this run which stores
 // the lines. It returns the commit's objects.
 func (w *Writer) setCommit(next *Document, lines map[Partition][][]byte) (objects []Object) {
-	now := w.opts.Now().UTC()
+	now := w.now()
 	timestamp := max(now.Unix(), w.doc.timestamp()+1)
-	next.LastUpdated = now.Truncate(time.Second)
+	next.LastUpdated = now
 	next.Version, next.Stored, next.CoveredUntil = formatVersion, w.doc.Stored, w.covered()
 	next.Gaps, next.AcceptedDays = w.doc.Gaps, w.doc.AcceptedDays
 	next.Commit = &Commit{ID: w.opts.RunID, Sequence: w.doc.sequence() + 1, Timestamp: timestamp}

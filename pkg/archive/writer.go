@@ -39,11 +39,12 @@ type Writer struct {
 	store store.Store
 	opts  Options
 
-	doc        *Document
-	etag       store.ETag         // of doc; empty if the archive has no document
-	listed     map[int64]Versions // doc.SeenIDs with their fingerprints
-	noDocument bool               // the document is missing or damaged
-	damaged    []byte             // the content of a damaged document, else nil
+	doc            *Document
+	etag           store.ETag         // of doc; empty if the archive has no document
+	listed         map[int64]Versions // doc.SeenIDs with their fingerprints
+	listedRejected map[string]bool    // doc.Rejected.Hashes
+	noDocument     bool               // the document is missing or damaged
+	damaged        []byte             // the content of a damaged document, else nil
 
 	checkedData bool // without a document: the store was asked for data objects
 	noData      bool // the store has none
@@ -333,6 +334,12 @@ func (w *Writer) setDocument(doc *Document, etag store.ETag) {
 	w.listed = make(map[int64]Versions, len(doc.SeenIDs))
 	for _, id := range doc.SeenIDs {
 		w.listed[id] = doc.Fingerprints[id]
+	}
+	w.listedRejected = make(map[string]bool)
+	if doc.Rejected != nil {
+		for _, hash := range doc.Rejected.Hashes {
+			w.listedRejected[hash] = true
+		}
 	}
 }
 

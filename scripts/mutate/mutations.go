@@ -131,7 +131,7 @@ func decisions() []mutation {
 		in("plan.go", "An event waits if an object that may hold it cannot be read.",
 			"case unreadable != nil && !isStored:", "case false:"),
 		in("plan.go", "An incomplete list of rejected items does not decide that an item is new.",
-			"p.allRejected = r.Complete", "p.allRejected = true"),
+			"p.allRejected = w.listsAllRejected()", "p.allRejected = true"),
 		in("gaps.go", "A window that begins after covered_until makes the days between gaps.",
 			"window.From.After(*covered) {", "false {"),
 		in("gaps.go", "Only the last of several commits of a response raises covered_until.",
