@@ -183,12 +183,14 @@ func (a *audit) checkReadable() {
 
 // checkHalfPairs looks for lines at which many readers of JSON stop.
 func (a *audit) checkHalfPairs() {
-	for _, l := range slices.Concat(a.lines, a.rejected) {
-		if l.halfPair {
-			f := l.finding(HalfPair, "text that all readers of JSON accept",
-				`half a surrogate pair such as \ud83d, at which jq and DuckDB stop`, keepHalfPair)
-			f.Severity = Notice
-			a.add(f)
+	for _, lines := range [][]line{a.lines, a.rejected} {
+		for _, l := range lines {
+			if l.halfPair {
+				f := l.finding(HalfPair, "text that all readers of JSON accept",
+					`half a surrogate pair such as \ud83d, at which jq and DuckDB stop`, keepHalfPair)
+				f.Severity = Notice
+				a.add(f)
+			}
 		}
 	}
 }

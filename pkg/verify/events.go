@@ -13,11 +13,7 @@ func (a *audit) checkEvents() {
 		for n < len(rest) && rest[n].id == rest[0].id {
 			n++
 		}
-		revisions := slices.IndexFunc(rest[:n], func(l line) bool { return l.object.name.Kind == archive.Revisions })
-		if revisions < 0 {
-			revisions = n
-		}
-		a.checkEvent(rest[:revisions], rest[revisions:n])
+		a.checkEvent(rest[:n])
 		rest = rest[n:]
 	}
 }
@@ -26,11 +22,15 @@ func (a *audit) checkEvents() {
 // The first line under events/ is the event, and revisions/ holds each of its
 // other versions once. The order alone decides which of several copies stays, so
 // that all repairs agree, whatever else they know.
-func (a *audit) checkEvent(events, revisions []line) {
-	var v versions
-	all := slices.Concat(events, revisions)
+func (a *audit) checkEvent(all []line) {
+	n := slices.IndexFunc(all, func(l line) bool { return l.object.name.Kind == archive.Revisions })
+	if n < 0 {
+		n = len(all)
+	}
+	events, revisions := all[:n], all[n:]
+	v := versions{id: all[0].id}
 	for i, first := range firstCopies(all) {
-		if v.id = all[i].id; first != i {
+		if first != i {
 			continue
 		}
 		v.fingerprints = append(v.fingerprints, all[i].fingerprint)
