@@ -14,9 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/storetest"
@@ -200,20 +198,4 @@ func Size(short, long int) int {
 		return long
 	}
 	return short
-}
-
-// CPUTime returns the time that f takes of this process's processors, which other
-// programs on the machine change little. Tests that run at the same time count too.
-func CPUTime(t testing.TB, f func()) time.Duration {
-	t.Helper()
-	used := func() time.Duration {
-		var u syscall.Rusage
-		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-			t.Fatal(err)
-		}
-		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-	}
-	before := used()
-	f()
-	return used() - before
 }
