@@ -1,7 +1,6 @@
 package archive_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -69,11 +68,7 @@ func missed(first, last int) (texts []string) {
 func runAt(s store.Store, now time.Time, b archive.Batch) (archive.Outcome, error) {
 	o := options()
 	o.Now = func() time.Time { return now }
-	w := archive.NewWriter(s, o)
-	outcome, err := w.Add(context.Background(), b)
-	if err == nil {
-		err = w.Flush(context.Background())
-	}
+	_, outcome, err := runWith(s, o, b)
 	return outcome, err
 }
 

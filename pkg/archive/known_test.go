@@ -1,7 +1,6 @@
 package archive_test
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -83,10 +82,9 @@ func TestLostCommits(t *testing.T) {
 func runKnowing(s store.Store, known *archive.Commit, b archive.Batch) (*archive.Commit, error) {
 	o := options()
 	o.StoredCommit = func() *archive.Commit { return known }
-	w := archive.NewWriter(s, o)
-	_, err := w.Add(context.Background(), b)
+	w, _, err := runWith(s, o, b)
 	if err == nil {
-		err = errors.Join(w.Flush(context.Background()), w.Unfinished())
+		err = w.Unfinished()
 	}
 	return w.StoredCommit(), err
 }

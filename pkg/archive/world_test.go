@@ -3,7 +3,6 @@ package archive_test
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"testing"
 	"time"
 
@@ -48,12 +47,21 @@ func options() archive.Options {
 	}
 }
 
-// run stores a batch as one run.
-func run(s store.Store, b archive.Batch) (archive.Outcome, error) {
-	w := archive.NewWriter(s, options())
+// runWith stores a batch as one run with these options, and returns its Writer too.
+func runWith(s store.Store, o archive.Options, b archive.Batch) (*archive.Writer, archive.Outcome, error) {
+	w := archive.NewWriter(s, o)
 	outcome, err := w.Add(context.Background(), b)
 	if err == nil {
-		err = errors.Join(w.Flush(context.Background()), w.Unfinished())
+		err = w.Flush(context.Background())
+	}
+	return w, outcome, err
+}
+
+// run stores a batch as one run. Its error is also that of items that wait.
+func run(s store.Store, b archive.Batch) (archive.Outcome, error) {
+	w, outcome, err := runWith(s, options(), b)
+	if err == nil {
+		err = w.Unfinished()
 	}
 	return outcome, err
 }

@@ -11,7 +11,6 @@ import (
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/polisen/polisentest"
-	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/memstore"
 	"polisen-events-collector/pkg/store/storetest"
 	"polisen-events-collector/pkg/verify"
@@ -90,15 +89,6 @@ func manyVersions(n int) string {
 		b.WriteString(line(1, 9, fmt.Sprint("version ", i)))
 	}
 	return b.String()
-}
-
-func mustAudit(t *testing.T, s store.Store) *verify.Result {
-	t.Helper()
-	r, err := verify.Audit(t.Context(), s, options())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
 }
 
 // text returns the result as text.

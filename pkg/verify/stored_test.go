@@ -23,11 +23,7 @@ import (
 func storeEvents(s store.Store, events ...polisen.Event) error {
 	b := archive.Batch{Events: events, ObservedAt: now, Current: true}
 	b.Rejected = []polisen.Rejected{{Reason: "id is missing", Raw: fmt.Appendf(nil, `{"of":%d}`, len(events))}}
-	w := archive.NewWriter(s, writerOptions())
-	if _, err := w.Add(context.Background(), b); err != nil {
-		return err
-	}
-	return w.Flush(context.Background())
+	return collect(s, b, now)
 }
 
 // counted returns an archive of two commits, which has the counts of its items. The
@@ -52,15 +48,6 @@ func repairWith(s store.Store, o verify.RepairOptions) (*verify.Result, error) {
 	return verify.Repair(context.Background(), s, options(), o)
 }
 
-func audit(t *testing.T, s store.Store) *verify.Result {
-	t.Helper()
-	r, err := verify.Audit(t.Context(), s, options())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
 // TestDeletedObject deletes each object of an earlier commit. The audit names the month
 // and the number of its items, until the object is back or a repair has accepted the
 // loss. After the repair a run stores the items again, and counts them right.
@@ -72,9 +59,10 @@ func TestDeletedObject(t *testing.T) {
 		"revisions/2026/01/29/": "revisions/2026/01/: stored-missing: expected 1 revision of 2026-01, as the document counts; found 0, so 1 revision missing; ",
 		"rejected/2026/06/20/":  "rejected/2026/06/: stored-missing: expected 2 rejected items of 2026-06, as the document counts; found 1, so 1 rejected item missing; ",
 	}
-	first := storetest.Objects(t, counted(t))
+	whole := counted(t)
+	first := storetest.Objects(t, whole)
 	pending := make(map[string]bool)
-	for _, p := range parse(t, first[archive.DocumentName]).Pending {
+	for _, p := range document(t, whole).Pending {
 		pending[p.Name] = true
 	}
 	for name, body := range first {
@@ -88,11 +76,11 @@ func TestDeletedObject(t *testing.T) {
 			for name, body := range first {
 				storetest.MustPut(t, s, name, string(body))
 			}
-			if r := audit(t, s); !r.OK || len(r.Findings) > 0 {
+			if r := mustAudit(t, s); !r.OK || len(r.Findings) > 0 {
 				t.Fatalf("before: %v", r.Findings)
 			}
 			storetest.MustDelete(t, s, name)
-			r := audit(t, s)
+			r := mustAudit(t, s)
 			if got := textOf(r, verify.StoredMissing); len(got) != 1 || !strings.HasPrefix(got[0], want[day]) || want[day] == "" || r.OK {
 				t.Errorf("findings %q, want one with %q", got, want[day])
 			}
@@ -105,16 +93,16 @@ func TestDeletedObject(t *testing.T) {
 			if err := storeEvents(plain, events...); err != nil {
 				t.Fatal(err)
 			}
-			if r := audit(t, plain); strings.HasPrefix(day, "events/") && textOf(r, verify.StoredMissing) != nil && day != "events/2026/01/29/" {
+			if r := mustAudit(t, plain); strings.HasPrefix(day, "events/") && textOf(r, verify.StoredMissing) != nil && day != "events/2026/01/29/" {
 				t.Errorf("when the items are stored again after --repair: %v", r.Findings)
 			}
-			if d := parse(t, storetest.Objects(t, plain)[archive.DocumentName]); len(d.Forgotten) > 0 && day != "events/2026/01/29/" {
+			if d := document(t, plain); len(d.Forgotten) > 0 && day != "events/2026/01/29/" {
 				t.Errorf("forgotten ids %v", d.Forgotten)
 			}
 
 			restored := storetest.Clone(t, s)
 			storetest.MustPut(t, restored, name, string(body))
-			if r := audit(t, restored); !r.OK || len(r.Findings) > 0 {
+			if r := mustAudit(t, restored); !r.OK || len(r.Findings) > 0 {
 				t.Errorf("when the object is back: %v", r.Findings)
 			}
 
@@ -128,7 +116,7 @@ func TestDeletedObject(t *testing.T) {
 				}
 			}
 			archivetest.CheckCounts(t, s, true)
-			if r := audit(t, s); r.ByCheck[verify.StoredMissing]+r.ByCheck[verify.StoredUncounted]+r.ByCheck[verify.SeenNotStored] > 0 {
+			if r := mustAudit(t, s); r.ByCheck[verify.StoredMissing]+r.ByCheck[verify.StoredUncounted]+r.ByCheck[verify.SeenNotStored] > 0 {
 				t.Errorf("when the items are stored again: %v", r.Findings)
 			}
 		})
@@ -137,15 +125,6 @@ func TestDeletedObject(t *testing.T) {
 	if len(want) > 0 {
 		t.Errorf("no objects under %v", want)
 	}
-}
-
-func parse(t *testing.T, body []byte) *archive.Document {
-	t.Helper()
-	d, err := archive.ParseDocument(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
 }
 
 // textOf returns the texts of the findings of a check.
@@ -177,7 +156,7 @@ func TestCountsNeedTheWholeArchive(t *testing.T) {
 	}
 	storetest.MustDelete(t, s, name)
 	storetest.MustPut(t, s, archive.DocumentName, `{"seen_ids":[],"last_updated":"2026-06-20T12:00:00Z","total_tracked":0,"version":1,"complete_above":10}`)
-	if r := audit(t, s); r.ByCheck[verify.StoredMissing]+r.ByCheck[verify.StoredUncounted] > 0 {
+	if r := mustAudit(t, s); r.ByCheck[verify.StoredMissing]+r.ByCheck[verify.StoredUncounted] > 0 {
 		t.Errorf("unknown counts: %v", r.Findings)
 	}
 	for range 2 {
@@ -209,17 +188,17 @@ func TestGoneDay(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := severities(audit(t, s)); !slices.Equal(got, []verify.Severity{verify.Notice}) {
+	if got := severities(mustAudit(t, s)); !slices.Equal(got, []verify.Severity{verify.Notice}) {
 		t.Errorf("a day that was never fetched: %v", got)
 	}
 	storetest.MustDelete(t, s, "events/2026/01/02/events-1781956800.jsonl")
-	if got := severities(audit(t, s)); !slices.Equal(got, []verify.Severity{verify.Problem}) {
+	if got := severities(mustAudit(t, s)); !slices.Equal(got, []verify.Severity{verify.Problem}) {
 		t.Errorf("a day whose events are gone: %v", got)
 	}
 	if _, err := repairWith(s, verify.RepairOptions{Counts: true}); err != nil {
 		t.Fatal(err)
 	}
-	if got := severities(audit(t, s)); !slices.Equal(got, []verify.Severity{verify.Notice}) {
+	if got := severities(mustAudit(t, s)); !slices.Equal(got, []verify.Severity{verify.Notice}) {
 		t.Errorf("a day whose loss is accepted: %v", got)
 	}
 }
@@ -228,7 +207,7 @@ func TestGoneDay(t *testing.T) {
 // of duplicates changes no counts.
 func TestCountsOfDuplicates(t *testing.T) {
 	s := counted(t)
-	before := parse(t, storetest.Objects(t, s)[archive.DocumentName]).Stored
+	before := document(t, s).Stored
 	for name, body := range storetest.Objects(t, s) {
 		n, ok := archive.ParseName(name)
 		if !ok {
@@ -250,12 +229,12 @@ func TestCountsOfDuplicates(t *testing.T) {
 		if duplicates {
 			mustRepair(t, s, true)
 		}
-		r := audit(t, s)
+		r := mustAudit(t, s)
 		if r.ByCheck[verify.StoredMissing]+r.ByCheck[verify.StoredUncounted] > 0 {
 			t.Errorf("repaired %t: %v", duplicates, r.Findings)
 		}
 	}
-	if diff := cmp.Diff(before, parse(t, storetest.Objects(t, s)[archive.DocumentName]).Stored); diff != "" {
+	if diff := cmp.Diff(before, document(t, s).Stored); diff != "" {
 		t.Errorf("counts (-before +after):\n%s", diff)
 	}
 }
@@ -372,7 +351,7 @@ func TestRepairOfGapsAtEveryCall(t *testing.T) {
 	}
 	state := func(t *testing.T, s store.Reader) string {
 		t.Helper()
-		d := parse(t, storetest.Objects(t, s)[archive.DocumentName])
+		d := document(t, s)
 		open, unserved := d.GapDays()
 		return fmt.Sprint(open, unserved, d.AcceptedDays)
 	}

@@ -38,6 +38,20 @@ func collectInto(t *testing.T, root string, events ...polisen.Event) error {
 	return w.Unfinished()
 }
 
+// folderWith returns a folder with an archive of these events, and its store.
+func folderWith(t *testing.T, events ...polisen.Event) (root string, s *dirstore.Store) {
+	t.Helper()
+	root = t.TempDir()
+	s, err := dirstore.Open(root)
+	if err == nil {
+		err = collectInto(t, root, events...)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root, s
+}
+
 // TestUnlisted puts something in a folder that is neither an object nor a readable
 // folder. The events that may be there wait, the others are stored, and an audit reports
 // it as a finding.
@@ -69,15 +83,9 @@ func TestUnlisted(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			root := t.TempDir()
-			s, err := dirstore.Open(root)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := collectInto(t, root, event(1, 1, "first"), event(2, 5, "first")); err != nil {
-				t.Fatal(err)
-			}
+			root, s := folderWith(t, event(1, 1, "first"), event(2, 5, "first"))
 			file := func(name string) string { return filepath.Join(root, filepath.FromSlash(name)) }
+			var err error
 			if !tt.stored {
 				err = os.RemoveAll(file(tt.name))
 			}
@@ -124,10 +132,7 @@ func TestUnlisted(t *testing.T) {
 // keep there. The archive stays healthy and can be repaired: known litter is passed over,
 // and the rest are notices.
 func TestTopOfFolder(t *testing.T) {
-	root := t.TempDir()
-	if err := collectInto(t, root, event(1, 1, "first")); err != nil {
-		t.Fatal(err)
-	}
+	root, s := folderWith(t, event(1, 1, "first"))
 	file := func(name string) string { return filepath.Join(root, filepath.FromSlash(name)) }
 	for _, name := range []string{
 		"lost+found/#1234", "@eaDir/x", "events/@eaDir/SYNO", "events/2026/01/01/@eaDir/events-1.jsonl", "events/2026/01/01/Thumbs.db", "events/desktop.ini",
@@ -145,10 +150,6 @@ func TestTopOfFolder(t *testing.T) {
 		}
 	}
 	want := []string{"foreign-object notes.txt 0", "foreign-object old/ 0", "unreadable mnt 0"}
-	s, err := dirstore.Open(root)
-	if err != nil {
-		t.Fatal(err)
-	}
 	check := func() {
 		t.Helper()
 		r, err := verify.Audit(t.Context(), s, options())
@@ -200,14 +201,7 @@ func TestForeignObjects(t *testing.T) {
 // TestFolderInPlaceOfPending checks that a run stores everything but an object of the
 // last commit whose name is a folder.
 func TestFolderInPlaceOfPending(t *testing.T) {
-	root := t.TempDir()
-	s, err := dirstore.Open(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := collectInto(t, root, event(1, 1, "first"), event(2, 5, "first")); err != nil {
-		t.Fatal(err)
-	}
+	root, s := folderWith(t, event(1, 1, "first"), event(2, 5, "first"))
 	objects, err := filepath.Glob(filepath.Join(root, "events/2026/01/05/*"))
 	if err != nil || len(objects) != 1 {
 		t.Fatal(objects, err)

@@ -55,6 +55,15 @@ func (c content) add(k archive.Kind, raw []byte) {
 	c[fmt.Sprint("rejected: ", k == archive.Rejected, ", id: ", l.ID, ", fingerprint: ", l.Fingerprint)] = true
 }
 
+func mustAudit(t *testing.T, s store.Store) *verify.Result {
+	t.Helper()
+	r, err := verify.Audit(t.Context(), s, options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 func mustRepair(t *testing.T, s store.Store, duplicates bool) *verify.Result {
 	t.Helper()
 	r, err := repair(s, duplicates)
