@@ -29,6 +29,12 @@ func mutations() []mutation {
 	return slices.Concat(protocol(), decisions(), repairs(), reports(), limits(), folders(), buckets(), responses(), secrets(), texts(), alarms(), health(), monitoring(), commands())
 }
 
+// in returns a mutation of a file that all tests of the packages may notice. Where the
+// mutations of a function have more in common, that function has its own in.
+func in(file, guarantee, old, new string, packages ...string) mutation {
+	return mutation{guarantee: guarantee, file: file, old: old, new: new, packages: packages}
+}
+
 // protocol returns the mutations of the commit protocol (see PROTOCOL.md of package
 // archive).
 func protocol() []mutation {
@@ -276,9 +282,6 @@ func limits() []mutation {
 
 // folders returns the mutations of an archive in a folder, and of the files of state.
 func folders() []mutation {
-	in := func(file, guarantee, old, new string, packages ...string) mutation {
-		return mutation{guarantee: guarantee, file: file, old: old, new: new, packages: packages}
-	}
 	return []mutation{
 		in("pkg/store/dirstore/write.go", "The content of a file is durable before the file gets its name.",
 			"err = s.syncFile(f)", "_ = s.sync", dirPkg),
@@ -343,9 +346,6 @@ func folders() []mutation {
 
 // buckets returns the mutations of an archive in a bucket.
 func buckets() []mutation {
-	in := func(file, guarantee, old, new string, packages ...string) mutation {
-		return mutation{guarantee: guarantee, file: file, old: old, new: new, packages: packages}
-	}
 	return []mutation{
 		in("pkg/store/ocistore/ops.go", "A Put with IfAbsent sends the header If-None-Match.",
 			`ifNoneMatch = common.String("*")`, `_ = common.String("*")`, bucketPkg),
@@ -385,9 +385,6 @@ func buckets() []mutation {
 // responses returns the mutations of calls to the events API and of the reading of
 // responses, fetched or saved.
 func responses() []mutation {
-	in := func(file, guarantee, old, new string, packages ...string) mutation {
-		return mutation{guarantee: guarantee, file: file, old: old, new: new, packages: packages}
-	}
 	return []mutation{
 		in("pkg/polisen/call.go", "A redirect from https to http is not followed.",
 			`case to.Scheme != from.Scheme && to.Scheme != "https":`, "case false:", polisenPkg),
@@ -434,9 +431,6 @@ func responses() []mutation {
 
 // secrets returns the mutations of the protection of keys, tokens and passwords.
 func secrets() []mutation {
-	in := func(file, guarantee, old, new string, packages ...string) mutation {
-		return mutation{guarantee: guarantee, file: file, old: old, new: new, packages: packages}
-	}
 	return []mutation{
 		in("pkg/polisen/call.go", "An error shows no password of a redirect's target.",
 			"shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}", "shown := *u", polisenPkg),
@@ -478,9 +472,6 @@ func secrets() []mutation {
 // texts returns the mutations of the cleaning of text that others wrote.
 func texts() []mutation {
 	const isUnsafe = "return !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r)"
-	in := func(file, guarantee, old, new string, packages ...string) mutation {
-		return mutation{guarantee: guarantee, file: file, old: old, new: new, packages: packages}
-	}
 	return []mutation{
 		in("pkg/text/clean.go", "The escape character does not reach a terminal.",
 			isUnsafe, isUnsafe+" && r != 0x1b", textPkg),
