@@ -58,7 +58,7 @@ func (f *fetch) try(ctx context.Context) (*Response, error) {
 	var called, shown []string
 	for range 1 + maxRedirects {
 		called, shown = append(called, u.String()), append(shown, shownURL(u))
-		allowed, err := f.limiter.Wait(ctx, f.target(f.query).String(), f.onWait)
+		allowed, err := f.limiter.Wait(ctx, called[0], f.onWait)
 		switch {
 		case err != nil && f.lastErr != nil && ctx.Err() == nil:
 			// The error does not wrap err, but only contains its message, since
