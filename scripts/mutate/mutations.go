@@ -308,7 +308,7 @@ func folders() []mutation {
 		in("pkg/verify/snapshot.go", "Beside the archive's folders nothing is a problem.",
 			"case err != nil && ours:", "case err != nil && first != \"\":", verifyPkg),
 		in("pkg/store/ocistore/ops.go", "A store with a prefix lists no objects beside it.",
-			"inBucket := s.inBucket(prefix)", "inBucket := prefix", bucketPkg),
+			"Prefix: t.object,", "Prefix: &prefix,", bucketPkg),
 		in("pkg/store/dirstore/folder.go", "A file system that cannot sync folders can hold an archive.",
 			"case statefile.CannotSync(err), errors.Is(err, syscall.EBADF), errors.Is(err, syscall.ENOENT):", "case errors.Is(err, syscall.EINVAL):", dirPkg),
 		in("pkg/filelock/filelock.go", "An error says that a file system gives no locks.",

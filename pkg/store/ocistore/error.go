@@ -177,14 +177,16 @@ func call[T any](ctx context.Context, s *Store, operation, object string, op fun
 // checks.
 func callTarget[T any](ctx context.Context, s *Store, operation, object string, op func(context.Context, target) (T, error)) (T, error) {
 	var zero T
+	inBucket := s.inBucket(object)
 	if operation != "list" {
-		if err := store.CheckName(s.inBucket(object)); err != nil {
+		if err := store.CheckName(inBucket); err != nil {
 			return zero, fmt.Errorf("%s: %w", operation, err)
 		}
 	}
-	t, err := s.target(ctx)
+	namespace, err := s.findNamespace(ctx)
 	if err != nil {
 		return zero, err
 	}
+	t := target{namespace, &s.o.Bucket, &inBucket}
 	return call(ctx, s, operation, object, func(ctx context.Context) (T, error) { return op(ctx, t) })
 }

@@ -27,9 +27,8 @@ func (s *Store) Get(ctx context.Context, name string) (store.Object, error) {
 
 // get makes one attempt of Get.
 func (s *Store) get(ctx context.Context, t target, name string) (store.Object, error) {
-	inBucket := s.inBucket(name)
 	resp, err := s.client.GetObject(ctx, objectstorage.GetObjectRequest{
-		NamespaceName: t.namespace, BucketName: t.bucket, ObjectName: &inBucket,
+		NamespaceName: t.namespace, BucketName: t.bucket, ObjectName: t.object,
 	})
 	if err != nil {
 		return store.Object{}, err
@@ -66,9 +65,8 @@ func (s *Store) get(ctx context.Context, t target, name string) (store.Object, e
 // missing.
 func (s *Store) Stat(ctx context.Context, name string) (store.Attrs, error) {
 	return callTarget(ctx, s, "stat", name, func(ctx context.Context, t target) (store.Attrs, error) {
-		inBucket := s.inBucket(name)
 		resp, err := s.client.HeadObject(ctx, objectstorage.HeadObjectRequest{
-			NamespaceName: t.namespace, BucketName: t.bucket, ObjectName: &inBucket,
+			NamespaceName: t.namespace, BucketName: t.bucket, ObjectName: t.object,
 		})
 		if e, ok := errors.AsType[*ociclient.Error](err); ok && e.Status == http.StatusNotFound {
 			o, err := s.get(ctx, t, name)
@@ -97,12 +95,11 @@ func (s *Store) Stat(ctx context.Context, name string) (store.Attrs, error) {
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, error] {
 	return func(yield func(store.Attrs, error) bool) {
 		fields, limit := "name,size,etag,md5", 1000
-		inBucket := s.inBucket(prefix)
 		var start *string
 		for {
 			list, err := callTarget(ctx, s, "list", prefix, func(ctx context.Context, t target) (objectstorage.ListObjects, error) {
 				resp, err := s.client.ListObjects(ctx, objectstorage.ListObjectsRequest{
-					NamespaceName: t.namespace, BucketName: t.bucket, Prefix: &inBucket,
+					NamespaceName: t.namespace, BucketName: t.bucket, Prefix: t.object,
 					Start: start, Fields: &fields, Limit: &limit,
 				})
 				return resp.ListObjects, err
@@ -153,7 +150,6 @@ func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Co
 		return "", err
 	}
 	sum, length, contentType := store.MD5(body), int64(len(body)), contentTypeOf(name)
-	inBucket := s.inBucket(name)
 	var ifMatch, ifNoneMatch *string
 	if etag, ok := cond.Match(); ok {
 		ifMatch = common.String(string(etag))
@@ -163,7 +159,7 @@ func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Co
 	}
 	return callTarget(ctx, s, "put", name, func(ctx context.Context, t target) (store.ETag, error) {
 		resp, err := s.client.PutObject(ctx, objectstorage.PutObjectRequest{
-			NamespaceName: t.namespace, BucketName: t.bucket, ObjectName: &inBucket,
+			NamespaceName: t.namespace, BucketName: t.bucket, ObjectName: t.object,
 			PutObjectBody: io.NopCloser(bytes.NewReader(body)),
 			ContentLength: &length, ContentMD5: &sum, ContentType: &contentType,
 			IfMatch: ifMatch, IfNoneMatch: ifNoneMatch,

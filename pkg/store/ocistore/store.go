@@ -113,14 +113,15 @@ func (s *Store) String() string {
 // address alone may name a bucket in each region. If the namespace is not known, it
 // asks the service for it.
 func (s *Store) Location(ctx context.Context) (string, error) {
-	if _, err := s.target(ctx); err != nil {
+	if _, err := s.findNamespace(ctx); err != nil {
 		return "", err
 	}
 	return s.String() + " at " + s.client.Endpoint(), nil
 }
 
-// target is the bucket that a request is about, as the SDK takes it.
-type target struct{ namespace, bucket *string }
+// target says which object a request is about, as the SDK takes it: object is the name in
+// the bucket, or the prefix in the bucket of a list.
+type target struct{ namespace, bucket, object *string }
 
 // inBucket returns the name in the bucket of an object, or the prefix in the bucket of a
 // list.
@@ -131,9 +132,9 @@ func (s *Store) inBucket(name string) string {
 	return s.o.Prefix + "/" + name
 }
 
-// target returns the target of the store's requests. If the namespace is not
-// known, it asks the service for it; concurrent callers may all ask.
-func (s *Store) target(ctx context.Context) (target, error) {
+// findNamespace returns the namespace. If it is not known, findNamespace asks the
+// service for it; concurrent callers may all ask.
+func (s *Store) findNamespace(ctx context.Context) (*string, error) {
 	p := s.namespace.Load()
 	if p == nil {
 		namespace, err := call(ctx, s, "look up the namespace of", "", func(ctx context.Context) (string, error) {
@@ -144,12 +145,12 @@ func (s *Store) target(ctx context.Context) (target, error) {
 			return deref(resp.Value), nil
 		})
 		if err != nil {
-			return target{}, err
+			return nil, err
 		}
 		p = &namespace
 		s.namespace.Store(p)
 	}
-	return target{p, &s.o.Bucket}, nil
+	return p, nil
 }
 
 // deref returns *p, or the zero value if p is nil. In the SDK's responses, nil
