@@ -1,11 +1,11 @@
 package polisentest
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"testing/iotest"
 )
 
 // errReset is the error of a request without an answer.
@@ -25,7 +25,7 @@ func (a *API) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	answer := w.Result()
 	if aborted {
-		answer.Body = io.NopCloser(io.MultiReader(bytes.NewReader(w.Body.Bytes()), cut{}))
+		answer.Body = io.NopCloser(io.MultiReader(w.Body, iotest.ErrReader(io.ErrUnexpectedEOF)))
 	}
 	return answer, nil
 }
@@ -42,8 +42,3 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) (aborted bool) {
 	a.ServeHTTP(w, r)
 	return false
 }
-
-// cut is the end of a body that is incomplete.
-type cut struct{}
-
-func (cut) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
