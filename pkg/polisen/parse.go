@@ -81,8 +81,7 @@ func (p *bodyParser) add(piece Piece) bool {
 		p.rejected = append(p.rejected, reject)
 		return true
 	}
-	p.reader.reset(piece.Raw)
-	event, reject, err := p.reader.item()
+	event, reject, err := p.reader.item(piece.Raw)
 	switch {
 	case err != nil: // the scanner has read the item as JSON
 		p.rejected = append(p.rejected, Reject("not JSON: "+err.Error(), piece.Raw))
@@ -116,8 +115,7 @@ type Parser struct{ r reader }
 // Item is [ParseItem] with the buffers of p.
 func (p *Parser) Item(raw []byte) (Event, *Rejected) {
 	r := &p.r
-	r.reset(raw)
-	event, rejected, err := r.item()
+	event, rejected, err := r.item(raw)
 	reason := ""
 	switch {
 	case !utf8.Valid(raw):
@@ -139,7 +137,7 @@ func (p *Parser) Item(raw []byte) (Event, *Rejected) {
 	return Event{}, &reject
 }
 
-// reader reads items from a text.
+// reader reads the value at the start of a text.
 type reader struct {
 	text []byte
 	buf  bytes.Buffer // contains text; the decoder does not copy a bytes.Buffer
@@ -159,12 +157,11 @@ func (r *reader) reset(text []byte) {
 	r.restart()
 }
 
-// item reads the next item, which is an event or rejected. The Raw of both is valid
-// until the next call. The error is the decoder's.
-func (r *reader) item() (event Event, rejected *Rejected, err error) {
-	r.restart()
+// item reads the item at the start of text, which is an event or rejected. The Raw of
+// both is valid until the next call. The error is the decoder's.
+func (r *reader) item(text []byte) (event Event, rejected *Rejected, err error) {
+	r.reset(text)
 	kind := r.dec.PeekKind()
-	from := r.start()
 	idReason, timeReason := "no id", "no datetime"
 	err = r.value(&r.dec, func(name, compact, canonical []byte) {
 		switch string(name) { // the last of two equal names counts, as in most JSON parsers
@@ -178,7 +175,7 @@ func (r *reader) item() (event Event, rejected *Rejected, err error) {
 		return Event{}, nil, err
 	}
 	if r.excess != "" {
-		reject := rejectExcess(r.text[from:r.dec.InputOffset()], r.excess)
+		reject := rejectExcess(bytes.TrimLeft(text[:r.dec.InputOffset()], whiteSpace), r.excess)
 		return Event{}, &reject, nil
 	}
 	reason := timeReason
@@ -206,11 +203,6 @@ func rejectExcess(item []byte, reason string) Rejected {
 		return Reject(reasonLong, item)
 	}
 	return Rejected{Reason: reason, Raw: compact, Deep: true}
-}
-
-// start returns the offset of the next item.
-func (r *reader) start() int {
-	return len(r.text) - len(bytes.TrimLeft(r.text[r.dec.InputOffset():], whiteSpace+","))
 }
 
 // rest returns the text that r has not read yet, without leading white space.
