@@ -297,37 +297,35 @@ func TestLock(t *testing.T) {
 	s := open(t, root)
 	etag := put(t, s, "folder/a", "1", store.IfAbsent())
 	folder := filepath.Join(root, "folder")
-	tests := map[string]struct {
-		conds []store.Cond
-		free  string
+	file := filepath.Join(folder, "a")
+	for _, tt := range []struct {
+		name   string
+		conds  []store.Cond
+		locked string   // the file or folder
+		free   string   // the name of an object that a write can create meanwhile
+		words  []string // of the error
 	}{
-		"folder/a": {[]store.Cond{store.IfMatch(etag), store.Always()}, "folder/beside"},
-		"folder/b": {[]store.Cond{store.IfAbsent(), store.Always()}, "other/b"},
-	}
-	for name, tt := range tests {
-		locked := map[string]string{"folder/a": filepath.Join(root, "folder", "a"), "folder/b": folder}[name]
-		other := flock.New(locked, flock.SetFlag(os.O_RDONLY))
+		{"folder/a", []store.Cond{store.IfMatch(etag), store.Always()}, file, "folder/beside", []string{file, "keep the file"}},
+		{"folder/b", []store.Cond{store.IfAbsent(), store.Always()}, folder, "other/b", []string{folder, "has locked the folder", "end it"}},
+	} {
+		other := flock.New(tt.locked, flock.SetFlag(os.O_RDONLY))
 		if err := other.Lock(); err != nil {
 			t.Fatal(err)
 		}
 		put(t, s, tt.free, "created", store.IfAbsent())
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-		defer cancel()
 		for _, cond := range tt.conds {
-			_, err := s.Put(ctx, name, []byte("2"), cond)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			_, err := s.Put(ctx, tt.name, []byte("2"), cond)
+			cancel()
 			if !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("%s: while another process holds the lock: %v", name, err)
+				t.Errorf("%s: while another process holds the lock: %v", tt.name, err)
 			}
+			wantError(t, err, nil, append(tt.words, "process "+strconv.Itoa(os.Getpid()))...)
 		}
-		ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
-		defer cancel()
-		_, err := s.Put(ctx, name, []byte("2"), tt.conds[0])
-		words := map[string][]string{"folder/a": {locked, "keep the file"}, "folder/b": {folder, "has locked the folder", "end it"}}[name]
-		wantError(t, err, nil, append(words, "process "+strconv.Itoa(os.Getpid()))...)
 		if err := other.Unlock(); err != nil {
 			t.Fatal(err)
 		}
-		put(t, s, name, "2", tt.conds[0])
+		put(t, s, tt.name, "2", tt.conds[0])
 	}
 }
 
