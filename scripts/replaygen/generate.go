@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/polisen/polisentest"
 )
 
@@ -18,17 +19,6 @@ const (
 	perDay       = 20      // events, so that a full response spans about 25 days
 	firstID      = 600_000 // every id below it is one of a bulk arrival
 )
-
-// swedish returns t in Swedish time: +02:00 in summer, +01:00 otherwise. It does
-// not use the time zone data of the machine, which may be missing.
-func swedish(t time.Time) time.Time {
-	summerEnds := time.Date(2025, 10, 26, 1, 0, 0, 0, time.UTC)
-	summerBegins := time.Date(2026, 3, 29, 1, 0, 0, 0, time.UTC)
-	if t.Before(summerEnds) || !t.Before(summerBegins) {
-		return t.In(time.FixedZone("", 2*60*60))
-	}
-	return t.In(time.FixedZone("", 60*60))
-}
 
 // span is a time during which the collector polls at an interval.
 type span struct {
@@ -235,7 +225,7 @@ func invent(random *rand.Rand) (events []*event) {
 }
 
 func newEvent(random *rand.Rand, id int64, published, happened time.Time) *event {
-	raw := polisentest.Event(id, swedish(happened), polisentest.Summary(summary(random)))
+	raw := polisentest.Event(id, polisen.InSweden(happened), polisentest.Summary(summary(random)))
 	return &event{id: id, happened: happened, published: published, versions: []version{{published, raw}}}
 }
 
@@ -277,13 +267,13 @@ func revise(random *rand.Rand, e *event, at time.Time) {
 	case n < 8:
 		raw = bytes.Replace(first, []byte("/handelse-"), []byte("/uppdaterad-handelse-"), 1)
 	case n < 14:
-		raw = polisentest.Event(e.id, swedish(e.happened), polisentest.Summary(summary(random)+" Uppdaterad."))
+		raw = polisentest.Event(e.id, polisen.InSweden(e.happened), polisentest.Summary(summary(random)+" Uppdaterad."))
 	case n < 17:
-		raw = polisentest.Event(e.id, swedish(e.happened), text, polisentest.Type("Övrigt"))
+		raw = polisentest.Event(e.id, polisen.InSweden(e.happened), text, polisentest.Type("Övrigt"))
 	case n < 19:
-		raw = polisentest.Event(e.id, swedish(e.happened), text, polisentest.Location("Norrköping"))
+		raw = polisentest.Event(e.id, polisen.InSweden(e.happened), text, polisentest.Location("Norrköping"))
 	default:
-		raw = polisentest.Event(e.id, swedish(e.happened).Truncate(time.Hour), text)
+		raw = polisentest.Event(e.id, polisen.InSweden(e.happened).Truncate(time.Hour), text)
 	}
 	if bytes.Equal(raw, first) {
 		panic(fmt.Sprintf("the revision of event %d changes nothing", e.id))
