@@ -10,21 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"polisen-events-collector/pkg/archive/archivetest"
 	"polisen-events-collector/pkg/ratelimit"
 	"polisen-events-collector/pkg/retry"
 )
 
 // seeds is the number of random histories of each model.
 var seeds = flag.Uint64("seeds", 2, "number of random histories")
-
-// historyDays is the number of days of a random history: fewer, unless the
-// environment variable POLISEN_TEST_LONG is set.
-func historyDays(short, long time.Duration) time.Duration {
-	if os.Getenv("POLISEN_TEST_LONG") != "" {
-		return long * day
-	}
-	return short * day
-}
 
 const (
 	hour = time.Hour
@@ -357,7 +349,7 @@ func TestRandomClock(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			m := &randomMachine{machine: newMachine(t), r: rand.New(rand.NewPCG(10, seed))}
-			span := historyDays(4, 14)
+			span := time.Duration(archivetest.Size(4, 14)) * day
 			m.lastRestart, m.restarted = m.now.Add(span/2), m.now.Add(-day)
 			end := m.now.Add(span)
 			for m.now.Before(end) {
@@ -497,7 +489,7 @@ func TestRandomWallClock(t *testing.T) {
 		r := rand.New(rand.NewPCG(11, seed))
 		upTo3Days := func() time.Duration { return time.Duration(r.Int64N(int64(3 * day))) }
 		wrongAt := m.now.Add(hour)
-		for end := m.now.Add(historyDays(3, 7)); m.now.Before(end); {
+		for end := m.now.Add(time.Duration(archivetest.Size(3, 7)) * day); m.now.Before(end); {
 			m.now = m.now.Add([]time.Duration{time.Second, time.Minute, 30 * time.Minute, 30 * time.Minute, 5 * hour}[r.IntN(5)])
 			m.error = 0
 			if len(m.calls) > 0 && m.now.After(wrongAt) {
