@@ -12,7 +12,6 @@ import (
 	"polisen-events-collector/pkg/archive/archivetest"
 	"polisen-events-collector/pkg/cloudtest"
 	"polisen-events-collector/pkg/polisen/polisentest"
-	"polisen-events-collector/pkg/store/dirstore"
 )
 
 // TestBackfillDays fetches four days from a fake API, is stopped by Ctrl-C after
@@ -174,17 +173,7 @@ func TestBackfillInputStopped(t *testing.T) {
 		exit, _, stderr := runWith(args, nil, stdin)
 		return exit, stderr
 	}
-	stored := func() int {
-		s, err := dirstore.Open(dir + "/archive")
-		if err != nil {
-			t.Fatal(err)
-		}
-		c := archivetest.Read(t, s)
-		if len(c.Problems) > 0 {
-			t.Errorf("problems %q", c.Problems)
-		}
-		return len(c.Events)
-	}
+	stored := func() int { return len(readArchive(t, dir).Events) }
 	exit, stderr := run(stopping{bytes.NewReader(body), t})
 	if want := program + ": stopped by SIGINT; run the same command again to store the rest\n"; exit != 130 || stderr != want {
 		t.Errorf("exit code %d, %q", exit, stderr)

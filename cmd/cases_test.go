@@ -18,7 +18,6 @@ import (
 	"polisen-events-collector/pkg/archive/archivetest"
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/polisen/polisentest"
-	"polisen-events-collector/pkg/store/dirstore"
 )
 
 // serveRaw serves a whole answer of a server, as it is on the wire, to each call. It
@@ -84,20 +83,6 @@ func runCase(t *testing.T, dir string, want code, args ...string) string {
 	return string(out)
 }
 
-// readCase reads the archive in dir, which must have no problems.
-func readCase(t *testing.T, dir string) archivetest.Contents {
-	t.Helper()
-	s, err := dirstore.Open(dir + "/archive")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := archivetest.Read(t, s)
-	if len(c.Problems) > 0 {
-		t.Errorf("problems %q", c.Problems)
-	}
-	return c
-}
-
 // TestCases runs the program with the inputs in testdata/cases, by collect and by
 // backfill. For each it states the exit code of the first run and of the next one, what
 // the archive then holds, and the exit code of verify.
@@ -153,7 +138,7 @@ func TestCases(t *testing.T) {
 			if out := runCase(t, dir, tt.verify, "verify"); strings.Contains(out, "(notice)") != (tt.finding != "") || !strings.Contains(out, tt.finding) {
 				t.Errorf("verify writes %q, want a notice of %q", out, tt.finding)
 			}
-			if c := readCase(t, dir); len(c.Events) != tt.events || len(c.Revisions) > 0 || len(c.Rejected) != tt.rejected {
+			if c := readArchive(t, dir); len(c.Events) != tt.events || len(c.Revisions) > 0 || len(c.Rejected) != tt.rejected {
 				t.Errorf("%d events, revisions %v, rejected %v; want %d events and %d rejected", len(c.Events), c.Revisions, c.Rejected, tt.events, tt.rejected)
 			}
 		})
@@ -237,7 +222,7 @@ func TestVersionCases(t *testing.T) {
 				if out := runCase(t, dir, exitOK, "verify"); !strings.HasPrefix(out, "ok: no problems in ") || strings.Contains(out, "notice") {
 					t.Errorf("verify writes %q", out)
 				}
-				c := readCase(t, dir)
+				c := readArchive(t, dir)
 				revisions := 0
 				for _, lines := range c.Revisions {
 					revisions += len(lines)
@@ -303,7 +288,7 @@ func TestVolatileCase(t *testing.T) {
 		t.Errorf("a run without changes writes %q", out)
 	}
 	runCase(t, dir, exitOK, "verify")
-	c := readCase(t, dir)
+	c := readArchive(t, dir)
 	for id, lines := range c.Revisions {
 		if len(lines) != 2 {
 			t.Errorf("event %d has the later versions %q, want 2", id, lines)

@@ -14,9 +14,8 @@ import (
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/archive/archivetest"
+	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/polisen/polisentest"
-	"polisen-events-collector/pkg/saved"
-	"polisen-events-collector/pkg/store/dirstore"
 )
 
 // TestLargestItem has the API send an item that is no event and as large as a
@@ -86,7 +85,7 @@ func TestBackfillMemory(t *testing.T) {
 	}
 	const each = 15
 	for i := range each {
-		for j, size := range []int{saved.MaxItem * 5 / 4, saved.MaxItem - 1000, 100} { // the first is too large
+		for j, size := range []int{polisen.MaxItem * 5 / 4, polisen.MaxItem - 1000, 100} { // the first is too large
 			// A quotation mark takes two bytes in an item, and four in the document.
 			item := polisentest.Event(int64(3*i+j), polisentest.Newest, polisentest.Summary(strings.Repeat(`"`, size/2)))
 			if _, err := fmt.Fprintf(stdin, "%s\n", item); err != nil {
@@ -101,12 +100,8 @@ func TestBackfillMemory(t *testing.T) {
 	if _ = p.Wait(); p.ProcessState.ExitCode() != int(exitPartial) {
 		t.Errorf("exit code %d: %.300s", p.ProcessState.ExitCode(), &stderr)
 	}
-	s, err := dirstore.Open(dir + "/archive")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c := archivetest.Read(t, s); len(c.Events) != 2*each || len(c.Problems) > 0 {
-		t.Errorf("%d events are stored, want %d; problems %.300q", len(c.Events), 2*each, c.Problems)
+	if c := readArchive(t, dir); len(c.Events) != 2*each {
+		t.Errorf("%d events are stored, want %d", len(c.Events), 2*each)
 	}
 	if peak > 100<<20 {
 		t.Errorf("the backfill took %d MiB, at most 100 are allowed", peak>>20)

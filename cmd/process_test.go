@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"polisen-events-collector/pkg/archive/archivetest"
 	"polisen-events-collector/pkg/cloudtest"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/dirstore"
@@ -156,6 +157,21 @@ func newCloud(t *testing.T) *cloudtest.Cloud {
 	}
 	t.Cleanup(func() { cloud.Close() })
 	return cloud
+}
+
+// readArchive reads the archive in the folder "archive" of dir, which must have no
+// problems.
+func readArchive(t *testing.T, dir string) archivetest.Contents {
+	t.Helper()
+	s, err := dirstore.Open(dir + "/archive")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := archivetest.Read(t, s)
+	if len(c.Problems) > 0 {
+		t.Errorf("problems %.300q", c.Problems)
+	}
+	return c
 }
 
 // writeResponse writes a response to a file and returns its path.
