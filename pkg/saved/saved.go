@@ -20,9 +20,6 @@ import (
 	"polisen-events-collector/pkg/polisen"
 )
 
-// MaxItem is the size in bytes of the longest item that can be an event.
-const MaxItem = polisen.MaxItem
-
 // Stdin is the path that stands for standard input.
 const Stdin = "-"
 
@@ -48,10 +45,9 @@ func (i Item) Place() string { return fmt.Sprintf("%s at byte %d", displayName(i
 // all files in it and in its subfolders, sorted by path, except files and folders
 // whose names begin with a dot.
 //
-// If Read cannot read a file to
-// its end, it yields the items before the failure and then an error that names the
-// file; after that it goes on with the next file. If ctx ends, the last error wraps
-// its cause.
+// If Read cannot read a file to its end, it yields the items before the failure and then
+// an error that names the file; after that it goes on with the next file. If ctx ends,
+// the last error wraps its cause.
 //
 // The memory that Read needs does not depend on the size of the files.
 func Read(ctx context.Context, paths []string, stdin io.Reader) iter.Seq2[Item, error] {
