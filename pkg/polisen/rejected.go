@@ -14,8 +14,8 @@ import (
 
 const (
 	// MaxItem is the size in bytes, without white space between tokens, of the
-	// largest item that can be an event, and that is kept whole. The largest item in 29,357 recorded responses has 504
-	// bytes.
+	// largest item that can be an event, and that is kept whole. The largest item in
+	// 29,357 recorded responses has 504 bytes.
 	MaxItem = 1 << 20
 	// maxItems is the largest number of items in a response. The API documents 500.
 	maxItems = 100_000
