@@ -45,7 +45,10 @@ type collect struct {
 	*run
 	source   Source
 	response *polisen.Response
-	// window is the window of the response: see [archive.Batch].
+	// span is the time span of the response's events; zero without events.
+	span polisen.Window
+	// window is span if the response has all newer events: see [archive.Batch].
+	// Otherwise window is nil.
 	window   *polisen.Window
 	previous archive.Document // before this run's commit
 
@@ -130,9 +133,9 @@ func (c *collect) fetchNewest(ctx context.Context) error {
 		return err
 	}
 	c.response = response
-	full := len(response.Events)+len(response.Rejected) >= polisen.FullResponse
-	window, ok := polisen.NewWindow(response.Events, response.FetchedAt)
-	if !ok || !full || response.Cut != nil || c.options.Saved || c.options.Filtered || window.Length() > polisen.MaxWindow {
+	window, hasEvents := polisen.NewWindow(response.Events, response.FetchedAt)
+	c.span = window
+	if !hasEvents || !response.IsFull() || response.Cut != nil || c.options.Saved || c.options.Filtered || window.Length() > polisen.MaxWindow {
 		return nil
 	}
 	inWindow := 0

@@ -198,7 +198,7 @@ func (d Days) addResponse(ctx context.Context, r *run, dateTime string, day *Day
 	if err != nil {
 		return err
 	}
-	day.Fetched = len(response.Events) + len(response.Rejected)
+	day.Fetched = response.Items()
 	day.Mismatched = mostlyOutside(dateTime, response) || response.Cut != nil
 	if day.Cut = response.Cut; day.Cut != nil {
 		r.options.Recorder.Warn(slog.LevelWarn, "%s: %s", dateTime, cutReason(response))
@@ -221,5 +221,5 @@ func mostlyOutside(dateTime string, response *polisen.Response) bool {
 			outside++
 		}
 	}
-	return outside > (len(response.Events)+len(response.Rejected))/2
+	return outside > response.Items()/2
 }

@@ -108,7 +108,7 @@ func (r *run) fetch(ctx context.Context, source Source, q polisen.Query) (*polis
 // count adds the numbers of a response to the report.
 func (r *run) count(response *polisen.Response) {
 	api := &r.report.API
-	r.report.Counts.Fetched += len(response.Events) + len(response.Rejected)
+	r.report.Counts.Fetched += response.Items()
 	r.report.Counts.Invalid += len(response.Rejected)
 	api.Calls += response.Calls
 	api.WireBytes += response.WireBytes

@@ -18,15 +18,13 @@ import (
 // problems that a person should look at, and records warnings for other problems. If the
 // run has failed it raises no alarms, since an error is more urgent.
 func (c *collect) check(ctx context.Context, outcome archive.Outcome, ok bool) error {
-	items := len(c.response.Events) + len(c.response.Rejected)
-	full := items >= polisen.FullResponse
 	c.checkDocument(outcome)
-	c.checkResponse(full)
+	c.checkResponse()
 	var alarms []alarm
 	var printed []string
 	if ok && !c.options.Saved && !c.options.Filtered {
-		alarms = c.alarms(ctx, outcome, full)
-		printed = c.printedBefore(ctx, alarms, full)
+		alarms = c.alarms(ctx, outcome)
+		printed = c.printedBefore(ctx, alarms)
 	}
 	var reasons []string
 	for _, a := range alarms {
@@ -68,17 +66,17 @@ const (
 	alarmRevised  = "revised"  // half or more of the known events were revised at once
 )
 
-// alarms returns the alarms after a response of the API; full is true if the response
-// is full. Only a full response says something about the API's format.
-func (c *collect) alarms(ctx context.Context, outcome archive.Outcome, full bool) (alarms []alarm) {
+// alarms returns the alarms after a response of the API. Only a full response says
+// something about the API's format.
+func (c *collect) alarms(ctx context.Context, outcome archive.Outcome) (alarms []alarm) {
+	full := c.response.IsFull()
 	add := func(name, key, format string, args ...any) {
 		alarms = append(alarms, alarm{name, key, fmt.Sprintf(format, args...)})
 	}
 	// Not the newest event of this response: a cache may answer with an old one.
 	if newest := c.writer.Document().Covered(); newest != nil && c.response.FetchedAt.Sub(*newest) > c.options.MaxLag {
-		w, ok := polisen.NewWindow(c.response.Events, c.response.FetchedAt)
-		isNew := ok && c.response.FetchedAt.Sub(w.To) <= c.options.MaxLag
-		if isNew && !full && !isMismatched(len(c.response.Events), w.Length().Hours()/24) {
+		isNew := c.response.FetchedAt.Sub(c.span.To) <= c.options.MaxLag
+		if isNew && !full && !c.isMismatched() {
 			add(alarmStale, "", "the API's responses have new events, but fewer than %d items since %s, longer ago than %v (--max-lag), so runs do not notice missed events; look for a newer version of this program",
 				polisen.FullResponse, formatTime(*newest), c.options.MaxLag)
 		} else {
@@ -90,7 +88,7 @@ func (c *collect) alarms(ctx context.Context, outcome archive.Outcome, full bool
 		first, last := days[0], days[len(days)-1]
 		add(alarmGap, c.lastGap(), "events of %s may be missing, from %s to %s; %s", text.Count(len(days), "day"), first, last, c.gapAdvice(days))
 	}
-	if n, all := len(c.response.Rejected), len(c.response.Events)+len(c.response.Rejected); full && 2*n >= all {
+	if n, all := len(c.response.Rejected), c.response.Items(); full && 2*n >= all {
 		example, changes := rejectedExample(c.response.Rejected)
 		add(alarmRejected, changes, "%d of %d items rejected: the API's format may have changed (%s); nothing is lost, since rejected items go under rejected/ in the archive; look for a newer version of this program",
 			n, all, example)
@@ -129,14 +127,14 @@ func (c *collect) gapAdvice(days []string) string {
 // printedBefore notes the alarms of this run in the state of this host. It returns the
 // texts of the alarms that need not be printed, because earlier runs have printed them
 // less than a day ago. A run that cannot use the state prints all.
-func (c *collect) printedBefore(ctx context.Context, alarms []alarm, full bool) (printed []string) {
+func (c *collect) printedBefore(ctx context.Context, alarms []alarm) (printed []string) {
 	o := c.options
 	if o.HostState == nil || o.DryRun {
 		return nil
 	}
 	err := o.HostState.update(ctx, c.location, func(a *archiveState) bool {
 		changed := len(a.Alarms)+len(alarms) > 0
-		printed = a.setAlarms(alarms, full, o.Clock.Now(), o.PrintAlarms)
+		printed = a.setAlarms(alarms, c.response.IsFull(), o.Clock.Now(), o.PrintAlarms)
 		return changed
 	})
 	if err != nil {
@@ -168,14 +166,12 @@ func (c *collect) checkDocument(outcome archive.Outcome) {
 
 // checkResponse warns if the response is mismatched, or older than the last response.
 // The cause of both is the API's cache, and neither needs an action.
-func (c *collect) checkResponse(full bool) {
+func (c *collect) checkResponse() {
 	highest, seen := highestID(c.response.Events), c.previous.SeenIDs
-	window, _ := polisen.NewWindow(c.response.Events, c.response.FetchedAt)
-	days := window.Length().Hours() / 24
 	switch {
-	case !full && isMismatched(len(c.response.Events), days):
+	case c.isMismatched():
 		c.options.Recorder.Warn(slog.LevelInfo, "mismatched response: %d events over %.0f days, probably a cached answer to another query; stored as usual",
-			len(c.response.Events), days)
+			len(c.response.Events), c.span.Days())
 	case len(c.response.Events) > 0 && len(seen) > 0 && highest < seen[0]:
 		c.options.Recorder.Warn(slog.LevelInfo, "the response is older than the last one: its highest id is %d, but %d was seen before; stored as usual",
 			highest, seen[0])
@@ -187,10 +183,11 @@ func (c *collect) checkResponse(full bool) {
 // per day. A mismatched response has less than one: 40 to 79 events over six months.
 const minEventsPerDay = 5
 
-// isMismatched reports whether a response that is not full, with this number of events
-// over these days, is mismatched: the answer to another query.
-func isMismatched(events int, days float64) bool {
-	return days > 1 && float64(events)/days < minEventsPerDay
+// isMismatched reports whether the response is mismatched: the answer to another query.
+// A full response shows that by its long window instead; see [polisen.MaxWindow].
+func (c *collect) isMismatched() bool {
+	days := c.span.Days()
+	return !c.response.IsFull() && days > 1 && float64(len(c.response.Events))/days < minEventsPerDay
 }
 
 // highestID returns the highest event id; 0 if there is no event.

@@ -42,6 +42,13 @@ type Response struct {
 	Timings Timings
 }
 
+// Items returns the number of items.
+func (r *Response) Items() int { return len(r.Events) + len(r.Rejected) }
+
+// IsFull reports whether the response has as many items as one can have, so that the API
+// may have more of them.
+func (r *Response) IsFull() bool { return r.Items() >= FullResponse }
+
 // Timings are the durations of the phases of one call. A phase that the call did
 // not need is zero.
 type Timings struct {
@@ -96,7 +103,7 @@ func (f *fetch) receive(body io.Reader, encoding string, trace *callTrace) error
 		return err
 	}
 	r.Timings = trace.timings(r.FetchedAt)
-	if len(r.Events)+len(r.Rejected) == 0 && f.query.IsZero() && f.base.RawQuery == "" {
+	if r.Items() == 0 && f.query.IsZero() && f.base.RawQuery == "" {
 		return &BodyError{Kind: BodyNoEvents}
 	}
 	return nil

@@ -40,3 +40,6 @@ func NewWindow(events []Event, fetched time.Time) (Window, bool) {
 
 // Length returns the duration from the window's start to its end.
 func (w Window) Length() time.Duration { return w.To.Sub(w.From) }
+
+// Days returns the length in days of 24 hours.
+func (w Window) Days() float64 { return w.Length().Hours() / 24 }

@@ -30,7 +30,7 @@ func (s Source) Fetch(ctx context.Context, q polisen.Query) (*polisen.Response, 
 	}
 	defer closeFile()
 	r, err := polisen.ReadResponse(file, s.Now)
-	if err == nil && len(r.Events)+len(r.Rejected) == 0 {
+	if err == nil && r.Items() == 0 {
 		err = &polisen.BodyError{Kind: polisen.BodyNoEvents}
 	}
 	if err != nil {
