@@ -20,20 +20,15 @@ type lastRun struct {
 
 // readLastRun reads metadata/last_run.json. The error is the store's.
 func readLastRun(ctx context.Context, s store.Reader) (lastRun, error) {
-	object, err := s.Get(ctx, archive.LastRunName)
-	switch {
-	case errors.Is(err, store.ErrNotExist):
-		return lastRun{cond: store.IfAbsent()}, nil
-	case errors.Is(err, store.ErrTooLarge), errors.Is(err, store.ErrDamaged): // Get returns no ETag
-		return lastRun{cond: store.Always()}, nil
-	case err != nil:
-		return lastRun{}, fmt.Errorf("read %s: %w", archive.LastRunName, err)
+	body, cond, err := archive.ReadLastRun(ctx, s)
+	if err != nil {
+		return lastRun{}, err
 	}
-	content, err := report.ParseLastRun(object.Body)
+	content, err := report.ParseLastRun(body)
 	if err != nil {
 		content = nil // the history begins again
 	}
-	return lastRun{content: content, cond: store.IfMatch(object.ETag)}, nil
+	return lastRun{content, cond}, nil
 }
 
 // storedCommit returns the commit whose objects are known to be stored; nil if that is

@@ -12,7 +12,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -94,19 +93,16 @@ func (d *Document) readRest(ctx context.Context, concurrency int) (lastRun, []Ob
 }
 
 // readLastRun reads the report of the last run. A report that is too large or has
-// another MD5 counts as damaged, since the next run replaces it.
+// another MD5 counts as damaged, since the next run replaces it. The error is the store's.
 func readLastRun(ctx context.Context, s store.Reader) (lastRun, error) {
-	object, err := s.Get(ctx, archive.LastRunName)
-	if errors.Is(err, store.ErrNotExist) {
+	body, cond, err := archive.ReadLastRun(ctx, s)
+	if err != nil {
+		return lastRun{}, err
+	}
+	if cond == store.IfAbsent() {
 		return lastRun{state: Missing}, nil
 	}
-	if errors.Is(err, store.ErrTooLarge) || errors.Is(err, store.ErrDamaged) {
-		return lastRun{state: Damaged}, nil
-	}
-	if err != nil {
-		return lastRun{}, fmt.Errorf("read %s: %w", archive.LastRunName, err)
-	}
-	content, err := report.ParseLastRun(object.Body)
+	content, err := report.ParseLastRun(body)
 	if err != nil {
 		return lastRun{state: Damaged}, nil
 	}
