@@ -17,6 +17,7 @@ import (
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/archive/archivetest"
 	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/polisen/polisentest"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/memstore"
 	"polisen-events-collector/pkg/store/storetest"
@@ -528,10 +529,10 @@ func TestOtherRunBesideGaps(t *testing.T) {
 // with answers for the days that are gaps. At any time each event that is not stored
 // is later than covered_until, or its day is a gap.
 func TestRandomPauses(t *testing.T) {
-	const perDay, lastDay = 4, 90
-	source := make([][]polisen.Event, lastDay)
-	for day := range source {
-		source[day] = archivetest.Events(int64(day*100+1), perDay, day)
+	const perDay, days = 4, 90
+	var source []polisen.Event // in the order of their times
+	for i := range perDay * days {
+		source = append(source, archivetest.Parse(polisentest.Event(int64(i+1), polisen.InSweden(at(1, 1).Add(time.Duration(i)*24*time.Hour/perDay))))...)
 	}
 	for seed := range uint64(archivetest.Size(20, 60)) {
 		random := rand.New(rand.NewPCG(seed, 2))
@@ -542,9 +543,10 @@ func TestRandomPauses(t *testing.T) {
 			defer mu.Unlock()
 			return random.IntN(n)
 		}
-		// batch returns the response that a host gets on a day, or the answer for a day
+		// batch returns the response that a host gets at a time, or the answer for a day
 		// that is a gap.
-		batch := func(day int) archive.Batch {
+		batch := func(fetched time.Time) archive.Batch {
+			published := source[:1+int(fetched.Sub(source[0].Time)*perDay/(24*time.Hour))]
 			if object, err := s.Get(t.Context(), archive.DocumentName); err == nil && number(3) == 0 {
 				d, err := archive.ParseDocument(object.Body)
 				if err != nil {
@@ -555,7 +557,8 @@ func TestRandomPauses(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					b := archive.Batch{ObservedAt: dayTime(day), Events: source[asked.YearDay()-1]}
+					n := (asked.YearDay() - 1) * perDay
+					b := archive.Batch{ObservedAt: fetched, Events: source[n : n+perDay]}
 					b.Answer = &archive.DayAnswer{Day: archive.DateOf(asked), Kind: archive.AnswerKind(1 + number(2))}
 					if b.Answer.Kind == archive.AnswerOther {
 						b.Events = b.Events[:number(perDay)]
@@ -563,18 +566,16 @@ func TestRandomPauses(t *testing.T) {
 					return b
 				}
 			}
-			first := max(0, day-2-number(4))
-			events := slices.Concat(source[first : day+1]...)
-			return archive.Batch{
-				Events: events, ObservedAt: dayTime(day), Current: true,
-				Window: &polisen.Window{From: events[0].Time, To: events[len(events)-1].Time},
-			}
+			events := published[max(0, len(published)-(2+number(4))*perDay-number(perDay)):]
+			b := response(events[0].Time, events[len(events)-1].Time, events...)
+			b.ObservedAt = fetched
+			return b
 		}
 		var covered time.Time
-		for day := 1; day < lastDay; day += 1 + number(3)*number(6) {
+		for now := at(4, 0); now.Before(at(days, 0)); now = now.Add(time.Duration(6+number(24)+number(3)*number(6)*24) * time.Hour) {
 			var runs sync.WaitGroup
 			for range 2 {
-				b := batch(max(1, day-number(3))) // some hosts commit late
+				b := batch(now.AddDate(0, 0, -number(3))) // some hosts commit late
 				crash := number(12)
 				f := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
 					switch {
@@ -588,7 +589,7 @@ func TestRandomPauses(t *testing.T) {
 					return storetest.Fault{}
 				})
 				runs.Go(func() {
-					_, err := runAt(f, dayTime(day), b)
+					_, err := runAt(f, now, b)
 					if err != nil && !errors.Is(err, storetest.ErrFault) && !errors.Is(err, storetest.ErrCrashed) {
 						t.Errorf("seed %d: %v", seed, err)
 					}
@@ -596,7 +597,7 @@ func TestRandomPauses(t *testing.T) {
 				})
 			}
 			runs.Wait()
-			mustRunAt(t, s, dayTime(day), archive.Batch{}) // heals
+			mustRunAt(t, s, now, archive.Batch{}) // heals
 			d := document(t, s)
 			if d.CoveredUntil != nil {
 				if d.CoveredUntil.Before(covered) {
@@ -607,18 +608,15 @@ func TestRandomPauses(t *testing.T) {
 			checkKnown(t, s, source, covered)
 			archivetest.CheckCounts(t, s, true)
 			if t.Failed() {
-				t.Fatalf("failed with seed %d on day %d", seed, day)
+				t.Fatalf("failed with seed %d at %v", seed, now)
 			}
 		}
 	}
 }
 
-// dayTime returns the evening of a day, counted from 1 January 2026.
-func dayTime(day int) time.Time { return at(1, 18).AddDate(0, 0, day) }
-
 // checkKnown checks that each event of the source that is dated before covered, and
 // after the first stored event, is stored once, or that its day is a gap.
-func checkKnown(t *testing.T, s store.Reader, source [][]polisen.Event, covered time.Time) {
+func checkKnown(t *testing.T, s store.Reader, source []polisen.Event, covered time.Time) {
 	t.Helper()
 	c := archivetest.Read(t, s)
 	for _, problem := range c.Problems {
@@ -629,13 +627,11 @@ func checkKnown(t *testing.T, s store.Reader, source [][]polisen.Event, covered 
 		isGap[g.Day] = true
 	}
 	started := false
-	for _, events := range source {
-		for _, e := range events {
-			stored := len(c.Events[e.ID]) == 1
-			started = started || stored
-			if day := archive.DateOf(e.Time).String(); started && !stored && !e.Time.After(covered) && !isGap[day] {
-				t.Errorf("event %d of %s is not stored, and the day is no gap; covered until %v", e.ID, day, covered)
-			}
+	for _, e := range source {
+		stored := len(c.Events[e.ID]) == 1
+		started = started || stored
+		if day := archive.DateOf(e.Time).String(); started && !stored && !e.Time.After(covered) && !isGap[day] {
+			t.Errorf("event %d of %s is not stored, and the day is no gap; covered until %v", e.ID, day, covered)
 		}
 	}
 }

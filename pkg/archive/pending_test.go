@@ -56,6 +56,8 @@ func TestCheckPending(t *testing.T) {
 		{"missing, MD5 unknown", withoutMD5{memstore.New()}, archive.Missing, nil},
 		{"different, MD5 unknown", withoutMD5{full("[]\n")}, archive.Different, nil},
 		{"different and empty, MD5 unknown", withoutMD5{full("")}, archive.Different, nil},
+		{"stored, MD5 wrong", wrongMD5{full("{}\n")}, archive.Stored, nil},
+		{"different, MD5 wrong", wrongMD5{full("[]\n")}, "", store.ErrDamaged},
 		{"deleted between two calls", deletedAfterStat{withoutMD5{full("{}\n")}}, archive.Missing, nil},
 		{"stat fails", failing(1, full("{}\n")), "", storetest.ErrFault},
 		{"get fails, MD5 unknown", failing(2, withoutMD5{full("{}\n")}), "", storetest.ErrFault},
@@ -66,6 +68,19 @@ func TestCheckPending(t *testing.T) {
 				t.Errorf("state %q, error %v; want %q, %v", got, err, test.want, test.err)
 			}
 		})
+	}
+}
+
+// TestCheckPendingReadsLittle checks that no partition is read for an object with other
+// content if it has all lines.
+func TestCheckPendingReadsLittle(t *testing.T) {
+	const name = "events/2026/01/01/events-1767250000.jsonl"
+	s := memstore.New()
+	storetest.MustPut(t, s, name, "[]\n\n{}\n")
+	f := storetest.NewFaults(s, nil)
+	got, err := archive.CheckPending(t.Context(), f, []archive.Pending{{Name: name, Content: archive.Text("{}\n[]\n")}}, 1)
+	if err != nil || got[0] != archive.Stored || len(f.Calls()) != 2 {
+		t.Errorf("state %q, error %v, calls %v; want a stat and a get", got, err, f.Calls())
 	}
 }
 

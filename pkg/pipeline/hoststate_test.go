@@ -100,18 +100,25 @@ func TestUpdateIsAtomic(t *testing.T) {
 	}
 }
 
-// TestDamagedState checks that a damaged file is reported, and that the next update
-// replaces it.
+// TestDamagedState checks that a damaged file is reported, that no part of it is used,
+// and that the next update replaces it.
 func TestDamagedState(t *testing.T) {
-	h := NewHostState(t.TempDir())
-	if err := os.WriteFile(h.path("store"), []byte(`{"commit": {"timestamp": 5}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if state, err := h.read("store"); err == nil || !strings.Contains(err.Error(), h.path("store")) || state.Commit != nil {
-		t.Errorf("state %+v, error %v; want none, and an error that names the file", state, err)
-	}
-	err := h.update(t.Context(), "store", func(a *archiveState) bool { return a.setCommit(7, time.Now(), false) })
-	if state, readErr := h.read("store"); err != nil || readErr != nil || state.Commit.Timestamp != 7 {
-		t.Errorf("after an update: %+v, %v, %v", state, err, readErr)
+	for name, content := range map[string]string{
+		"cut":          `{"commit": {"timestamp": 9}`,
+		"another type": `{"commit": {"timestamp": 9}, "alarms": 1}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := NewHostState(t.TempDir())
+			if err := os.WriteFile(h.path("store"), []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if state, err := h.read("store"); err == nil || !strings.Contains(err.Error(), h.path("store")) || state.Commit != nil {
+				t.Errorf("state %+v, error %v; want none, and an error that names the file", state, err)
+			}
+			err := h.update(t.Context(), "store", func(a *archiveState) bool { return a.setCommit(7, time.Now(), false) })
+			if state, readErr := h.read("store"); err != nil || readErr != nil || state.Commit.Timestamp != 7 {
+				t.Errorf("after an update: %+v, %v, %v", state, err, readErr)
+			}
+		})
 	}
 }
