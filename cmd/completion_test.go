@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"polisen-events-collector/pkg/tooltest"
 )
 
 func TestCompletionScripts(t *testing.T) {
@@ -22,10 +24,7 @@ func TestCompletionScripts(t *testing.T) {
 			if check == nil {
 				return
 			}
-			if _, err := exec.LookPath(check[0]); err != nil {
-				t.Skip("the shell is not installed, so the syntax is not checked")
-			}
-			cmd := exec.Command(check[0], check[1:]...)
+			cmd := exec.Command(tooltest.Need(t, check[0], "Debian package "+check[0]), check[1:]...)
 			cmd.Stdin = strings.NewReader(script)
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%v: %s", err, out)

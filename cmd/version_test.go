@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"polisen-events-collector/pkg/config"
+	"polisen-events-collector/pkg/tooltest"
 )
 
 const (
@@ -126,9 +127,7 @@ type moduleDir struct {
 
 func newModule(t *testing.T) moduleDir {
 	t.Helper()
-	if _, err := exec.LookPath("git"); err != nil {
-		t.Skip("git is not installed")
-	}
+	tooltest.Need(t, "git", "Debian package git")
 	return moduleDir{t, t.TempDir()}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"polisen-events-collector/pkg/report"
+	"polisen-events-collector/pkg/tooltest"
 )
 
 // measuredRun returns a run with all measurements, whose response has a window of five
@@ -52,16 +53,13 @@ func values(t *testing.T, m report.Metrics) map[string]float64 {
 // checkMetrics lets promtool check the text, if it is installed.
 func checkMetrics(t *testing.T, text []byte) {
 	t.Helper()
-	promtool, err := exec.LookPath("promtool")
-	if err != nil {
-		t.Log("promtool is not installed (Debian package prometheus)")
-		return
-	}
-	check := exec.Command(promtool, "check", "metrics")
-	check.Stdin = strings.NewReader(string(text))
-	if out, err := check.CombinedOutput(); err != nil || len(out) > 0 {
-		t.Errorf("promtool: %v: %s\n%s", err, out, text)
-	}
+	t.Run("promtool", func(t *testing.T) {
+		check := exec.Command(tooltest.Need(t, "promtool", "Debian package prometheus"), "check", "metrics")
+		check.Stdin = strings.NewReader(string(text))
+		if out, err := check.CombinedOutput(); err != nil || len(out) > 0 {
+			t.Errorf("promtool: %v: %s\n%s", err, out, text)
+		}
+	})
 }
 
 // again returns m after it was written and read.

@@ -11,6 +11,7 @@ import (
 
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/dirstore"
+	"polisen-events-collector/pkg/tooltest"
 )
 
 // The tests in this file let system calls fail as file systems do that lack something,
@@ -46,7 +47,7 @@ func underStrace(t *testing.T, cmd *exec.Cmd, inject string) *exec.Cmd {
 	calls, _, _ := strings.Cut(inject, ":")
 	args := []string{"-f", "-qq", "-e", "trace=" + calls, "-e", "inject=" + inject, "-o", "/dev/null"}
 	if out, err := exec.Command("strace", append(args, "true")...).CombinedOutput(); err != nil {
-		t.Skipf("this test needs strace (apt-get install strace) and the permission to trace processes: %v %s", err, out)
+		tooltest.Missing(t, "strace", fmt.Sprintf("Debian package strace, and the permission to trace processes: %v %s", err, out))
 	}
 	with := exec.CommandContext(t.Context(), "strace", append(args, cmd.Path)...)
 	with.Env = cmd.Env
