@@ -135,9 +135,13 @@ func flagError(cmd *cobra.Command, err error) error {
 		if e.GetSpecifiedShortnames() != "" {
 			return usagef("unknown flag %s", address.Describe("-"+e.GetSpecifiedShortnames()))
 		}
+		name := "--" + e.GetSpecifiedName()
+		if others := commandsWith(cmd.Root(), e.GetSpecifiedName()); len(others) > 0 {
+			return usagef("%s has no flag %s; commands with this flag: %s", cmd.Name(), name, strings.Join(others, ", "))
+		}
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
-		return usagef("unknown flag %s", typed("--"+e.GetSpecifiedName(), names))
+		return usagef("unknown flag %s", typed(name, names))
 	}
 	if e, ok := errors.AsType[*pflag.InvalidSyntaxError](err); ok {
 		return usagef("argument %s is not a flag", address.Describe(e.GetSpecifiedFlag()))
@@ -155,6 +159,16 @@ func flagError(cmd *cobra.Command, err error) error {
 		return usagef("invalid argument %s for \"--%s\" flag: %s", address.Describe(e.GetValue()), e.GetFlag().Name, reason)
 	}
 	return usageError{err} // a flag without its value
+}
+
+// commandsWith returns the names of the commands that have a flag with this name.
+func commandsWith(root *cobra.Command, flag string) (names []string) {
+	for _, c := range root.Commands() {
+		if !c.Hidden && c.Flags().Lookup(flag) != nil {
+			names = append(names, c.Name())
+		}
+	}
+	return names
 }
 
 // noArgs is the Args of a command that takes no arguments.
