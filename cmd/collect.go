@@ -110,13 +110,8 @@ func (p Process) runCollect(ctx context.Context, s config.Settings, opts collect
 	return err
 }
 
-// printTimings draws a diagram of the run's stages on stdout. It has colours on a
-// terminal, unless the user wants none (https://no-color.org/).
+// printTimings draws a diagram of the run's stages on stdout.
 func (p Process) printTimings(r report.Report) error {
-	style := report.WaterfallStyle{Width: lineWidth(p.Stdout), ASCII: !hasUTF8(p.Env)}
-	noColour, _ := p.Env("NO_COLOR")
-	terminal, _ := p.Env("TERM")
-	style.Colour = isTerminal(p.Stdout) && noColour == "" && terminal != "dumb"
-	_, err := io.WriteString(p.Stdout, r.Waterfall(style))
+	_, err := io.WriteString(p.Stdout, r.Waterfall(p.style(p.Stdout)))
 	return err
 }

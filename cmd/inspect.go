@@ -165,7 +165,7 @@ func (p Process) runInspect(ctx context.Context, s config.Settings, opts inspect
 	if err != nil {
 		return storeError(err)
 	}
-	return cmp.Or(p.printResult(s.General, summary, summary.Text), doc.Err())
+	return cmp.Or(p.printResult(s.General, summary, func(w io.Writer) error { return summary.Text(w, time.Local) }), doc.Err())
 }
 
 // printHistory prints the last runs.

@@ -3,7 +3,6 @@ package cmd
 import (
 	"encoding/json"
 	"io"
-	"strings"
 
 	"polisen-events-collector/pkg/blocking"
 	"polisen-events-collector/pkg/config"
@@ -39,17 +38,4 @@ func (p Process) printResult(s config.General, v any, asText func(io.Writer) err
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
-}
-
-// hasUTF8 reports whether the locale of the environment has the character encoding
-// UTF-8. The first of these variables that is not empty sets it
-// (https://pubs.opengroup.org/onlinepubs/9799919799/basedefs/V1_chap08.html).
-func hasUTF8(env config.Lookup) bool {
-	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
-		if locale, _ := env(name); locale != "" {
-			locale = strings.ToLower(locale)
-			return strings.Contains(locale, "utf-8") || strings.Contains(locale, "utf8")
-		}
-	}
-	return false
 }

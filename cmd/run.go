@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
-	"golang.org/x/term"
 
 	"polisen-events-collector/pkg/config"
 	"polisen-events-collector/pkg/pipeline"
@@ -190,37 +189,4 @@ func (p Process) printWarnings(warnings []report.Warning, s config.General, log 
 			log.Log(context.Background(), w.Level, w.Text)
 		}
 	}
-}
-
-// interactive reports whether a person watches the run: stderr is a terminal,
-// and --quiet is off.
-func (p Process) interactive(s config.General) bool { return !s.Quiet && isTerminal(p.Stderr) }
-
-func isTerminal(w io.Writer) bool {
-	_, ok := terminalOf(w)
-	return ok
-}
-
-// terminalOf returns the file descriptor of a writer; ok is false if it is no terminal.
-func terminalOf(w io.Writer) (fd int, ok bool) {
-	if o, ok := w.(*output); ok {
-		w = o.Writer
-	}
-	f, ok := w.(*os.File)
-	if !ok {
-		return 0, false
-	}
-	fd = int(f.Fd())
-	return fd, term.IsTerminal(fd)
-}
-
-// lineWidth returns the number of columns of a terminal, and 80 if w is none or its size
-// is unknown.
-func lineWidth(w io.Writer) int {
-	if fd, ok := terminalOf(w); ok {
-		if width, _, err := term.GetSize(fd); err == nil && width > 0 {
-			return width
-		}
-	}
-	return 80
 }

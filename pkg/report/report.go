@@ -258,12 +258,13 @@ func (r *Report) Summary() string {
 	if r.DryRun {
 		b.WriteString("dry run, nothing written: ")
 	}
-	fmt.Fprintf(&b, "%d events: %d new, %d revised, %d rejected, %d already seen", c.Fetched, c.New, c.Revised, c.Rejected, c.AlreadySeen)
+	fmt.Fprintf(&b, "%s: %s new, %s revised, %s rejected, %s already seen", text.Count(c.Fetched, "event"),
+		text.Number(c.New), text.Number(c.Revised), text.Number(c.Rejected), text.Number(c.AlreadySeen))
 	if c.Repeated > 0 {
-		fmt.Fprintf(&b, ", %d repeated", c.Repeated)
+		fmt.Fprintf(&b, ", %s repeated", text.Number(c.Repeated))
 	}
 	if c.Waiting > 0 {
-		fmt.Fprintf(&b, ", %d waiting", c.Waiting)
+		fmt.Fprintf(&b, ", %s waiting", text.Number(c.Waiting))
 	}
 	if n := len(r.Objects); n > 0 {
 		fmt.Fprintf(&b, "; %s", text.Count(n, "object"))

@@ -187,7 +187,7 @@ func TestManyWarnings(t *testing.T) {
 		}
 	})
 	got := rec.Warnings()
-	last := report.Warning{Level: slog.LevelWarn, Text: "19800 more warnings"}
+	last := report.Warning{Level: slog.LevelWarn, Text: "19,800 more warnings"}
 	if len(got) != 101 || got[99].Text != "line 99 is damaged" || got[100] != last {
 		t.Errorf("%d warnings, the last: %v", len(got), got[len(got)-1])
 	}

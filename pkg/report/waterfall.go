@@ -10,17 +10,6 @@ import (
 	"polisen-events-collector/pkg/text"
 )
 
-// WaterfallStyle is the form of a waterfall.
-type WaterfallStyle struct {
-	// Width is the number of columns of a line.
-	Width int
-	// ASCII draws with ASCII characters only.
-	ASCII bool
-	// Colour adds the escape sequences of a terminal, so that calls to the API and
-	// requests to the store have different colours.
-	Colour bool
-}
-
 const (
 	// maxRows is the number of stages with the same name that have a row each. One
 	// more row shows all others.
@@ -30,21 +19,19 @@ const (
 	minBar = 10
 )
 
-// The colours of bars: escape sequences of ECMA-48, section 8.3.117
-// (https://ecma-international.org/publications-and-standards/standards/ecma-48/).
+// The colours of bars: calls to the API and requests to the store have different ones.
 const (
-	colourAPI   = "\x1b[36m" // cyan
-	colourStore = "\x1b[32m" // green
-	colourGaps  = "\x1b[33m" // yellow: both
-	colourEnd   = "\x1b[0m"
+	colourAPI   = text.Cyan
+	colourStore = text.Green
+	colourGaps  = text.Yellow // both
 )
 
 // waterfallRow is one line of a waterfall.
 type waterfallRow struct {
 	label  string
-	spans  []timeSpan // in the order of their start
-	fill   rune       // what the bar consists of
-	colour string     // escape sequence; empty for none
+	spans  []timeSpan  // in the order of their start
+	fill   rune        // what the bar consists of
+	colour text.Colour // empty for none
 }
 
 // timeSpan is a part of the run. Its times count from the start of the run.
@@ -65,7 +52,7 @@ func (w waterfallRow) duration() (sum time.Duration) {
 // which shows the sum of their durations. A bar of less than half a column is a thin mark.
 // At the end are the waits for the API and the repeated requests to the store, if there
 // are any. Bars are left out if a line is too short for them.
-func (r *Report) Waterfall(style WaterfallStyle) string {
+func (r *Report) Waterfall(style text.Style) string {
 	rows := r.waterfallRows(style)
 	labels, durations := 0, 0
 	for _, row := range rows {
@@ -92,7 +79,7 @@ func (r *Report) Waterfall(style WaterfallStyle) string {
 }
 
 // waterfallRows returns all rows. The first is the run.
-func (r *Report) waterfallRows(style WaterfallStyle) []waterfallRow {
+func (r *Report) waterfallRows(style text.Style) []waterfallRow {
 	line, block, shade := '─', '█', '▒'
 	if style.ASCII {
 		line, block, shade = '-', '#', '='
@@ -144,8 +131,8 @@ func (a API) phaseRows(fill rune) (rows []waterfallRow) {
 	return rows
 }
 
-// stageColour returns the escape sequence of a stage's colour.
-func stageColour(name string) string {
+// stageColour returns the colour of a stage.
+func stageColour(name string) text.Colour {
 	switch name {
 	case StageFetch:
 		return colourAPI
@@ -157,7 +144,7 @@ func stageColour(name string) string {
 
 // bar returns the row's bar in this number of columns, which show a run of length run.
 // It leaves out what lies before or after the run.
-func (w waterfallRow) bar(columns int, run time.Duration, style WaterfallStyle) string {
+func (w waterfallRow) bar(columns int, run time.Duration, style text.Style) string {
 	cells := slices.Repeat([]rune{' '}, columns)
 	scale := float64(columns) / float64(max(run, 1))
 	thin := '▏'
@@ -174,10 +161,7 @@ func (w waterfallRow) bar(columns int, run time.Duration, style WaterfallStyle) 
 			cells[i] = thin
 		}
 	}
-	if style.Colour && w.colour != "" {
-		return w.colour + string(cells) + colourEnd
-	}
-	return string(cells)
+	return style.Paint(w.colour, string(cells))
 }
 
 // shortDuration returns a duration with three digits or so: "4.1ms", "312ms", "1.52s" or

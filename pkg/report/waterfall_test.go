@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"polisen-events-collector/pkg/report"
+	"polisen-events-collector/pkg/text"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -91,22 +92,22 @@ func TestWaterfall(t *testing.T) {
 		Stages: []report.Stage{{Name: "credentials", Duration: ms(10)}, {Name: "fetch", Duration: ms(6210)}, {Name: "report", Start: ms(6210), Duration: ms(90)}},
 	}
 	instant := report.Report{Stages: []report.Stage{{Name: "credentials"}, {Name: "fetch"}, {Name: "document"}, {Name: "report"}}}
-	wide := report.WaterfallStyle{Width: 80}
+	wide := text.Style{Width: 80}
 	for name, c := range map[string]struct {
 		report report.Report
-		style  report.WaterfallStyle
+		style  text.Style
 	}{
 		"typical":  {typicalRun(), wide},
-		"ascii":    {typicalRun(), report.WaterfallStyle{Width: 80, ASCII: true}},
-		"colour":   {gapRun(1), report.WaterfallStyle{Width: 60, Colour: true}},
+		"ascii":    {typicalRun(), text.Style{Width: 80, ASCII: true}},
+		"colour":   {gapRun(1), text.Style{Width: 60, Colour: true}},
 		"waits":    {waitingRun(), wide},
 		"failed":   {failed, wide},
 		"limited":  {limited, wide},
 		"gaps":     {gapRun(14), wide},
 		"instant":  {instant, wide},
 		"nothing":  {report.Report{}, wide},
-		"narrow":   {typicalRun(), report.WaterfallStyle{Width: 36}},
-		"narrower": {typicalRun(), report.WaterfallStyle{Width: 12}},
+		"narrow":   {typicalRun(), text.Style{Width: 36}},
+		"narrower": {typicalRun(), text.Style{Width: 12}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := c.report.Waterfall(c.style)
@@ -147,7 +148,7 @@ func TestWaterfallScale(t *testing.T) {
 		{Name: "fetch", Duration: ms(250)}, {Name: "put", Start: ms(250), Duration: ms(500)}, {Name: "report", Start: ms(999), Duration: ms(1)},
 	}}
 	for width := range 300 {
-		drawn := r.Waterfall(report.WaterfallStyle{Width: width, ASCII: true})
+		drawn := r.Waterfall(text.Style{Width: width, ASCII: true})
 		columns := float64(strings.Count(drawn, "-"))
 		for line := range strings.Lines(drawn) {
 			share, ok := map[string]float64{"fetch": 0.25, "put": 0.5}[strings.Fields(line)[0]]
@@ -179,7 +180,7 @@ fetch        ####################    25ms
   transfer                 =        1.0ms
 put                                -5.0ms
 `
-	got := r.Waterfall(report.WaterfallStyle{Width: 41, ASCII: true})
+	got := r.Waterfall(text.Style{Width: 41, ASCII: true})
 	if diff := cmp.Diff(want[1:], got); diff != "" {
 		t.Errorf("(-want +got):\n%s\n%s", diff, got)
 	}

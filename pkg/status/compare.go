@@ -12,6 +12,7 @@ import (
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/text"
 )
 
 // Comparison says which events of a response a run would store. Each id is in
@@ -65,8 +66,8 @@ func descending(set map[int64]bool) []int64 {
 
 // Text writes a line of counts, and one line each for the new and revised ids.
 func (c *Comparison) Text(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "%d events, %d rejected: %d new, %d revised, %d already seen\n",
-		c.Events, c.Rejected, len(c.New), len(c.Revised), len(c.AlreadySeen))
+	_, err := fmt.Fprintf(w, "%s, %s rejected: %s new, %s revised, %s already seen\n", text.Count(c.Events, "event"),
+		text.Number(c.Rejected), text.Number(len(c.New)), text.Number(len(c.Revised)), text.Number(len(c.AlreadySeen)))
 	for _, list := range []struct {
 		name string
 		ids  []int64

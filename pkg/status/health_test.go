@@ -144,7 +144,7 @@ func TestHealth(t *testing.T) {
 		hour   = time.Hour
 		day    = 24 * time.Hour
 		// The end of the text of a healthy archive.
-		facts = "archive mem:, last run 30m ago on a with 3 new and exit code 0, last success 30m ago, lag 1h0m, headroom 7.0 days, 0 open gaps, 0 of 1 pending object missing | "
+		facts = "archive mem:, last run 30 minutes ago on a with 3 new and exit code 0, last success 30 minutes ago, lag 1h0m, headroom 7.0 days, 0 open gaps, 0 of 1 pending object missing | "
 	)
 	success := func(age time.Duration) func(*healthWorld) {
 		return func(w *healthWorld) { w.last.Hosts[0] = host("a", age) }
@@ -197,62 +197,62 @@ func TestHealth(t *testing.T) {
 			"age=1800s;;2700;0 lag=3600s;;86400;0 headroom=601200s;;2700: gaps=0;;0;0 unserved=0;0;;0 missing=0;;0;0 different=0;;0;0 hosts=1;;0:;0 listed=2;;;0;1000"},
 
 		{"a success of the maximum age", success(45 * minute), "OK - "},
-		{"an older success", success(45*minute + time.Second), "CRITICAL - the last successful collect ended 45m ago, more than 45m0s (--max-age); check the scheduler and the messages of the runs; a run that cannot write to the archive leaves no report in it; archive mem:"},
+		{"an older success", success(45*minute + time.Second), "CRITICAL - the last successful collect ended 45 minutes ago, more than 45m0s (--max-age); check the scheduler and the messages of the runs; a run that cannot write to the archive leaves no report in it; archive mem:"},
 		{"no run for days", success(100 * hour), "CRITICAL - the last successful collect ended 4.2 days ago, more than 45m0s (--max-age); check the scheduler and the messages of the runs; a run that cannot write to the archive leaves no report in it; archive mem:"},
 		{"failures since a success of the maximum age", func(w *healthWorld) { w.last.Hosts[0] = failing(host("a", 45*minute), 15*minute, 1) },
-			"WARNING - the last run on a failed 15m ago with exit code 4 (the API failed); archive mem:"},
+			"WARNING - the last run on a failed 15 minutes ago with exit code 4 (the API failed); archive mem:"},
 		{"failures since an older success", func(w *healthWorld) { w.last.Hosts[0] = failing(host("a", 46*minute), 15*minute, 2) },
-			"CRITICAL - the last successful collect ended 46m ago, more than 45m0s (--max-age); the last 2 runs on a failed, the last of them 15m ago with exit code 4 (the API failed); archive mem:"},
+			"CRITICAL - the last successful collect ended 46 minutes ago, more than 45m0s (--max-age); the last 2 runs on a failed, the last of them 15 minutes ago with exit code 4 (the API failed); archive mem:"},
 		{"never a success", func(w *healthWorld) { w.last.Hosts[0] = failing(report.Host{Name: "a"}, 15*minute, 3) },
-			"CRITICAL - no collect has ever succeeded; the last 3 runs on a failed, the last of them 15m ago with exit code 4 (the API failed); archive mem:"},
+			"CRITICAL - no collect has ever succeeded; the last 3 runs on a failed, the last of them 15 minutes ago with exit code 4 (the API failed); archive mem:"},
 		{"a partial success", func(w *healthWorld) { w.last.OK, w.last.ExitCode, w.last.Runs[0].ExitCode = false, 3, 3 },
-			"OK - archive mem:, last run 30m ago on a with 3 new and exit code 3, last success 30m ago, "},
+			"OK - archive mem:, last run 30 minutes ago on a with 3 new and exit code 3, last success 30 minutes ago, "},
 		{"a hostile error", func(w *healthWorld) {
 			w.last.Hosts[0] = failing(host("a", 40*minute), 15*minute, 1)
 			w.last.Hosts[0].Error = "no\n | \x1b[2Janswer"
-		}, "WARNING - the last run on a failed 15m ago with exit code 4 (no\\n   \\x1b[2Janswer); archive mem:"},
-		{"a success in the future", success(-3 * hour), "CRITICAL - the last successful collect ended 3h0m in the future: check the clocks; "},
+		}, "WARNING - the last run on a failed 15 minutes ago with exit code 4 (no\\n   \\x1b[2Janswer); archive mem:"},
+		{"a success in the future", success(-3 * hour), "CRITICAL - the last successful collect ended 3 hours in the future: check the clocks; "},
 		{"a success slightly in the future", success(-2 * minute), "OK - "},
 		{"a success in the future on another host", func(w *healthWorld) { w.last.Hosts = append([]report.Host{host("b", -30*minute)}, w.last.Hosts...) },
-			"WARNING - the last run on b ended 30m in the future: check the clocks; archive mem:"},
+			"WARNING - the last run on b ended 30 minutes in the future: check the clocks; archive mem:"},
 		{"a success in the future hides an old one", func(w *healthWorld) { w.last.Hosts = []report.Host{host("b", -3*hour), host("a", 46*minute)} },
-			"CRITICAL - the last successful collect ended 46m ago, more than 45m0s (--max-age); check the scheduler and the messages of the runs; a run that cannot write to the archive leaves no report in it; the last run on a ended 46m ago; "},
+			"CRITICAL - the last successful collect ended 46 minutes ago, more than 45m0s (--max-age); check the scheduler and the messages of the runs; a run that cannot write to the archive leaves no report in it; the last run on a ended 46 minutes ago; "},
 
 		{"another host", other(host("b", 45*minute)), "OK - "},
-		{"another host has stopped", other(host("b", 46*minute)), "WARNING - the last run on b ended 46m ago; check its scheduler and the messages of its runs; archive mem:"},
+		{"another host has stopped", other(host("b", 46*minute)), "WARNING - the last run on b ended 46 minutes ago; check its scheduler and the messages of its runs; archive mem:"},
 		{"another host stopped almost 7 days ago", other(since(7 * day)), "WARNING - the last run on b ended 7.0 days ago; "},
 		{"another host stopped more than 7 days ago", other(since(7*day + time.Second)), "OK - "},
 		{"another host ran twice", other(report.Host{Name: "b", LastRun: ago(hour), Successes: []time.Time{ago(hour), ago(hour)}}), "OK - "},
 		{"another host only fails", other(failing(report.Host{Name: "b"}, hour, 9)),
-			"WARNING - the last 9 runs on b failed, the last of them 1h0m ago with exit code 4 (the API failed); archive mem:"},
+			"WARNING - the last 9 runs on b failed, the last of them 1 hour ago with exit code 4 (the API failed); archive mem:"},
 		{"another host fails after old successes", other(failing(host("b", 30*day), hour, 9)), "WARNING - the last 9 runs on b failed, "},
 		{"another host failed last 7 days ago", other(failing(host("b", 30*day), 7*day, 1)), "WARNING - the last run on b failed 7.0 days ago "},
 		{"another host failed last more than 7 days ago", other(failing(host("b", 30*day), 7*day+time.Second, 1)), "OK - "},
 		{"all hosts have stopped", func(w *healthWorld) { w.last.Hosts = []report.Host{host("a", hour), host("b", 2*hour)} },
-			"CRITICAL - the last successful collect ended 1h0m ago, more than 45m0s (--max-age); check the scheduler and the messages of the runs; a run that cannot write to the archive leaves no report in it; the last run on b ended 2h0m ago; check its scheduler and the messages of its runs; archive mem:"},
+			"CRITICAL - the last successful collect ended 1 hour ago, more than 45m0s (--max-age); check the scheduler and the messages of the runs; a run that cannot write to the archive leaves no report in it; the last run on b ended 2 hours ago; check its scheduler and the messages of its runs; archive mem:"},
 		{"as many hosts as --hosts", func(w *healthWorld) { other(host("b", 45*minute))(w); w.options.Hosts = 2 }, "OK - "},
 		{"fewer hosts than --hosts", func(w *healthWorld) { other(host("b", 46*minute))(w); w.options.Hosts = 2 },
-			"CRITICAL - 1 host succeeded within 45m0s (--max-age), fewer than 2 (--hosts); the last run on b ended 46m ago; "},
+			"CRITICAL - 1 host succeeded within 45m0s (--max-age), fewer than 2 (--hosts); the last run on b ended 46 minutes ago; "},
 		{"a host in the future does not count for --hosts", func(w *healthWorld) { w.last.Hosts[0].Successes = []time.Time{ago(-3 * minute)}; w.options.Hosts = 1 },
-			"CRITICAL - the last successful collect ended 3m in the future: check the clocks; 0 hosts succeeded within "},
+			"CRITICAL - the last successful collect ended 3 minutes in the future: check the clocks; 0 hosts succeeded within "},
 
 		{"the maximum lag", covered(24 * hour), "OK - "},
 		{"more than the maximum lag", covered(24*hour + time.Second),
-			"CRITICAL - the archive is stale: the newest event in full responses of the API is from 24h0m ago, more than 24h0m0s (--max-lag); see whether the API's website shows newer events; archive mem:"},
+			"CRITICAL - the archive is stale: the newest event in full responses of the API is from 24 hours ago, more than 24h0m0s (--max-lag); see whether the API's website shows newer events; archive mem:"},
 		{"more than the maximum lag, since no run succeeded", func(w *healthWorld) { success(25 * hour)(w); covered(26 * hour)(w) },
-			"CRITICAL - the last successful collect ended 25h0m ago, more than 45m0s (--max-age); check the scheduler and the messages of the runs; a run that cannot write to the archive leaves no report in it; " +
-				"the archive is stale: the newest event in full responses of the API is from 26h0m ago, more than 24h0m0s (--max-lag); archive mem:"},
+			"CRITICAL - the last successful collect ended 25 hours ago, more than 45m0s (--max-age); check the scheduler and the messages of the runs; a run that cannot write to the archive leaves no report in it; " +
+				"the archive is stale: the newest event in full responses of the API is from 26 hours ago, more than 24h0m0s (--max-lag); archive mem:"},
 		{"covered until a time in the future", covered(-3 * minute),
 			"WARNING - covered_until of the document is 2026-06-20T12:03:00Z, in the future, and until then runs do not notice a gap: check the clocks; archive mem:"},
 		{"no full response yet", func(w *healthWorld) { w.doc.CoveredUntil, w.last.Runs[0].Window = nil, nil },
-			"OK - archive mem:, last run 30m ago on a with 3 new and exit code 0, last success 30m ago, 0 open gaps, 0 of 1 pending object missing | age=1800s;;2700;0 gaps=0;;0;0 unserved"},
+			"OK - archive mem:, last run 30 minutes ago on a with 3 new and exit code 0, last success 30 minutes ago, 0 open gaps, 0 of 1 pending object missing | age=1800s;;2700;0 gaps=0;;0;0 unserved"},
 		{"a document of the published format", func(w *healthWorld) { w.doc.Version, w.doc.CoveredUntil, w.doc.LastUpdated = 0, nil, ago(25*hour) },
-			"CRITICAL - the archive is stale: the newest event in full responses of the API is from 25h0m ago, "},
+			"CRITICAL - the archive is stale: the newest event in full responses of the API is from 25 hours ago, "},
 
 		{"headroom above the maximum age", window(5*hour, 5*hour-45*minute-time.Second), "OK - "},
 		{"headroom of the maximum age", window(5*hour, 5*hour-45*minute),
-			"CRITICAL - the next run must start within 45m to miss no events: the last full response covers 5h0m, and the archive has all events up to 4h15m ago; archive mem:"},
-		{"no headroom", window(5*hour, 5*hour), "CRITICAL - the next run may miss events: the last full response covers 5h0m, and the archive has all events up to 5h0m ago; archive mem:"},
+			"CRITICAL - the next run must start within 45m to miss no events: the last full response covers 5h0m, and the archive has all events up to 4 hours 15 minutes ago; archive mem:"},
+		{"no headroom", window(5*hour, 5*hour), "CRITICAL - the next run may miss events: the last full response covers 5h0m, and the archive has all events up to 5 hours ago; archive mem:"},
 		{"headroom of the last full response", func(w *healthWorld) { window(5*hour, 5*hour)(w); w.fail() }, "CRITICAL - the next run may miss events: "},
 
 		{"an open gap", gap("2026-06-18"), "CRITICAL - events of 1 day may be missing, 2026-06-18 to 2026-06-18; later collects fetch them, and so does: program backfill --from 2026-06-18 --to 2026-06-18; archive mem:"},
@@ -268,12 +268,12 @@ func TestHealth(t *testing.T) {
 		{"half rejected", rejected(250, 500), "CRITICAL - 250 of 500 items in the last responses are no valid events: the API's format may have changed; look for a newer version of this program; archive mem:"},
 		{"half rejected before a failure", func(w *healthWorld) { rejected(500, 500)(w); w.fail() }, "CRITICAL - 500 of 500 items "},
 		{"half of the known events revised at once", revised(250, 500, time.Hour),
-			"WARNING - 250 of 500 known events were revised at once 1h0m ago: the API's format may have changed; compare the new versions, which are under revisions/ in the archive, with the former ones; archive mem:"},
+			"WARNING - 250 of 500 known events were revised at once 1 hour ago: the API's format may have changed; compare the new versions, which are under revisions/ in the archive, with the former ones; archive mem:"},
 		{"half of the known events revised before a run without revisions", func(w *healthWorld) {
 			revised(250, 500, time.Hour)(w)
 			w.last.Runs = append([]report.Run{{Host: "a", Fetched: 500, Started: ago(minute)}}, w.last.Runs...)
-		}, "WARNING - 250 of 500 known events were revised at once 1h0m ago: "},
-		{"half of the known events revised a day ago", revised(250, 500, day), "WARNING - 250 of 500 known events were revised at once 24h0m ago: "},
+		}, "WARNING - 250 of 500 known events were revised at once 1 hour ago: "},
+		{"half of the known events revised a day ago", revised(250, 500, day), "WARNING - 250 of 500 known events were revised at once 24 hours ago: "},
 		{"half of the known events revised more than a day ago", revised(250, 500, day+time.Second), "OK - "},
 		{"less than half of the known events revised", revised(249, 500, time.Hour), "OK - "},
 		{"half of the known events of a response revised that is not full", revised(250, 499, time.Hour), "OK - "},
@@ -299,7 +299,7 @@ func TestHealth(t *testing.T) {
 			w.last.StoredCommit.Sequence--
 			committed(time.Minute, "-")(w)
 		}, "CRITICAL - objects of the last commit are missing: 1 of 1; the next run stores them; archive mem:"},
-		{"object missing while a run is under way", committed(time.Minute-time.Second, "-"), "OK - archive mem:, last run 30m ago on a with 3 new and exit code 0, last success 30m ago, lag 1h0m, headroom 7.0 days, 0 open gaps, 1 of 1 pending object missing | "},
+		{"object missing while a run is under way", committed(time.Minute-time.Second, "-"), "OK - archive mem:, last run 30 minutes ago on a with 3 new and exit code 0, last success 30 minutes ago, lag 1h0m, headroom 7.0 days, 0 open gaps, 1 of 1 pending object missing | "},
 		{"object missing and a wrong clock", committed(-hour, "-"), "CRITICAL - objects of the last commit are missing: 1 of 1; "},
 		{"object different", committed(time.Minute, "x"), "CRITICAL - objects of the last commit lack lines that are nowhere in the archive: 1 of 1; the next run stores these lines again; archive mem:"},
 		{"a commit in the future", committed(-3*minute, "{}\n"), "WARNING - last_updated of the document is 2026-06-20T12:03:00Z, in the future: check the clocks; archive mem:"},
@@ -315,12 +315,12 @@ func TestHealth(t *testing.T) {
 		{"a report without a history", func(w *healthWorld) {
 			w.lastRun = `{"finished":"2026-06-20T11:45:00Z","ok":true,"window":{"hours":200}}`
 		},
-			"OK - archive mem:, last run 15m ago with 0 new and exit code 0, last success 15m ago, lag 1h0m, 0 open gaps, "},
-		{"an old report without a history", func(w *healthWorld) { w.lastRun = `{"finished":"2026-06-20T10:45:00Z","ok":true}` }, "CRITICAL - the last successful collect ended 1h15m ago, "},
+			"OK - archive mem:, last run 15 minutes ago with 0 new and exit code 0, last success 15 minutes ago, lag 1h0m, 0 open gaps, "},
+		{"an old report without a history", func(w *healthWorld) { w.lastRun = `{"finished":"2026-06-20T10:45:00Z","ok":true}` }, "CRITICAL - the last successful collect ended 1 hour 15 minutes ago, "},
 		{"a failed run without a history", func(w *healthWorld) {
 			w.lastRun = `{"finished":"2026-06-20T11:45:00Z","exit_code":4,"error":"no answer"}`
 		},
-			"CRITICAL - no collect has ever succeeded; the last run failed 15m ago with exit code 4 (no answer); "},
+			"CRITICAL - no collect has ever succeeded; the last run failed 15 minutes ago with exit code 4 (no answer); "},
 
 		{"only saved responses", (*healthWorld).saved, "OK - archive mem:, last run 833.3 days ago on a with 0 new and exit code 0, 0 open gaps, 0 of 1 pending object missing | gaps=0"},
 		{"only saved responses, and a failure", func(w *healthWorld) {
@@ -337,7 +337,7 @@ func TestHealth(t *testing.T) {
 			gap("2026-06-16!")(w)
 			covered(25 * hour)(w)
 			rejected(500, 500)(w)
-		}, "CRITICAL - the archive is stale: the newest event in full responses of the API is from 25h0m ago, more than 24h0m0s (--max-lag); see whether the API's website shows newer events; " +
+		}, "CRITICAL - the archive is stale: the newest event in full responses of the API is from 25 hours ago, more than 24h0m0s (--max-lag); see whether the API's website shows newer events; " +
 			"500 of 500 items in the last responses are no valid events: the API's format may have changed; look for a newer version of this program; the calls to the API have no contact"},
 	}
 	for _, tt := range tests {

@@ -158,7 +158,7 @@ func (h *History) Text(w io.Writer, zone *time.Location, ascii bool) error {
 		case r.Lag != nil:
 			lag = text.Duration(time.Duration(*r.Lag))
 		}
-		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%d\t%.1fs\t%s\n", r.Started.In(zone).Format(time.DateTime), text.Clean(r.Host),
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%d\t%.1fs\t%s\n", r.Started.In(zone).Format(time.DateTime+" MST"), text.Clean(r.Host),
 			r.ExitCode, r.New, r.Revised, r.Rejected, time.Duration(r.Duration).Seconds(), lag)
 		fresh, durations = append(fresh, float64(r.New)), append(durations, time.Duration(r.Duration).Seconds())
 	}
@@ -204,7 +204,7 @@ func (h *History) eventsText() string {
 
 // callsText compares the calls with the limits.
 func (h *History) callsText() string {
-	limits := fmt.Sprintf("the API allows %d calls a day and %d an hour", h.MaxPerDay, h.MaxPerHour)
+	limits := fmt.Sprintf("the API allows %s calls a day and %d an hour", text.Number(h.MaxPerDay), h.MaxPerHour)
 	if h.RunsPerDay == 0 {
 		return "calls: no two runs in the last day; " + limits
 	}

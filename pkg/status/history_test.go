@@ -50,21 +50,21 @@ func TestHistoryText(t *testing.T) {
 	runs[1].Revised, runs[1].Rejected, runs[1].Host = 2, 1, "b\x1b[2J"
 	runs = append(runs, report.Run{Started: ago(100 * 24 * time.Hour), Host: "a", New: 7, Saved: true})
 	h := history(t, runs...)
-	want := `started              host      exit  new  revised  rejected  duration  lag
-2026-03-12 13:00:00  a         0     7    0        0         0.0s      saved response
-2026-06-20 11:00:00  a         0     1    0        0         2.9s      12m
-2026-06-20 11:30:00  a         0     2    0        0         2.9s      12m
-2026-06-20 12:00:00  b\x1b[2J  0     3    2        1         2.9s      12m
-2026-06-20 12:30:00  a         4     0    0        0         20.0s     -
+	want := `started                  host      exit  new  revised  rejected  duration  lag
+2026-03-12 13:00:00 CET  a         0     7    0        0         0.0s      saved response
+2026-06-20 11:00:00 CET  a         0     1    0        0         2.9s      12m
+2026-06-20 11:30:00 CET  a         0     2    0        0         2.9s      12m
+2026-06-20 12:00:00 CET  b\x1b[2J  0     3    2        1         2.9s      12m
+2026-06-20 12:30:00 CET  a         4     0    0        0         20.0s     -
 
 new       █▂▃▄▁  at most 7
 duration  ▁▂▂▂█  at most 20.0s
 
 events: about 2.9 an hour, so a response of 500 covers 6.9 days; with a poll every 30m it could hold 330.0 times as many events
-calls: 3 runs a day on the busiest host, with one call each unless one is repeated; the API allows 1440 calls a day and 60 an hour, 480.0 times as many
+calls: 3 runs a day on the busiest host, with one call each unless one is repeated; the API allows 1,440 calls a day and 60 an hour, 480.0 times as many
 poll interval: 30m, since a response covers 330 polls; choose 15m if events come 16.5 times as often
 `
-	zone := time.FixedZone("", 3600)
+	zone := time.FixedZone("CET", 3600)
 	if got := text(t, func(b *strings.Builder) error { return h.Text(b, zone, false) }); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

@@ -131,24 +131,26 @@ func TestSummary(t *testing.T) {
 					`"window":{"from":"2025-12-26T00:00:00Z","to":"2026-01-02T12:00:00Z","hours":180}}`,
 			},
 			want: `store           mem:
-tracked         3 of 1000 ids
+tracked         3 of 1,000 ids
 highest id      12
 lowest id       10
 complete above  9: every stored id above it is listed
-last updated    2026-01-02T12:00:00Z, 12h0m ago
-covered until   2026-01-02T11:00:00Z, 13h0m ago
+last updated    2026-01-02 13:00:00 CET (12:00:00 UTC), 12 hours ago
+covered until   2026-01-02 12:00:00 CET (11:00:00 UTC), 13 hours ago
 gaps            2 days, 2025-12-22 to 2025-12-23, whose events may be missing; collects fetch them
 gaps            1 day, 2025-12-20 to 2025-12-20, that the API does not serve
 stored          11 events, 2 revisions, 1 rejected item
 commit          7 by run RUN, format version 2
-pending         events/2026/01/01/events-1767268800.jsonl, 1 line: stored
-pending         events/2026/01/02/events-1767355200.jsonl, 2 lines: different
-pending         revisions/2026/01/02/revisions-1767355200.jsonl, 1 line: missing
-last run        2026-01-02T23:30:00Z, 30m ago on a: ok
+pending         3 objects of the last commit, 4 lines: 1 stored, 2 not
+                events/2026/01/02/events-1767355200.jsonl, 2 lines: different
+                revisions/2026/01/02/revisions-1767355200.jsonl, 1 line: missing
+last run        2026-01-03 00:30:00 CET (2026-01-02 23:30:00 UTC), 30 minutes ago on a: ok
                 500 fetched: 3 new, 1 revised, 0 rejected, 496 already seen
-                window 2025-12-26T00:00:00Z to 2026-01-02T12:00:00Z, 180.00 hours
-host            a, last run 30m ago: ok
-host            b, last run 2h0m ago: 2 failures since the last success, the last with exit code 4: bad\x1b[2J
+                its events cover 7.5 days:
+                  from 2025-12-26 01:00:00 CET (00:00:00 UTC)
+                  to   2026-01-02 13:00:00 CET (12:00:00 UTC)
+host            a, last run 30 minutes ago: ok
+host            b, last run 2 hours ago: 2 failures since the last success, the last with exit code 4: bad\x1b[2J
 `,
 		},
 		"the published format, a failed run": {
@@ -157,17 +159,17 @@ host            b, last run 2h0m ago: 2 failures since the last success, the las
 				archive.LastRunName:  `{"finished":"2025-12-31T00:00:00Z","exit_code":4,"error":"bad\u001b[2J\nanswer"}`,
 			},
 			want: `store           mem:
-tracked         2 of 1000 ids
+tracked         2 of 1,000 ids
 highest id      2
 lowest id       1
 complete above  unknown: unlisted ids may be stored too, so runs look them up in the archive
-last updated    2026-01-03T01:00:00Z, 1h0m in the future
-covered until   2026-01-03T01:00:00Z, 1h0m in the future
+last updated    2026-01-03 02:00:00 CET (01:00:00 UTC), 1 hour in the future
+covered until   2026-01-03 02:00:00 CET (01:00:00 UTC), 1 hour in the future
 gaps            none
 stored          unknown: verify --repair=counts counts the items
 commit          none: another program wrote the document
 pending         none
-last run        2025-12-31T00:00:00Z, 3.0 days ago: failed with exit code 4: bad\x1b[2J\nanswer
+last run        2025-12-31 01:00:00 CET (00:00:00 UTC), 3.0 days ago: failed with exit code 4: bad\x1b[2J\nanswer
                 0 fetched: 0 new, 0 revised, 0 rejected, 0 already seen
 `,
 		},
@@ -201,7 +203,7 @@ last run  metadata/last_run.json is damaged; the next collect replaces it
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := text(t, func(b *strings.Builder) error { return s.Text(b) }); got != tt.want {
+			if got := text(t, func(b *strings.Builder) error { return s.Text(b, time.FixedZone("CET", 3600)) }); got != tt.want {
 				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
 			}
 			if err := d.Err(); errors.Is(err, status.ErrNotFound) != tt.missing {
@@ -227,7 +229,7 @@ func TestNearTheCap(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := text(t, func(b *strings.Builder) error { return s.Text(b) })
+		got := text(t, func(b *strings.Builder) error { return s.Text(b, time.FixedZone("CET", 3600)) })
 		if strings.Contains(got, "a full list drops") != tt.want {
 			t.Errorf("%d ids: the note about a full list is there: %v, want %v\n%s", tt.n, !tt.want, tt.want, got)
 		}

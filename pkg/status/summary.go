@@ -56,7 +56,13 @@ type Summary struct {
 	LastRun      *report.LastRun `json:"last_run"`
 	LastRunState State           `json:"last_run_state"`
 
-	now time.Time
+	now  time.Time
+	zone *time.Location // of the times in the text
+}
+
+// when returns a time and its age for the text.
+func (s *Summary) when(t time.Time) string {
+	return text.Time(t, s.zone) + ", " + text.Ago(s.now.Sub(t))
 }
 
 // Summarize reads the last run and the states of the pending objects, and
@@ -94,8 +100,9 @@ func (d *Document) Summarize(ctx context.Context, now time.Time) (*Summary, erro
 	return s, nil
 }
 
-// Text writes the summary as a table.
-func (s *Summary) Text(w io.Writer) error {
+// Text writes the summary as a table, with times in the zone and in UTC.
+func (s *Summary) Text(w io.Writer, zone *time.Location) error {
+	s.zone = zone
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(t, "%s\t%s\n", name, text.Clean(fmt.Sprintf(format, args...)))
@@ -114,7 +121,7 @@ func (s *Summary) Text(w io.Writer) error {
 }
 
 func (s *Summary) writeDocument(row func(string, string, ...any)) {
-	row("tracked", "%d of %d ids%s", s.Tracked, s.Cap, nearCap(s.Tracked, s.Cap))
+	row("tracked", "%s of %s%s", text.Number(s.Tracked), text.Count(s.Cap, "id"), nearCap(s.Tracked, s.Cap))
 	if s.Highest != nil {
 		row("highest id", "%d", *s.Highest)
 		row("lowest id", "%d", *s.Lowest)
@@ -125,10 +132,10 @@ func (s *Summary) writeDocument(row func(string, string, ...any)) {
 		row("complete above", "unknown: unlisted ids may be stored too, so runs look them up in the archive")
 	}
 	if s.LastUpdated != nil {
-		row("last updated", "%s, %s", s.LastUpdated.Format(time.RFC3339), text.Ago(time.Duration(*s.Age)))
+		row("last updated", "%s", s.when(*s.LastUpdated))
 	}
 	if s.CoveredUntil != nil {
-		row("covered until", "%s, %s", s.CoveredUntil.Format(time.RFC3339), text.Ago(s.now.Sub(*s.CoveredUntil)))
+		row("covered until", "%s", s.when(*s.CoveredUntil))
 	} else {
 		row("covered until", "unknown: there was no full response of the API yet")
 	}
@@ -151,11 +158,31 @@ func (s *Summary) writeDocument(row func(string, string, ...any)) {
 	} else {
 		row("commit", "none: another program wrote the document")
 	}
+	s.writePending(row)
+}
+
+// writePending writes one line about the objects of the last commit, and one for each
+// object that is not stored.
+func (s *Summary) writePending(row func(string, string, ...any)) {
 	if len(s.Pending) == 0 {
 		row("pending", "none")
+		return
 	}
+	lines := 0
+	var others []Object
 	for _, p := range s.Pending {
-		row("pending", "%s, %s: %s", p.Name, text.Count(p.Lines, "line"), p.State)
+		lines += p.Lines
+		if p.State != archive.Stored {
+			others = append(others, p)
+		}
+	}
+	state := "all stored"
+	if n := len(others); n > 0 {
+		state = fmt.Sprintf("%s stored, %s not", text.Number(len(s.Pending)-n), text.Number(n))
+	}
+	row("pending", "%s of the last commit, %s: %s", text.Count(len(s.Pending), "object"), text.Count(lines, "line"), state)
+	for _, p := range others {
+		row("", "%s, %s: %s", p.Name, text.Count(p.Lines, "line"), p.State)
 	}
 }
 
@@ -169,11 +196,14 @@ func (s *Summary) writeLastRun(row func(string, string, ...any)) {
 		return
 	}
 	r := s.LastRun
-	row("last run", "%s, %s%s: %s", r.Finished.UTC().Format(time.RFC3339), text.Ago(s.now.Sub(r.Finished)), onHost(r.Host), outcome(&r.Report))
+	row("last run", "%s%s: %s", s.when(r.Finished), onHost(r.Host), outcome(&r.Report))
 	n := r.Counts
-	row("", "%d fetched: %d new, %d revised, %d rejected, %d already seen", n.Fetched, n.New, n.Revised, n.Rejected, n.AlreadySeen)
+	row("", "%s fetched: %s new, %s revised, %s rejected, %s already seen", text.Number(n.Fetched), text.Number(n.New),
+		text.Number(n.Revised), text.Number(n.Rejected), text.Number(n.AlreadySeen))
 	if r.Window != nil {
-		row("", "window %s to %s, %.2f hours", r.Window.From.Format(time.RFC3339), r.Window.To.Format(time.RFC3339), r.Window.Hours)
+		row("", "its events cover %s:", text.Duration(time.Duration(r.Window.Hours*float64(time.Hour))))
+		row("", "  from %s", text.Time(r.Window.From, s.zone))
+		row("", "  to   %s", text.Time(r.Window.To, s.zone))
 	}
 	for _, h := range r.Hosts {
 		state := "ok"
