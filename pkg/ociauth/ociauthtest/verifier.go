@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,35 +56,28 @@ func (v *Verifier) Now() time.Time {
 // service's clock.
 const maxSkew = 5 * time.Minute
 
-var signature = regexp.MustCompile(`^Signature version="1",headers="([^"]+)",keyId="([^"]+)",algorithm="rsa-sha256",signature="([^"]+)"$`)
-
 // Check returns an error unless the request has a valid signature that covers
 // want. body is the request's body, which the caller has read from r.
 func (v *Verifier) Check(r *http.Request, body []byte, want Signed) error {
-	m := signature.FindStringSubmatch(r.Header.Get("Authorization"))
-	if m == nil {
-		return fmt.Errorf("no signature, or a malformed one")
+	sig, err := parseSignature(r.Header.Values("Authorization"))
+	if err != nil {
+		return err
 	}
-	signed, keyID := strings.Fields(m[1]), m[2]
 	v.mu.RLock()
-	key := v.keys[keyID]
+	key := v.keys[sig.keyID]
 	v.mu.RUnlock()
 	if key == nil {
 		return fmt.Errorf("unknown keyId")
 	}
-	sig, err := base64.StdEncoding.DecodeString(m[3])
-	if err != nil {
-		return fmt.Errorf("signature: %w", err)
-	}
 	dateHeader := "date"
-	if slices.Contains(signed, "x-date") { // from clients that cannot set Date
+	if slices.Contains(sig.headers, "x-date") { // from clients that cannot set Date
 		dateHeader = "x-date"
 	}
 	for _, name := range want {
 		if name == "date" {
 			name = dateHeader
 		}
-		if !slices.Contains(signed, name) {
+		if !slices.Contains(sig.headers, name) {
 			return fmt.Errorf("%s is not signed", name)
 		}
 	}
@@ -97,22 +89,27 @@ func (v *Verifier) Check(r *http.Request, body []byte, want Signed) error {
 		return fmt.Errorf("the request's date is %v off", skew)
 	}
 	sum := sha256.Sum256(body)
-	if slices.Contains(signed, "x-content-sha256") &&
+	if slices.Contains(sig.headers, "x-content-sha256") &&
 		r.Header.Get("X-Content-Sha256") != base64.StdEncoding.EncodeToString(sum[:]) {
 		return fmt.Errorf("x-content-sha256 does not match the body")
 	}
-	text := sha256.Sum256([]byte(signingText(r, signed)))
-	if rsa.VerifyPKCS1v15(key, crypto.SHA256, text[:], sig) != nil {
+	text, err := signingText(r, sig.headers)
+	if err != nil {
+		return err
+	}
+	hash := sha256.Sum256([]byte(text))
+	if rsa.VerifyPKCS1v15(key, crypto.SHA256, hash[:], sig.signature) != nil {
 		return fmt.Errorf("the signature does not match")
 	}
 	return nil
 }
 
-// signingText returns the text whose signature the request has.
-func signingText(r *http.Request, signed []string) string {
+// signingText returns the text whose signature the request has. signed lists header
+// names in lower case.
+func signingText(r *http.Request, signed []string) (string, error) {
 	lines := make([]string, len(signed))
 	for i, name := range signed {
-		value := r.Header.Get(name)
+		var value string
 		switch name {
 		case "(request-target)":
 			value = strings.ToLower(r.Method) + " " + r.RequestURI
@@ -120,8 +117,14 @@ func signingText(r *http.Request, signed []string) string {
 			value = r.Host
 		case "content-length":
 			value = strconv.FormatInt(r.ContentLength, 10)
+		default:
+			values := r.Header.Values(name)
+			if len(values) == 0 {
+				return "", fmt.Errorf("%s is signed, but not sent", name)
+			}
+			value = strings.Join(values, ", ")
 		}
 		lines[i] = name + ": " + value
 	}
-	return strings.Join(lines, "\n")
+	return strings.Join(lines, "\n"), nil
 }

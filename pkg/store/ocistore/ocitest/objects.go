@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -22,6 +23,7 @@ type object struct {
 	etag, md5   string
 	contentType string
 	modified    time.Time
+	metadata    map[string]string // by the names of its headers, which begin with Opc-Meta-
 }
 
 func newETag() string {
@@ -36,12 +38,25 @@ func contentMD5(body []byte) string {
 }
 
 func (o object) header() map[string]string {
-	return map[string]string{
+	h := map[string]string{
 		"Etag":          o.etag,
 		"Content-Md5":   o.md5,
 		"Content-Type":  o.contentType,
 		"Last-Modified": o.modified.UTC().Format(http.TimeFormat),
 	}
+	maps.Copy(h, o.metadata)
+	return h
+}
+
+// metadata returns the headers of a request that set the metadata of an object.
+func metadata(h http.Header) map[string]string {
+	m := map[string]string{}
+	for name := range h {
+		if strings.HasPrefix(name, "Opc-Meta-") {
+			m[name] = h.Get(name)
+		}
+	}
+	return m
 }
 
 // serve responds to a request whose signature is valid.
@@ -123,7 +138,8 @@ func (b bucket) put(name string, r *http.Request, body []byte, now time.Time) oc
 	case ifMatch != "" && (!exists || ifMatch != "*" && ifMatch != o.etag):
 		return ociauthtest.ErrorResponse(http.StatusPreconditionFailed, "IfMatchFailed", "The If-Match header does not match the ETag of the existing entity.")
 	}
-	b[name] = object{body: body, etag: newETag(), md5: contentMD5(body), contentType: r.Header.Get("Content-Type"), modified: now}
+	b[name] = object{body: body, etag: newETag(), md5: contentMD5(body), contentType: r.Header.Get("Content-Type"), modified: now,
+		metadata: metadata(r.Header)}
 	return ociauthtest.Response{Status: http.StatusOK, Header: map[string]string{
 		"Etag":            b[name].etag,
 		"Opc-Content-Md5": b[name].md5,

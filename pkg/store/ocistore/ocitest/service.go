@@ -3,7 +3,8 @@
 // service (signature, clock, condition, length, checksum) and fails by a script.
 //
 // It emulates only the operations that ocistore uses and rejects all other
-// requests, so that a test notices them.
+// requests, so that a test notices them. Other clients can use these operations too,
+// such as rclone and the SDK for Node.js.
 package ocitest
 
 import (
