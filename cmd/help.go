@@ -163,8 +163,19 @@ func newExitCodesTopic() *cobra.Command {
 	return &cobra.Command{Use: "exit-codes", Short: "Meaning of each exit code", Long: b.String()}
 }
 
-// newEnvironmentTopic returns the help topic with all settings.
+// newEnvironmentTopic returns the help topic with all settings. Its text is made only if it
+// is printed.
 func newEnvironmentTopic() *cobra.Command {
+	topic := &cobra.Command{Use: "environment", Short: "All settings, their variables and defaults"}
+	topic.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		cmd.Long = environmentText()
+		printHelp(cmd, args)
+	})
+	return topic
+}
+
+// environmentText describes all settings.
+func environmentText() string {
 	var b strings.Builder
 	b.WriteString(wrap(`A setting has the value of its flag. Without the flag, it has that of its environment
 variable, then that of the variable in the file that --env-file or POLISEN_ENV_FILE names, and then its default.
@@ -200,5 +211,5 @@ SSL_CERT_FILE, SSL_CERT_DIR
     file and folder of CA certificates in PEM form, instead of those of the machine; a file with
     the CA of a proxy must also have the others. OCI_DEFAULT_CERTS_PATH has no effect
 `)
-	return &cobra.Command{Use: "environment", Short: "All settings, their variables and defaults", Long: b.String()}
+	return b.String()
 }

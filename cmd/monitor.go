@@ -64,7 +64,7 @@ func (m *monitor) start(ctx context.Context, p Process, s config.Settings, dryRu
 // setReport sets the report of the run, which came from this source.
 func (m *monitor) setReport(r report.Report, source pipeline.Source) {
 	m.report = r
-	if client, ok := source.(*polisen.Client); ok {
+	if client, ok := source.(*polisen.Client); ok && m.metricsFile != "" {
 		if hour, day, ok := client.CallsLeft(); ok {
 			m.callsLeft = &report.CallsLeft{Hour: hour, Day: day}
 		}

@@ -123,7 +123,9 @@ Made for cron: every command does its work and exits.`,
 	config.Bind(root.PersistentFlags(), config.GeneralGroup)
 	root.AddCommand(newCollectCmd(p), newBackfillCmd(p), newVerifyCmd(p), newInspectCmd(p), newVersionCmd(p), newCompletionCmd(p),
 		newExitCodesTopic(), newEnvironmentTopic())
-	completeValues(root)
+	if len(p.Args) > 0 && strings.HasPrefix(p.Args[0], cobra.ShellCompRequestCmd) { // a shell completes a command line
+		completeValues(root)
+	}
 	return root
 }
 

@@ -3,6 +3,7 @@ package config
 import (
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"polisen-events-collector/pkg/address"
@@ -126,8 +127,10 @@ func authKinds() []string {
 
 func formats() []string { return []string{string(Text), string(JSON)} }
 
-// table lists all settings.
-func table() []Setting {
+// table lists all settings. It is the same list at each call, so nothing may change it.
+var table = sync.OnceValue(newTable)
+
+func newTable() []Setting {
 	return []Setting{
 		{
 			Flag: flagAPIURL, Env: "POLISEN_API_URL", Group: APIGroup, Placeholder: "URL",

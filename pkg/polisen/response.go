@@ -2,6 +2,7 @@ package polisen
 
 import (
 	"bufio"
+	"bytes"
 	"compress/flate"
 	"compress/gzip"
 	"errors"
@@ -109,6 +110,9 @@ func (f *fetch) receive(body io.Reader, encoding string, trace *callTrace) error
 	return nil
 }
 
+// usualBody is more than the size of most bodies: 500 events have some 200 kB.
+const usualBody = 256 << 10
+
 // readBody reads a body to its end and decompresses it. It recognises gzip by the
 // first bytes, since the Content-Encoding header may be wrong. With an error it
 // returns the part that it has read. For the warning see [Response].
@@ -124,7 +128,9 @@ func readBody(from io.Reader) (body []byte, warning string, err error) {
 		plain = NewGzipReader(buffered, member)
 		r = plain
 	}
-	body, err = io.ReadAll(io.LimitReader(r, maxBody+1))
+	buffer := bytes.NewBuffer(make([]byte, 0, usualBody))
+	_, err = buffer.ReadFrom(io.LimitReader(r, maxBody+1))
+	body = buffer.Bytes()
 	switch {
 	case err != nil:
 		return body, "", readError(err)
