@@ -405,7 +405,7 @@ func responses() []mutation {
 		in("pkg/polisen/response.go", "A response has at most 32 MiB.",
 			"case len(body) > maxBody:", "case false:", polisenPkg),
 		in("pkg/polisen/response.go", "No more than 32 MiB of a compressed response is decompressed.",
-			"io.ReadAll(io.LimitReader(r, maxBody+1))", "io.ReadAll(r)", polisenPkg),
+			"buffer.ReadFrom(io.LimitReader(r, maxBody+1))", "buffer.ReadFrom(r)", polisenPkg),
 		in("pkg/polisen/parse.go", "A response has at most 100,000 items.",
 			"if len(p.events)+len(p.rejected) == maxItems {", "if false {", polisenPkg),
 		in("pkg/polisen/parse.go", "The memory for damaged text in a response is bounded.",
