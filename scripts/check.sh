@@ -48,7 +48,7 @@ go run "$staticcheck" ./...
 
 say shellcheck
 # Find shell scripts by their first line, since some have no suffix.
-mapfile -t scripts < <(grep -rlIE '^#!.*\b(ba)?sh\b' --exclude-dir=.git --exclude-dir=testdata . | sort)
+mapfile -t scripts < <(grep -rlIE '^#!.*\b(ba)?sh\b' --exclude-dir=.git --exclude-dir={testdata,node_modules} . | sort)
 ((${#scripts[@]} > 0)) || { echo 'check.sh: found no shell scripts' >&2; exit 1; }
 shellcheck "${scripts[@]}"
 

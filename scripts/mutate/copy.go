@@ -123,7 +123,7 @@ func copyTree(from, to string) error {
 		}
 		target := filepath.Join(to, rel)
 		switch {
-		case entry.Name() == ".git":
+		case entry.Name() == ".git", entry.Name() == "node_modules":
 			if entry.IsDir() {
 				return filepath.SkipDir
 			}

@@ -49,13 +49,16 @@ type Model struct {
 // one in its folder.
 func Run(t *testing.T, test func(t *testing.T, polls []Poll)) {
 	t.Helper()
-	recordings := map[string]string{"synthetic": filepath.Join(moduleRoot(t), "testdata", "replay")}
+	t.Run("synthetic", func(t *testing.T) { test(t, Synthetic(t)) })
 	if dir := os.Getenv(Env); dir != "" {
-		recordings["recorded"] = dir
+		t.Run("recorded", func(t *testing.T) { test(t, load(t, dir)) })
 	}
-	for name, dir := range recordings {
-		t.Run(name, func(t *testing.T) { test(t, load(t, dir)) })
-	}
+}
+
+// Synthetic returns the polls of the synthetic recording.
+func Synthetic(t testing.TB) []Poll {
+	t.Helper()
+	return load(t, filepath.Join(moduleRoot(t), "testdata", "replay"))
 }
 
 // moduleRoot returns the folder of go.mod.
