@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"polisen-events-collector/pkg/address"
@@ -122,9 +121,9 @@ func (opts backfillOptions) check(ctx context.Context) error {
 
 func (p Process) backfillSaved(ctx context.Context, s config.Settings, opts backfillOptions, o pipeline.Options, log *slog.Logger) error {
 	o.Report.Source = strings.Join(opts.inputs, " ")
-	bar := p.newBar(saved.Size(ctx, opts.inputs), s.General, progressbar.OptionShowBytes(true))
+	bar, size := p.newBar(s.General), max(saved.Size(ctx, opts.inputs, p.Stdin), 0)
 	r, err := pipeline.BackfillSaved(ctx, o, saved.Read(ctx, opts.inputs, p.Stdin), func(done pipeline.Progress) {
-		bar.show(done.Bytes, fmt.Sprintf("%d items, %d new:", done.Items, done.New))
+		bar.show(progress{done: done.Bytes, total: size, others: []string{text.Count(done.Items, "item"), text.Number(done.New) + " new"}})
 	})
 	bar.close()
 	if !r.Succeeded() && r.Counts.Fetched > 0 {
@@ -138,7 +137,12 @@ func (p Process) backfillDays(ctx context.Context, s config.Settings, opts backf
 	if err != nil {
 		return err
 	}
-	client, err := p.newClient(polisen.Options{RetryNotFound: opts.retryNotFound, LeaveRoom: true}, s, log, o.Recorder)
+	bar := p.newBar(s.General)
+	client, err := p.newClient(polisen.Options{RetryNotFound: opts.retryNotFound, LeaveRoom: true, OnWait: func(d time.Duration, why string) {
+		if !bar.note("waiting "+text.Duration(d), why) {
+			p.printWait(s.General, log, d, why)
+		}
+	}}, s, log, o.Recorder)
 	if err != nil {
 		return err
 	}
@@ -149,8 +153,8 @@ func (p Process) backfillDays(ctx context.Context, s config.Settings, opts backf
 		return p.printCalls(ctx, days, client, s)
 	}
 	o.Report.Source = fmt.Sprintf("%s, %s to %s", o.Report.Source, days.From, days.To)
-	bar := p.newBar(int64(len(todo)), s.General)
 	fetched, added, all := 0, 0, len(todo)+done
+	bar.show(progress{total: int64(len(todo)), unit: "days", left: client.Delay(len(todo))})
 	days.OnDay = func(d pipeline.Day) {
 		fetched++
 		if !d.Mismatched && len(d.NotFound) == 0 {
@@ -159,7 +163,7 @@ func (p Process) backfillDays(ctx context.Context, s config.Settings, opts backf
 		added += d.New
 		defer blocking.Call(ctx, "read the list of API calls in "+s.API.StateDir)()
 		timeLeft := client.Delay(d.Left).Round(time.Second)
-		bar.show(int64(fetched), fmt.Sprintf("%s, %d new, %v left:", d.Date, added, timeLeft))
+		bar.show(progress{done: int64(fetched), total: int64(len(todo)), unit: "days", left: timeLeft, others: []string{text.Number(added) + " new", d.Date.String()}})
 		log.Info("day fetched", "day", d.Date.String(), "fetched", d.Fetched, "new", d.New, "revised", d.Revised, "seen", d.Seen,
 			"mismatched", d.Mismatched, "not_found", len(d.NotFound) > 0, "days_left", d.Left, "time_left", timeLeft)
 	}

@@ -1,45 +1,174 @@
 package cmd
 
 import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+	"unicode/utf8"
+
 	"github.com/schollz/progressbar/v3"
 
 	"polisen-events-collector/pkg/config"
+	"polisen-events-collector/pkg/text"
 )
 
-// bar is a progress bar on a terminal. Elsewhere it is empty and shows nothing.
-type bar struct{ *progressbar.ProgressBar }
+const (
+	// minRedraw is the time between two drawings of a progress bar.
+	minRedraw = 100 * time.Millisecond
+	// minElapsed is the time from which on a bar shows the speed.
+	minElapsed = 500 * time.Millisecond
+	// barSteps is the number of steps in which the library counts.
+	barSteps = 1000
+)
 
-// newBar returns a bar of this many steps; -1 if the number is unknown.
-func (p Process) newBar(steps int64, s config.General, more ...progressbar.Option) bar {
-	if !p.interactive(s) || steps == 0 {
-		return bar{}
+// progress is the state of a long work.
+type progress struct {
+	done, total int64 // zero if the total is unknown
+	// unit names what is counted, in the plural; empty means bytes.
+	unit string
+	// growing says that the total is still increasing, so that it says nothing about the
+	// time left.
+	growing bool
+	// left is the time left where rate limits determine it; zero where the speed does.
+	left time.Duration
+	// others are further facts, the most important first.
+	others []string
+}
+
+// facts returns the texts beside the bar after this time, the most important first.
+func (p progress) facts(elapsed time.Duration) []string {
+	amount, unit := text.Number[int64], " "+p.unit
+	if p.unit == "" {
+		amount, unit = text.Bytes, ""
 	}
-	return bar{progressbar.NewOptions64(steps, append(more,
+	facts := []string{amount(p.done) + unit}
+	switch {
+	case p.growing:
+		facts[0] = fmt.Sprintf("%s of at least %s%s", amount(p.done), amount(p.total), unit)
+	case p.total > 0:
+		facts[0] = fmt.Sprintf("%s of %s%s", amount(p.done), amount(p.total), unit)
+	}
+	left := p.left
+	if elapsed >= minElapsed && p.done > 0 {
+		facts = append(facts, p.speed(elapsed))
+		if p.total >= p.done && !p.growing && left == 0 {
+			left = time.Duration(float64(elapsed) / float64(p.done) * float64(p.total-p.done))
+		}
+	}
+	if left.Round(time.Second) > 0 {
+		facts = append(facts, text.Duration(left)+" left")
+	}
+	return append(facts, p.others...)
+}
+
+// speed returns the speed so far, in the smallest unit of time in which it is not below 1.
+func (p progress) speed(elapsed time.Duration) string {
+	perSecond := float64(p.done) / elapsed.Seconds()
+	if p.unit == "" {
+		return text.Bytes(int64(perSecond)) + "/s"
+	}
+	for _, per := range []struct {
+		name    string
+		seconds float64
+	}{{"s", 1}, {"min", 60}} {
+		if n := perSecond * per.seconds; n >= 1 {
+			return fmt.Sprintf("%s/%s", text.Number(int64(n)), per.name)
+		}
+	}
+	return fmt.Sprintf("%s/h", text.Number(int64(perSecond*3600)))
+}
+
+// bar is a progress bar on a terminal. Elsewhere, and with --quiet, it shows nothing.
+// Its methods must not be called at the same time.
+type bar struct {
+	library *progressbar.ProgressBar // nil until the first show
+	options []progressbar.Option     // nil if the bar shows nothing
+	width   int
+	start   time.Time
+	drawn   time.Time
+	last    progress
+}
+
+// newBar returns a bar. It shows nothing if log messages about the progress do, or the
+// terminal cannot move the cursor.
+func (p Process) newBar(s config.General) *bar {
+	if !p.interactive(s) || s.LogLevel <= slog.LevelInfo || p.isDumb() {
+		return new(bar)
+	}
+	style := p.style(p.Stderr)
+	options := []progressbar.Option{
 		progressbar.OptionSetWriter(p.Stderr),
-		progressbar.OptionShowCount(),
-		// The library would predict from the speed so far, but rate limits make later
-		// calls slower.
-		progressbar.OptionSetPredictTime(false),
+		progressbar.OptionSetPredictTime(false), // facts has the time left
+		progressbar.OptionSetElapsedTime(false),
 		progressbar.OptionClearOnFinish(),
 		progressbar.OptionFullWidth(),
 		// Otherwise a goroutine of the library moves the bar of an unknown number of
 		// steps, and reads the bar's state without a lock.
 		progressbar.OptionSetSpinnerChangeInterval(0),
-	)...)}
+	}
+	if style.ASCII {
+		options = append(options, progressbar.OptionSetTheme(progressbar.Theme{Saucer: "#", SaucerPadding: " ", BarStart: "|", BarEnd: "|"}))
+	}
+	return &bar{options: options, width: style.Width, start: time.Now()}
 }
 
-// show sets the number of finished steps and the text before the bar. It ignores
-// errors, since the run goes on even if the terminal is gone.
-func (b bar) show(done int64, text string) {
-	if b.ProgressBar != nil {
-		b.Describe(text)
-		_ = b.Set64(done)
+// show draws the bar, unless that happened a moment ago. It ignores errors, since the run
+// goes on even if the terminal is gone.
+func (b *bar) show(p progress) {
+	b.last = p
+	if now := time.Now(); b.options != nil && now.Sub(b.drawn) >= minRedraw {
+		b.draw(now)
 	}
 }
 
+// note adds facts to those of the last show and draws the bar. It reports whether the bar
+// shows anything.
+func (b *bar) note(facts ...string) bool {
+	if b.options == nil {
+		return false
+	}
+	last := b.last
+	b.last.others = append(facts, last.others...)
+	b.draw(time.Now())
+	b.last = last
+	return true
+}
+
+// draw draws the bar. While the total is growing it stays empty.
+func (b *bar) draw(now time.Time) {
+	const other = 20 // columns: at least for the percentage and the bar
+	line := join(b.last.facts(now.Sub(b.start)), b.width-other)
+	b.drawn = now
+	if b.library == nil {
+		steps := int64(-1)
+		if b.last.total > 0 {
+			steps = barSteps
+		}
+		b.library = progressbar.NewOptions64(steps, append(b.options, progressbar.OptionSetDescription(line))...)
+	}
+	if b.last.total > 0 && !b.last.growing {
+		// At its last step the library would remove the bar.
+		_ = b.library.Set64(min(b.last.done*barSteps/b.last.total, barSteps-1))
+	}
+	b.library.Describe(line)
+}
+
+// join joins as many of the facts as fit into this number of columns, but at least one.
+func join(facts []string, columns int) string {
+	line := facts[0]
+	for _, fact := range facts[1:] {
+		if utf8.RuneCountInString(line)+len(", ")+utf8.RuneCountInString(fact) > columns {
+			break
+		}
+		line += ", " + fact
+	}
+	return strings.TrimSpace(text.Clean(line))
+}
+
 // close removes the bar from the terminal.
-func (b bar) close() {
-	if b.ProgressBar != nil {
-		_ = b.Finish()
+func (b *bar) close() {
+	if b.library != nil {
+		_ = b.library.Finish()
 	}
 }

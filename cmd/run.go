@@ -133,15 +133,21 @@ func (p Process) newClient(o polisen.Options, s config.Settings, log *slog.Logge
 	o.UserAgent = s.API.UserAgent
 	o.StateDir = s.API.StateDir
 	o.MinInterval = s.API.MinInterval
-	o.OnWait = func(d time.Duration, why string) {
-		if p.interactive(s.General) {
-			fmt.Fprintf(p.Stderr, "%s: waiting %v: %s\n", program, d.Round(time.Second), text.Clean(why))
-		} else {
-			log.Info("waiting before a call to the API", "for", d, "reason", why)
-		}
+	if o.OnWait == nil {
+		o.OnWait = func(d time.Duration, why string) { p.printWait(s.General, log, d, why) }
 	}
 	o.OnWarning = func(warning string) { rec.Warn(slog.LevelWarn, "%s", warning) }
 	return polisen.NewClient(o)
+}
+
+// printWait prints, on a terminal, or logs at level info that a run waits before a call to
+// the API.
+func (p Process) printWait(s config.General, log *slog.Logger, d time.Duration, why string) {
+	if p.interactive(s) {
+		fmt.Fprintf(p.Stderr, "%s: waiting %v: %s\n", program, d.Round(time.Second), text.Clean(why))
+	} else {
+		log.Info("waiting before a call to the API", "for", d, "reason", why)
+	}
 }
 
 // printReport prints the result of a run: with --output json the report, for a

@@ -3,10 +3,13 @@ package cmd
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -98,7 +101,38 @@ func TestRawOnTerminal(t *testing.T) {
 	}
 }
 
-// TestProgressOnTerminal checks that a backfill of files shows how much of them is read.
+// screen returns the text that is left on a terminal after this output, without colours. It
+// knows the control characters and sequences that the program uses, and no line ends by
+// itself at the right edge.
+func screen(t *testing.T, output string) string {
+	t.Helper()
+	output = regexp.MustCompile("\x1b\\[[0-9]*m").ReplaceAllString(output, "")
+	if strings.Contains(output, "\x1b") {
+		t.Errorf("unknown sequence in %q", output)
+	}
+	var shown []string
+	for line := range strings.SplitSeq(output, "\n") {
+		var cells []rune
+		column := 0
+		for _, r := range line {
+			switch {
+			case r == '\r':
+				column = 0
+				continue
+			case column < len(cells):
+				cells[column] = r
+			default:
+				cells = append(cells, r)
+			}
+			column++
+		}
+		shown = append(shown, strings.TrimRight(string(cells), " "))
+	}
+	return strings.Join(shown, "\n")
+}
+
+// TestProgressOnTerminal checks that a backfill of files shows how much of them is read, and
+// that this is gone in the end.
 func TestProgressOnTerminal(t *testing.T) {
 	var lines bytes.Buffer
 	for _, item := range archivetest.Items(1000, 4500, 0) {
@@ -110,19 +144,131 @@ func TestProgressOnTerminal(t *testing.T) {
 	z := gzip.NewWriter(&gz)
 	_, _ = z.Write(lines.Bytes())
 	_ = z.Close()
+	vars := map[string]string{"HOME": dir}
 	for file, body := range map[string][]byte{plain: lines.Bytes(), packed: gz.Bytes()} {
 		if err := os.WriteFile(file, body, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		exit, got := onTerminal(t, "backfill", "--input", file, "--store", t.TempDir())
-		total := fmt.Sprintf("/%.0f kB)", float64(len(body))/1000)
-		if exit != 0 || !strings.Contains(got, "items, 2000 new") || !strings.Contains(got, total) {
+		exit, got := onTerminalWith(t, 100, vars, "backfill", "--input", file, "--store", t.TempDir())
+		total := " of " + text.Bytes(int64(len(body))) + ", "
+		if exit != 0 || !strings.Contains(got, "2,000 items, 2,000 new ") || !strings.Contains(got, total) || !strings.Contains(got, "99% |") && file == packed {
 			t.Errorf("%s: exit code %d, printed %q, want %q", file, exit, got, total)
 		}
+		if left := screen(t, got); !strings.HasPrefix(left, "4,500 events: 4,500 new, ") || strings.Count(left, "\n") != 1 {
+			t.Errorf("%s: at the end the terminal shows %q", file, left)
+		}
+		for _, args := range [][]string{{"--quiet"}, {"--log-level", "info"}} {
+			if _, got := onTerminalWith(t, 100, vars, append(args, "backfill", "--input", file, "--store", t.TempDir())...); strings.Contains(got, total) {
+				t.Errorf("%s: with %s it printed %q", file, args, got)
+			}
+		}
 	}
-	exit, got := onTerminal(t, "backfill", "--input", plain, "--input", "-", "--store", t.TempDir())
-	if exit != 0 || strings.Contains(got, "kB)") {
+	if _, got := onTerminalWith(t, 100, map[string]string{"HOME": dir, "TERM": "dumb"}, "backfill", "--input", plain, "--store", t.TempDir()); strings.Contains(got, "\r") {
+		t.Errorf("on a dumb terminal it printed %q", got)
+	}
+	exit, got := onTerminalWith(t, 100, vars, "backfill", "--input", plain, "--input", "-", "--store", t.TempDir())
+	if exit != 0 || strings.Contains(got, " of ") || !strings.Contains(got, "B, 2,000 items, 2,000 new") {
 		t.Errorf("exit code %d, printed %q, want no total", exit, got)
+	}
+	if left := screen(t, got); !strings.HasPrefix(left, "4,500 events: 4,500 new, ") {
+		t.Errorf("at the end the terminal shows %q", left)
+	}
+}
+
+// TestDaysOnTerminal checks that a backfill from the API shows how many days are done, how
+// long the rest takes, and why it waits.
+func TestDaysOnTerminal(t *testing.T) {
+	cloud := newCloud(t)
+	cloud.API.SetDefault(func(r *http.Request) polisentest.Answer {
+		day, err := time.Parse(time.DateOnly, r.URL.Query().Get("DateTime"))
+		if err != nil {
+			t.Error(err)
+		}
+		return polisentest.OK(polisentest.Event(day.Unix(), day.Add(12*time.Hour)))
+	})
+	today := time.Now()
+	args := []string{
+		"backfill", "--from", today.AddDate(0, 0, -5).Format(time.DateOnly), "--to", today.AddDate(0, 0, -3).Format(time.DateOnly), "--api-url",
+		cloud.Settings()["POLISEN_API_URL"], "--min-interval", "700ms", "--contact", "nobody@example.org", "--store", t.TempDir(), "--state-dir", t.TempDir(),
+	}
+	exit, got := onTerminalWith(t, 100, map[string]string{"HOME": t.TempDir()}, args...)
+	for _, want := range []string{"\r0 of 3 days, 2s left ", "\r1 of 3 days, ", "s left, waiting 1s", "\r2 of 3 days, ", ", 2 new, "} {
+		if !strings.Contains(got, want) {
+			t.Errorf("it printed %q, want %q", got, want)
+		}
+	}
+	if left := screen(t, got); exit != 0 || strings.Count(left, "\n") != 2 || !strings.HasPrefix(left, program+": began a new archive") || !strings.Contains(left, "\n3 events: 3 new, ") {
+		t.Errorf("exit code %d, and at the end the terminal shows %q", exit, left)
+	}
+}
+
+// TestVerifyOnTerminal checks that verify shows its progress and then its findings in groups
+// on a terminal, and all findings elsewhere.
+func TestVerifyOnTerminal(t *testing.T) {
+	dir := t.TempDir()
+	put := func(name, body string) {
+		t.Helper()
+		if err := errors.Join(os.MkdirAll(filepath.Dir(dir+"/"+name), 0o700), os.WriteFile(dir+"/"+name, []byte(body), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("metadata/last_seen.json", `{"seen_ids":[1],"last_updated":"2026-01-02T21:00:00Z","total_tracked":1,"version":1,"complete_above":0}`)
+	put("events/2026/01/01/events-1767301200.jsonl", strings.Repeat(`{"id":1,"datetime":"2026-01-01 9:08:07 +01:00"}`+"\n", 283))
+	put("notes.txt", "x")
+	args := []string{"verify", "--store", dir}
+	want := `duplicate-event: 282 problems
+  expected: each event once
+  found:    the same version as events/2026/01/01/events-1767301200.jsonl line 1
+  at:
+    events/2026/01/01/events-1767301200.jsonl line 2
+    events/2026/01/01/events-1767301200.jsonl line 3
+    events/2026/01/01/events-1767301200.jsonl line 4
+    events/2026/01/01/events-1767301200.jsonl line 5
+    events/2026/01/01/events-1767301200.jsonl line 6
+    and 277 more (--all)
+  fix:      polisen-events-collector verify --repair=duplicates --store ` + dir + `
+
+foreign-object: 1 notice
+  expected: only objects that this program writes
+  found:    another object
+  at:       notes.txt
+  fix:      leave it there, or move it out of the archive with the store's own
+            tools
+
+read 1 object (13.6 kB): 1 event, 0 revisions, 0 rejected items; 1 day with
+events, 2026-01-01 to 2026-01-01; 1 listed id
+282 problems, 1 notice in file://` + dir + `
+`
+	exit, got := onTerminalWith(t, 80, map[string]string{"HOME": dir}, args...)
+	if left := screen(t, got); exit != int(exitFindings) || left != want {
+		t.Errorf("exit code %d, and the terminal shows\n%s\nwant\n%s", exit, left, want)
+	}
+	for _, part := range []string{"\r1 of 1 objects, 13.6 kB ", "\x1b[31m282 problems\x1b[0m"} {
+		if !strings.Contains(got, part) {
+			t.Errorf("it printed %q, want %q", got, part)
+		}
+	}
+	_, got = onTerminalWith(t, 80, map[string]string{"HOME": dir, "NO_COLOR": "1", "TERM": "dumb"}, append(args, "--all")...)
+	if strings.ContainsAny(got, "\r\x1b") || strings.Count(got, "\n    events/") != 282 || strings.Contains(got, "--all") {
+		t.Errorf("with --all and without colours it printed %q", got)
+	}
+	exit, stdout, stderr := run(t, args)
+	if exit != int(exitFindings) || strings.Count(stdout, ": duplicate-event: expected ") != 282 || stderr != program+": verification failed: 282 problems found\n" {
+		t.Errorf("off a terminal: exit code %d, printed %s, stderr %s", exit, stdout, stderr)
+	}
+}
+
+// TestHealthOnTerminal checks that the status of a health check has a colour.
+func TestHealthOnTerminal(t *testing.T) {
+	dir := t.TempDir()
+	if exit, got := onTerminal(t, "verify", "--quick", "--store", dir); exit != int(exitFindings) || !strings.HasPrefix(got, "\x1b[31mCRITICAL\x1b[0m - no collect") {
+		t.Errorf("exit code %d, printed %q", exit, got)
+	}
+	if exit, got := onTerminal(t, "collect", "--api-url", "../testdata/responses/first.json", "--store", dir); exit != 0 {
+		t.Fatal(got)
+	}
+	if exit, got := onTerminal(t, "verify", "--quick", "--store", dir); exit != 0 || !strings.HasPrefix(got, "\x1b[32mOK\x1b[0m - archive") {
+		t.Errorf("exit code %d, printed %q", exit, got)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"polisen-events-collector/pkg/retry"
 	"polisen-events-collector/pkg/status"
 	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/text"
 	"polisen-events-collector/pkg/verify"
 )
 
@@ -40,7 +41,7 @@ type verifyOptions struct {
 	hosts       int
 	onlyQuick   string // a flag on the command line that works only with --quick; empty if there is none
 	repair      repairMode
-	dryRun      bool
+	dryRun, all bool
 }
 
 // repairMode is the value of --repair, empty without the flag.
@@ -80,15 +81,15 @@ func newVerifyCmd(p Process) *cobra.Command {
 		Use:   "verify",
 		Short: "Check that the archive holds each event once, and repair it",
 		Long: `Reads every object of the archive and checks names, lines, dates, duplicates and the
-metadata document. It prints one line per finding: what was expected, what was found,
-and the command that fixes it. It writes nothing.
+metadata document. It prints what was expected, what was found, and the command that fixes
+it: on a terminal grouped by check, elsewhere one line per finding. It writes nothing.
 
 --repair stores missing objects of the last commit and rejected items that can be read now,
 removes listed ids that are not in the archive, and rebuilds a damaged document. In addition
 --repair=duplicates removes duplicates from the objects and moves later versions to revisions/,
 --repair=counts sets the document's numbers of stored items to those in the archive, and
---repair=gaps accepts the days that the API does not serve.
-A repair deletes no object and loses no data; it may be killed and run again.
+--repair=gaps accepts the days that the API does not serve. No repair deletes an object or loses
+data; a repair may be killed and run again.
 
 --quick prints one line for monitoring: OK, WARNING, CRITICAL (exit code 7) or UNKNOWN. It
 checks that a collect succeeded recently, that the API shows new events, that the last
@@ -97,9 +98,8 @@ commit is stored, and that no events are missing. Its time limit is 10s without 
   ` + program + ` verify --store ./archive
   # audit one month, for a program
   ` + program + ` verify --from 2026-01-01 --to 2026-01-31 --output json
-  # show what a repair would do, then repair
+  # show what a repair would do; without --dry-run it repairs
   ` + program + ` verify --repair=duplicates --dry-run
-  ` + program + ` verify --repair=duplicates
   # check the health: fail if no collect succeeded in the last 45 minutes
   ` + program + ` verify --quick --max-age 45m`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -138,6 +138,7 @@ commit is stored, and that no events are missing. Its time limit is 10s without 
 	flags.Var(&opts.repair, "repair", "fix what can be fixed; also duplicates, counts or gaps, if given")
 	flags.Lookup("repair").NoOptDefVal = string(repairDocument)
 	flags.BoolVar(&opts.dryRun, "dry-run", false, "with --repair, show the actions and write nothing")
+	flags.BoolVar(&opts.all, "all", false, "on a terminal, show all findings and not only five of each check")
 	config.Bind(flags, config.ArchiveGroup|config.HealthGroup)
 	return cmd
 }
@@ -147,8 +148,8 @@ commit is stored, and that no events are missing. Its time limit is 10s without 
 func (o verifyOptions) check() (from, to archive.Date, err error) {
 	limited := o.from != "" || o.to != ""
 	switch {
-	case o.quick && (limited || o.repair != ""):
-		err = usagef("--quick does not work with --from, --to or --repair")
+	case o.quick && (limited || o.repair != "" || o.all):
+		err = usagef("--quick does not work with --from, --to, --repair or --all")
 	case o.repair != "" && limited:
 		err = usagef("--repair does not work with --from or --to: it needs the whole archive")
 	case o.dryRun && o.repair == "":
@@ -200,29 +201,43 @@ func (p Process) runVerify(ctx context.Context, s config.Settings, opts verifyOp
 		return p.checkHealth(ctx, st, s, opts)
 	}
 	o := verify.Options{Concurrency: opts.concurrency, From: from, To: to, Now: time.Now, Command: archiveCommand(s.Archive)}
-	if opts.repair != "" {
-		return p.repair(ctx, st, s.General, o, opts)
+	bar := p.newBar(s.General)
+	o.OnProgress = func(done verify.Progress) {
+		bar.show(progress{done: int64(done.Objects), total: int64(done.Listed), unit: "objects", growing: !done.Complete, others: []string{text.Bytes(done.Bytes)}})
 	}
-	result, err := verify.Audit(ctx, st, o)
-	if err != nil {
+	result, err := verifyOrRepair(ctx, st, o, opts)
+	bar.close()
+	switch {
+	case err != nil && result != nil: // there are no findings, but there may be actions
+		return errors.Join(storeError(err), p.printResult(s.General, result, result.ActionsText))
+	case err != nil:
 		return storeError(err)
 	}
-	return cmp.Or(p.printVerified(s.General, result), result.Err())
+	return p.printVerified(s.General, result, opts.all)
 }
 
-func (p Process) printVerified(s config.General, r *verify.Result) error {
-	return p.printResult(s, r, func(w io.Writer) error { return r.Text(w, s.Quiet) })
-}
-
-func (p Process) repair(ctx context.Context, st store.Store, s config.General, o verify.Options, opts verifyOptions) error {
-	result, err := verify.Repair(ctx, st, o, verify.RepairOptions{
+// verifyOrRepair audits or repairs the archive. After an error only a repair returns a
+// result.
+func verifyOrRepair(ctx context.Context, st store.Store, o verify.Options, opts verifyOptions) (*verify.Result, error) {
+	if opts.repair == "" {
+		return verify.Audit(ctx, st, o)
+	}
+	return verify.Repair(ctx, st, o, verify.RepairOptions{
 		Duplicates: opts.repair == repairDuplicates, Counts: opts.repair == repairCounts, Gaps: opts.repair == repairGaps,
 		Writer: archive.Options{RunID: rand.Text(), Now: time.Now, Pause: pipeline.Pause(retry.System), DryRun: opts.dryRun},
 	})
-	if err != nil { // there are no findings, but there may be actions
-		return errors.Join(storeError(err), p.printResult(s, result, result.ActionsText))
+}
+
+// printVerified prints the result, on a terminal in groups, and returns its error.
+func (p Process) printVerified(s config.General, r *verify.Result, all bool) error {
+	if s.Output == config.JSON || !isTerminal(p.Stdout) {
+		return cmp.Or(p.printResult(s, r, func(w io.Writer) error { return r.Text(w, s.Quiet) }), r.Err())
 	}
-	return cmp.Or(p.printVerified(s, result), result.Err())
+	err := cmp.Or(r.Grouped(p.Stdout, verify.GroupedOptions{Style: p.style(p.Stdout), All: all, Brief: s.Quiet}), r.Err())
+	if errors.Is(err, verify.ErrFindings) && isTerminal(p.Stderr) {
+		return printedError{err} // the last line says the same
+	}
+	return err
 }
 
 // checkHealth checks the health of the archive and prints the result.
@@ -266,7 +281,7 @@ func healthOptions(s config.Settings, opts verifyOptions) status.HealthOptions {
 
 func (p Process) printHealth(s config.General, h *status.Health) error {
 	return p.printResult(s, h, func(w io.Writer) error {
-		_, err := fmt.Fprintln(w, h)
+		_, err := fmt.Fprintln(w, h.Line(p.style(w)))
 		return err
 	})
 }

@@ -74,16 +74,25 @@ func Read(ctx context.Context, paths []string, stdin io.Reader) iter.Seq2[Item, 
 }
 
 // Size returns the total size in bytes of the files that [Read] reads for paths, or -1 if
-// one of them is not a regular file. It counts nothing for files that do not exist.
-func Size(ctx context.Context, paths []string) int64 {
+// one of them is not a regular file. Standard input may be a regular file, too. Size counts
+// nothing for files that do not exist.
+func Size(ctx context.Context, paths []string, stdin io.Reader) int64 {
 	total := int64(0)
 	for _, path := range paths {
 		for file := range files(ctx, path) {
-			end := blocking.Call(ctx, "look at "+file)
-			info, err := os.Stat(file)
+			stat := func() (fs.FileInfo, error) { return os.Stat(file) }
+			if file == Stdin {
+				f, ok := stdin.(*os.File)
+				if !ok {
+					return -1
+				}
+				stat = f.Stat
+			}
+			end := blocking.Call(ctx, "look at "+displayName(file))
+			info, err := stat()
 			end()
 			switch {
-			case file == Stdin, err == nil && !info.Mode().IsRegular():
+			case err == nil && !info.Mode().IsRegular():
 				return -1
 			case err == nil:
 				total += info.Size()

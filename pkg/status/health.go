@@ -452,7 +452,10 @@ func (h *Health) Err() error {
 // String returns one line in the format of monitoring plugins: the status, a
 // text, and after "|" the measured values and their thresholds
 // (https://www.monitoring-plugins.org/doc/guidelines.html).
-func (h *Health) String() string {
+func (h *Health) String() string { return h.Line(text.Style{}) }
+
+// Line is [Health.String] with a status in colour, if the style has colours.
+func (h *Health) Line(style text.Style) string {
 	parts := append(append([]string{}, h.Problems...), h.Warnings...)
 	var data []string
 	if h.Status != HealthUnknown {
@@ -461,7 +464,8 @@ func (h *Health) String() string {
 	} else if h.Store != "" {
 		parts = append(parts, "archive "+h.Store)
 	}
-	line := string(h.Status) + " - " + strings.ReplaceAll(text.Clean(strings.Join(parts, "; ")), "|", " ")
+	colours := map[HealthStatus]text.Colour{HealthOK: text.Green, HealthWarning: text.Yellow, HealthCritical: text.Red}
+	line := style.Paint(colours[h.Status], string(h.Status)) + " - " + strings.ReplaceAll(text.Clean(strings.Join(parts, "; ")), "|", " ")
 	if len(data) > 0 {
 		line += " | " + strings.Join(data, " ")
 	}

@@ -263,8 +263,12 @@ func (a *audit) mayBeUnlisted(k archive.Kind, from, to archive.Date) bool {
 }
 
 // checkNames reports names that cannot be listed, and objects that are neither data
-// nor metadata.
+// nor metadata. In a store without an archive there is one finding for all of them, that of
+// checkMissing.
 func (a *audit) checkNames() {
+	if !a.snapshot.isArchive() {
+		return
+	}
 	for _, u := range a.snapshot.unlisted {
 		a.add(Finding{
 			Check: Unreadable, Severity: Problem, Object: u.name, Expected: "an object, or a folder that can be read",

@@ -10,6 +10,7 @@ import (
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/status"
+	"polisen-events-collector/pkg/text"
 )
 
 // findDocument adds a problem with the document, which needs a new commit.
@@ -88,13 +89,17 @@ func (a *audit) checkMissing() {
 	s := a.snapshot
 	switch {
 	case s.document.etag != "":
-	case len(s.objects)+s.outside+len(s.unlisted) > 0:
-		a.findDocument(DocumentMissing, 0, "a document beside the data objects", "no document")
-	default:
+	case !s.isArchive():
+		actual := "neither a document nor data objects"
+		if n, example := s.otherNames(); n > 0 {
+			actual += fmt.Sprintf(", but %s, such as %s", text.Count(n, "other object"), quoteName(example))
+		}
 		a.add(Finding{
-			Check: ArchiveMissing, Severity: Problem, Object: archive.DocumentName, Expected: "an archive", Actual: "neither a document nor data objects",
+			Check: ArchiveMissing, Severity: Problem, Object: archive.DocumentName, Expected: "an archive", Actual: actual,
 			Fix: Fix{a.options.command("collect"), "only for a new archive; otherwise check the name of the store and that its disk is mounted"},
 		})
+	default:
+		a.findDocument(DocumentMissing, 0, "a document beside the data objects", "no document")
 	}
 }
 

@@ -137,14 +137,18 @@ func (f Fix) String() string {
 	return f.Command + " (" + f.Advice + ")"
 }
 
+// place returns the name of the object and the line, if there is one.
+func (f Finding) place() string {
+	if f.Line == 0 {
+		return quoteName(f.Object)
+	}
+	return fmt.Sprintf("%s line %d", quoteName(f.Object), f.Line)
+}
+
 // String returns the finding on one line.
 func (f Finding) String() string {
 	var b strings.Builder
-	b.WriteString(quoteName(f.Object))
-	if f.Line > 0 {
-		fmt.Fprintf(&b, " line %d", f.Line)
-	}
-	fmt.Fprintf(&b, ": %s", f.Check)
+	fmt.Fprintf(&b, "%s: %s", f.place(), f.Check)
 	if f.Severity == Notice {
 		b.WriteString(" (notice)")
 	}

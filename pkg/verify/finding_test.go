@@ -13,6 +13,7 @@ import (
 	"polisen-events-collector/pkg/polisen/polisentest"
 	"polisen-events-collector/pkg/store/memstore"
 	"polisen-events-collector/pkg/store/storetest"
+	"polisen-events-collector/pkg/text"
 	"polisen-events-collector/pkg/verify"
 )
 
@@ -32,9 +33,16 @@ func TestForgedFinding(t *testing.T) {
 		t.Fatal(err)
 	}
 	texts["action"], texts["summary"] = strings.TrimSuffix(b.String(), "\n"), r.Summary()
-	for name, text := range texts {
-		if strings.ContainsAny(text, "\n\r\x1b\u202e\u2028\u009b") || !strings.Contains(text, `x\nFORGED\r\x1b[2J\u202e\u2028`) {
-			t.Errorf("%s: %q; want the text of others with escapes", name, text)
+	r.Problems, r.Findings = 1, []verify.Finding{{Check: forged, Severity: verify.Problem, Object: "o" + forged, Expected: forged, Actual: forged, Fix: verify.Fix{Command: forged, Advice: forged}}}
+	wide := verify.GroupedOptions{Style: text.Style{Width: 1000}}
+	for i, line := range strings.Split(strings.TrimSpace(grouped(t, &r, wide)), "\n") {
+		if line != "" && !strings.HasPrefix(line, "skip: 1 action") && !strings.HasPrefix(line, "read 0 objects") {
+			texts[fmt.Sprint("line ", i+1, " at a terminal")] = line
+		}
+	}
+	for name, shown := range texts {
+		if strings.ContainsAny(shown, "\n\r\x1b\u202e\u2028\u009b") || !strings.Contains(shown, `x\nFORGED\r\x1b[2J\u202e\u2028`) {
+			t.Errorf("%s: %q; want the text of others with escapes", name, shown)
 		}
 	}
 }
@@ -74,8 +82,8 @@ func TestManyFindings(t *testing.T) {
 			t.Errorf("%s: %d counted, %d kept; want %d", check, first.ByCheck[check], kept, want)
 		}
 	}
-	if first.Problems+first.Notices < 8000 || !strings.Contains(text(t, first), "5,000 findings not shown") {
-		t.Errorf("%d problems; %.200s", first.Problems, text(t, first))
+	if first.Problems+first.Notices < 8000 || !strings.Contains(ungrouped(t, first), "5,000 findings not shown") {
+		t.Errorf("%d problems; %.200s", first.Problems, ungrouped(t, first))
 	}
 	if second := mustAudit(t, s); !slices.Equal(first.Findings, second.Findings) {
 		t.Error("two audits of the same archive hold different findings")
@@ -91,8 +99,8 @@ func manyVersions(n int) string {
 	return b.String()
 }
 
-// text returns the result as text.
-func text(t *testing.T, r *verify.Result) string {
+// ungrouped returns the result as text with one line per finding.
+func ungrouped(t *testing.T, r *verify.Result) string {
 	var b strings.Builder
 	if err := r.Text(&b, false); err != nil {
 		t.Fatal(err)

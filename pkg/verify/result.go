@@ -68,7 +68,8 @@ type Result struct {
 }
 
 // Text writes one line per action and finding, and a summary. If brief is true
-// and there are no findings, it leaves out the summary.
+// and there are no findings, it leaves out the summary. [Result.Grouped] is the form for
+// terminals.
 func (r *Result) Text(w io.Writer, brief bool) error {
 	if err := r.ActionsText(w); err != nil {
 		return err

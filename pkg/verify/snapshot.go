@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
@@ -41,6 +43,19 @@ type snapshot struct {
 	unlisted []unlisted
 	// foreignUnlisted are such names outside the archive's folders.
 	foreignUnlisted []unlisted
+
+	progressMutex sync.Mutex
+	progress      Progress // guarded by progressMutex
+}
+
+// advance changes the progress and reports it, if somebody wants to know.
+func (s *snapshot) advance(change func(*Progress)) {
+	s.progressMutex.Lock()
+	defer s.progressMutex.Unlock()
+	change(&s.progress)
+	if s.options.OnProgress != nil && s.progress.Objects > 0 {
+		s.options.OnProgress(s.progress)
+	}
 }
 
 // unlisted is a name that the store could not list.
@@ -52,6 +67,32 @@ type unlisted struct {
 // mayHold reports whether the objects of this name or with this prefix may be there.
 func (u unlisted) mayHold(name string) bool {
 	return u.name == name || strings.HasPrefix(name, u.name+"/")
+}
+
+// isArchive reports whether the store has a document, data objects, or names in the
+// archive's folders that it could not list.
+func (s *snapshot) isArchive() bool {
+	return s.document.etag != "" || len(s.objects)+s.outside+len(s.unlisted) > 0
+}
+
+// otherNames returns the number of objects that are not the archive's, and the name of one
+// of them, if possible one in the archive's folders.
+func (s *snapshot) otherNames() (n int, example string) {
+	inside := slices.DeleteFunc(slices.Clone(s.others), archive.IsMetadata)
+	beside := slices.Collect(maps.Keys(s.foreign))
+	for _, u := range s.foreignUnlisted {
+		beside = append(beside, u.name)
+	}
+	n = len(inside) + len(s.foreignUnlisted)
+	for _, objects := range s.foreign {
+		n += objects
+	}
+	for _, names := range [][]string{inside, beside} {
+		if len(names) > 0 {
+			return n, slices.Min(names)
+		}
+	}
+	return 0, ""
 }
 
 // document is the metadata document as it was read.
@@ -213,6 +254,7 @@ func (s *snapshot) readObjects(ctx context.Context) error {
 	for _, o := range s.objects {
 		o.found = false
 	}
+	s.advance(func(p *Progress) { p.Complete = false })
 	workers := max(s.options.Concurrency, 1)
 	jobs := make(chan *object, 2*workers) // enough for the others while the listing worker reads an object
 	g, ctx := errgroup.WithContext(ctx)
@@ -240,6 +282,7 @@ func (s *snapshot) readObjects(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		s.advance(func(p *Progress) { p.Complete = true })
 		return work()
 	})
 	if err := g.Wait(); err != nil {
@@ -288,6 +331,7 @@ func (s *snapshot) list(ctx context.Context, add func(*object) error) error {
 		case s.options.includes(name.Date):
 			o := &object{name: name, key: attrs.Name, listed: attrs, found: true}
 			s.objects[attrs.Name] = o
+			s.advance(func(p *Progress) { p.Listed++ })
 			if err := add(o); err != nil {
 				return err
 			}
@@ -300,6 +344,7 @@ func (s *snapshot) list(ctx context.Context, add func(*object) error) error {
 
 func (s *snapshot) readObject(ctx context.Context, o *object) error {
 	got, err := archive.ReadObject(ctx, s.store, o.listed)
+	defer s.advance(func(p *Progress) { p.Objects, p.Bytes = p.Objects+1, p.Bytes+int64(len(got.Body)) })
 	if errors.Is(err, store.ErrNotExist) {
 		return nil // somebody has deleted it since the list
 	}

@@ -35,6 +35,20 @@ type Options struct {
 	// Command turns arguments, such as "verify --repair", into a whole shell
 	// command for this archive. If it is nil, fixes name only the arguments.
 	Command func(args string) string
+	// OnProgress is called after each object that was read, unless it is nil. The calls
+	// come from several goroutines, one after the other.
+	OnProgress func(Progress)
+}
+
+// Progress is the progress of an audit.
+type Progress struct {
+	// Objects is the number of data objects that were read, and Bytes their size.
+	Objects int
+	Bytes   int64
+	// Listed is the number of data objects that the store has listed so far. They are all
+	// if Complete is true.
+	Listed   int
+	Complete bool
 }
 
 // includes reports whether the objects of the day are read.
