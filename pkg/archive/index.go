@@ -104,7 +104,9 @@ func (x *index) readPartitions(ctx context.Context, kind Kind, dates []Date) err
 	var objects []store.Attrs
 	var days []Date      // of the objects
 	var unlisted []error // of single entries
-	for prefix, group := range groupByMonth(kind, dates) {
+	groups := groupByMonth(kind, dates)
+	for _, prefix := range slices.Sorted(maps.Keys(groups)) { // so that two runs make the same calls in the same order
+		group := groups[prefix]
 		for attrs, err := range x.store.List(ctx, prefix) {
 			if err != nil {
 				if attrs.Name == "" {

@@ -1,0 +1,270 @@
+package simtest
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/report"
+	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/store/memstore"
+)
+
+// archiveModel is a store with what the history knows about the archive in it. It checks
+// each write.
+type archiveModel struct {
+	*world
+	store *memstore.Store
+
+	objects map[string][]string // the keys of the lines of each data object
+	lines   map[string]int      // the number of copies of each line
+	events  map[int64]int       // the number of lines of each id under events/
+	// commits are the commits that were made, and last is the newest.
+	commits map[archive.Commit]*commit
+	last    *commit
+	// covered are the values of covered_until, in the order of the commits.
+	covered []coverage
+}
+
+// commit is a commit with the lines of its objects.
+type commit struct {
+	archive.Commit
+	pending map[string][]string // the keys of the lines by object, of its own and earlier objects
+	// events, revisions and rejected are the numbers of lines of the objects that the
+	// commit itself made.
+	events, revisions, rejected int
+}
+
+// coverage is a value of covered_until, and the time of the commit that set it.
+type coverage struct{ at, until time.Time }
+
+func newArchive(w *world) *archiveModel {
+	return &archiveModel{
+		world: w, store: memstore.New(), objects: make(map[string][]string), lines: make(map[string]int), events: make(map[int64]int),
+		commits: make(map[archive.Commit]*commit),
+	}
+}
+
+// keysOf returns the keys of the lines of a data object.
+func keysOf(kind archive.Kind, content []byte) (keys []string) {
+	for line := range strings.Lines(string(content)) {
+		line = strings.TrimSuffix(line, "\n")
+		if kind == archive.Rejected {
+			_, raw, _ := strings.Cut(line, `,"raw":`)
+			line = rejectedKey(strings.TrimSuffix(raw, "}"))
+		}
+		keys = append(keys, line)
+	}
+	return keys
+}
+
+// put makes a write, and checks it if it took effect.
+func (a *archiveModel) put(p *process, name string, body []byte, cond store.Cond) (store.ETag, error) {
+	etag, err := a.store.Put(context.Background(), name, body, cond)
+	if err != nil {
+		return etag, err
+	}
+	a.note("  %s writes %s, %d bytes", p, name, len(body))
+	switch n, isData := archive.ParseName(name); {
+	case isData:
+		a.notePut(p, n, body)
+	case name == archive.DocumentName:
+		a.noteDocument(p, body)
+	case name == archive.LastRunName:
+		a.noteLastRun(p, body)
+	}
+	return etag, err
+}
+
+// notePut checks a data object that was written.
+func (a *archiveModel) notePut(p *process, n archive.Name, body []byte) {
+	name := n.String()
+	for _, key := range a.objects[name] {
+		a.count(n.Kind, key, -1)
+	}
+	keys := keysOf(n.Kind, body)
+	for _, key := range keys {
+		a.count(n.Kind, key, 1)
+		v := a.api.byKey[key]
+		switch {
+		case v == nil:
+			a.fail("%s stored a line in %s that the API never sent: %s", p, name, key)
+		case n.Kind != archive.Rejected && v.day != n.Date.String():
+			a.fail("%s stored a line of %s in %s", p, v.day, name)
+		case a.lines[key] > 1:
+			a.fail("%s stored a line twice, the second time in %s: %s", p, name, key)
+		case n.Kind == archive.Events && a.events[v.notice.id] > 1:
+			a.fail("%s stored event %d twice under events/, the second time in %s", p, v.notice.id, name)
+		}
+	}
+	a.objects[name] = keys
+	if !a.isPromised(name, keys) {
+		a.fail("%s wrote %s, which no document contains", p, name)
+	}
+}
+
+// count adds n copies of a line of an object.
+func (a *archiveModel) count(kind archive.Kind, key string, n int) {
+	a.lines[key] += n
+	if v := a.api.byKey[key]; v != nil && kind == archive.Events {
+		a.events[v.notice.id] += n
+	}
+}
+
+// isPromised reports whether a commit made an object with these lines.
+func (a *archiveModel) isPromised(name string, keys []string) bool {
+	for _, c := range a.commits {
+		if slices.Equal(c.pending[name], keys) {
+			return true
+		}
+	}
+	return false
+}
+
+// isStored reports whether a line is in an object, or in the document.
+func (a *archiveModel) isStored(key string) bool {
+	return a.lines[key] > 0 || a.last != nil && a.last.has(key)
+}
+
+func (c *commit) has(key string) bool {
+	for _, keys := range c.pending {
+		if slices.Contains(keys, key) {
+			return true
+		}
+	}
+	return false
+}
+
+// noteDocument checks a document that was written.
+func (a *archiveModel) noteDocument(p *process, body []byte) {
+	var d struct {
+		Commit       archive.Commit
+		Pending      []struct{ Name, Content string }
+		CoveredUntil *time.Time `json:"covered_until"`
+	}
+	if err := json.Unmarshal(body, &d); err != nil {
+		a.fail("%s wrote a document that cannot be read: %v", p, err)
+		return
+	}
+	c := &commit{Commit: d.Commit, pending: make(map[string][]string)}
+	for _, object := range d.Pending {
+		n, _ := archive.ParseName(object.Name)
+		keys := keysOf(n.Kind, []byte(object.Content))
+		c.pending[object.Name] = keys
+		if n.Timestamp != c.Timestamp {
+			continue
+		}
+		switch n.Kind {
+		case archive.Events:
+			c.events += len(keys)
+		case archive.Revisions:
+			c.revisions += len(keys)
+		case archive.Rejected:
+			c.rejected += len(keys)
+		}
+	}
+	if last := a.last; last != nil {
+		if c.Sequence != last.Sequence+1 || c.Timestamp <= last.Timestamp {
+			a.fail("%s replaced commit %d of %d by commit %d of %d", p, last.Sequence, last.Timestamp, c.Sequence, c.Timestamp)
+		}
+		for name, keys := range last.pending {
+			for _, key := range keys {
+				if a.lines[key] == 0 && !c.has(key) {
+					a.fail("%s replaced the document, and a line of %s is nowhere: %s", p, name, key)
+				}
+			}
+		}
+	}
+	a.commits[c.Commit], a.last = c, c
+	if d.CoveredUntil != nil {
+		if n := len(a.covered); n > 0 && d.CoveredUntil.Before(a.covered[n-1].until) {
+			a.fail("%s let covered_until fall from %v to %v", p, a.covered[n-1].until, d.CoveredUntil)
+		}
+		a.covered = append(a.covered, coverage{time.Now(), *d.CoveredUntil})
+	}
+}
+
+// noteLastRun checks a report that was written.
+func (a *archiveModel) noteLastRun(p *process, body []byte) {
+	r, err := report.ParseLastRun(body)
+	if err != nil {
+		a.fail("%s wrote a report that cannot be read: %v", p, err)
+		return
+	}
+	if r.StoredCommit != nil {
+		c := a.commits[archive.Commit(*r.StoredCommit)]
+		if c == nil {
+			a.fail("%s reported that commit %+v is stored, which nobody made", p, *r.StoredCommit)
+			return
+		}
+		for name, keys := range c.pending {
+			for _, key := range keys {
+				if a.lines[key] == 0 {
+					a.fail("%s reported that all objects of commit %d are stored, and a line of %s is not: %s", p, c.Sequence, name, key)
+					return
+				}
+			}
+		}
+	}
+	p.reported = r.RunID == p.runID()
+	if p.reported {
+		a.checkCounts(p, r.Report)
+	}
+}
+
+// checkCounts checks the numbers of a report of a process.
+func (a *archiveModel) checkCounts(p *process, r report.Report) {
+	var made commit
+	for id, c := range a.commits {
+		if id.ID == r.RunID {
+			made.events += c.events
+			made.revisions += c.revisions
+			made.rejected += c.rejected
+		}
+	}
+	n := r.Counts
+	if r.ExitCode == exitOK || r.ExitCode == exitPartial {
+		if n.New != made.events || n.Revised != made.revisions || n.Rejected != made.rejected {
+			a.fail("%s reported %d new, %d revised and %d rejected, but its commits have %d, %d and %d",
+				p, n.New, n.Revised, n.Rejected, made.events, made.revisions, made.rejected)
+		}
+	}
+}
+
+// document returns the document; nil if there is none.
+func (a *archiveModel) document() *archive.Document {
+	object, err := a.store.Get(context.Background(), archive.DocumentName)
+	if err != nil {
+		return nil
+	}
+	d, err := archive.ParseDocument(object.Body)
+	if err != nil {
+		return nil
+	}
+	return d
+}
+
+// storedCounts returns the numbers of items in the archive by month.
+func (a *archiveModel) storedCounts() map[string]archive.Counts {
+	counts := make(map[string]archive.Counts)
+	for name, keys := range a.objects {
+		n, _ := archive.ParseName(name)
+		month := n.Date.MonthKey()
+		add := archive.Counts{}
+		switch n.Kind {
+		case archive.Events:
+			add.Events = len(keys)
+		case archive.Revisions:
+			add.Revisions = len(keys)
+		case archive.Rejected:
+			add.Rejected = len(keys)
+		}
+		if add != (archive.Counts{}) {
+			counts[month] = counts[month].Plus(add)
+		}
+	}
+	return counts
+}

@@ -1,0 +1,233 @@
+package simtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/pipeline"
+	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/report"
+	"polisen-events-collector/pkg/saved"
+	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/verify"
+)
+
+// Store is the store of a process.
+type Store = store.Store
+
+// The exit codes of a process.
+const (
+	exitOK      = 0
+	exitFailed  = 1
+	exitPartial = 3
+)
+
+// The time limits of a collect; see package cmd.
+const (
+	workTime   = 288 * time.Second
+	reportTime = 12 * time.Second
+)
+
+// process is one run of the program.
+type process struct {
+	*world
+	host *host
+	step Step
+
+	calls     map[string]int // the number of calls by method and name
+	dead      bool
+	cancel    context.CancelCauseFunc
+	answer    answer   // to the current call of the API
+	delivered []string // the keys of the items that the API has sent
+	fetched   time.Time
+	reported  bool // its report was written
+	err       error
+	ended     atomic.Bool
+}
+
+func (h *host) newProcess(s Step) *process {
+	return &process{world: h.world, host: h, step: s, calls: make(map[string]int)}
+}
+
+func (p *process) String() string { return fmt.Sprintf("%s %d", p.step.Kind, p.step.ID) }
+
+func (p *process) runID() string {
+	return fmt.Sprintf("%s-%d-%x", p.step.Kind, p.step.ID, hashOf(p.plan.Seed, p.step.ID))
+}
+
+// begin returns the key of a call and a source of random numbers for it.
+func (p *process) begin(method, name string) (key string, d draw) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.nextCall(method, name)
+}
+
+// nextCall is begin for a caller that holds the mutex.
+func (p *process) nextCall(method, name string) (key string, d draw) {
+	key = method + " " + name
+	p.calls[key]++
+	if n := p.calls[key]; n > 1 {
+		key = fmt.Sprintf("%s, number %d", key, n)
+	}
+	return key, draw(hashOf(p.plan.Seed, p.step.ID, key))
+}
+
+// faultID returns the name of a fault of a call in [Result.Faults].
+func (p *process) faultID(key, fault string) string { return fmt.Sprintf("%s: %s: %s", p, key, fault) }
+
+// isWithout reports whether the plan leaves out a fault.
+func (p *process) isWithout(key, fault string) bool { return p.plan.Without[p.faultID(key, fault)] }
+
+// noteFault notes a fault that happens.
+func (p *process) noteFault(key, fault string) {
+	p.faults = append(p.faults, p.faultID(key, fault))
+	p.note("  fault of %s", p.faultID(key, fault))
+}
+
+// failed reports whether the process ended with an error other than a partial success.
+func (p *process) failed() bool {
+	return exitCode(p.err) == exitFailed
+}
+
+// run runs the process to its end.
+func (p *process) run() {
+	ctx, cancel := context.WithCancelCause(p.ctx)
+	defer cancel(nil)
+	if p.step.Kill > 0 {
+		timer := time.AfterFunc(p.step.Kill, func() {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			if !p.ended.Load() {
+				p.note("  %s is killed", p)
+				p.dead = true
+				cancel(errKilled)
+			}
+		})
+		defer timer.Stop()
+	}
+	var r report.Report
+	switch p.step.Kind {
+	case Collect:
+		ctx, stop := context.WithTimeout(ctx, workTime)
+		defer stop()
+		r, p.err = pipeline.Collect(ctx, p.options("collect"), p.client(false))
+	case Backfill:
+		p.err = p.backfill(ctx)
+	case Import:
+		p.err = p.importSaved(ctx)
+	case Repair:
+		p.err = p.repair(ctx)
+	}
+	p.ended.Store(true)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dead {
+		return
+	}
+	p.note("  %s ends: %v", p, p.err)
+	if p.failed() {
+		return
+	}
+	for _, key := range p.delivered {
+		p.must[key] = true
+		if !p.archive.isStored(key) {
+			p.fail("%s succeeded, but an item that it fetched is not stored: %s", p, key)
+			return
+		}
+	}
+	if p.step.Kind != Collect {
+		return
+	}
+	p.fetched = r.Started
+	if p.firstFetch.IsZero() {
+		p.firstFetch = time.Now()
+	}
+	p.archive.checkCounts(p, r)
+}
+
+// exitCode returns the exit code for the result of a run.
+func exitCode(err error) int {
+	_, partial := errors.AsType[*pipeline.PartialError](err)
+	switch {
+	case err == nil:
+		return exitOK
+	case partial && !errors.Is(err, pipeline.ErrStore) && !errors.Is(err, pipeline.ErrAPI):
+		return exitPartial
+	}
+	return exitFailed
+}
+
+// client returns a client of the API.
+func (p *process) client(leaveRoom bool) pipeline.Source {
+	c, err := polisen.NewClient(polisen.Options{
+		URL: "https://polisen.example/api/events", UserAgent: "simulation", StateDir: p.host.stateDir,
+		LeaveRoom: leaveRoom, Clock: &hostClock{p}, Transport: p,
+	})
+	if err != nil {
+		panic(err)
+	}
+	return hostSource{c, p.host}
+}
+
+// options returns the options of a run of the pipeline.
+func (p *process) options(command string) pipeline.Options {
+	clock := &hostClock{p}
+	return pipeline.Options{
+		Report:     report.Report{RunID: p.runID(), Command: command, Host: p.host.name, Store: "mem:"},
+		Recorder:   report.NewRecorder(clock.Now),
+		Clock:      clock,
+		OpenStore:  func(context.Context) (Store, error) { return p.wrap(session{p}), nil },
+		Revisions:  true,
+		GapSource:  p.client(true),
+		Command:    commandLine,
+		ReportTime: reportTime,
+		MaxLag:     maxLag,
+		HostState:  pipeline.NewHostState(p.host.stateDir),
+		ExitCode:   exitCode,
+	}
+}
+
+// backfill fetches some of the last days.
+func (p *process) backfill(ctx context.Context) error {
+	_, d := p.begin("backfill", "")
+	clock := &hostClock{p}
+	to := archive.DateOf(clock.Now().Add(-time.Duration(d.pick(10)) * 24 * time.Hour))
+	done, err := pipeline.OpenDoneDays(p.host.stateDir, "simulation", d.chance(0.5))
+	if err != nil {
+		return err
+	}
+	_, err = pipeline.BackfillDays(ctx, p.options("backfill"), pipeline.Days{
+		From: to.AddDays(-d.pick(4)), To: to, Source: p.client(true), Done: done,
+		ServedFrom: archive.ServedFrom(clock.Now().AddDate(0, 1, 0)),
+	})
+	return err
+}
+
+// importSaved stores the response to an older query for the newest events.
+func (p *process) importSaved(ctx context.Context) error {
+	_, d := p.begin("import", "")
+	items := p.api.newest(time.Now().Add(-d.between(time.Minute, 10*24*time.Hour)))
+	for _, v := range items {
+		p.delivered = append(p.delivered, v.key)
+	}
+	o := p.options("backfill")
+	o.HostState = o.HostState.ReadOnly()
+	_, err := pipeline.BackfillSaved(ctx, o, saved.Read(ctx, []string{"-"}, bytes.NewReader(body(items))), nil)
+	return err
+}
+
+// repair repairs the archive.
+func (p *process) repair(ctx context.Context) error {
+	_, d := p.begin("repair", "")
+	clock := &hostClock{p}
+	_, err := verify.Repair(ctx, p.wrap(session{p}), verify.Options{Concurrency: 2, Now: clock.Now}, verify.RepairOptions{
+		Duplicates: d.chance(0.7), Counts: d.chance(0.3), Gaps: d.chance(0.3),
+		Writer: archive.Options{RunID: p.runID(), Now: clock.Now, Pause: pipeline.Pause(clock)},
+	})
+	return err
+}

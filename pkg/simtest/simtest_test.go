@@ -1,0 +1,85 @@
+package simtest_test
+
+import (
+	"flag"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"polisen-events-collector/pkg/simtest"
+)
+
+var (
+	first     = flag.Uint64("first", 0, "seed of the first history")
+	histories = flag.Int("histories", 0, "number of histories; with 0 they take a few seconds")
+	trace     = flag.Bool("trace", false, "print the trace of each history, even if it has no violation")
+	shrinking = flag.Duration("shrink", 30*time.Second, "time to look for the shortest trace of a violation")
+)
+
+// seedsOf returns the seeds of the histories that the flags ask for.
+func seedsOf() (from, to uint64) {
+	n := *histories
+	if n == 0 {
+		n = 16
+	}
+	return *first, *first + uint64(n)
+}
+
+// TestHistories plays histories on all cores. For the first few with a violation it prints
+// the seed and the shortest trace that it can find.
+func TestHistories(t *testing.T) {
+	from, to := seedsOf()
+	var next, found, played atomic.Uint64
+	next.Store(from)
+	start := time.Now()
+	t.Run("workers", func(t *testing.T) {
+		for i := range runtime.GOMAXPROCS(0) {
+			t.Run(fmt.Sprint(i), func(t *testing.T) {
+				t.Parallel()
+				for {
+					seed := next.Add(1) - 1
+					if seed >= to || found.Load() >= 10 {
+						return
+					}
+					played.Add(1)
+					r := simtest.Play(t, simtest.NewPlan(seed), *trace, nil)
+					if *trace {
+						t.Logf("seed %d:\n%s", seed, strings.Join(r.Trace, "\n"))
+					}
+					if r.Violation == "" {
+						continue
+					}
+					t.Errorf("seed %d: %s", seed, r.Violation)
+					if found.Add(1) <= 3 {
+						plan, shortest := simtest.Shrink(t, simtest.NewPlan(seed), nil, *shrinking)
+						t.Logf("seed %d: the shortest trace, with %d steps and %d faults:\n%s",
+							seed, len(plan.Steps), len(shortest.Faults), strings.Join(shortest.Trace, "\n"))
+					}
+				}
+			})
+		}
+	})
+	t.Logf("%d histories in %v, %d with a violation", played.Load(), time.Since(start).Round(time.Second), found.Load())
+}
+
+// TestReproducible plays histories again, and expects the same calls at the same times.
+func TestReproducible(t *testing.T) {
+	from, _ := seedsOf()
+	for seed := from; seed < from+3; seed++ {
+		first := simtest.Play(t, simtest.NewPlan(seed), true, nil)
+		second := simtest.Play(t, simtest.NewPlan(seed), true, nil)
+		if first.Hash == second.Hash && slices.Equal(first.Trace, second.Trace) {
+			continue
+		}
+		i := 0
+		for i < min(len(first.Trace), len(second.Trace)) && first.Trace[i] == second.Trace[i] {
+			i++
+		}
+		t.Fatalf("seed %d: the histories differ from line %d of the trace:\n%q\n%q", seed, i+1,
+			first.Trace[i:min(i+3, len(first.Trace))], second.Trace[i:min(i+3, len(second.Trace))])
+	}
+}
