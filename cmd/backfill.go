@@ -55,8 +55,8 @@ arrays or one event per line, plain or compressed. Damaged items make the exit c
   # store saved responses
   ` + program + ` backfill --input responses/ --input older.json.gz
   # store every version of a file in a git history
-  git log --reverse --format=%H -- events.json | xargs -I{} git show {}:events.json |
-    ` + program + ` backfill --input -`,
+  git log --reverse --format=%H -- events.json |
+    xargs -I{} git show {}:events.json | ` + program + ` backfill --input -`,
 		Args:        noArgs,
 		Annotations: endsWith(exitPartial, exitAPI, exitStorage, exitAccess, exitRateLimited),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -100,7 +100,7 @@ func (opts backfillOptions) check(ctx context.Context) error {
 	case len(opts.inputs) > 0 && forAPI:
 		return usagef("--input cannot be combined with --from, --to, --location, --type, --resume or --force, which are for the API")
 	case len(opts.inputs) == 0 && opts.from == "":
-		return usagef("give --from to fetch from the API, or --input to read saved responses")
+		return missingf("give --from to fetch from the API, or --input to read saved responses")
 	}
 	for _, path := range opts.inputs {
 		if path == saved.Stdin {

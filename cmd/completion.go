@@ -32,7 +32,7 @@ func newCompletionCmd(p Process) *cobra.Command {
 		ValidArgs:             shells,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usagef("completion needs one shell: %s", strings.Join(shells, ", "))
+				return missingf("completion needs one shell: %s", strings.Join(shells, ", "))
 			}
 			return nil
 		},

@@ -42,7 +42,8 @@ type errorLine struct {
 
 // printError prints the error of a run to stderr as one line; with --log-format
 // json the line is a JSON object. Each invalid setting has a line of its own.
-// After a mistake in usage another line names the help. It prints no [printedError], and
+// After a mistake in usage another line names the help, and if the command lacks something
+// there is its usage before that. It prints no [printedError], and
 // nothing about alarms that earlier runs have printed less than a day ago.
 func (p Process) printError(cmd *cobra.Command, err error, exit code) {
 	if _, ok := errors.AsType[printedError](err); ok {
@@ -63,7 +64,11 @@ func (p Process) printError(cmd *cobra.Command, err error, exit code) {
 		p.printLine(s.General.LogFormat, err, exit)
 	}
 	if exit == exitUsage && s.General.LogFormat != config.JSON {
-		fmt.Fprintf(p.diagnostics(slog.LevelError), "%s: see '%s --help'\n", program, cmd.CommandPath())
+		w := p.diagnostics(slog.LevelError)
+		if usage, _ := errors.AsType[usageError](err); usage.missing {
+			p.printMissing(w, cmd)
+		}
+		fmt.Fprintf(w, "%s: see '%s --help'\n", program, cmd.CommandPath())
 	}
 }
 

@@ -59,7 +59,7 @@ func exitMeanings() []exitMeaning {
 		{exitAccess, "no access: wrong credentials, missing permissions or a missing bucket; a retry does not help"},
 		{exitFindings, "check failed: problems found, id not found, or unhealthy"},
 		{exitRateLimited, "rate limited: the API's limits, its Retry-After or an earlier 404 forbid a call now"},
-		{exitUsage, "usage: the command line or a setting is wrong"},
+		{exitUsage, "usage: the command, a flag or a setting is wrong or missing"},
 		{exitSIGINT, "SIGINT: stopped by Ctrl-C"},
 		{exitSIGTERM, "SIGTERM: stopped by kill, the service manager or a shutdown"},
 	}
@@ -93,13 +93,21 @@ func exitCode(err error) code {
 }
 
 // usageError is an error about a mistake on the command line.
-type usageError struct{ err error }
+type usageError struct {
+	err     error
+	missing bool // the command lacks something that it always needs
+}
 
 func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
 
 // usagef formats a usageError.
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+func usagef(format string, args ...any) error { return usageError{err: fmt.Errorf(format, args...)} }
+
+// missingf formats a usageError about something that the command always needs.
+func missingf(format string, args ...any) error {
+	return usageError{fmt.Errorf(format, args...), true}
+}
 
 // printedError is an error that is part of the result on stdout, so stderr does not
 // repeat it.

@@ -2,42 +2,90 @@ package cmd
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"polisen-events-collector/pkg/config"
+	"polisen-events-collector/pkg/text"
 )
 
-// helpWidth is the maximum number of columns in help texts.
-const helpWidth = 100
+// helpWidth is the maximum number of columns in help texts. On a narrower terminal they have
+// as many columns as the terminal, but at least minHelpWidth.
+const (
+	helpWidth    = 100
+	minHelpWidth = 40
+)
 
-// printHelp prints the help of a command or a topic. So that the help of a command
-// fits a screen of 50 lines, it leaves the less common settings and the meanings
-// of the exit codes to the topics.
-func printHelp(cmd *cobra.Command, _ []string) {
-	var b strings.Builder
-	b.WriteString(strings.TrimSpace(cmd.Long) + "\n")
-	if cmd.Runnable() { // a topic is not runnable
-		fmt.Fprintf(&b, "\nUsage: %s\n", cmd.UseLine())
-		if cmd.HasExample() {
-			fmt.Fprintf(&b, "\nExamples:\n%s\n", cmd.Example)
-		}
-		writeCommands(&b, cmd)
-		if !cmd.DisableFlagsInUseLine {
-			writeFlags(&b, cmd.Flags())
-		}
-		writeExitCodeNames(&b, strings.Fields(cmd.Annotations[exitCodesKey]))
+// helpStyle returns the form of help texts on w.
+func (p Process) helpStyle(w io.Writer) text.Style {
+	style := p.style(w)
+	if !isTerminal(w) {
+		style.Width = helpWidth
 	}
-	fmt.Fprint(cmd.OutOrStdout(), b.String())
+	style.Width = min(max(style.Width, minHelpWidth), helpWidth)
+	return style
+}
+
+// printHelp prints the help of a command. So that it fits a screen of 50 lines, it leaves the
+// less common settings and the meanings of the exit codes to the topics.
+func (p Process) printHelp(cmd *cobra.Command, _ []string) {
+	h := help{style: p.helpStyle(p.Stdout)}
+	for i, paragraph := range strings.Split(strings.TrimSpace(cmd.Long), "\n\n") {
+		if i > 0 {
+			h.b.WriteByte('\n')
+		}
+		h.b.WriteString(text.Wrap(paragraph, "", h.style.Width))
+	}
+	h.heading("Usage")
+	fmt.Fprintf(&h.b, " %s\n", cmd.UseLine())
+	if cmd.HasExample() {
+		h.heading("Examples")
+		fmt.Fprintf(&h.b, "\n%s\n", cmd.Example)
+	}
+	h.writeCommands(cmd)
+	if !cmd.DisableFlagsInUseLine {
+		h.writeFlags(cmd.Flags())
+	}
+	h.writeExitCodeNames(strings.Fields(cmd.Annotations[exitCodesKey]))
+	fmt.Fprint(p.Stdout, h.b.String())
+}
+
+// printMissing prints to w how to use a command whose arguments lack something.
+func (p Process) printMissing(w io.Writer, cmd *cobra.Command) {
+	h := help{style: p.helpStyle(w)}
+	if cmd.HasParent() {
+		_, example, _ := strings.Cut(cmd.Example, "\n") // after the line that explains it
+		example, _, _ = strings.Cut(example, "\n")
+		fmt.Fprintf(&h.b, "%s %s\n", h.style.Paint(text.Bold, "Usage:"), cmd.UseLine())
+		fmt.Fprintf(&h.b, "%s %s\n", h.style.Paint(text.Bold, "Example:"), strings.TrimSpace(example))
+	} else {
+		h.heading("Usage")
+		fmt.Fprintf(&h.b, " %s\n", cmd.UseLine())
+		h.writeCommands(cmd)
+		h.heading("Examples")
+		fmt.Fprintf(&h.b, "\n%s\n\n", cmd.Example)
+	}
+	fmt.Fprint(w, h.b.String())
+}
+
+// help is the help of a command.
+type help struct {
+	style text.Style
+	b     strings.Builder
+}
+
+// heading writes a blank line and the beginning of a heading.
+func (h *help) heading(title string) {
+	h.b.WriteString("\n" + h.style.Paint(text.Bold, title+":"))
 }
 
 // writeCommands lists the subcommands and the topics of cmd.
-func writeCommands(b *strings.Builder, cmd *cobra.Command) {
+func (h *help) writeCommands(cmd *cobra.Command) {
 	commands, topics := "", ""
 	for _, c := range cmd.Commands() {
 		line := fmt.Sprintf("  %-18s %s\n", c.Name(), c.Short)
@@ -48,12 +96,15 @@ func writeCommands(b *strings.Builder, cmd *cobra.Command) {
 		}
 	}
 	if commands != "" {
-		fmt.Fprintf(b, "\nCommands:\n%s\nHelp topics:\n%s", commands, topics)
+		h.heading("Commands")
+		h.b.WriteString("\n" + commands)
+		h.heading("Help topics")
+		h.b.WriteString("\n" + topics)
 	}
 }
 
 // writeFlags lists the command's own flags and the common settings.
-func writeFlags(b *strings.Builder, flags *pflag.FlagSet) {
+func (h *help) writeFlags(flags *pflag.FlagSet) {
 	own, common := newFlagSet(), newFlagSet()
 	settings := map[string]bool{}
 	for _, s := range config.All(config.AllGroups) {
@@ -67,8 +118,10 @@ func writeFlags(b *strings.Builder, flags *pflag.FlagSet) {
 			own.AddFlag(f)
 		}
 	})
-	fmt.Fprintf(b, "\nFlags:\n%s", own.FlagUsagesWrapped(helpWidth))
-	fmt.Fprintf(b, "\nCommon settings (\"%s help environment\" lists all):\n%s", program, common.FlagUsagesWrapped(helpWidth))
+	h.heading("Flags")
+	h.b.WriteString("\n" + own.FlagUsagesWrapped(h.style.Width))
+	h.heading(fmt.Sprintf("Common settings (\"%s help environment\" lists all)", program))
+	h.b.WriteString("\n" + common.FlagUsagesWrapped(h.style.Width))
 }
 
 func newFlagSet() *pflag.FlagSet {
@@ -78,39 +131,15 @@ func newFlagSet() *pflag.FlagSet {
 }
 
 // writeExitCodeNames lists the numbers and short names of some exit codes.
-func writeExitCodeNames(b *strings.Builder, numbers []string) {
+func (h *help) writeExitCodeNames(numbers []string) {
 	var names []string
 	for _, m := range exitMeanings() {
 		if number := strconv.Itoa(int(m.code)); slices.Contains(numbers, number) {
 			names = append(names, number+" "+m.name())
 		}
 	}
-	fmt.Fprintf(b, "\nExit codes (\"%s help exit-codes\" explains them):\n%s", program, wrap(strings.Join(names, ", "), "  "))
-}
-
-// wrap breaks text into lines of at most [helpWidth] columns, each of which
-// starts with indent.
-func wrap(text, indent string) string {
-	var b strings.Builder
-	width := 0
-	for _, word := range strings.Fields(text) {
-		n := utf8.RuneCountInString(word)
-		switch {
-		case width == 0:
-			b.WriteString(indent)
-			width = len(indent)
-		case width+1+n > helpWidth:
-			b.WriteString("\n" + indent)
-			width = len(indent)
-		default:
-			b.WriteByte(' ')
-			width++
-		}
-		b.WriteString(word)
-		width += n
-	}
-	b.WriteByte('\n')
-	return b.String()
+	h.heading(fmt.Sprintf("Exit codes (\"%s help exit-codes\" explains them)", program))
+	h.b.WriteString("\n" + text.Wrap(strings.Join(names, ", "), "  ", h.style.Width))
 }
 
 // newHelpCmd replaces cobra's help command, which prints help and exits with 0
@@ -153,33 +182,32 @@ func commandNames(root *cobra.Command) []string {
 	return names
 }
 
-// newExitCodesTopic returns the help topic with the meaning of each exit code.
-func newExitCodesTopic() *cobra.Command {
-	var b strings.Builder
-	b.WriteString("Every run ends with one of these exit codes. Treat any other as a failure.\n\n")
-	for _, m := range exitMeanings() {
-		fmt.Fprintf(&b, "  %-4d %s\n", m.code, m.meaning)
-	}
-	return &cobra.Command{Use: "exit-codes", Short: "Meaning of each exit code", Long: b.String()}
-}
-
-// newEnvironmentTopic returns the help topic with all settings. Its text is made only if it
-// is printed.
-func newEnvironmentTopic() *cobra.Command {
-	topic := &cobra.Command{Use: "environment", Short: "All settings, their variables and defaults"}
-	topic.SetHelpFunc(func(cmd *cobra.Command, args []string) {
-		cmd.Long = environmentText()
-		printHelp(cmd, args)
-	})
+// newTopic returns a help topic whose text depends on the number of columns.
+func (p Process) newTopic(name, short string, write func(width int) string) *cobra.Command {
+	topic := &cobra.Command{Use: name, Short: short, Long: write(helpWidth)}
+	topic.SetHelpFunc(func(*cobra.Command, []string) { fmt.Fprint(p.Stdout, write(p.helpStyle(p.Stdout).Width)) })
 	return topic
 }
 
-// environmentText describes all settings.
-func environmentText() string {
+// exitCodesTopic returns the meaning of each exit code.
+func exitCodesTopic(width int) string {
 	var b strings.Builder
-	b.WriteString(wrap(`A setting has the value of its flag. Without the flag, it has that of its environment
+	b.WriteString(text.Wrap("Every run ends with one of these exit codes. Treat any other as a failure.", "", width) + "\n")
+	const indent = "       "
+	for _, m := range exitMeanings() {
+		fmt.Fprintf(&b, "  %-4d %s", m.code, strings.TrimPrefix(text.Wrap(m.meaning, indent, width), indent))
+	}
+	return b.String()
+}
+
+// environmentTopic returns all settings.
+func environmentTopic(width int) string {
+	var b strings.Builder
+	const indent = "    "
+	paragraph := func(s string) { b.WriteString(text.Wrap(s, indent, width)) }
+	b.WriteString(text.Wrap(`A setting has the value of its flag. Without the flag, it has that of its environment
 variable, then that of the variable in the file that --env-file or POLISEN_ENV_FILE names, and then its default.
-An empty variable counts as not set. At the beginning of a value, ~/ stands for the home folder.`, ""))
+An empty variable counts as not set. At the beginning of a value, ~/ stands for the home folder.`, "", width))
 	for _, s := range config.All(config.AllGroups) {
 		var names []string
 		if s.Env != "" {
@@ -188,28 +216,28 @@ An empty variable counts as not set. At the beginning of a value, ~/ stands for 
 		if s.Flag != "" {
 			names = append(names, "--"+s.Flag)
 		}
-		const indent = "    "
-		fmt.Fprintf(&b, "\n%s\n%s", strings.Join(names, ", "), wrap(s.Meaning(), indent))
+		fmt.Fprintf(&b, "\n%s\n", strings.Join(names, ", "))
+		paragraph(s.Meaning())
 		if s.Detail != "" {
-			b.WriteString(wrap(s.Detail, indent))
+			paragraph(s.Detail)
 		}
 		if s.Alias != "" {
-			b.WriteString(wrap("If neither is set, "+s.Alias+" of Oracle's command line counts.", indent))
+			paragraph("If neither is set, " + s.Alias + " of Oracle's command line counts.")
 		}
 		if d := s.DefaultText(); d != "" {
-			b.WriteString(wrap("default: "+d, indent))
+			paragraph("default: " + d)
 		}
 	}
-	b.WriteString(`
-HOME, XDG_DATA_HOME, XDG_STATE_HOME
-    the default folders are below these
-
-HTTPS_PROXY, NO_PROXY
-    the proxy for all calls, as in http://proxy.example.org:3128, and the hosts without it
-
-SSL_CERT_FILE, SSL_CERT_DIR
-    file and folder of CA certificates in PEM form, instead of those of the machine; a file with
-    the CA of a proxy must also have the others. OCI_DEFAULT_CERTS_PATH has no effect
-`)
+	for _, variable := range []struct{ names, meaning string }{
+		{"HOME, XDG_DATA_HOME, XDG_STATE_HOME", "the default folders are below these"},
+		{"HTTPS_PROXY, NO_PROXY", "the proxy for all calls, as in http://proxy.example.org:3128, and the hosts without it"},
+		{"SSL_CERT_FILE, SSL_CERT_DIR", `file and folder of CA certificates in PEM form, instead of those of the machine; a file with
+the CA of a proxy must also have the others. OCI_DEFAULT_CERTS_PATH has no effect`},
+		{"NO_COLOR", "without colours on a terminal, if it is not empty"},
+		{"TZ", "time zone of the times that inspect-metadata shows, by default that of the machine"},
+	} {
+		fmt.Fprintf(&b, "\n%s\n", variable.names)
+		paragraph(variable.meaning)
+	}
 	return b.String()
 }

@@ -106,7 +106,7 @@ Made for cron: every command does its work and exits.`,
   ` + program + ` help environment`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usagef("no command given")
+				return missingf("no command given")
 			}
 			return usagef("unknown command %s", typed(args[0], commandNames(cmd)))
 		},
@@ -117,12 +117,13 @@ Made for cron: every command does its work and exits.`,
 		SilenceUsage:  true,
 	}
 	root.SetVersionTemplate(build.text())
-	root.SetHelpFunc(printHelp)
+	root.SetHelpFunc(p.printHelp)
 	root.SetHelpCommand(newHelpCmd())
 	root.SetFlagErrorFunc(flagError)
 	config.Bind(root.PersistentFlags(), config.GeneralGroup)
 	root.AddCommand(newCollectCmd(p), newBackfillCmd(p), newVerifyCmd(p), newInspectCmd(p), newVersionCmd(p), newCompletionCmd(p),
-		newExitCodesTopic(), newEnvironmentTopic())
+		p.newTopic("exit-codes", "Meaning of each exit code", exitCodesTopic),
+		p.newTopic("environment", "All settings, their variables and defaults", environmentTopic))
 	if len(p.Args) > 0 && strings.HasPrefix(p.Args[0], cobra.ShellCompRequestCmd) { // a shell completes a command line
 		completeValues(root)
 	}
@@ -160,7 +161,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		}
 		return usagef("invalid argument %s for \"--%s\" flag: %s", address.Describe(e.GetValue()), e.GetFlag().Name, reason)
 	}
-	return usageError{err} // a flag without its value
+	return usageError{err: err} // a flag without its value
 }
 
 // commandsWith returns the names of the commands that have a flag with this name.

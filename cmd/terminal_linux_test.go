@@ -272,6 +272,30 @@ func TestHealthOnTerminal(t *testing.T) {
 	}
 }
 
+// TestHelpOnTerminal checks that help fits a terminal of 80 columns, apart from commands,
+// which stay on one line, and that its headings are bold.
+func TestHelpOnTerminal(t *testing.T) {
+	vars := map[string]string{"HOME": t.TempDir()}
+	for _, args := range [][]string{
+		{"--help"}, {"collect", "--help"}, {"backfill", "--help"}, {"verify", "--help"}, {"inspect-metadata", "--help"}, {"version", "--help"}, {"completion", "--help"},
+		{"help", "environment"}, {"help", "exit-codes"},
+	} {
+		exit, got := onTerminalWith(t, 80, vars, args...)
+		if bold := strings.Contains(got, "\x1b[1mUsage:\x1b[0m "); exit != 0 || bold != (args[0] != "help") {
+			t.Errorf("%s: exit code %d, bold headings: %v\n%s", args, exit, bold, got)
+		}
+		for line := range strings.Lines(screen(t, got)) {
+			if n := utf8.RuneCountInString(strings.TrimSpace(line)); n > 80 && !strings.Contains(line, program) {
+				t.Errorf("%s: %d columns: %s", args, n, line)
+			}
+		}
+	}
+	exit, got := onTerminalWith(t, 80, vars)
+	if exit != int(exitUsage) || !strings.HasPrefix(got, program+": no command given\n\n\x1b[1mUsage:\x1b[0m ") || !strings.Contains(got, "\n  collect ") {
+		t.Errorf("without a command: exit code %d, printed %s", exit, got)
+	}
+}
+
 // TestAlarmsOnTerminal checks that each run on a terminal prints an alarm that lasts, and
 // that the next run without a terminal prints it too.
 func TestAlarmsOnTerminal(t *testing.T) {

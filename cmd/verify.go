@@ -85,11 +85,11 @@ metadata document. It prints what was expected, what was found, and the command 
 it: on a terminal grouped by check, elsewhere one line per finding. It writes nothing.
 
 --repair stores missing objects of the last commit and rejected items that can be read now,
-removes listed ids that are not in the archive, and rebuilds a damaged document. In addition
---repair=duplicates removes duplicates from the objects and moves later versions to revisions/,
---repair=counts sets the document's numbers of stored items to those in the archive, and
---repair=gaps accepts the days that the API does not serve. No repair deletes an object or loses
-data; a repair may be killed and run again.
+removes listed ids that are not stored, and rebuilds a damaged document. Beyond that,
+--repair=duplicates removes duplicates and moves later versions to revisions/, --repair=counts
+sets the document's numbers of stored items to those of the archive, and --repair=gaps accepts
+days that the API does not serve. A repair deletes no object, loses no data, and may be killed
+and run again.
 
 --quick prints one line for monitoring: OK, WARNING, CRITICAL (exit code 7) or UNKNOWN. It
 checks that a collect succeeded recently, that the API shows new events, that the last
