@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks the source without running tests. The version of staticcheck is set here,
-# since it is not part of go.mod.
+# Checks the source without running tests. The versions of staticcheck and hclfmt are set
+# here, since they are not part of go.mod.
 set -euo pipefail
 
 usage() {
@@ -8,7 +8,7 @@ usage() {
 usage: check.sh
 
 Checks the source: gofmt, go.mod, go vet, staticcheck, shellcheck, the systemd units,
-the alert rules and static builds. Stops at the first problem with exit code 1.
+the alert rules, the Terraform files and static builds. Stops at the first problem with exit code 1.
 END
 }
 
@@ -26,6 +26,7 @@ esac
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
+hclfmt=github.com/hashicorp/hcl/v2/cmd/hclfmt@v2.25.0
 
 say() { printf '== %s\n' "$*"; }
 
@@ -68,6 +69,11 @@ if command -v promtool >/dev/null; then
 	promtool check rules scripts/monitoring/polisen.rules.yml
 	promtool test rules scripts/monitoring/polisen.rules_test.yml
 fi
+
+say 'Terraform files'
+for file in scripts/oci/*.tf; do
+	go run "$hclfmt" "$file" | diff -u "$file" - || { echo "check.sh: run terraform fmt on $file" >&2; exit 1; }
+done
 
 for system in linux darwin freebsd; do
 	say "static build for $system"

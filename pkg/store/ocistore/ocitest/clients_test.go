@@ -27,6 +27,16 @@ func output(t *testing.T, env []string, name string, args ...string) string {
 	return string(stdout)
 }
 
+// count returns the number of requests with a method and a part of their path or query.
+func count(s *ocitest.Server, method, part string) (n int) {
+	for _, r := range s.Requests() {
+		if r.Method == method && strings.Contains(r.Path, part) {
+			n++
+		}
+	}
+	return n
+}
+
 // The official SDK for Node.js reads and writes objects of the fake.
 func TestNodeSDK(t *testing.T) {
 	node := tooltest.Need(t, "node", "Debian package nodejs")
@@ -103,18 +113,17 @@ no_check_bucket = true
 	if got := string(s.Objects(s.Bucket)["one.json"]); got != want["archive/metadata/last_seen.json"] {
 		t.Errorf("one.json holds %q", got)
 	}
-	// A second copy reads the stored times of change, and copies nothing again.
-	puts := func() (n int) {
-		for _, r := range s.Requests() {
-			if r.Method == "PUT" {
-				n++
-			}
-		}
-		return n
-	}
-	before := puts()
+	// A second copy compares with the stored times of change, and copies nothing again.
+	s.ResetLog()
 	run("copy", copied, "oci:"+s.Bucket+"/back")
-	if n := puts() - before; n > 0 {
+	if n := count(s, "PUT", "/o/"); n > 0 {
 		t.Errorf("rclone copies %d unchanged objects again", n)
+	}
+	// With the flags that scripts/oci/README.md recommends, it makes one request.
+	flags := []string{"copy", "--transfers", "32", "--fast-list", "--size-only", "oci:" + s.Bucket + "/archive", copied}
+	s.ResetLog()
+	run(flags...)
+	if lists, all := count(s, "GET", "/o?"), len(s.Requests()); lists != 1 || all > 2 { // the other asks whether "archive" is an object
+		t.Errorf("a second copy makes %d requests, %d of them lists", all, lists)
 	}
 }
