@@ -23,7 +23,7 @@ const module = "polisen-events-collector"
 // lists them.
 var layers = map[string][]string{
 	".":                  {"cmd"},
-	"cmd":                {"pkg/address", "pkg/archive", "pkg/blocking", "pkg/config", "pkg/ociauth", "pkg/ociclient", "pkg/ping", "pkg/pipeline", "pkg/polisen", "pkg/ratelimit", "pkg/report", "pkg/retry", "pkg/saved", "pkg/statefile", "pkg/status", "pkg/store", "pkg/store/dirstore", "pkg/store/ocistore", "pkg/text", "pkg/verify"},
+	"cmd":                {"pkg/address", "pkg/archive", "pkg/blocking", "pkg/config", "pkg/ociauth", "pkg/ociclient", "pkg/ping", "pkg/pipeline", "pkg/polisen", "pkg/ratelimit", "pkg/report", "pkg/retry", "pkg/saved", "pkg/statefile", "pkg/status", "pkg/store", "pkg/store/dirstore", "pkg/store/ocistore", "pkg/text", "pkg/verify", "pkg/verify/page"},
 	"pkg/text":           {},
 	"pkg/transport":      {},
 	"pkg/address":        {},
@@ -47,6 +47,7 @@ var layers = map[string][]string{
 	"pkg/pipeline":       {"pkg/archive", "pkg/blocking", "pkg/filelock", "pkg/polisen", "pkg/ratelimit", "pkg/report", "pkg/retry", "pkg/saved", "pkg/statefile", "pkg/store", "pkg/text"},
 	"pkg/status":         {"pkg/archive", "pkg/polisen", "pkg/ratelimit", "pkg/report", "pkg/store", "pkg/text"},
 	"pkg/verify":         {"pkg/archive", "pkg/status", "pkg/store", "pkg/text"},
+	"pkg/verify/page":    {"pkg/archive", "pkg/report", "pkg/status", "pkg/text", "pkg/verify"},
 }
 
 // outside lists the packages that may import a package of another module or of
@@ -61,6 +62,7 @@ var outside = map[string][]string{
 	"github.com/spf13/cobra":         {"cmd"},
 	"github.com/spf13/pflag":         {"cmd", "pkg/config"},
 	"github.com/youmark/pkcs8":       {"pkg/ociauth"},
+	"html/template":                  {"pkg/verify/page"},
 	"net/http":                       {"pkg/ociauth", "pkg/ociclient", "pkg/ping", "pkg/polisen", "pkg/ratelimit", "pkg/retry", "pkg/store/ocistore", "pkg/transport"},
 	"os/signal":                      {"cmd"},
 }

@@ -39,7 +39,9 @@ type verifyOptions struct {
 	quick       bool
 	maxAge      time.Duration
 	hosts       int
-	onlyQuick   string // a flag on the command line that works only with --quick; empty if there is none
+	healthFlag  string // a flag on the command line that is for the health check; empty if there is none
+	report      string // path of the page; empty without --report
+	hasReport   bool   // --report was given, maybe with an empty path
 	repair      repairMode
 	dryRun, all bool
 }
@@ -82,20 +84,19 @@ func newVerifyCmd(p Process) *cobra.Command {
 		Short: "Check that the archive holds each event once, and repair it",
 		Long: `Reads every object of the archive and checks names, lines, dates, duplicates and the
 metadata document. It prints what was expected, what was found, and the command that fixes
-it: on a terminal grouped by check, elsewhere one line per finding. It writes nothing.
+it: on a terminal grouped by check, elsewhere one line per finding. It changes nothing.
 
 --repair stores missing objects of the last commit and rejected items that can be read now,
 removes listed ids that are not stored, and rebuilds a damaged document. Beyond that,
 --repair=duplicates removes duplicates and moves later versions to revisions/, --repair=counts
 sets the document's numbers of stored items to those of the archive, and --repair=gaps accepts
-days that the API does not serve. A repair deletes no object, loses no data, and may be killed
-and run again.
+days that the API does not serve. A repair loses no data, and may be killed and run again.
 
 --quick prints one line for monitoring: OK, WARNING, CRITICAL (exit code 7) or UNKNOWN. It
 checks that a collect succeeded recently, that the API shows new events, that the last
 commit is stored, and that no events are missing. Its time limit is 10s without --timeout.`,
-		Example: `  # audit an archive
-  ` + program + ` verify --store ./archive
+		Example: `  # audit an archive, and make a page to look at
+  ` + program + ` verify --store ./archive --report report.html
   # audit one month, for a program
   ` + program + ` verify --from 2026-01-01 --to 2026-01-31 --output json
   # show what a repair would do; without --dry-run it repairs
@@ -112,9 +113,10 @@ commit is stored, and that no events are missing. Its time limit is 10s without 
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, name := range []string{"max-age", "max-lag", "hosts"} {
 				if cmd.Flags().Changed(name) {
-					opts.onlyQuick = "--" + name
+					opts.healthFlag = "--" + name
 				}
 			}
+			opts.hasReport = cmd.Flags().Changed("report")
 			if opts.quick { // the limit holds also while the settings are read
 				watchdogOf(cmd.Context()).limit(quickTimeout)
 			}
@@ -133,8 +135,9 @@ commit is stored, and that no events are missing. Its time limit is 10s without 
 	flags.StringVar(&opts.to, "to", "", "last `DATE` to read")
 	flags.IntVar(&opts.concurrency, "concurrency", 32, "maximum number of concurrent store `CALLS`, 1 to 256")
 	flags.BoolVar(&opts.quick, "quick", false, "check the health, and print one line for monitoring")
-	flags.DurationVar(&opts.maxAge, "max-age", 45*time.Minute, "with --quick, the maximum `AGE` of the last success")
-	flags.IntVar(&opts.hosts, "hosts", 0, "with --quick, the minimum `NUMBER` of healthy hosts")
+	flags.DurationVar(&opts.maxAge, "max-age", 45*time.Minute, "health: maximum `AGE` of the last success")
+	flags.IntVar(&opts.hosts, "hosts", 0, "health: minimum `NUMBER` of healthy hosts")
+	flags.StringVar(&opts.report, "report", "", "also write the result, with diagrams, as an HTML page to this `FILE`")
 	flags.Var(&opts.repair, "repair", "fix what can be fixed; also duplicates, counts or gaps, if given")
 	flags.Lookup("repair").NoOptDefVal = string(repairDocument)
 	flags.BoolVar(&opts.dryRun, "dry-run", false, "with --repair, show the actions and write nothing")
@@ -154,8 +157,12 @@ func (o verifyOptions) check() (from, to archive.Date, err error) {
 		err = usagef("--repair does not work with --from or --to: it needs the whole archive")
 	case o.dryRun && o.repair == "":
 		err = usagef("--dry-run works only with --repair")
-	case o.onlyQuick != "" && !o.quick:
-		err = usagef("%s works only with --quick", o.onlyQuick)
+	case o.hasReport && (o.quick || o.repair != ""):
+		err = usagef("--report does not work with --quick or --repair: run verify again for the page")
+	case o.hasReport && (o.report == "" || o.report == "-"):
+		err = usagef("--report: name a file, such as report.html; stdout is for the findings")
+	case o.healthFlag != "" && !o.quick && !o.hasReport:
+		err = usagef("%s works only with --quick or --report", o.healthFlag)
 	case o.concurrency < 1 || o.concurrency > maxConcurrency:
 		err = usagef("--concurrency: %d is not between 1 and %d", o.concurrency, maxConcurrency)
 	case o.maxAge <= 0:
@@ -193,6 +200,11 @@ func (p Process) runVerify(ctx context.Context, s config.Settings, opts verifyOp
 	}
 	ctx, cancel := withTimeout(ctx, limit)
 	defer cancel()
+	if opts.hasReport {
+		if err := checkPage(ctx, opts.report); err != nil {
+			return err
+		}
+	}
 	st, err := openStore(ctx, s.Archive, log, report.NewRecorder(time.Now))
 	if err != nil {
 		return err
@@ -213,7 +225,12 @@ func (p Process) runVerify(ctx context.Context, s config.Settings, opts verifyOp
 	case err != nil:
 		return storeError(err)
 	}
-	return p.printVerified(s.General, result, opts.all)
+	var pageErr error
+	if opts.hasReport {
+		pageErr = writePage(ctx, st, s, opts, result)
+	}
+	err = p.printVerified(s.General, result, opts.all)
+	return cmp.Or(pageErr, err) // the findings are printed, the page's error is not
 }
 
 // verifyOrRepair audits or repairs the archive. After an error only a repair returns a

@@ -84,6 +84,8 @@ type Line struct {
 	ID int64 // of the event; 0 for a rejected item
 	// Date is the date of the partition that the line belongs to.
 	Date Date
+	// Time is the event's datetime; zero for a rejected item.
+	Time time.Time
 	// Fingerprint is the fingerprint of the event, or of the rejected item in the
 	// form in which the API sent it.
 	Fingerprint string
@@ -118,7 +120,7 @@ func ParseLine(k Kind, line []byte) (l Line, reason string) {
 
 // eventLine returns the properties of the line of an event.
 func eventLine(e polisen.Event) Line {
-	return Line{ID: e.ID, Date: DateOf(e.Time), Fingerprint: e.Fingerprint, HalfPair: polisen.HasHalfPair(e.Raw)}
+	return Line{ID: e.ID, Date: DateOf(e.Time), Time: e.Time, Fingerprint: e.Fingerprint, HalfPair: polisen.HasHalfPair(e.Raw)}
 }
 
 // ParseRejectedEvent parses a line in rejected/ whose item can be read as an event now. It

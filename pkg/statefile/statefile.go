@@ -128,23 +128,40 @@ func CannotSync(err error) bool {
 // replace anything but a regular file. All errors are of type [*io/fs.PathError] or
 // [*os.LinkError].
 func WritePublic(path string, body []byte) error {
+	file, path, err := createPublic(path)
+	if err != nil {
+		return err
+	}
+	return replace(file, path, body)
+}
+
+// CheckPublic checks whether [WritePublic] can create a file at path, and returns its error.
+// It leaves the file at path as it is.
+func CheckPublic(path string) error {
+	file, _, err := createPublic(path)
+	if err != nil {
+		return err
+	}
+	return file.Cleanup()
+}
+
+// createPublic creates a temporary file that can replace the file at path, and returns it
+// with the path of that file, which is another one if there is a link at path.
+func createPublic(path string) (*renameio.PendingFile, string, error) {
 	switch target, err := filepath.EvalSymlinks(path); {
 	case err == nil:
 		path = target
 	case !errors.Is(err, fs.ErrNotExist):
-		return err
+		return nil, "", err
 	}
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return &fs.PathError{Op: "replace", Path: path, Err: unsuitable("is not a regular file")}
+		return nil, "", &fs.PathError{Op: "replace", Path: path, Err: unsuitable("is not a regular file")}
 	}
 	// renameio.WriteFile would keep the mode of the file that it replaces.
 	dir := filepath.Dir(path)
 	file, err := renameio.NewPendingFile(path, renameio.WithTempDir(dir), renameio.WithStaticPermissions(0o644))
-	if err != nil {
-		if e, ok := errors.AsType[*fs.PathError](err); ok { // it names a temporary file
-			return &fs.PathError{Op: "create a file in", Path: dir, Err: e.Err}
-		}
-		return err
+	if e, ok := errors.AsType[*fs.PathError](err); ok { // it names a temporary file
+		err = &fs.PathError{Op: "create a file in", Path: dir, Err: e.Err}
 	}
-	return replace(file, path, body)
+	return file, path, err
 }

@@ -114,7 +114,8 @@ func TestReadFile(t *testing.T) {
 }
 
 // TestWritePublic checks that everybody may read the file whatever the umask and the
-// mode of the file that it replaces, and that no other file appears beside it.
+// mode of the file that it replaces, and that no other file appears beside it. A check
+// before changes nothing.
 func TestWritePublic(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0o077))
 	dir := t.TempDir()
@@ -124,6 +125,13 @@ func TestWritePublic(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{path, link, filepath.Join(dir, "new")} {
+		old, _ := os.ReadFile(name)
+		if err := CheckPublic(name); err != nil {
+			t.Error(err)
+		}
+		if body, _ := os.ReadFile(name); string(body) != string(old) {
+			t.Errorf("the check changed %s to %q", name, body)
+		}
 		if err := WritePublic(name, []byte(name)); err != nil {
 			t.Fatal(err)
 		}
@@ -153,6 +161,9 @@ func TestWritePublicReplacesFilesOnly(t *testing.T) {
 		before, _ := os.Stat(path)
 		if err := WritePublic(path, nil); err == nil || !strings.Contains(err.Error(), message) {
 			t.Errorf("%s: %v, want %s", path, err, message)
+		}
+		if err := CheckPublic(path); err == nil || !strings.Contains(err.Error(), message) {
+			t.Errorf("check %s: %v, want %s", path, err, message)
 		}
 		if after, _ := os.Stat(path); before != nil && (after == nil || after.Mode() != before.Mode()) {
 			t.Errorf("%s was replaced", path)

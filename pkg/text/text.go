@@ -63,18 +63,19 @@ func Duration(d time.Duration) string {
 	return fmt.Sprintf("%.1f days", d.Hours()/24)
 }
 
-// Ago returns the age d of an event in the past in words, rounded as by [Duration]:
+// Ago returns the age d of an event in the past as [InWords] does:
 // "12 seconds ago", "1 hour 5 minutes ago". If d is negative, the event is in the future:
 // "2 minutes in the future".
 func Ago(d time.Duration) string {
 	if d < 0 {
-		return inWords(-d) + " in the future"
+		return InWords(-d) + " in the future"
 	}
-	return inWords(d) + " ago"
+	return InWords(d) + " ago"
 }
 
-// inWords is [Duration] with whole words.
-func inWords(d time.Duration) string {
+// InWords returns d, which is not negative, in words and rounded as by [Duration]:
+// "12 seconds", "1 hour 5 minutes", "3.5 days".
+func InWords(d time.Duration) string {
 	seconds, minutes := d.Round(time.Second), d.Round(time.Minute)
 	switch {
 	case seconds < time.Minute:

@@ -35,6 +35,11 @@ type audit struct {
 	stored       map[string]archive.Counts
 	countsDiffer []monthCount
 
+	// delays are the delays of the first version of each event, by the day of its object.
+	delays map[archive.Date][]uint16
+	// missing are the days that checkDays reports.
+	missing []DayRange
+
 	// readable are the rejected items that can be read as events now, each version once.
 	// Afterwards checkReadable leaves only those that are stored nowhere.
 	readable []rejectedEvent
@@ -64,6 +69,7 @@ func (s *snapshot) audit() *audit {
 	a := &audit{
 		snapshot: s, options: s.options, now: s.options.Now(), doc: s.document.parsed,
 		removals: make(map[*object][]removal), stored: make(map[string]archive.Counts),
+		delays: make(map[archive.Date][]uint16),
 	}
 	a.checkFields()
 	a.collectLines()
@@ -229,20 +235,21 @@ func (a *audit) checkDays() {
 		if next.Compare(tomorrow) > 0 {
 			break // the event's date is wrong: days in the future are not missing
 		}
-		between := dayRange{sorted[i].Next(), next.Previous()}
-		if between.from.Compare(between.to) > 0 || a.mayBeUnlisted(archive.Events, between.from, between.to) {
+		between := DayRange{sorted[i].Next(), next.Previous()}
+		if between.From.Compare(between.To) > 0 || a.mayBeUnlisted(archive.Events, between.From, between.To) {
 			continue
 		}
 		for _, r := range between.without(known) {
+			a.missing = append(a.missing, r)
 			f := Finding{
-				Check: MissingDays, Severity: Problem, Object: archive.Partition{Kind: archive.Events, Date: r.from}.Prefix(),
-				Expected: "events on each day", Actual: fmt.Sprintf("no events from %s to %s", r.from, r.to), Fix: a.options.backfill(r.from, r.to),
+				Check: MissingDays, Severity: Problem, Object: archive.Partition{Kind: archive.Events, Date: r.From}.Prefix(),
+				Expected: "events on each day", Actual: fmt.Sprintf("no events from %s to %s", r.From, r.To), Fix: a.options.backfill(r.From, r.To),
 			}
 			switch {
 			case a.lacksEvents(r):
 				f.Actual += ", and stored events are gone from these months"
 				f.Fix = a.options.replaceLost() // a backfill comes later, since the document counts the events that it stores
-			case r.to.Compare(start) < 0:
+			case r.To.Compare(start) < 0:
 				f.Severity = Notice
 			}
 			a.add(f)
@@ -322,7 +329,8 @@ func (a *audit) result() *Result {
 	r := &Result{
 		Store: a.snapshot.store.String(), OK: a.findings.problems == 0, Checked: a.counts,
 		Problems: a.findings.problems, Notices: a.findings.notices,
-		ByCheck: map[Check]int{}, Findings: append([]Finding{}, a.findings.kept...), // in JSON empty, not null
+		Timeline: a.timeline(),
+		ByCheck:  map[Check]int{}, Findings: append([]Finding{}, a.findings.kept...), // in JSON empty, not null
 	}
 	maps.Copy(r.ByCheck, a.findings.byCheck)
 	if (a.options.From != archive.Date{}) {

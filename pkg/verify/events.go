@@ -43,6 +43,8 @@ func (a *audit) checkEvent(all []line) {
 	a.versions = append(a.versions, v)
 	if len(events) > 0 {
 		a.counts.Events++
+		day := events[0].object.name.Date
+		a.delays[day] = append(a.delays[day], events[0].delay)
 		a.checkOtherLines(events, revisions)
 	}
 	a.counts.Revisions += len(revisions)

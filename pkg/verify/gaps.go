@@ -29,7 +29,7 @@ func (a *audit) checkGaps() {
 		}
 	}
 	for _, r := range ranges(missed) {
-		f := r.finding(OpenGap, "the runs paused, and no response reached back to them", a.options.backfill(r.from, r.to))
+		f := r.finding(OpenGap, "the runs paused, and no response reached back to them", a.options.backfill(r.From, r.To))
 		if f.Fix.Advice == "" {
 			f.Fix.Advice = "or wait: runs of collect fetch these days by themselves"
 		}
@@ -66,30 +66,30 @@ func (a *audit) isUnreadableBeside(day archive.Date) bool {
 	return false
 }
 
-// dayRange is a range of consecutive days.
-type dayRange struct{ from, to archive.Date }
+// DayRange is a range of consecutive days, from From to To.
+type DayRange struct{ From, To archive.Date }
 
 // ranges returns the ranges that consist of these days, which are in ascending order
 // and may repeat.
-func ranges(days []archive.Date) (all []dayRange) {
+func ranges(days []archive.Date) (all []DayRange) {
 	for _, d := range days {
-		if n := len(all); n > 0 && d.Compare(all[n-1].to.Next()) <= 0 {
-			all[n-1].to = d
+		if n := len(all); n > 0 && d.Compare(all[n-1].To.Next()) <= 0 {
+			all[n-1].To = d
 		} else {
-			all = append(all, dayRange{d, d})
+			all = append(all, DayRange{d, d})
 		}
 	}
 	return all
 }
 
 // finding returns a problem with days whose events may be missing.
-func (r dayRange) finding(c Check, why string, fix Fix) Finding {
-	days := "of " + r.from.String()
-	if r.from != r.to {
-		days = fmt.Sprintf("from %s to %s", r.from, r.to)
+func (r DayRange) finding(c Check, why string, fix Fix) Finding {
+	days := "of " + r.From.String()
+	if r.From != r.To {
+		days = fmt.Sprintf("from %s to %s", r.From, r.To)
 	}
 	return Finding{
-		Check: c, Severity: Problem, Object: archive.Partition{Kind: archive.Events, Date: r.from}.Prefix(),
+		Check: c, Severity: Problem, Object: archive.Partition{Kind: archive.Events, Date: r.From}.Prefix(),
 		Expected: "all events " + days, Actual: "events may be missing: " + why, Fix: fix,
 	}
 }
@@ -114,23 +114,23 @@ func (a *audit) knownGaps() map[archive.Date]bool {
 }
 
 // without returns the parts of a range that have none of these days.
-func (r dayRange) without(days map[archive.Date]bool) []dayRange {
+func (r DayRange) without(days map[archive.Date]bool) []DayRange {
 	if len(days) == 0 {
-		return []dayRange{r}
+		return []DayRange{r}
 	}
-	var rest []dayRange
-	from := r.from
+	var rest []DayRange
+	from := r.From
 	for _, d := range slices.SortedFunc(maps.Keys(days), archive.Date.Compare) {
-		if d.Compare(r.from) < 0 || d.Compare(r.to) > 0 {
+		if d.Compare(r.From) < 0 || d.Compare(r.To) > 0 {
 			continue
 		}
 		if from.Compare(d) < 0 {
-			rest = append(rest, dayRange{from, d.Previous()})
+			rest = append(rest, DayRange{from, d.Previous()})
 		}
 		from = d.Next()
 	}
-	if from.Compare(r.to) <= 0 {
-		rest = append(rest, dayRange{from, r.to})
+	if from.Compare(r.To) <= 0 {
+		rest = append(rest, DayRange{from, r.To})
 	}
 	return rest
 }

@@ -136,6 +136,9 @@ type line struct {
 	number      int32 // from one
 	misplaced   bool  // it belongs to another day than its object
 	halfPair    bool  // see archive.Line
+	// delay is the time in minutes from the event's datetime to the commit that stored the
+	// line; 0 if the datetime is later, and at most maxDelay.
+	delay uint16
 }
 
 // rejectedEvent is a line in rejected/ whose item can be read as an event now.
@@ -147,7 +150,10 @@ type rejectedEvent struct {
 
 func newLine(o *object, parsed archive.Line, number int) line {
 	hash, _ := strconv.ParseUint(parsed.Fingerprint, 16, 64) // a fingerprint is 16 hexadecimal digits
-	return line{object: o, id: parsed.ID, fingerprint: hash, number: int32(number), halfPair: parsed.HalfPair}
+	return line{
+		object: o, id: parsed.ID, fingerprint: hash, number: int32(number), halfPair: parsed.HalfPair,
+		delay: delay(parsed.Time, o.name.Timestamp),
+	}
 }
 
 // same reports whether two lines have the same content.

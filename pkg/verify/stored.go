@@ -104,8 +104,8 @@ func (a *audit) forgotten() []int64 {
 
 // lacksEvents reports whether the document counts more events of a month of these
 // days than the archive has.
-func (a *audit) lacksEvents(r dayRange) bool {
+func (a *audit) lacksEvents(r DayRange) bool {
 	return slices.ContainsFunc(a.countsDiffer, func(c monthCount) bool {
-		return c.kind == archive.Events && c.stored < c.counted && c.month >= r.from.MonthKey() && c.month <= r.to.MonthKey()
+		return c.kind == archive.Events && c.stored < c.counted && c.month >= r.From.MonthKey() && c.month <= r.To.MonthKey()
 	})
 }
