@@ -32,19 +32,20 @@ func TestLostCommits(t *testing.T) {
 		known   int64
 		want    string // of the error
 	}{
-		"nothing known":               {nil, 0, ""},
-		"empty":                       {nil, 1, "commits of this archive are missing: it is empty, but it had a commit of 1970-01-01T00:00:01Z"},
-		"only metadata":               {map[string]string{archive.LastRunName: "{}"}, 1, "it is empty"},
-		"the known commit":            {map[string]string{archive.DocumentName: commit1}, seconds, ""},
-		"an older known commit":       {map[string]string{archive.DocumentName: commit1}, seconds - 1, ""},
-		"an older document":           {map[string]string{archive.DocumentName: commit1}, seconds + 1, "its last one is of 2026-01-02T12:00:00Z, but it had one of 2026-01-02T12:00:01Z"},
-		"published format":            {map[string]string{archive.DocumentName: published}, seconds, ""},
-		"published format, older":     {map[string]string{archive.DocumentName: published}, seconds + 1, "its last one is of 2026-01-02T12:00:00Z"},
-		"damaged document":            {map[string]string{archive.DocumentName: "{"}, seconds, ""},
-		"events without a document":   {data(archive.Events), seconds, ""},
-		"revisions without one":       {data(archive.Revisions), seconds, ""},
-		"rejected items without one":  {data(archive.Rejected), seconds, ""},
-		"foreign objects without one": {map[string]string{"readme.txt": "text"}, seconds, "it is empty"},
+		"nothing known":           {nil, 0, ""},
+		"empty":                   {nil, 1, "commits of this archive are missing: it is empty, but it had a commit of 1970-01-01T00:00:01Z"},
+		"only metadata":           {map[string]string{archive.LastRunName: "{}"}, 1, "it is empty"},
+		"the known commit":        {map[string]string{archive.DocumentName: commit1}, seconds, ""},
+		"an older known commit":   {map[string]string{archive.DocumentName: commit1}, seconds - 1, ""},
+		"an older document":       {map[string]string{archive.DocumentName: commit1}, seconds + 1, "its last one is of 2026-01-02T12:00:00Z, but it had one of 2026-01-02T12:00:01Z"},
+		"published format":        {map[string]string{archive.DocumentName: published}, seconds, ""},
+		"published format, older": {map[string]string{archive.DocumentName: published}, seconds + 1, "its last one is of 2026-01-02T12:00:00Z"},
+		"damaged document":        {map[string]string{archive.DocumentName: "{"}, seconds, ""},
+		"a known commit of a clock that was ahead": {map[string]string{archive.DocumentName: "{"}, seconds + 3600, ""},
+		"events without a document":                {data(archive.Events), seconds, ""},
+		"revisions without one":                    {data(archive.Revisions), seconds, ""},
+		"rejected items without one":               {data(archive.Rejected), seconds, ""},
+		"foreign objects without one":              {map[string]string{"readme.txt": "text"}, seconds, "it is empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := memstore.New()
@@ -60,8 +61,8 @@ func TestLostCommits(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if c := document(t, s).Commit; c.Timestamp < seconds {
-					t.Errorf("the commit's timestamp is %d", c.Timestamp)
+				if c := document(t, s).Commit; c.Timestamp < seconds || c.Timestamp <= tt.known {
+					t.Errorf("the commit's timestamp is %d, want one after %d", c.Timestamp, tt.known)
 				}
 				return
 			}

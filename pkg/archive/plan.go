@@ -398,7 +398,8 @@ func (p *plan) counts(last *Document, b Batch) (after map[string]Counts, forgott
 // the lines. It returns the commit's objects.
 func (w *Writer) setCommit(next *Document, lines map[Partition][][]byte) (objects []Object) {
 	now := w.now()
-	timestamp := max(now.Unix(), w.doc.timestamp()+1)
+	// The known commit is later than that of the document only if the document is new.
+	timestamp := max(now.Unix(), w.doc.timestamp()+1, w.opts.KnownCommit+1)
 	next.LastUpdated = now
 	next.Version, next.Stored, next.CoveredUntil = formatVersion, w.doc.Stored, w.covered()
 	next.Gaps, next.AcceptedDays = w.doc.Gaps, w.doc.AcceptedDays

@@ -289,6 +289,16 @@ func TestKnownCommit(t *testing.T) {
 			t.Errorf("%s into an empty store: %d writes", name, n)
 		}
 	}
+	// A run that fails before it knows whether this is the archive writes nothing either.
+	empty := storetest.NewFaults(memstore.New(), func(c storetest.Call) storetest.Fault {
+		if c.Method == storetest.List {
+			return storetest.FailBefore()
+		}
+		return storetest.Fault{}
+	})
+	if _, err := pipeline.Collect(t.Context(), with(empty), good); !errors.Is(err, storetest.ErrFault) || count(empty, storetest.Put) > 0 {
+		t.Errorf("an empty store that cannot be listed: %v, %d writes", err, count(empty, storetest.Put))
+	}
 	// The former archive, and one that is rebuilt from its data, are accepted.
 	o = with(first)
 	if _, err := pipeline.Collect(t.Context(), o, good); err != nil {

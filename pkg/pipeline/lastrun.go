@@ -101,7 +101,8 @@ func (c *collect) reportContext(run context.Context, succeeded bool) (context.Co
 
 // replaceLastRun writes metadata/last_run.json with the report r and the history. If
 // another run has replaced it meanwhile, it tries once more, and then gives up without
-// an error: the history lacks this run. The error is the store's.
+// an error: the history lacks this run. A run that failed before it could see whether the
+// archive lacks commits does not create the object. The error is the store's.
 func (c *collect) replaceLastRun(ctx context.Context, r report.Report) error {
 	var stored *report.StoredCommit
 	if c.writer != nil {
@@ -113,6 +114,9 @@ func (c *collect) replaceLastRun(ctx context.Context, r report.Report) error {
 			if last, err = readLastRun(ctx, c.store); err != nil {
 				return err
 			}
+		}
+		if last.cond.Absent() && c.writer == nil && c.knownTimestamp() != 0 {
+			return nil // the archive may be on a disk that is not mounted
 		}
 		body, err := last.content.Add(r, stored).JSON()
 		if err != nil {

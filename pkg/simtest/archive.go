@@ -27,6 +27,17 @@ type archiveModel struct {
 	last    *commit
 	// covered are the values of covered_until, in the order of the commits.
 	covered []coverage
+
+	// disturbed says that another program has changed the archive.
+	disturbed bool
+	// exempt says that another program has replaced the document, and no response has
+	// come since. exemptBefore is the time of the first one.
+	exempt       bool
+	exemptBefore time.Time
+	older        bool            // an older document was restored
+	away         *memstore.Store // the archive while it has vanished; else nil
+	unreadable   map[string]bool // the objects that cannot be read
+	copied       map[string]int  // the number of copies that another program made of each line
 }
 
 // commit is a commit with the lines of its objects.
@@ -36,6 +47,8 @@ type commit struct {
 	// events, revisions and rejected are the numbers of lines of the objects that the
 	// commit itself made.
 	events, revisions, rejected int
+
+	body []byte // the document
 }
 
 // coverage is a value of covered_until, and the time of the commit that set it.
@@ -44,7 +57,7 @@ type coverage struct{ at, until time.Time }
 func newArchive(w *world) *archiveModel {
 	return &archiveModel{
 		world: w, store: memstore.New(), objects: make(map[string][]string), lines: make(map[string]int), events: make(map[int64]int),
-		commits: make(map[archive.Commit]*commit),
+		commits: make(map[archive.Commit]*commit), copied: make(map[string]int),
 	}
 }
 
@@ -68,7 +81,13 @@ func (a *archiveModel) put(p *process, name string, body []byte, cond store.Cond
 		return etag, err
 	}
 	a.note("  %s writes %s, %d bytes", p, name, len(body))
+	if a.away != nil {
+		return etag, err // comeBack notices it
+	}
+	_, overwrites := cond.Match()
 	switch n, isData := archive.ParseName(name); {
+	case isData && overwrites:
+		a.noteRemoval(p, n, body)
 	case isData:
 		a.notePut(p, n, body)
 	case name == archive.DocumentName:
@@ -90,13 +109,14 @@ func (a *archiveModel) notePut(p *process, n archive.Name, body []byte) {
 		a.count(n.Kind, key, 1)
 		v := a.api.byKey[key]
 		switch {
+		case v == nil && strings.HasPrefix(key, rejectedKey(`"`)): // the text of a cut item
 		case v == nil:
 			a.fail("%s stored a line in %s that the API never sent: %s", p, name, key)
 		case n.Kind != archive.Rejected && v.day != n.Date.String():
 			a.fail("%s stored a line of %s in %s", p, v.day, name)
-		case a.lines[key] > 1:
+		case a.lines[key] > 1+a.copied[key]:
 			a.fail("%s stored a line twice, the second time in %s: %s", p, name, key)
-		case n.Kind == archive.Events && a.events[v.notice.id] > 1:
+		case n.Kind == archive.Events && a.events[v.notice.id] > 1 && a.copied[key] == 0:
 			a.fail("%s stored event %d twice under events/, the second time in %s", p, v.notice.id, name)
 		}
 	}
@@ -104,6 +124,26 @@ func (a *archiveModel) notePut(p *process, n archive.Name, body []byte) {
 	if !a.isPromised(name, keys) {
 		a.fail("%s wrote %s, which no document contains", p, name)
 	}
+}
+
+// noteRemoval checks a data object that was overwritten: only a repair does that, to remove
+// copies of lines.
+func (a *archiveModel) noteRemoval(p *process, n archive.Name, body []byte) {
+	stay := keysOf(n.Kind, body)
+	i := 0
+	for _, key := range a.objects[n.String()] {
+		if i < len(stay) && stay[i] == key {
+			i++
+			continue
+		}
+		if a.count(n.Kind, key, -1); a.lines[key] == 0 {
+			a.fail("%s removed the last copy of a line from %s: %s", p, n, key)
+		}
+	}
+	if i < len(stay) || p.step.Kind != Repair {
+		a.fail("%s changed %s", p, n)
+	}
+	a.objects[n.String()] = stay
 }
 
 // count adds n copies of a line of an object.
@@ -149,7 +189,7 @@ func (a *archiveModel) noteDocument(p *process, body []byte) {
 		a.fail("%s wrote a document that cannot be read: %v", p, err)
 		return
 	}
-	c := &commit{Commit: d.Commit, pending: make(map[string][]string)}
+	c := &commit{Commit: d.Commit, pending: make(map[string][]string), body: body}
 	for _, object := range d.Pending {
 		n, _ := archive.ParseName(object.Name)
 		keys := keysOf(n.Kind, []byte(object.Content))
@@ -184,6 +224,9 @@ func (a *archiveModel) noteDocument(p *process, body []byte) {
 			a.fail("%s let covered_until fall from %v to %v", p, a.covered[n-1].until, d.CoveredUntil)
 		}
 		a.covered = append(a.covered, coverage{time.Now(), *d.CoveredUntil})
+		if a.exempt && p.step.Kind == Collect {
+			a.exempt, a.exemptBefore = false, time.Now()
+		}
 	}
 }
 
@@ -226,6 +269,9 @@ func (a *archiveModel) checkCounts(p *process, r report.Report) {
 		}
 	}
 	n := r.Counts
+	if a.disturbed {
+		return // a commit may have lines again that an object lacks
+	}
 	if r.ExitCode == exitOK || r.ExitCode == exitPartial {
 		if n.New != made.events || n.Revised != made.revisions || n.Rejected != made.rejected {
 			a.fail("%s reported %d new, %d revised and %d rejected, but its commits have %d, %d and %d",

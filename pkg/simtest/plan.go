@@ -40,7 +40,11 @@ type Step struct {
 
 // String returns a line for a trace.
 func (s Step) String() string {
-	text := fmt.Sprintf("step %d: %s on host %d", s.ID, s.Kind, s.Host)
+	text := fmt.Sprintf("step %d: %s", s.ID, s.Kind)
+	switch s.Kind {
+	case Collect, Backfill, Import, Repair, StepClock, Reboot:
+		text += fmt.Sprintf(" on host %d", s.Host)
+	}
 	if s.Trouble > 0 {
 		text += fmt.Sprintf(", %.0f %% of its calls fail", 100*s.Trouble)
 	}
@@ -102,6 +106,13 @@ func NewPlan(seed uint64) Plan {
 	if d.chance(0.4) {
 		kinds = append(kinds, Repair)
 	}
+	var changes []Kind
+	all, later := disturbances()
+	for _, kind := range all {
+		if d.chance(0.1) {
+			changes = append(changes, kind)
+		}
+	}
 	steps := d.chance(0.2)
 	pauses := d.chance(0.4)
 
@@ -127,6 +138,13 @@ func NewPlan(seed uint64) Plan {
 		}
 		if d.chance(0.05) {
 			add(Step{Kind: Reboot, Host: d.pick(len(p.Clocks)), At: at + 10*time.Minute})
+		}
+		if len(changes) > 0 && d.chance(0.5) {
+			change := Step{Kind: changes[d.pick(len(changes))], At: at + d.between(time.Minute, 3*time.Hour)}
+			add(change)
+			if then, ok := later[change.Kind]; ok {
+				add(Step{Kind: then, At: change.At + d.between(time.Minute, 2*24*time.Hour)})
+			}
 		}
 		switch f := d.next(); {
 		case f < 0.3:

@@ -48,6 +48,9 @@ type process struct {
 	reported  bool // its report was written
 	err       error
 	ended     atomic.Bool
+
+	accept   bool // --accept-archive
+	thorough bool // a repair of everything
 }
 
 func (h *host) newProcess(s Step) *process {
@@ -98,6 +101,14 @@ func (p *process) failed() bool {
 func (p *process) run() {
 	ctx, cancel := context.WithCancelCause(p.ctx)
 	defer cancel(nil)
+	p.mu.Lock()
+	p.active++
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.active--
+	}()
 	if p.step.Kill > 0 {
 		timer := time.AfterFunc(p.step.Kill, func() {
 			p.mu.Lock()
@@ -132,6 +143,9 @@ func (p *process) run() {
 	p.note("  %s ends: %v", p, p.err)
 	if p.failed() {
 		return
+	}
+	if p.archive.away != nil && p.step.Kind != Repair {
+		p.fail("%s succeeded in an archive that has vanished", p)
 	}
 	for _, key := range p.delivered {
 		p.must[key] = true
@@ -189,6 +203,8 @@ func (p *process) options(command string) pipeline.Options {
 		MaxLag:     maxLag,
 		HostState:  pipeline.NewHostState(p.host.stateDir),
 		ExitCode:   exitCode,
+
+		AcceptArchive: p.accept,
 	}
 }
 
@@ -226,7 +242,7 @@ func (p *process) repair(ctx context.Context) error {
 	_, d := p.begin("repair", "")
 	clock := &hostClock{p}
 	_, err := verify.Repair(ctx, p.wrap(session{p}), verify.Options{Concurrency: 2, Now: clock.Now}, verify.RepairOptions{
-		Duplicates: d.chance(0.7), Counts: d.chance(0.3), Gaps: d.chance(0.3),
+		Duplicates: d.chance(0.7) || p.thorough, Counts: d.chance(0.3) || p.thorough, Gaps: d.chance(0.3),
 		Writer: archive.Options{RunID: p.runID(), Now: clock.Now, Pause: pipeline.Pause(clock)},
 	})
 	return err

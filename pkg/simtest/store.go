@@ -128,7 +128,12 @@ func (s session) String() string { return "mem:" }
 
 func (s session) Get(ctx context.Context, name string) (store.Object, error) {
 	a := s.world.archive
-	return call(ctx, s.process, "Get", name, func() (store.Object, error) { return a.store.Get(context.Background(), name) })
+	return call(ctx, s.process, "Get", name, func() (store.Object, error) {
+		if a.unreadable[name] {
+			return store.Object{}, fmt.Errorf("get %s: %w", name, store.ErrDamaged)
+		}
+		return a.store.Get(context.Background(), name)
+	})
 }
 
 func (s session) Stat(ctx context.Context, name string) (store.Attrs, error) {
