@@ -263,14 +263,17 @@ type answer struct {
 	polisentest.Answer
 	fault string     // empty for the right answer
 	items []*version // the items of a whole answer
+	// upTo is the time up to which an answer to the query for the newest events has all
+	// that were published; zero if it is another answer.
+	upTo time.Time
 }
 
 // answerTo returns the answer to a call for a query at the time now. The chance is that of
 // a fault.
 func (a *api) answerTo(dateTime string, now time.Time, d *draw, chance float64) answer {
-	right := answer{items: a.newest(now)}
+	right := answer{items: a.newest(now), upTo: now}
 	if dateTime != "" {
-		right.items = a.events(dateTime, now)
+		right = answer{items: a.events(dateTime, now)}
 	}
 	if !d.chance(chance) {
 		return right

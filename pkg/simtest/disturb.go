@@ -63,6 +63,7 @@ func (a *archiveModel) disturb(s Step) bool {
 		a.note("  not now")
 		return true
 	}
+	a.seen[string(s.Kind)]++
 	body := a.body(archive.DocumentName)
 	switch s.Kind {
 	case LoseDocument:

@@ -17,8 +17,9 @@ const (
 	Import   Kind = "import"   // a backfill of a saved response
 	Repair   Kind = "repair"
 
-	StepClock Kind = "step the clock"
-	Reboot    Kind = "reboot"
+	StepClock   Kind = "step the clock"
+	Reboot      Kind = "reboot"
+	CheckHealth Kind = "health check"
 )
 
 // Step is one step of a history.
@@ -30,8 +31,9 @@ type Step struct {
 	At   time.Duration
 	Kind Kind
 	Host int
-	// Trouble is the share of the step's calls that fail.
-	Trouble float64
+	// Trouble is the share of the step's calls of the store that fail, and APITrouble that
+	// of its calls of the API.
+	Trouble, APITrouble float64
 	// Kill is the time after which the process is killed; zero if it is not.
 	Kill time.Duration
 	// By is the change of a clock.
@@ -46,7 +48,10 @@ func (s Step) String() string {
 		text += fmt.Sprintf(" on host %d", s.Host)
 	}
 	if s.Trouble > 0 {
-		text += fmt.Sprintf(", %.0f %% of its calls fail", 100*s.Trouble)
+		text += fmt.Sprintf(", %.0f %% of the calls of the store fail", 100*s.Trouble)
+	}
+	if s.APITrouble > 0 {
+		text += fmt.Sprintf(", %.0f %% of those of the API", 100*s.APITrouble)
 	}
 	if s.Kill > 0 {
 		text += fmt.Sprintf(", killed after %v", s.Kill)
@@ -95,6 +100,7 @@ func NewPlan(seed uint64) Plan {
 		p.Damaged = 0.01
 	}
 	trouble := []float64{0, 0.01, 0.05, 0.2}[d.pick(4)]
+	apiTrouble := []float64{0, 0.02, 0.1, 0.5}[d.pick(4)]
 	kills := []float64{0, 0.1, 0.4}[d.pick(3)]
 	kinds := []Kind{Collect}
 	if d.chance(0.3) {
@@ -114,7 +120,7 @@ func NewPlan(seed uint64) Plan {
 		}
 	}
 	steps := d.chance(0.2)
-	pauses := d.chance(0.4)
+	pauses := d.chance(0.5)
 
 	at := time.Duration(0)
 	add := func(s Step) {
@@ -123,7 +129,7 @@ func NewPlan(seed uint64) Plan {
 	}
 	for range 4 + d.pick(10) {
 		for range 1 + d.pick(3) {
-			s := Step{Kind: Collect, Host: d.pick(len(p.Clocks)), Trouble: trouble}
+			s := Step{Kind: Collect, Host: d.pick(len(p.Clocks)), Trouble: trouble, APITrouble: apiTrouble}
 			if d.chance(0.3) {
 				s.Kind = kinds[d.pick(len(kinds))]
 			}
@@ -132,6 +138,9 @@ func NewPlan(seed uint64) Plan {
 			}
 			s.At = at + d.between(time.Millisecond, []time.Duration{100 * time.Millisecond, 10 * time.Second}[d.pick(2)])
 			add(s)
+		}
+		for range d.pick(4) {
+			add(Step{Kind: CheckHealth, At: at + d.between(100*time.Millisecond, 2*maxAge)})
 		}
 		if steps && d.chance(0.3) {
 			add(Step{Kind: StepClock, Host: d.pick(len(p.Clocks)), At: at + d.between(time.Second, 5*time.Minute), By: time.Duration(1-2*d.pick(2)) * d.between(time.Second, 8*time.Hour)})
@@ -151,10 +160,10 @@ func NewPlan(seed uint64) Plan {
 			at += d.between(30*time.Second, 30*time.Minute)
 		case f < 0.85:
 			at += d.between(30*time.Minute, 12*time.Hour)
-		case f < 0.95 || !pauses:
+		case f < 0.9 || !pauses:
 			at += d.between(12*time.Hour, 3*24*time.Hour)
 		default:
-			at += d.between(5*24*time.Hour, 20*24*time.Hour)
+			at += d.between(6*24*time.Hour, 16*24*time.Hour)
 		}
 	}
 	// No two steps begin at the same moment.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -42,10 +43,10 @@ type process struct {
 	calls     map[string]int // the number of calls by method and name
 	dead      bool
 	cancel    context.CancelCauseFunc
-	answer    answer   // to the current call of the API
-	delivered []string // the keys of the items that the API has sent
-	fetched   time.Time
-	reported  bool // its report was written
+	answer    answer    // to the current call of the API
+	delivered []string  // the keys of the items that the API has sent
+	upTo      time.Time // the time up to which the API has shown all events
+	reported  bool      // its report was written
 	err       error
 	ended     atomic.Bool
 
@@ -89,6 +90,12 @@ func (p *process) isWithout(key, fault string) bool { return p.plan.Without[p.fa
 // noteFault notes a fault that happens.
 func (p *process) noteFault(key, fault string) {
 	p.faults = append(p.faults, p.faultID(key, fault))
+	if method, _, _ := strings.Cut(key, " "); method != "API" || !strings.Contains(fault, "ago") {
+		name, _, _ := strings.Cut(fault, ", Retry-After")
+		p.seen[method+": "+name]++
+	} else {
+		p.seen["API: older answer"]++
+	}
 	p.note("  fault of %s", p.faultID(key, fault))
 }
 
@@ -115,6 +122,7 @@ func (p *process) run() {
 			defer p.mu.Unlock()
 			if !p.ended.Load() {
 				p.note("  %s is killed", p)
+				p.seen["killed"]++
 				p.dead = true
 				cancel(errKilled)
 			}
@@ -141,6 +149,10 @@ func (p *process) run() {
 		return
 	}
 	p.note("  %s ends: %v", p, p.err)
+	p.seen[fmt.Sprintf("%s with exit code %d", p.step.Kind, exitCode(p.err))]++
+	if errors.Is(p.err, archive.ErrLostCommits) {
+		p.seen["refused the archive"]++
+	}
 	if p.failed() {
 		return
 	}
@@ -157,11 +169,27 @@ func (p *process) run() {
 	if p.step.Kind != Collect {
 		return
 	}
-	p.fetched = r.Started
+	if p.upTo.After(p.lastFetch) {
+		p.lastFetch = p.upTo
+	}
+	p.lastSuccess = time.Now()
 	if p.firstFetch.IsZero() {
 		p.firstFetch = time.Now()
 	}
 	p.archive.checkCounts(p, r)
+	p.seen["healed objects"] += r.Counts.Healed
+	p.seen["conflicts"] += r.Counts.CommitConflicts
+	p.seen["unknown outcomes"] += r.Counts.CommitUnknownOutcomes
+	p.seen["lookups"] += r.Counts.LookedUp
+	p.seen["revisions"] += r.Counts.Revised
+	p.seen["rejected items"] += r.Counts.Rejected
+	if r.Gaps != nil {
+		p.seen["open gaps after a run"] += r.Gaps.Open
+		p.seen["unserved gaps after a run"] += r.Gaps.Unserved
+	}
+	for _, s := range r.Stages {
+		p.seen["stage "+s.Name]++
+	}
 }
 
 // exitCode returns the exit code for the result of a run.

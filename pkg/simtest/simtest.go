@@ -28,6 +28,9 @@ type Result struct {
 	Trace []string
 	// Faults are the faults that happened, in their order. See [Plan.Without].
 	Faults []string
+	// Seen are the numbers of the things that happened, by name, for a test that the
+	// histories have all of them.
+	Seen map[string]int
 	// Hash is a hash of all calls with their times.
 	Hash uint64
 }

@@ -3,9 +3,11 @@ package simtest_test
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -34,6 +36,8 @@ func seedsOf() (from, to uint64) {
 func TestHistories(t *testing.T) {
 	from, to := seedsOf()
 	var next, found, played atomic.Uint64
+	var mu sync.Mutex
+	seen := make(map[string]int)
 	next.Store(from)
 	start := time.Now()
 	t.Run("workers", func(t *testing.T) {
@@ -50,6 +54,11 @@ func TestHistories(t *testing.T) {
 					if *trace {
 						t.Logf("seed %d:\n%s", seed, strings.Join(r.Trace, "\n"))
 					}
+					mu.Lock()
+					for name, n := range r.Seen {
+						seen[name] += n
+					}
+					mu.Unlock()
 					if r.Violation == "" {
 						continue
 					}
@@ -63,6 +72,9 @@ func TestHistories(t *testing.T) {
 			})
 		}
 	})
+	for _, name := range slices.Sorted(maps.Keys(seen)) {
+		t.Logf("%7d %s", seen[name], name)
+	}
 	t.Logf("%d histories in %v, %d with a violation", played.Load(), time.Since(start).Round(time.Second), found.Load())
 }
 

@@ -44,6 +44,7 @@ type world struct {
 	tracing   bool
 	trace     []string
 	faults    []string
+	seen      map[string]int
 	hash      uint64
 
 	// must are the keys of the lines that may not be lost: those in the responses to runs
@@ -51,7 +52,11 @@ type world struct {
 	must map[string]bool
 	// firstFetch is the time of the first response of a run that succeeded.
 	firstFetch time.Time
-	processes  sync.WaitGroup
+	// lastFetch is the time before which the events of all responses of runs that
+	// succeeded were published, and lastSuccess the time at which the last of them ended.
+	lastFetch, lastSuccess time.Time
+	rightClocks            bool // no clock is ever wrong
+	processes              sync.WaitGroup
 }
 
 // host is a machine with its own clock, state folder and address at the API.
@@ -83,6 +88,7 @@ func newWorld(t *testing.T, p Plan, trace bool, wrap Wrap) *world {
 	start := time.Now()
 	w := &world{
 		plan: p, wrap: wrap, start: start, dir: dir, ctx: t.Context(), tracing: trace, api: newAPI(p, start), must: make(map[string]bool),
+		seen: make(map[string]int),
 	}
 	w.archive = newArchive(w)
 	for i, clock := range p.Clocks {
@@ -91,13 +97,15 @@ func newWorld(t *testing.T, p Plan, trace bool, wrap Wrap) *world {
 		h.api = &polisentest.API{Now: time.Now, Default: h.answer}
 		w.hosts = append(w.hosts, h)
 	}
+	w.rightClocks = !slices.ContainsFunc(p.Clocks, func(d time.Duration) bool { return d != 0 }) &&
+		!slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Kind == StepClock })
 	return w
 }
 
 func (w *world) close() { os.RemoveAll(w.dir) }
 
 func (w *world) result() Result {
-	return Result{Violation: w.violation, Trace: w.trace, Faults: w.faults, Hash: w.hash}
+	return Result{Violation: w.violation, Trace: w.trace, Faults: w.faults, Seen: w.seen, Hash: w.hash}
 }
 
 // after calls f after d.
@@ -161,6 +169,10 @@ func (w *world) take(s Step) {
 		w.mu.Lock()
 		h.clock += s.By
 		w.mu.Unlock()
+	case CheckHealth:
+		w.mu.Lock()
+		w.checkHealth()
+		w.mu.Unlock()
 	case Reboot:
 		w.mu.Lock()
 		h.boots++
@@ -221,7 +233,7 @@ func (w *world) finish() {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.check(last)
+	w.check()
 }
 
 // mustRun runs a process without faults, which must succeed.
@@ -235,8 +247,51 @@ func (w *world) mustRun(p *process) bool {
 	return w.violation == ""
 }
 
-// check checks the archive at the end of a history; last is the last run.
-func (w *world) check(last *process) {
+// checkHealth makes a health check with a clock that is right, and checks that it says OK
+// only if all promises hold.
+func (w *world) checkHealth() {
+	a := w.archive
+	if a.away != nil {
+		return
+	}
+	h, err := w.health()
+	if err != nil {
+		w.fail("health check: %v", err)
+		return
+	}
+	w.note("health check: %s, %v", h.Status, h.Problems)
+	w.seen["health check says "+string(h.Status)]++
+	if h.Status != status.HealthOK {
+		return
+	}
+	d := a.document()
+	switch {
+	case d == nil || a.last == nil && !a.disturbed:
+		w.fail("the health check says OK without a document")
+		return
+	case len(d.Gaps) > 0:
+		w.fail("the health check says OK, and there are gaps: %+v", d.Gaps)
+	case w.rightClocks && time.Since(w.lastSuccess) > maxAge+status.MaxSkew:
+		w.fail("the health check says OK, and the last run succeeded %v ago", time.Since(w.lastSuccess))
+	}
+	for key := range w.must {
+		if !a.isStored(key) {
+			w.fail("the health check says OK, and a line that a run fetched is missing: %s", key)
+			return
+		}
+	}
+	if a.last != nil && time.Since(d.LastUpdated).Abs() >= status.PutGrace {
+		for name, keys := range a.last.pending {
+			if slices.ContainsFunc(keys, func(key string) bool { return a.lines[key] == 0 }) {
+				w.fail("the health check says OK, and a line of %s is not stored", name)
+			}
+		}
+	}
+	w.checkComplete(d, w.lastFetch)
+}
+
+// check checks the archive at the end of a history.
+func (w *world) check() {
 	a := w.archive
 	d := a.document()
 	if d == nil {
@@ -251,7 +306,7 @@ func (w *world) check(last *process) {
 			w.fail("a line that a run fetched is stored %d times: %s", n, key)
 		}
 	}
-	w.checkComplete(d, last.fetched)
+	w.checkComplete(d, w.lastFetch)
 	if d.Stored == nil {
 		w.fail("the document has no counts at the end")
 	} else if counts := a.storedCounts(); !maps.Equal(counts, d.Stored) {
@@ -284,7 +339,7 @@ func (w *world) checkComplete(d *archive.Document, until time.Time) {
 	}
 	for _, n := range w.api.notices {
 		first := n.versions[0]
-		if n.id == 0 || w.archive.events[n.id] > 0 || first.published.After(until) || !first.published.After(w.firstFetch) ||
+		if n.id == 0 || w.archive.events[n.id] > 0 || w.archive.last != nil && slices.ContainsFunc(n.versions, func(v *version) bool { return w.archive.last.has(v.key) }) || first.published.After(until) || !first.published.After(w.firstFetch) ||
 			w.archive.exempt || !first.published.After(w.archive.exemptBefore) {
 			continue
 		}
@@ -408,7 +463,7 @@ func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
 		p.mu.Unlock()
 		return nil, errKilled
 	}
-	a := p.world.api.answerTo(dateTime, now, &d, p.step.Trouble)
+	a := p.world.api.answerTo(dateTime, now, &d, p.step.APITrouble)
 	if a.fault != "" && p.isWithout(key, a.fault) {
 		a = p.world.api.answerTo(dateTime, now, &d, 0)
 	}
@@ -439,6 +494,9 @@ func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
 	if seconds := a.Header.Get("Retry-After"); seconds != "" && err == nil {
 		wait, _ := time.ParseDuration(seconds + "s")
 		p.host.notBefore = now.Add(wait)
+	}
+	if a.upTo.After(p.upTo) {
+		p.upTo = a.upTo
 	}
 	if err == nil && a.Truncate == 0 {
 		for _, v := range a.items {
