@@ -119,10 +119,9 @@ no_check_bucket = true
 	if n := count(s, "PUT", "/o/"); n > 0 {
 		t.Errorf("rclone copies %d unchanged objects again", n)
 	}
-	// With the flags that scripts/oci/README.md recommends, it makes one request.
-	flags := []string{"copy", "--transfers", "32", "--fast-list", "--size-only", "oci:" + s.Bucket + "/archive", copied}
+	// With the flags of scripts/queries/README.md it makes one request for all objects.
 	s.ResetLog()
-	run(flags...)
+	run("copy", "--transfers", "32", "--checkers", "32", "--fast-list", "--size-only", "oci:"+s.Bucket+"/archive", copied)
 	if lists, all := count(s, "GET", "/o?"), len(s.Requests()); lists != 1 || all > 2 { // the other asks whether "archive" is an object
 		t.Errorf("a second copy makes %d requests, %d of them lists", all, lists)
 	}
