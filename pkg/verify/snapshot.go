@@ -136,8 +136,8 @@ type line struct {
 	number      int32 // from one
 	misplaced   bool  // it belongs to another day than its object
 	halfPair    bool  // see archive.Line
-	// delay is the time in minutes from the event's datetime to the commit that stored the
-	// line; 0 if the datetime is later, and at most maxDelay.
+	// delay is the time in minutes from the event's datetime to the commit of the object; 0
+	// if the datetime is later, and at most maxDelay.
 	delay uint16
 }
 
@@ -150,10 +150,7 @@ type rejectedEvent struct {
 
 func newLine(o *object, parsed archive.Line, number int) line {
 	hash, _ := strconv.ParseUint(parsed.Fingerprint, 16, 64) // a fingerprint is 16 hexadecimal digits
-	return line{
-		object: o, id: parsed.ID, fingerprint: hash, number: int32(number), halfPair: parsed.HalfPair,
-		delay: delay(parsed.Time, o.name.Timestamp),
-	}
+	return line{object: o, id: parsed.ID, fingerprint: hash, number: int32(number), halfPair: parsed.HalfPair}
 }
 
 // same reports whether two lines have the same content.
@@ -381,6 +378,7 @@ func (s *snapshot) parse(o *object, body []byte) {
 			continue
 		}
 		l := newLine(o, parsed, number)
+		l.delay = delay(parsed.Time, o.name.Timestamp)
 		l.misplaced = parsed.Date != o.name.Date
 		if l.misplaced {
 			if o.otherMonths == nil {
