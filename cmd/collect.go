@@ -110,8 +110,11 @@ func (p Process) runCollect(ctx context.Context, s config.Settings, opts collect
 	return err
 }
 
-// printTimings draws a diagram of the run's stages on stdout.
+// printTimings draws a diagram of the run's stages on stdout. Off a terminal it has 80
+// columns.
 func (p Process) printTimings(r report.Report) error {
-	_, err := io.WriteString(p.Stdout, r.Waterfall(p.style(p.Stdout)))
+	style := p.style(p.Stdout)
+	style.Width = cmp.Or(style.Width, 80)
+	_, err := io.WriteString(p.Stdout, r.Waterfall(style))
 	return err
 }

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -24,10 +25,7 @@ const (
 // helpStyle returns the form of help texts on w.
 func (p Process) helpStyle(w io.Writer) text.Style {
 	style := p.style(w)
-	if !isTerminal(w) {
-		style.Width = helpWidth
-	}
-	style.Width = min(max(style.Width, minHelpWidth), helpWidth)
+	style.Width = min(max(cmp.Or(style.Width, helpWidth), minHelpWidth), helpWidth)
 	return style
 }
 

@@ -165,7 +165,7 @@ func (p Process) runInspect(ctx context.Context, s config.Settings, opts inspect
 	if err != nil {
 		return storeError(err)
 	}
-	return cmp.Or(p.printResult(s.General, summary, func(w io.Writer) error { return summary.Text(w, time.Local) }), doc.Err())
+	return cmp.Or(p.printResult(s.General, summary, func(w io.Writer) error { return summary.Text(w, time.Local, p.style(w)) }), doc.Err())
 }
 
 // printHistory prints the last runs.
@@ -177,7 +177,7 @@ func (p Process) printHistory(ctx context.Context, st store.Store, s config.Gene
 	if err != nil {
 		return storeError(err)
 	}
-	return p.printResult(s, h, func(w io.Writer) error { return h.Text(w, time.Local, !hasUTF8(p.Env)) })
+	return p.printResult(s, h, func(w io.Writer) error { return h.Text(w, time.Local, p.style(w)) })
 }
 
 // compareWithAPI fetches one response and prints which of its events are new.

@@ -51,7 +51,7 @@ func TestInspectWithoutPermissionToWrite(t *testing.T) {
 		args []string
 		want string
 	}{
-		{0, nil, "1 line: stored\n"},
+		{0, nil, "1 object of the last commit, 1 line: all stored\n"},
 		{0, []string{"--ids"}, "600001\n"},
 		{0, []string{"--raw"}, `{"seen_ids":[600001],`},
 		{0, []string{"--has", "600001"}, "600001 listed: in seen_ids\n"},

@@ -47,13 +47,15 @@ func terminalOf(w io.Writer) (fd int, ok bool) {
 	return fd, term.IsTerminal(fd)
 }
 
-// lineWidth returns the number of columns of a terminal, and 80 if w is none or its size
-// is unknown.
+// lineWidth returns the number of columns of a terminal, 80 if its size is unknown, and 0,
+// which sets no limit, if w is no terminal.
 func lineWidth(w io.Writer) int {
-	if fd, ok := terminalOf(w); ok {
-		if width, _, err := term.GetSize(fd); err == nil && width > 0 {
-			return width
-		}
+	fd, ok := terminalOf(w)
+	if !ok {
+		return 0
+	}
+	if width, _, err := term.GetSize(fd); err == nil && width > 0 {
+		return width
 	}
 	return 80
 }

@@ -145,9 +145,10 @@ func (h *History) measureWindow() {
 func round(f float64) float64 { return math.Round(f*10) / 10 }
 
 // Text writes the runs as a table, oldest first, with times in the zone, and what
-// follows from them. If ascii is true, it writes no other characters for the sparklines.
-func (h *History) Text(w io.Writer, zone *time.Location, ascii bool) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+// follows from them.
+func (h *History) Text(w io.Writer, zone *time.Location, style text.Style) error {
+	var table strings.Builder
+	t := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "started\thost\texit\tnew\trevised\trejected\tduration\tlag")
 	var fresh, durations []float64
 	for _, r := range slices.Backward(h.Runs) {
@@ -165,9 +166,12 @@ func (h *History) Text(w io.Writer, zone *time.Location, ascii bool) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	lines := []string{"", "new       " + sparkline(fresh, ascii) + fmt.Sprintf("  at most %.0f", slices.Max(append(fresh, 0))),
-		"duration  " + sparkline(durations, ascii) + fmt.Sprintf("  at most %.1fs", slices.Max(append(durations, 0))), ""}
-	lines = append(lines, h.eventsText(), h.callsText(), h.intervalText())
+	head, rows, _ := strings.Cut(table.String(), "\n")
+	lines := []string{style.Paint(text.Bold, head), rows, "new       " + sparkline(fresh, style.ASCII) + fmt.Sprintf("  at most %.0f", slices.Max(append(fresh, 0))),
+		"duration  " + sparkline(durations, style.ASCII) + fmt.Sprintf("  at most %.1fs", slices.Max(append(durations, 0))), ""}
+	for _, advice := range []string{h.eventsText(), h.callsText(), h.intervalText()} {
+		lines = append(lines, strings.TrimSuffix(text.Wrap(advice, "", style.Width), "\n"))
+	}
 	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
 	return err
 }

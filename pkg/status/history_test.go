@@ -12,6 +12,7 @@ import (
 	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/status"
 	"polisen-events-collector/pkg/store/storetest"
+	"polisen-events-collector/pkg/text"
 )
 
 // history returns the history of an archive with these runs, which are newest first.
@@ -65,12 +66,16 @@ calls: 3 runs a day on the busiest host, with one call each unless one is repeat
 poll interval: 30m, since a response covers 330 polls; choose 15m if events come 16.5 times as often
 `
 	zone := time.FixedZone("CET", 3600)
-	if got := text(t, func(b *strings.Builder) error { return h.Text(b, zone, false) }); got != want {
+	if got := written(t, func(b *strings.Builder) error { return h.Text(b, zone, text.Style{}) }); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	got := text(t, func(b *strings.Builder) error { return h.Text(b, zone, true) })
+	got := written(t, func(b *strings.Builder) error { return h.Text(b, zone, text.Style{ASCII: true}) })
 	if strings.ContainsFunc(got, func(r rune) bool { return r > 126 }) || !strings.Contains(got, "new       @.-=_  at most 7\nduration  _...@  at most 20.0s\n") {
 		t.Errorf("in ASCII:\n%s", got)
+	}
+	got = written(t, func(b *strings.Builder) error { return h.Text(b, zone, text.Style{Width: 80, Colour: true}) })
+	if !strings.HasPrefix(got, "\x1b[1mstarted ") || !strings.Contains(got, "  lag\x1b[0m\n2026-03-12 ") || !strings.Contains(got, "covers 6.9 days; with a poll\nevery 30m") {
+		t.Errorf("on a terminal:\n%s", got)
 	}
 	body, err := json.Marshal(h)
 	if err != nil || strings.Contains(string(body), "null") ||
@@ -95,7 +100,7 @@ func TestPollInterval(t *testing.T) {
 		{usual / 1000, "poll interval: 1m, the shortest that the API's limits allow; a response covers 9 polls"},
 	} {
 		h := history(t, polls("a", 2, 30*time.Minute, tt.window)...)
-		got := text(t, func(b *strings.Builder) error { return h.Text(b, time.UTC, true) })
+		got := written(t, func(b *strings.Builder) error { return h.Text(b, time.UTC, text.Style{ASCII: true}) })
 		if !strings.HasSuffix(got, "\n"+tt.want+"\n") {
 			t.Errorf("a window of %v: got\n%swant\n%s", tt.window, got, tt.want)
 		}
@@ -131,7 +136,7 @@ func TestHistoryFigures(t *testing.T) {
 		if got := fmt.Sprintf("%s %v %v %s", show(h.Interval), h.RateFactor, h.RunsPerDay, show(h.BestInterval)); got != tt.want {
 			t.Errorf("%s: got %s, want %s", name, got, tt.want)
 		}
-		if got := text(t, func(b *strings.Builder) error { return h.Text(b, time.UTC, true) }); strings.Contains(got, "NaN") || strings.Contains(got, "Inf") {
+		if got := written(t, func(b *strings.Builder) error { return h.Text(b, time.UTC, text.Style{ASCII: true}) }); strings.Contains(got, "NaN") || strings.Contains(got, "Inf") {
 			t.Errorf("%s:\n%s", name, got)
 		}
 	}

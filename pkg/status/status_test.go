@@ -15,6 +15,7 @@ import (
 	"polisen-events-collector/pkg/status"
 	"polisen-events-collector/pkg/store/memstore"
 	"polisen-events-collector/pkg/store/storetest"
+	"polisen-events-collector/pkg/text"
 )
 
 var (
@@ -92,7 +93,7 @@ func versions(lines ...string) (v archive.Versions) {
 	return v
 }
 
-func text(t *testing.T, write func(w *strings.Builder) error) string {
+func written(t *testing.T, write func(w *strings.Builder) error) string {
 	t.Helper()
 	var b strings.Builder
 	if err := write(&b); err != nil {
@@ -131,7 +132,7 @@ func TestSummary(t *testing.T) {
 					`"window":{"from":"2025-12-26T00:00:00Z","to":"2026-01-02T12:00:00Z","hours":180}}`,
 			},
 			want: `store           mem:
-tracked         3 of 1,000 ids
+listed ids      3 of at most 1,000
 highest id      12
 lowest id       10
 complete above  9: every stored id above it is listed
@@ -146,9 +147,7 @@ pending         3 objects of the last commit, 4 lines: 1 stored, 2 not
                 revisions/2026/01/02/revisions-1767355200.jsonl, 1 line: missing
 last run        2026-01-03 00:30:00 CET (2026-01-02 23:30:00 UTC), 30 minutes ago on a: ok
                 500 fetched: 3 new, 1 revised, 0 rejected, 496 already seen
-                its events cover 7.5 days:
-                  from 2025-12-26 01:00:00 CET (00:00:00 UTC)
-                  to   2026-01-02 13:00:00 CET (12:00:00 UTC)
+                its events cover 7.5 days, from 2025-12-26 01:00:00 CET (00:00:00 UTC) to 2026-01-02 13:00:00 CET (12:00:00 UTC)
 host            a, last run 30 minutes ago: ok
 host            b, last run 2 hours ago: 2 failures since the last success, the last with exit code 4: bad\x1b[2J
 `,
@@ -159,7 +158,7 @@ host            b, last run 2 hours ago: 2 failures since the last success, the 
 				archive.LastRunName:  `{"finished":"2025-12-31T00:00:00Z","exit_code":4,"error":"bad\u001b[2J\nanswer"}`,
 			},
 			want: `store           mem:
-tracked         2 of 1,000 ids
+listed ids      2 of at most 1,000
 highest id      2
 lowest id       1
 complete above  unknown: unlisted ids may be stored too, so runs look them up in the archive
@@ -203,13 +202,56 @@ last run  metadata/last_run.json is damaged; the next collect replaces it
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := text(t, func(b *strings.Builder) error { return s.Text(b, time.FixedZone("CET", 3600)) }); got != tt.want {
+			if got := written(t, func(b *strings.Builder) error { return s.Text(b, time.FixedZone("CET", 3600), text.Style{}) }); got != tt.want {
 				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
 			}
 			if err := d.Err(); errors.Is(err, status.ErrNotFound) != tt.missing {
 				t.Errorf("got the error %v; want ErrNotFound: %v", err, tt.missing)
 			}
 		})
+	}
+}
+
+// TestSummaryOnTerminal compares a summary that is wrapped and has colours.
+func TestSummaryOnTerminal(t *testing.T) {
+	w := newWorld(t)
+	w.put(object1, line(10, day1))
+	w.putDocument(archive.Document{
+		SeenIDs: []int64{10}, LastUpdated: day2, Pending: []archive.Pending{{Name: object1, Content: archive.Text(line(10, day1))}},
+		Gaps: []archive.Gap{{Day: "2025-12-22"}},
+	})
+	w.put(archive.LastRunName, `{"finished":"2026-01-02T23:30:00Z","exit_code":4,"error":"bad\u001b[2J","hosts":[{"name":"a","last_run":"2026-01-02T23:30:00Z"}]}`)
+	s, err := w.document().Summarize(t.Context(), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const (
+		red, green, end = "\x1b[31m", "\x1b[32m", "\x1b[0m"
+		want            = `store           mem:
+listed ids      1 of at most 1,000
+highest id      10
+lowest id       10
+complete above  unknown: unlisted ids may be stored too, so
+                runs look them up in the archive
+last updated    2026-01-02 12:00:00 UTC, 12 hours ago
+covered until   2026-01-02 12:00:00 UTC, 12 hours ago
+gaps            ` + red + `1 day, 2025-12-22 to 2025-12-22, whose
+                events may be missing; collects fetch them` + end + `
+stored          unknown: verify --repair=counts counts the
+                items
+commit          none: another program wrote the document
+pending         ` + green + `1 object of the last commit, 1 line: all
+                stored` + end + `
+last run        ` + red + `2026-01-02 23:30:00 UTC, 30 minutes ago:
+                failed with exit code 4: bad\x1b[2J` + end + `
+                0 fetched: 0 new, 0 revised, 0 rejected, 0
+                already seen
+host            ` + green + `a, last run 30 minutes ago: ok` + end + `
+`
+	)
+	got := written(t, func(b *strings.Builder) error { return s.Text(b, time.UTC, text.Style{Width: 60, Colour: true}) })
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 
@@ -229,7 +271,7 @@ func TestNearTheCap(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := text(t, func(b *strings.Builder) error { return s.Text(b, time.FixedZone("CET", 3600)) })
+		got := written(t, func(b *strings.Builder) error { return s.Text(b, time.FixedZone("CET", 3600), text.Style{}) })
 		if strings.Contains(got, "a full list drops") != tt.want {
 			t.Errorf("%d ids: the note about a full list is there: %v, want %v\n%s", tt.n, !tt.want, tt.want, got)
 		}
@@ -303,7 +345,7 @@ func TestFind(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := text(t, func(b *strings.Builder) error { return found.Text(b) }); got != tt.want {
+			if got := written(t, func(b *strings.Builder) error { return found.Text(b) }); got != tt.want {
 				t.Errorf("got\n%swant\n%s", got, tt.want)
 			}
 			if err := found.Err(); errors.Is(err, status.ErrNotFound) != tt.absent {
@@ -371,7 +413,7 @@ func TestCompare(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "10 events, 1 rejected: 3 new, 3 revised, 2 already seen\nnew: 40 28 7\nrevised: 30 6 5\n"
-	if got := text(t, func(b *strings.Builder) error { return c.Text(b) }); got != want {
+	if got := written(t, func(b *strings.Builder) error { return c.Text(b) }); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 	if want := []int64{31, 29}; !slices.Equal(c.AlreadySeen, want) || c.LookedUp != 6 {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"text/tabwriter"
+	"strings"
 	"time"
 
 	"polisen-events-collector/pkg/archive"
@@ -56,13 +56,7 @@ type Summary struct {
 	LastRun      *report.LastRun `json:"last_run"`
 	LastRunState State           `json:"last_run_state"`
 
-	now  time.Time
-	zone *time.Location // of the times in the text
-}
-
-// when returns a time and its age for the text.
-func (s *Summary) when(t time.Time) string {
-	return text.Time(t, s.zone) + ", " + text.Ago(s.now.Sub(t))
+	now time.Time
 }
 
 // Summarize reads the last run and the states of the pending objects, and
@@ -101,76 +95,122 @@ func (d *Document) Summarize(ctx context.Context, now time.Time) (*Summary, erro
 }
 
 // Text writes the summary as a table, with times in the zone and in UTC.
-func (s *Summary) Text(w io.Writer, zone *time.Location) error {
-	s.zone = zone
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(name, format string, args ...any) {
-		fmt.Fprintf(t, "%s\t%s\n", name, text.Clean(fmt.Sprintf(format, args...)))
-	}
-	row("store", "%s", s.Store)
+func (s *Summary) Text(w io.Writer, zone *time.Location, style text.Style) error {
+	t := &summaryText{Summary: s, zone: zone, style: style}
+	t.row("store", "%s", s.Store)
 	switch s.State {
 	case Missing:
-		row("document", "missing")
+		t.row("document", "missing")
 	case Damaged:
-		row("document", "damaged: %s; the next collect saves a copy and rebuilds it", s.Damage)
+		t.row("document", "damaged: %s; the next collect saves a copy and rebuilds it", s.Damage)
 	default:
-		s.writeDocument(row)
+		t.writeDocument()
 	}
-	s.writeLastRun(row)
-	return t.Flush()
+	t.writeLastRun()
+	_, err := io.WriteString(w, t.text())
+	return err
 }
 
-func (s *Summary) writeDocument(row func(string, string, ...any)) {
-	row("tracked", "%s of %s%s", text.Number(s.Tracked), text.Count(s.Cap, "id"), nearCap(s.Tracked, s.Cap))
-	if s.Highest != nil {
-		row("highest id", "%d", *s.Highest)
-		row("lowest id", "%d", *s.Lowest)
+// summaryText is a summary that is being written as text.
+type summaryText struct {
+	*Summary
+	zone  *time.Location
+	style text.Style
+	rows  []summaryRow
+}
+
+// summaryRow is a row of a summary. The name is empty if the row belongs to the one before.
+type summaryRow struct {
+	name, value string
+	colour      text.Colour // of the value
+}
+
+// row adds a row.
+func (t *summaryText) row(name, format string, args ...any) {
+	t.rows = append(t.rows, summaryRow{name: name, value: text.Clean(fmt.Sprintf(format, args...))})
+}
+
+// rowIf adds a row whose value is good or bad.
+func (t *summaryText) rowIf(good bool, name, format string, args ...any) {
+	t.row(name, format, args...)
+	colour := text.Red
+	if good {
+		colour = text.Green
 	}
-	if s.CompleteAbove != nil {
-		row("complete above", "%d: every stored id above it is listed", *s.CompleteAbove)
+	t.rows[len(t.rows)-1].colour = colour
+}
+
+// text returns the rows.
+func (t *summaryText) text() string {
+	width := 0
+	for _, r := range t.rows {
+		width = max(width, len(r.name)+2)
+	}
+	indent := strings.Repeat(" ", width)
+	var b strings.Builder
+	for _, r := range t.rows {
+		value := strings.TrimSpace(text.Wrap(r.value, indent, t.style.Width))
+		fmt.Fprintf(&b, "%-*s%s\n", width, r.name, t.style.Paint(r.colour, value))
+	}
+	return b.String()
+}
+
+// when returns a time and its age.
+func (t *summaryText) when(at time.Time) string {
+	return text.Time(at, t.zone) + ", " + text.Ago(t.now.Sub(at))
+}
+
+func (t *summaryText) writeDocument() {
+	t.row("listed ids", "%s of at most %s%s", text.Number(t.Tracked), text.Number(t.Cap), nearCap(t.Tracked, t.Cap))
+	if t.Highest != nil {
+		t.row("highest id", "%d", *t.Highest)
+		t.row("lowest id", "%d", *t.Lowest)
+	}
+	if t.CompleteAbove != nil {
+		t.row("complete above", "%d: every stored id above it is listed", *t.CompleteAbove)
 	} else {
-		row("complete above", "unknown: unlisted ids may be stored too, so runs look them up in the archive")
+		t.row("complete above", "unknown: unlisted ids may be stored too, so runs look them up in the archive")
 	}
-	if s.LastUpdated != nil {
-		row("last updated", "%s", s.when(*s.LastUpdated))
+	if t.LastUpdated != nil {
+		t.row("last updated", "%s", t.when(*t.LastUpdated))
 	}
-	if s.CoveredUntil != nil {
-		row("covered until", "%s", s.when(*s.CoveredUntil))
+	if t.CoveredUntil != nil {
+		t.row("covered until", "%s", t.when(*t.CoveredUntil))
 	} else {
-		row("covered until", "unknown: there was no full response of the API yet")
+		t.row("covered until", "unknown: there was no full response of the API yet")
 	}
-	if n := len(s.OpenGaps); n > 0 {
-		row("gaps", "%s, %s to %s, whose events may be missing; collects fetch them", text.Count(n, "day"), s.OpenGaps[0], s.OpenGaps[n-1])
+	if n := len(t.OpenGaps); n > 0 {
+		t.rowIf(false, "gaps", "%s, %s to %s, whose events may be missing; collects fetch them", text.Count(n, "day"), t.OpenGaps[0], t.OpenGaps[n-1])
 	}
-	if n := len(s.UnservedGaps); n > 0 {
-		row("gaps", "%s, %s to %s, that the API does not serve", text.Count(n, "day"), s.UnservedGaps[0], s.UnservedGaps[n-1])
+	if n := len(t.UnservedGaps); n > 0 {
+		t.row("gaps", "%s, %s to %s, that the API does not serve", text.Count(n, "day"), t.UnservedGaps[0], t.UnservedGaps[n-1])
 	}
-	if len(s.OpenGaps)+len(s.UnservedGaps) == 0 {
-		row("gaps", "none")
+	if len(t.OpenGaps)+len(t.UnservedGaps) == 0 {
+		t.row("gaps", "none")
 	}
-	if s.Stored != nil {
-		row("stored", "%s, %s, %s", text.Count(s.Stored.Events, "event"), text.Count(s.Stored.Revisions, "revision"), text.Count(s.Stored.Rejected, "rejected item"))
+	if t.Stored != nil {
+		t.row("stored", "%s, %s, %s", text.Count(t.Stored.Events, "event"), text.Count(t.Stored.Revisions, "revision"), text.Count(t.Stored.Rejected, "rejected item"))
 	} else {
-		row("stored", "unknown: verify --repair=counts counts the items")
+		t.row("stored", "unknown: verify --repair=counts counts the items")
 	}
-	if s.Commit != nil {
-		row("commit", "%d by run %s, format version %d", s.Commit.Sequence, s.Commit.ID, s.Version)
+	if t.Commit != nil {
+		t.row("commit", "%d by run %s, format version %d", t.Commit.Sequence, t.Commit.ID, t.Version)
 	} else {
-		row("commit", "none: another program wrote the document")
+		t.row("commit", "none: another program wrote the document")
 	}
-	s.writePending(row)
+	t.writePending()
 }
 
 // writePending writes one line about the objects of the last commit, and one for each
 // object that is not stored.
-func (s *Summary) writePending(row func(string, string, ...any)) {
-	if len(s.Pending) == 0 {
-		row("pending", "none")
+func (t *summaryText) writePending() {
+	if len(t.Pending) == 0 {
+		t.row("pending", "none")
 		return
 	}
 	lines := 0
 	var others []Object
-	for _, p := range s.Pending {
+	for _, p := range t.Pending {
 		lines += p.Lines
 		if p.State != archive.Stored {
 			others = append(others, p)
@@ -178,39 +218,38 @@ func (s *Summary) writePending(row func(string, string, ...any)) {
 	}
 	state := "all stored"
 	if n := len(others); n > 0 {
-		state = fmt.Sprintf("%s stored, %s not", text.Number(len(s.Pending)-n), text.Number(n))
+		state = fmt.Sprintf("%s stored, %s not", text.Number(len(t.Pending)-n), text.Number(n))
 	}
-	row("pending", "%s of the last commit, %s: %s", text.Count(len(s.Pending), "object"), text.Count(lines, "line"), state)
+	t.rowIf(len(others) == 0, "pending", "%s of the last commit, %s: %s", text.Count(len(t.Pending), "object"), text.Count(lines, "line"), state)
 	for _, p := range others {
-		row("", "%s, %s: %s", p.Name, text.Count(p.Lines, "line"), p.State)
+		t.row("", "%s, %s: %s", p.Name, text.Count(p.Lines, "line"), p.State)
 	}
 }
 
-func (s *Summary) writeLastRun(row func(string, string, ...any)) {
-	switch s.LastRunState {
+func (t *summaryText) writeLastRun() {
+	switch t.LastRunState {
 	case Missing:
-		row("last run", "none: there is no %s", archive.LastRunName)
+		t.row("last run", "none: there is no %s", archive.LastRunName)
 		return
 	case Damaged:
-		row("last run", "%s is damaged; the next collect replaces it", archive.LastRunName)
+		t.row("last run", "%s is damaged; the next collect replaces it", archive.LastRunName)
 		return
 	}
-	r := s.LastRun
-	row("last run", "%s%s: %s", s.when(r.Finished), onHost(r.Host), outcome(&r.Report))
+	r := t.LastRun
+	t.rowIf(r.OK, "last run", "%s%s: %s", t.when(r.Finished), onHost(r.Host), outcome(&r.Report))
 	n := r.Counts
-	row("", "%s fetched: %s new, %s revised, %s rejected, %s already seen", text.Number(n.Fetched), text.Number(n.New),
+	t.row("", "%s fetched: %s new, %s revised, %s rejected, %s already seen", text.Number(n.Fetched), text.Number(n.New),
 		text.Number(n.Revised), text.Number(n.Rejected), text.Number(n.AlreadySeen))
 	if r.Window != nil {
-		row("", "its events cover %s:", text.Duration(time.Duration(r.Window.Hours*float64(time.Hour))))
-		row("", "  from %s", text.Time(r.Window.From, s.zone))
-		row("", "  to   %s", text.Time(r.Window.To, s.zone))
+		t.row("", "its events cover %s, from %s to %s", text.Duration(time.Duration(r.Window.Hours*float64(time.Hour))),
+			text.Time(r.Window.From, t.zone), text.Time(r.Window.To, t.zone))
 	}
 	for _, h := range r.Hosts {
 		state := "ok"
 		if h.Failures > 0 {
 			state = fmt.Sprintf("%s since the last success, the last with exit code %d: %s", text.Count(h.Failures, "failure"), h.ExitCode, h.Error)
 		}
-		row("host", "%s, last run %s: %s", h.Name, text.Ago(s.now.Sub(h.LastRun)), state)
+		t.rowIf(h.Failures == 0, "host", "%s, last run %s: %s", h.Name, text.Ago(t.now.Sub(h.LastRun)), state)
 	}
 }
 

@@ -2,7 +2,7 @@ package text
 
 // Style is the form of a text for the device that shows it.
 type Style struct {
-	// Width is the number of columns of a line.
+	// Width is the number of columns of a line; zero if there is no limit.
 	Width int
 	// ASCII says that only ASCII characters can be shown.
 	ASCII bool

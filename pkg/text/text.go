@@ -108,7 +108,8 @@ func Time(t time.Time, zone *time.Location) string {
 }
 
 // Wrap breaks a paragraph into lines of at most width columns, which begin with indent.
-// A word that is longer than a line has a line of its own.
+// A word that is longer than a line has a line of its own. If width is zero, there is no
+// limit, and the paragraph becomes one line.
 func Wrap(paragraph, indent string, width int) string {
 	var b strings.Builder
 	column := 0
@@ -118,7 +119,7 @@ func Wrap(paragraph, indent string, width int) string {
 		case column == 0:
 			b.WriteString(indent)
 			column = len(indent)
-		case column+1+n > width:
+		case column+1+n > width && width > 0:
 			b.WriteString("\n" + indent)
 			column = len(indent)
 		default:

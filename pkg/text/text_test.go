@@ -91,6 +91,7 @@ func TestWrap(t *testing.T) {
 	}{
 		{"", "  ", 10, "\n"},
 		{" one  two\nthree ", "", 80, "one two three\n"},
+		{"one  two\nthree", "  ", 0, "  one two three\n"},
 		{"räka två tre", "", 8, "räka två\ntre\n"},
 		{"räka två tre", "  ", 9, "  räka\n  två tre\n"},
 		{"a " + strings.Repeat("b", 20) + " c", "  ", 10, "  a\n  " + strings.Repeat("b", 20) + "\n  c\n"},
