@@ -44,10 +44,11 @@ and may be killed, repeated, and run beside other commands.
 
 With --from it fetches past days from the API, which serves about six months. It makes one
 call per day, and 24 more for a day with 500 events, the most that a response holds. Calls are
-11 seconds apart, at most 50 an hour and 1200 a day, so that collects can run too.
+11 seconds apart, at most 50 an hour and 1,200 a day, so that collects can run too.
 
 With --input it reads saved responses: files, folders, or "-" for standard input, with JSON
-arrays or one event per line, plain or compressed. Damaged items make the exit code 3.`,
+arrays or one event per line, plain or compressed. Damaged items
+go under rejected/, with exit code 3.`,
 		Example: `  # fetch the first week of the year from the API
   ` + program + ` backfill --from 2026-01-01 --to 2026-01-07
   # fetch one type of event in one county
@@ -73,7 +74,7 @@ arrays or one event per line, plain or compressed. Damaged items make the exit c
 	opts.filter.bind(flags)
 	flags.StringArrayVar(&opts.inputs, "input", nil, "saved responses: `PATH` of a file or folder, or -; may be repeated")
 	flags.BoolVar(&opts.resume, "resume", false, "skip the days that an interrupted backfill has finished")
-	flags.BoolVar(&opts.force, "force", false, "fetch days that the API probably no longer serves, too")
+	flags.BoolVar(&opts.force, "force", false, "fetch also days that the API probably no longer serves")
 	opts.storeOptions.bind(flags, "show the calls or what would be stored, but call and write nothing")
 	config.Bind(flags, groups)
 	return cmd
@@ -248,8 +249,8 @@ func (p Process) printCalls(ctx context.Context, d pipeline.Days, client *polise
 		for _, call := range calls {
 			fmt.Fprintln(w, call)
 		}
-		_, err := fmt.Fprintf(w, "dry run, no calls made: %s (%s done already), at least %v because of the rate limits; a day with 500 events takes 24 calls more\n",
-			text.Count(len(calls), "call"), text.Count(done, "day"), takes)
+		_, err := fmt.Fprintf(w, "dry run, no calls made: %s would take at least %v because of the rate limits, and a day with 500 events takes 24 calls more; days done already: %s\n",
+			text.Count(len(calls), "call"), takes, text.Number(done))
 		return err
 	})
 }

@@ -45,7 +45,7 @@ unless there is a warning; --output json prints a report on stdout. If the API i
 changes its format, or events may be missing, each run ends with exit code 3, but this is
 printed only when it begins and then once a day.
 
-All runs on this host call the API at most every 10 s, 60 times an hour, 1440 times a day.`,
+All runs on this host call the API at most every 10 s, 60 times an hour, 1,440 times a day.`,
 		Example: `  # collect into a local folder
   ` + program + ` collect --store ./archive --contact ops@example.org
   # show what a saved response would add to the archive

@@ -53,7 +53,7 @@ func exitMeanings() []exitMeaning {
 	return []exitMeaning{
 		{exitOK, "ok: also when there is nothing new to store"},
 		{exitFailure, "failure: an unexpected error"},
-		{exitPartial, "partial: all else is stored; items were rejected, events may be missing, or the API is stale"},
+		{exitPartial, "partial: items were rejected, events may be missing, or the API is stale; all else is stored"},
 		{exitAPI, "API failed: the events API gave no usable response"},
 		{exitStorage, "store failed: an object could not be read or written"},
 		{exitAccess, "no access: wrong credentials, missing permissions or a missing bucket; a retry does not help"},

@@ -14,8 +14,8 @@ type filter struct{ locations, types string }
 
 // bind defines the flags.
 func (f *filter) bind(flags *pflag.FlagSet) {
-	flags.StringVar(&f.locations, "location", "", "fetch only events in these municipalities or counties, such as `A;B`")
-	flags.StringVar(&f.types, "type", "", "fetch only events of these types, such as `X;Y`")
+	flags.StringVar(&f.locations, "location", "", "fetch only events in these municipalities or counties: `A;B`")
+	flags.StringVar(&f.types, "type", "", "fetch only events of these types: `X;Y`")
 }
 
 // query returns the query that the flags describe.

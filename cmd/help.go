@@ -180,33 +180,57 @@ func commandNames(root *cobra.Command) []string {
 	return names
 }
 
-// newTopic returns a help topic whose text depends on the number of columns.
-func (p Process) newTopic(name, short string, write func(width int) string) *cobra.Command {
-	topic := &cobra.Command{Use: name, Short: short, Long: write(helpWidth)}
-	topic.SetHelpFunc(func(*cobra.Command, []string) { fmt.Fprint(p.Stdout, write(p.helpStyle(p.Stdout).Width)) })
-	return topic
+// topic is a text that help prints by its name.
+type topic struct {
+	name, short string
+	text        func(text.Style) string
+}
+
+// topics returns all help topics.
+func topics() []topic {
+	return []topic{
+		{"exit-codes", "Meaning of each exit code", exitCodesTopic},
+		{"environment", "All settings, their variables and defaults", environmentTopic},
+	}
+}
+
+// newTopicCmd returns the command of a topic. Its text is made only if it is printed.
+func (p Process) newTopicCmd(t topic) *cobra.Command {
+	cmd := &cobra.Command{Use: t.name, Short: t.short}
+	cmd.SetHelpFunc(func(*cobra.Command, []string) { fmt.Fprint(p.Stdout, t.text(p.helpStyle(p.Stdout))) })
+	return cmd
 }
 
 // exitCodesTopic returns the meaning of each exit code.
-func exitCodesTopic(width int) string {
+func exitCodesTopic(style text.Style) string {
 	var b strings.Builder
-	b.WriteString(text.Wrap("Every run ends with one of these exit codes. Treat any other as a failure.", "", width) + "\n")
+	b.WriteString(text.Wrap("Every run ends with one of these exit codes. Treat any other as a failure.", "", style.Width) + "\n")
 	const indent = "       "
 	for _, m := range exitMeanings() {
-		fmt.Fprintf(&b, "  %-4d %s", m.code, strings.TrimPrefix(text.Wrap(m.meaning, indent, width), indent))
+		fmt.Fprintf(&b, "  %-4d %s", m.code, strings.TrimPrefix(text.Wrap(m.meaning, indent, style.Width), indent))
 	}
 	return b.String()
 }
 
 // environmentTopic returns all settings.
-func environmentTopic(width int) string {
+func environmentTopic(style text.Style) string {
 	var b strings.Builder
 	const indent = "    "
-	paragraph := func(s string) { b.WriteString(text.Wrap(s, indent, width)) }
-	b.WriteString(text.Wrap(`A setting has the value of its flag. Without the flag, it has that of its environment
-variable, then that of the variable in the file that --env-file or POLISEN_ENV_FILE names, and then its default.
-An empty variable counts as not set. At the beginning of a value, ~/ stands for the home folder.`, "", width))
+	paragraph := func(s string) { b.WriteString(text.Wrap(s, indent, style.Width)) }
+	b.WriteString(text.Wrap(`The program takes each setting from the first of these that has it: the flag, the environment
+variable, that variable in the settings file (--env-file or POLISEN_ENV_FILE), the default. An empty variable counts as
+not set. At the beginning of a value, ~/ stands for the home folder.`, "", style.Width))
+	heading := func(title string) { b.WriteString("\n" + style.Paint(text.Bold, title) + "\n") }
+	titles := map[config.Group]string{
+		config.APIGroup: "The events API", config.ArchiveGroup: "The archive and the access to it",
+		config.MonitoringGroup: "Monitoring of collect", config.GeneralGroup: "Settings file, messages and output",
+	}
+	last := config.Group(0)
 	for _, s := range config.All(config.AllGroups) {
+		if group := s.Group &^ config.HealthGroup; group != last {
+			heading(titles[group])
+			last = group
+		}
 		var names []string
 		if s.Env != "" {
 			names = append(names, s.Env)
@@ -226,12 +250,13 @@ An empty variable counts as not set. At the beginning of a value, ~/ stands for 
 			paragraph("default: " + d)
 		}
 	}
+	heading("Variables of other programs that count here too")
 	for _, variable := range []struct{ names, meaning string }{
 		{"HOME, XDG_DATA_HOME, XDG_STATE_HOME", "the default folders are below these"},
 		{"HTTPS_PROXY, NO_PROXY", "the proxy for all calls, as in http://proxy.example.org:3128, and the hosts without it"},
 		{"SSL_CERT_FILE, SSL_CERT_DIR", `file and folder of CA certificates in PEM form, instead of those of the machine; a file with
 the CA of a proxy must also have the others. OCI_DEFAULT_CERTS_PATH has no effect`},
-		{"NO_COLOR", "without colours on a terminal, if it is not empty"},
+		{"NO_COLOR", "if it is not empty, a terminal shows no colours"},
 		{"TZ", "time zone of the times that inspect-metadata shows, by default that of the machine"},
 	} {
 		fmt.Fprintf(&b, "\n%s\n", variable.names)

@@ -35,9 +35,10 @@ func newInspectCmd(p Process) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inspect-metadata [--has ID...]",
 		Short: "Show which events have been seen, and when",
-		Long: `Shows the metadata document and the report of the last run: how many ids are listed,
-when the document was last updated, and whether the objects of the last commit are
-stored. It writes nothing, so credentials for reading are enough.
+		Long: `Shows the document, metadata/last_seen.json, which lists the newest stored ids, and the report
+of the last run: up to which time the archive has all events, whether the objects of the last
+commit are stored, and how the last run ended. It writes nothing, so credentials for reading are
+enough.
 
 With --history it shows the last 50 runs on all hosts, how many more events and calls
 there could be, and the poll interval to choose.

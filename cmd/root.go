@@ -90,6 +90,18 @@ func (p Process) execute(root *cobra.Command) code {
 	return exit
 }
 
+// Commands returns the command tree of the program, for tools that describe it, such as the
+// generator of its man pages. They read the tree and run no command.
+func Commands() *cobra.Command {
+	root := newRoot(Process{})
+	for _, t := range topics() {
+		if cmd, _, err := root.Find([]string{t.name}); err == nil {
+			cmd.Long = t.text(text.Style{Width: helpWidth})
+		}
+	}
+	return root
+}
+
 // newRoot returns the command tree of a run.
 func newRoot(p Process) *cobra.Command {
 	build := readBuild()
@@ -121,9 +133,10 @@ Made for cron: every command does its work and exits.`,
 	root.SetHelpCommand(newHelpCmd())
 	root.SetFlagErrorFunc(flagError)
 	config.Bind(root.PersistentFlags(), config.GeneralGroup)
-	root.AddCommand(newCollectCmd(p), newBackfillCmd(p), newVerifyCmd(p), newInspectCmd(p), newVersionCmd(p), newCompletionCmd(p),
-		p.newTopic("exit-codes", "Meaning of each exit code", exitCodesTopic),
-		p.newTopic("environment", "All settings, their variables and defaults", environmentTopic))
+	root.AddCommand(newCollectCmd(p), newBackfillCmd(p), newVerifyCmd(p), newInspectCmd(p), newVersionCmd(p), newCompletionCmd(p))
+	for _, t := range topics() {
+		root.AddCommand(p.newTopicCmd(t))
+	}
 	if len(p.Args) > 0 && strings.HasPrefix(p.Args[0], cobra.ShellCompRequestCmd) { // a shell completes a command line
 		completeValues(root)
 	}

@@ -83,8 +83,8 @@ func newVerifyCmd(p Process) *cobra.Command {
 		Use:   "verify",
 		Short: "Check that the archive holds each event once, and repair it",
 		Long: `Reads every object of the archive and checks names, lines, dates, duplicates and the
-metadata document. It prints what was expected, what was found, and the command that fixes
-it: on a terminal grouped by check, elsewhere one line per finding. It changes nothing.
+document, metadata/last_seen.json. It prints what was expected, what was found, and the command
+that fixes it: on a terminal grouped by check, elsewhere one line per finding. It changes nothing.
 
 --repair stores missing objects of the last commit and rejected items that can be read now,
 removes listed ids that are not stored, and rebuilds a damaged document. Beyond that,
@@ -138,7 +138,7 @@ commit is stored, and that no events are missing. Its time limit is 10s without 
 	flags.DurationVar(&opts.maxAge, "max-age", 45*time.Minute, "health: maximum `AGE` of the last success")
 	flags.IntVar(&opts.hosts, "hosts", 0, "health: minimum `NUMBER` of healthy hosts")
 	flags.StringVar(&opts.report, "report", "", "also write the result, with diagrams, as an HTML page to this `FILE`")
-	flags.Var(&opts.repair, "repair", "fix what can be fixed; also duplicates, counts or gaps, if given")
+	flags.Var(&opts.repair, "repair", "fix what can be fixed and, if given, duplicates, counts or gaps")
 	flags.Lookup("repair").NoOptDefVal = string(repairDocument)
 	flags.BoolVar(&opts.dryRun, "dry-run", false, "with --repair, show the actions and write nothing")
 	flags.BoolVar(&opts.all, "all", false, "on a terminal, show all findings and not only five of each check")

@@ -142,8 +142,8 @@ func newTable() []Setting {
 		},
 		{
 			Flag: flagContact, Env: "API_CONTACT_EMAIL", Group: APIGroup, Placeholder: "ADDRESS", Common: true,
-			Help:    "your mail or web address, for the User-Agent",
-			Detail:  "The API's rules ask for a User-Agent that names the program and, preferably, a contact.",
+			Help:    "your mail or web address, sent with each call",
+			Detail:  "It is part of the User-Agent header. The API's rules ask for one that names the program and, preferably, a contact.",
 			Example: "ops@example.org",
 			set:     check(parseContact),
 		},
@@ -216,7 +216,7 @@ func newTable() []Setting {
 			Flag: flagTimeout, Env: "POLISEN_TIMEOUT", Group: ArchiveGroup, Placeholder: "DURATION",
 			Implied: "5m for collect, no limit for other commands",
 			Help:    "time limit for the whole run, including retries",
-			Detail:  "The process ends within a second after it. The work stops 12 seconds before it, but at most a fifth of it, to leave time for the report.",
+			Detail:  "The process ends within a second after the limit. To leave time for the report, the work stops before it: by a fifth of the limit, but at most by 12 seconds.",
 			Example: "2m",
 			set:     duration(func(s *Settings) *time.Duration { return &s.Archive.Timeout }),
 		},
@@ -253,8 +253,8 @@ func newTable() []Setting {
 		},
 		{
 			Env: envKeyContent, Group: ArchiveGroup, Placeholder: "KEY",
-			Help:    "text of the private key, for api_key in a container",
-			Detail:  "For containers, which get their secrets as variables. It needs OCI_CLI_USER, OCI_CLI_TENANCY and OCI_CLI_FINGERPRINT, and must not be encrypted. The OCI config file is then not read. In a shell, set it to \"$(cat key.pem)\".",
+			Help:    "text of the private key for api_key, instead of the OCI config file",
+			Detail:  "For containers, which get their secrets as variables. It needs OCI_CLI_USER, OCI_CLI_TENANCY and OCI_CLI_FINGERPRINT, and the key must not be encrypted. In a shell, set it to \"$(cat key.pem)\".",
 			Example: "-----BEGIN PRIVATE KEY-----...",
 			set:     into(func(s *Settings) *address.SecretText { return &s.Archive.OCI.Key.Content }, parseKey),
 		},
@@ -347,7 +347,7 @@ func newTable() []Setting {
 		{
 			Flag: "metrics-file", Env: "POLISEN_METRICS_FILE", Group: MonitoringGroup, Placeholder: "FILE",
 			Help:    "file for metrics about the runs, for Prometheus",
-			Detail:  "Each run replaces it, also after a failure, and continues its counters. Name it *.prom, in the folder of node_exporter's textfile collector. A file that cannot be written causes a warning, and no other exit code. Runs with --dry-run or a saved response do not change it.",
+			Detail:  "Each run replaces it, also after a failure, and continues its counters. Name it *.prom, in the folder of node_exporter's textfile collector. If it cannot be written, there is a warning, and the exit code stays the same. Runs with --dry-run or a saved response do not change it.",
 			Example: "/var/lib/prometheus/node-exporter/polisen.prom",
 			Path:    true,
 			set:     into(func(s *Settings) *string { return &s.Monitoring.MetricsFile }, localPath),
@@ -361,7 +361,7 @@ func newTable() []Setting {
 		},
 		{
 			Flag: flagEnvFile, Env: "POLISEN_ENV_FILE", Group: GeneralGroup, Placeholder: "FILE", Common: true,
-			Help: "file of NAME=value lines with settings",
+			Help: "file with settings, one NAME=value a line",
 			Detail: "Its variables count as part of the environment, also HTTPS_PROXY and others that libraries read. Those of the environment itself take precedence. " +
 				"The program and EnvironmentFile= of systemd read a file in the same way: a comment is a line that begins with #, and a value may be in quotes. What programs read differently is an error: $NAME, a comment after a value, a backslash outside single quotes, or the word export.",
 			Example: "/etc/polisen-events-collector/env",
@@ -373,7 +373,7 @@ func newTable() []Setting {
 			Choices:  []string{"debug", "info", "warn", "error"},
 			Synonyms: map[string]string{"warning": "warn", "critical": "error"},
 			Default:  "warn",
-			Help:     "lowest level to log",
+			Help:     "lowest level shown",
 			Example:  "info",
 			set:      into(func(s *Settings) *slog.Level { return &s.General.LogLevel }, parseLevel),
 		},
@@ -396,7 +396,7 @@ func newTable() []Setting {
 		{
 			Flag: "quiet", Group: GeneralGroup, Common: true,
 			Default: "false",
-			Help:    "suppress summary and progress, even on a terminal",
+			Help:    "print no summary and no progress on a terminal",
 			Example: "true",
 			set:     into(func(s *Settings) *bool { return &s.General.Quiet }, parseBool),
 		},
