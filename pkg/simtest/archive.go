@@ -256,6 +256,9 @@ func (a *archiveModel) noteLastRun(p *process, body []byte) {
 	if p.reported {
 		a.checkCounts(p, r.Report)
 	}
+	if r.Succeeded() {
+		a.lastSuccess = time.Now()
+	}
 }
 
 // checkCounts checks the numbers of a report of a process.

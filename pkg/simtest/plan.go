@@ -150,6 +150,9 @@ func NewPlan(seed uint64) Plan {
 		}
 		if len(changes) > 0 && d.chance(0.5) {
 			change := Step{Kind: changes[d.pick(len(changes))], At: at + d.between(time.Minute, 3*time.Hour)}
+			if change.Kind == Copy && d.chance(0.5) {
+				add(Step{Kind: Repair, Host: d.pick(len(p.Clocks)), Trouble: trouble, At: change.At + d.between(time.Second, 10*time.Minute)})
+			}
 			add(change)
 			if then, ok := later[change.Kind]; ok {
 				add(Step{Kind: then, At: change.At + d.between(time.Minute, 2*24*time.Hour)})

@@ -172,7 +172,6 @@ func (p *process) run() {
 	if p.upTo.After(p.lastFetch) {
 		p.lastFetch = p.upTo
 	}
-	p.lastSuccess = time.Now()
 	if p.firstFetch.IsZero() {
 		p.firstFetch = time.Now()
 	}

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"time"
 
+	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/store"
 )
 
@@ -30,12 +31,19 @@ type fault struct {
 	twice bool          // it has its effect a second time after late
 	err   error         // the answer; nil for the right one
 	delay time.Duration // before the effect
+	wrong bool          // a Get returns half of the content, a Stat a wrong MD5
 }
 
 // newFault returns a random fault of a call of the store.
-func (d *draw) newFault(method string) fault {
+func (d *draw) newFault(method, name string) fault {
 	if method != "Put" {
-		switch d.pick(4) {
+		n := 4
+		if _, isData := archive.ParseName(name); isData && method != "List" {
+			n = 5
+		}
+		switch d.pick(n) {
+		case 4:
+			return fault{name: "wrong answer", wrong: true}
 		case 0:
 			return fault{name: "status 503", none: true, err: errLost}
 		case 1:
@@ -85,7 +93,7 @@ func call[T any](ctx context.Context, p *process, method, name string, op func()
 	}
 	f := fault{}
 	if d.chance(p.step.Trouble) {
-		if f = d.newFault(method); p.isWithout(key, f.name) {
+		if f = d.newFault(method, name); p.isWithout(key, f.name) {
 			f = fault{}
 		}
 	}
@@ -107,6 +115,9 @@ func call[T any](ctx context.Context, p *process, method, name string, op func()
 			effect()
 		}
 		p.noteCall(p, key, r.err)
+		if f.wrong && r.err == nil {
+			r.value = spoil(r.value).(T)
+		}
 		if f.err != nil {
 			r = reply{err: fmt.Errorf("%s %s: %w", method, name, f.err)}
 		}
@@ -119,6 +130,21 @@ func call[T any](ctx context.Context, p *process, method, name string, op func()
 	case <-ctx.Done():
 		return zero, context.Cause(ctx)
 	}
+}
+
+// spoil returns a wrong answer in place of a right one: half of an object, or attributes
+// with a wrong MD5.
+func spoil(value any) any {
+	switch v := value.(type) {
+	case store.Object:
+		v.Body = v.Body[:len(v.Body)/2]
+		v.Size, v.MD5 = int64(len(v.Body)), store.MD5(v.Body)
+		return v
+	case store.Attrs:
+		v.MD5 = store.MD5(nil)
+		return v
+	}
+	return value
 }
 
 // session is the store as one process uses it.

@@ -52,8 +52,8 @@ type world struct {
 	must map[string]bool
 	// firstFetch is the time of the first response of a run that succeeded.
 	firstFetch time.Time
-	// lastFetch is the time before which the events of all responses of runs that
-	// succeeded were published, and lastSuccess the time at which the last of them ended.
+	// lastFetch is the time up to which the runs that succeeded have seen all events that
+	// were published, and lastSuccess the time of the last report of one.
 	lastFetch, lastSuccess time.Time
 	rightClocks            bool // no clock is ever wrong
 	processes              sync.WaitGroup

@@ -131,7 +131,7 @@ func (a *audit) storesAll(p archive.Pending) bool {
 	name, _ := archive.ParseName(p.Name)
 	for _, raw := range archive.Lines(p.Content) {
 		parsed, reason := archive.ParseLine(name.Kind, raw)
-		l := newLine(nil, parsed, 0)
+		l := newLine(&object{name: name}, parsed, 0)
 		stored := false
 		if name.Kind == archive.Rejected {
 			_, stored = slices.BinarySearchFunc(a.rejected, l.fingerprint, func(l line, f uint64) int { return cmp.Compare(l.fingerprint, f) })

@@ -40,6 +40,24 @@ func counted(t *testing.T) *memstore.Store {
 	return s
 }
 
+// TestReorderedObject reorders the lines of an object of the last commit. No line is
+// missing, so the audit finds nothing.
+func TestReorderedObject(t *testing.T) {
+	s := counted(t)
+	name := "events/2026/01/31/events-1781956801.jsonl"
+	if _, err := s.Get(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+	storetest.MustPut(t, s, name, line(6, 31, "first")+line(5, 31, "first"))
+	if r := mustAudit(t, s); !r.OK {
+		t.Errorf("findings: %v", r.Findings)
+	}
+	storetest.MustPut(t, s, name, line(6, 31, "first"))
+	if r := mustAudit(t, s); r.ByCheck[verify.PendingDifferent] != 1 {
+		t.Errorf("without event 5: %v", r.Findings)
+	}
+}
+
 // repairWith repairs an archive with a kind of repair.
 func repairWith(s store.Store, o verify.RepairOptions) (*verify.Result, error) {
 	dryRun := o.Writer.DryRun
