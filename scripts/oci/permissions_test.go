@@ -76,7 +76,6 @@ type needs struct{ operations, permissions map[string]bool }
 // world is a cloud with an archive, in which the program runs.
 type world struct {
 	*ocitest.Server
-	api string
 	env map[string]string
 }
 
@@ -100,8 +99,9 @@ func newWorld(t *testing.T) *world {
 	}}
 }
 
-// run runs the program with arguments, and settings beside those of the world.
-func (w *world) run(t *testing.T, wantExit int, settings map[string]string, args ...string) {
+// run runs the program with arguments, and settings beside those of the world. It returns
+// what the program prints to stdout.
+func (w *world) run(t *testing.T, wantExit int, settings map[string]string, args ...string) string {
 	t.Helper()
 	env := maps.Clone(w.env)
 	maps.Copy(env, settings)
@@ -113,6 +113,7 @@ func (w *world) run(t *testing.T, wantExit int, settings map[string]string, args
 	if exit != wantExit {
 		t.Fatalf("%q: exit code %d, want %d: %s%s", args, exit, wantExit, stdout.String(), stderr.String())
 	}
+	return stdout.String()
 }
 
 // needs runs a task and returns what its calls need.
@@ -259,8 +260,61 @@ func TestPermissions(t *testing.T) {
 			t.Errorf("policy %s allows %s; the calls need %s", role, code(got), code(want))
 		}
 	}
-	if readme := read(t, "README.md"); !strings.Contains(readme, table) {
+	readme := read(t, "README.md")
+	if !strings.Contains(readme, table) {
 		t.Errorf("README.md does not contain this table:\n%s", table)
+	}
+	listed := map[string]bool{} // in the policy for the collector, the only one with conditions
+	for _, p := range permission.FindAllStringSubmatch(readme, -1) {
+		listed[p[1]] = true
+	}
+	if !maps.Equal(listed, needed[collectors]) {
+		t.Errorf("the policy in README.md allows %s; the calls of the collector need %s", code(listed), code(needed[collectors]))
+	}
+	if want := verbs["read objects"]; code(needed[readers]) != "`"+strings.Join(want, "`, `")+"`" {
+		t.Errorf("the policy for readers in README.md allows %q; their calls need %s", want, code(needed[readers]))
+	}
+}
+
+// The numbers of requests from which README.md computes the costs.
+func TestRequestsOfRun(t *testing.T) {
+	for added, want := range []int{3, 6} { // by the number of new events
+		w := newWorld(t)
+		api := httptest.NewServer(&polisentest.API{Default: cloudtest.Advancing(added)})
+		defer api.Close()
+		w.env["POLISEN_API_URL"] = api.URL
+		w.run(t, 0, nil, "collect") // begins the archive
+		w.run(t, 0, nil, "collect") // checks the objects of the first run
+		w.ResetLog()
+		w.run(t, 0, nil, "collect")
+		if n := len(w.Requests()); n != want {
+			t.Errorf("a run with %d new events makes %d requests; README.md says %d", added, n, want)
+		}
+		w.ResetLog()
+		w.run(t, 0, nil, "verify", "--quick")
+		if n := len(w.Requests()); added > 0 && n != 4 {
+			t.Errorf("a health check makes %d requests; README.md says 4", n)
+		}
+	}
+}
+
+// Each command of the program is a task, or makes no calls.
+func TestAllCommands(t *testing.T) {
+	var known []string
+	for _, task := range tasks() {
+		known = append(known, strings.Trim(task.name, "`"))
+	}
+	known = append(known, "completion", "help", "version") // make no calls
+	_, list, _ := strings.Cut(newWorld(t).run(t, 0, nil, "--help"), "\nCommands:\n")
+	list, _, _ = strings.Cut(list, "\n\n")
+	commands := matches(`(?m)^  ([\w-]+) `, list)
+	if len(commands) < 7 {
+		t.Fatalf("--help lists the commands %q", commands)
+	}
+	for _, name := range commands {
+		if !slices.Contains(known, name) {
+			t.Errorf("command %s: add its calls to tasks", name)
+		}
 	}
 }
 

@@ -1,6 +1,5 @@
-# A vault for OCI_AUTH=vault: the instances read the user's API key from it. It serves
-# collectors whose instances cannot get a policy for the bucket themselves, for example since
-# the bucket is in another tenancy.
+# A vault for OCI_AUTH=vault, for organisations that keep all keys in one: the instances read
+# the user's API key from it.
 
 resource "oci_kms_vault" "collector" {
   count = var.create_vault ? 1 : 0
