@@ -14,26 +14,27 @@ import (
 	"polisen-events-collector/pkg/store/ocistore/ocitest"
 )
 
-// authorize sends a GET of the object a whose signature covers the headers in signed, in
-// this order. form is the Authorization header, or several on lines of their own, in which
+// authorize sends a PUT of an object with this body. Its signature covers the headers in
+// signed, in this order; x-content-sha256 is that of the body "x". form is the Authorization header, or several on lines of their own, in which
 // SIGNED, KEY and SIG stand for this list, the keyId and the signature. authorize returns
 // the reason why the signature was rejected, or nil.
-func authorize(t *testing.T, signed, form string) error {
+func authorize(t *testing.T, body, signed, form string) error {
 	t.Helper()
 	s := ocitest.NewServer(t)
-	s.Put(s.Bucket, "a", nil)
-	r, err := http.NewRequestWithContext(t.Context(), "GET", s.URL+object, nil)
+	r, err := http.NewRequestWithContext(t.Context(), "PUT", s.URL+object, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	sum := sha256.Sum256([]byte("x"))
+	r.Header.Set("X-Content-Sha256", base64.StdEncoding.EncodeToString(sum[:]))
 	r.Header["X-Two"] = []string{"one", "two"}
 	var lines []string
 	for _, name := range strings.Fields(strings.ToLower(signed)) {
 		value := strings.Join(r.Header.Values(name), ", ")
 		switch name {
 		case "(request-target)":
-			value = "get " + object
+			value = "put " + object
 		case "host":
 			value = r.URL.Host
 		}
@@ -76,8 +77,9 @@ func TestSignatureForms(t *testing.T) {
 		"unknown parameter":      {signedParts, `Signature version="1",opaque="",headers="SIGNED",keyId="KEY",algorithm="rsa-sha256",signature="SIG"`},
 		"other order of headers": {"host date (request-target)", goForm},
 		"more headers":           {signedParts + " x-two", goForm},
+		"hash of the body":       {signedParts + " x-content-sha256", goForm},
 	} {
-		if denied := authorize(t, test.signed, test.form); denied != nil {
+		if denied := authorize(t, "x", test.signed, test.form); denied != nil {
 			t.Errorf("%s: %v", name, denied)
 		}
 	}
@@ -97,8 +99,11 @@ func TestMalformedSignatures(t *testing.T) {
 		"header not sent":   {signedParts + " x-three", goForm, "x-three is signed, but not sent"},
 		"order of the list": {"host date (request-target)", strings.Replace(goForm, "SIGNED", signedParts, 1), "does not match"},
 	} {
-		if denied := authorize(t, test.signed, test.form); denied == nil || !strings.Contains(denied.Error(), test.want) {
+		if denied := authorize(t, "x", test.signed, test.form); denied == nil || !strings.Contains(denied.Error(), test.want) {
 			t.Errorf("%s: denied because of %v, want %s", name, denied, test.want)
 		}
+	}
+	if denied := authorize(t, "y", signedParts+" x-content-sha256", goForm); denied == nil || !strings.Contains(denied.Error(), "does not match the body") {
+		t.Errorf("other body: denied because of %v", denied)
 	}
 }
