@@ -36,7 +36,7 @@ var layers = map[string][]string{
 	"pkg/ping":           {"pkg/address", "pkg/retry", "pkg/text", "pkg/transport"},
 	"pkg/ratelimit":      {"pkg/blocking", "pkg/filelock", "pkg/retry", "pkg/statefile"},
 	"pkg/polisen":        {"pkg/address", "pkg/ratelimit", "pkg/retry", "pkg/text", "pkg/transport"},
-	"pkg/saved":          {"pkg/blocking", "pkg/polisen"},
+	"pkg/saved":          {"pkg/archive", "pkg/blocking", "pkg/polisen"},
 	"pkg/ociclient":      {"pkg/address", "pkg/retry", "pkg/text", "pkg/transport"},
 	"pkg/ociauth":        {"pkg/address", "pkg/blocking", "pkg/ociclient", "pkg/retry", "pkg/statefile"},
 	"pkg/store":          {},

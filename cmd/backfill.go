@@ -49,12 +49,12 @@ call per day, and 24 more for a day with 500 events, the most that a response ho
 With --input it reads saved responses: files, folders, or "-" for standard input, with JSON
 arrays or one event per line, plain or compressed. Damaged items
 go under rejected/, with exit code 3.`,
-		Example: `  # fetch the first week of the year from the API
+		Example: `  # fetch a week from the API; fetch one type of event in one county
   ` + program + ` backfill --from 2026-01-01 --to 2026-01-07
-  # fetch one type of event in one county
   ` + program + ` backfill --from 2026-01-01 --location 'Uppsala län' --type Rån
-  # store saved responses
+  # store saved responses; copy an archive of many small objects to one of few
   ` + program + ` backfill --input responses/ --input older.json.gz
+  ` + program + ` backfill --input old/events --input old/revisions --store ./new
   # store every version of a file in a git history
   git log --reverse --format=%H -- events.json |
     xargs -I{} git show {}:events.json | ` + program + ` backfill --input -`,

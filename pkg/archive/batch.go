@@ -14,8 +14,13 @@ import (
 type Batch struct {
 	Events   []polisen.Event
 	Rejected []polisen.Rejected
-	// ObservedAt is the time at which the items were fetched.
+	// ObservedAt is the time at which the items were fetched, but for rejected items that
+	// have a time of their own.
 	ObservedAt time.Time
+	// EarlierDates are dates of earlier versions of some of the events, by their ids. A
+	// lookup of such an event also reads the partitions of this date and of the days
+	// beside it.
+	EarlierDates map[int64]Date
 	// Current says that the API returns these events now. The document then lists
 	// their ids before any others, because the next response will contain most of
 	// them again.
@@ -30,6 +35,26 @@ type Batch struct {
 	// whole day. It closes or counts against the gaps of the day. If the day is no
 	// gap, it changes nothing.
 	Answer *DayAnswer
+}
+
+// observedAt returns the time at which rejected item i was fetched, in UTC. A time whose
+// year cannot be in an object's name does not count.
+func (b Batch) observedAt(i int) time.Time {
+	own := b.Rejected[i].ObservedAt.UTC()
+	if own.IsZero() || own.Year() < 1 || own.Year() > 9999 {
+		return b.ObservedAt.UTC()
+	}
+	return own
+}
+
+// lookUpDates returns the dates to look up for event i, apart from the days beside them.
+func (b Batch) lookUpDates(i int) []Date {
+	e := b.Events[i]
+	dates := []Date{DateOf(e.Time)}
+	if earlier, ok := b.EarlierDates[e.ID]; ok {
+		dates = append(dates, earlier)
+	}
+	return dates
 }
 
 // Outcome describes how a batch was stored.
@@ -49,6 +74,10 @@ type Outcome struct {
 	// They are nil in the sum of several outcomes. After an error the class of an
 	// event may be zero.
 	Classes []Class
+	// Before has for each event of the class Revised the number of its versions that were
+	// stored before, as far as the run had to look them up. For other events it has 0. It
+	// is nil in the sum of several outcomes.
+	Before []int
 	// NewGaps counts the days that this run has made gaps because too much time
 	// passed since the last full response (reason [Missed]).
 	NewGaps int
@@ -68,7 +97,7 @@ type Outcome struct {
 	Conflicts, UnknownOutcomes int
 }
 
-// Plus returns the sum of two outcomes, without Classes.
+// Plus returns the sum of two outcomes, without Classes and Before.
 func (o Outcome) Plus(p Outcome) Outcome {
 	return Outcome{
 		New: o.New + p.New, Revised: o.Revised + p.Revised, Rejected: o.Rejected + p.Rejected,
@@ -101,6 +130,7 @@ type batchChange struct {
 	repeated       []bool   // by event: an earlier event of the batch has the same id
 
 	committedEvents   []Class // by event: New or Revised if this run has committed it
+	before            []int   // by event: the number of versions before it, if it is Revised
 	committedRejected []bool  // by rejected item: this run has committed it
 
 	plans map[Commit]*plan // the plan behind each commit that was tried
@@ -116,6 +146,7 @@ func newBatchChange(b Batch) *batchChange {
 		rejectedHashes:    make([]string, len(b.Rejected)),
 		repeated:          make([]bool, len(b.Events)),
 		committedEvents:   make([]Class, len(b.Events)),
+		before:            make([]int, len(b.Events)),
 		committedRejected: make([]bool, len(b.Rejected)),
 		plans:             make(map[Commit]*plan),
 		lookedUp:          make(map[int]bool),
@@ -154,7 +185,7 @@ func (c *batchChange) committed(w *Writer, commit Commit) (complete bool) {
 	delete(c.plans, commit) // it holds the whole document
 	for i, class := range p.eventClasses {
 		if class == New || class == Revised {
-			c.committedEvents[i] = class
+			c.committedEvents[i], c.before[i] = class, p.before[i]
 			e := c.batch.Events[i]
 			kind := Events
 			if class == Revised {
@@ -187,6 +218,7 @@ func (c *batchChange) committed(w *Writer, commit Commit) (complete bool) {
 func (c *batchChange) result() Outcome {
 	o := c.outcome
 	o.Classes = slices.Clone(c.committedEvents)
+	o.Before = slices.Clone(c.before)
 	for i, class := range o.Classes {
 		if class == undecided && c.last != nil {
 			class = c.last.eventClasses[i]

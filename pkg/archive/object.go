@@ -106,11 +106,11 @@ func ParseLine(k Kind, line []byte) (l Line, reason string) {
 		}
 		return eventLine(event), ""
 	}
-	item, observed, reason := ParseRejected(line)
+	item, reason := ParseRejected(line)
 	if reason != "" {
 		return Line{}, reason
 	}
-	l = Line{Date: DateOf(observed), Fingerprint: polisen.Fingerprint(item.Raw), HalfPair: polisen.HasHalfPair(item.Raw)}
+	l = Line{Date: DateOf(item.ObservedAt), Fingerprint: polisen.Fingerprint(item.Raw), HalfPair: polisen.HasHalfPair(item.Raw)}
 	if event, rejected := polisen.ParseItem(item.Raw); rejected == nil {
 		e := eventLine(event)
 		l.Event = &e
@@ -126,7 +126,7 @@ func eventLine(e polisen.Event) Line {
 // ParseRejectedEvent parses a line in rejected/ whose item can be read as an event now. It
 // reports false for all other lines.
 func ParseRejectedEvent(line []byte) (polisen.Event, bool) {
-	item, _, reason := ParseRejected(line)
+	item, reason := ParseRejected(line)
 	if reason != "" {
 		return polisen.Event{}, false
 	}
@@ -134,23 +134,22 @@ func ParseRejectedEvent(line []byte) (polisen.Event, bool) {
 	return event, rejected == nil
 }
 
-// ParseRejected parses a line in rejected/, which may contain white space
-// between its tokens. It returns the item and the time at which it was observed,
-// in UTC. If the line is not valid, it returns the reason as a message for the
-// user, which is empty otherwise.
-func ParseRejected(line []byte) (item polisen.Rejected, observed time.Time, reason string) {
+// ParseRejected parses a line in rejected/, which may contain white space between its
+// tokens. The ObservedAt of the item is in UTC. If the line is not valid, ParseRejected
+// returns the reason as a message for the user, which is empty otherwise.
+func ParseRejected(line []byte) (item polisen.Rejected, reason string) {
 	var wrapped rejectedLine
 	var raw bytes.Buffer
 	switch err := json.Unmarshal(line, &wrapped); {
 	case err != nil:
-		return item, observed, "not a rejected item: " + err.Error()
+		return item, "not a rejected item: " + err.Error()
 	case len(wrapped.Raw) == 0:
-		return item, observed, "raw is missing"
+		return item, "raw is missing"
 	case wrapped.ObservedAt.IsZero():
-		return item, observed, "observed_at is missing"
+		return item, "observed_at is missing"
 	}
 	_ = json.Compact(&raw, wrapped.Raw) // cannot fail: Unmarshal has checked that it is JSON
-	return polisen.Rejected{Reason: wrapped.Reason, Raw: raw.Bytes()}, wrapped.ObservedAt.UTC(), ""
+	return polisen.Rejected{Reason: wrapped.Reason, Raw: raw.Bytes(), ObservedAt: wrapped.ObservedAt.UTC()}, ""
 }
 
 // rejectedText returns the line for a rejected item, without a line end. It

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -26,6 +27,7 @@ const (
 // plan describes the part of a batch that one commit stores.
 type plan struct {
 	eventClasses []Class // by event; undecided if the event has to wait for another commit
+	before       []int   // by event: the number of versions before it, if it is Revised
 	newRejected  []bool  // by rejected item: this commit stores it
 
 	lines      map[Partition][][]byte // the lines to store, without line ends
@@ -33,6 +35,10 @@ type plan struct {
 	size       int                    // the total size of these items in bytes
 	earlier    int                    // the total size of the lines of earlier commits in bytes
 	incomplete bool                   // the commit is full, and the batch has more to store
+
+	// revised are the dates of the last revisions in this commit, by the ids of their
+	// events.
+	revised map[int64]Date
 
 	again []objectLine // lines of the last commit that this one stores again
 	// unstored are the lines in pending objects that the next document has to
@@ -78,7 +84,9 @@ func (w *Writer) decide(ctx context.Context, c *batchChange) (*plan, error) {
 	}
 	p := &plan{
 		eventClasses:    make([]Class, len(c.batch.Events)),
+		before:          make([]int, len(c.batch.Events)),
 		newRejected:     make([]bool, len(c.batch.Rejected)),
+		revised:         make(map[int64]Date),
 		waitingRejected: make([]bool, len(c.batch.Rejected)),
 		lines:           make(map[Partition][][]byte),
 		stored:          make(map[int64]*versionSet, len(c.batch.Events)),
@@ -143,7 +151,7 @@ func (w *Writer) lookUp(ctx context.Context, c *batchChange) ([]idStatus, error)
 	for i, status := range statuses {
 		if status == idUncertain && c.committedEvents[i] == undecided {
 			c.lookedUp[i] = true
-			dates = append(dates, DateOf(c.batch.Events[i].Time))
+			dates = append(dates, c.batch.lookUpDates(i)...)
 		}
 	}
 	if len(dates) > 0 || w.hasUnlistedRejected(c) {
@@ -207,7 +215,9 @@ func (w *Writer) decideEvent(p *plan, c *batchChange, i int, status idStatus) {
 	isStored := versions.has(e.Fingerprint) || stored && !w.opts.Revisions
 	var unreadable error // of an object that may hold other versions
 	if status == idUncertain {
-		unreadable = w.index.unreadable(date)
+		for _, d := range c.batch.lookUpDates(i) {
+			unreadable = cmp.Or(unreadable, w.index.unreadable(d))
+		}
 	}
 	switch {
 	case unreadable != nil && !isStored:
@@ -221,8 +231,14 @@ func (w *Writer) decideEvent(p *plan, c *batchChange, i int, status idStatus) {
 		p.eventClasses[i] = New
 		versions = newVersionSet(Versions{e.Fingerprint})
 	case w.opts.Revisions && len(versions.list) > 0 && !isStored:
+		// Within a commit, only the dates in the names of the objects order them.
+		if last, ok := p.revised[e.ID]; ok && date.Compare(last) < 0 {
+			p.incomplete = true
+		}
 		if p.add(Partition{Revisions, date}, e.Raw) {
 			p.eventClasses[i] = Revised
+			p.before[i] = len(versions.list)
+			p.revised[e.ID] = date
 			versions.add(e.Fingerprint)
 		}
 	default:
@@ -280,11 +296,12 @@ func (w *Writer) decideRejected(ctx context.Context, p *plan, c *batchChange) er
 			p.rejectedHashes = append(p.rejectedHashes, hash)
 		}
 	}
-	to := Partition{Rejected, DateOf(c.batch.ObservedAt.UTC())}
 	for i, r := range c.batch.Rejected {
 		hash := c.rejectedHashes[i]
 		if !stored[hash] && !inList[hash] {
-			line, err := rejectedText(r, c.batch.ObservedAt)
+			observed := c.batch.observedAt(i)
+			to := Partition{Rejected, DateOf(observed)}
+			line, err := rejectedText(r, observed)
 			if err != nil {
 				return err
 			}
@@ -386,9 +403,9 @@ func (p *plan) counts(last *Document, b Batch) (after map[string]Counts, forgott
 			add(date, Counts{Revisions: 1})
 		}
 	}
-	for _, isNew := range p.newRejected {
+	for i, isNew := range p.newRejected {
 		if isNew {
-			add(DateOf(b.ObservedAt.UTC()), Counts{Rejected: 1})
+			add(DateOf(b.observedAt(i)), Counts{Rejected: 1})
 		}
 	}
 	return after, forgotten

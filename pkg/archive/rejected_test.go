@@ -57,8 +57,8 @@ func TestRejectedIsReadBack(t *testing.T) {
 			continue
 		}
 		for number, line := range archive.Lines(content) {
-			got, observed, reason := archive.ParseRejected(line)
-			if reason != "" || !observed.Equal(polisentest.Newest) {
+			got, reason := archive.ParseRejected(line)
+			if reason != "" || !got.ObservedAt.Equal(polisentest.Newest) {
 				t.Errorf("%s line %d: %s: %.100s", name, number, reason, line)
 				continue
 			}

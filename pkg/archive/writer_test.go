@@ -310,6 +310,7 @@ func TestDryRun(t *testing.T) {
 					t.Fatal(err)
 				}
 				want.DamagedCopy = ""
+				want.Before, got.Before = nil, nil // a dry run also knows versions on dates that a real run does not look up
 				for _, objects := range [][]archive.Object{got.Objects, want.Objects} {
 					for i, object := range objects { // another program's object makes the real run choose another name
 						objects[i].Name = object.Name[:strings.LastIndexByte(object.Name, '-')]

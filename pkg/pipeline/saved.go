@@ -6,8 +6,7 @@ import (
 	"hash/maphash"
 	"iter"
 	"log/slog"
-	"path/filepath"
-	"strings"
+	"slices"
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/polisen"
@@ -24,6 +23,9 @@ const (
 	maxBatchBytes = 1 << 20
 	// maxKnown is the largest number of hashes of items in memory.
 	maxKnown = 1 << 20
+	// maxEvents is the largest number of events of the input in memory. The API has
+	// published some 25,000 a year.
+	maxEvents = 1 << 18
 	// maxWarnings is the largest number of problems that get a warning each.
 	maxWarnings = 100
 )
@@ -102,11 +104,17 @@ type savedBackfill struct {
 	problems     int
 	firstProblem string
 
-	// added has the ids of the first maxKnown events that this run stored as new.
-	added map[int64]struct{}
-	// revised is the number of versions that this run stored as later versions of other
-	// events.
+	// events are the first maxEvents events of the input, by their ids.
+	events map[int64]*inputEvent
+	// revised is the number of versions that were stored as later versions of events which
+	// the archive had in versions that are not in the input.
 	revised int
+}
+
+// inputEvent is what is known of an event of the input.
+type inputEvent struct {
+	date     archive.Date // of its first version in the input
+	versions []string     // the fingerprints of its versions in the input that are stored
 }
 
 // addAll reads and stores the items.
@@ -183,13 +191,10 @@ const (
 
 // kindOf returns the kind of a file by its path.
 func kindOf(file string) fileKind {
-	file = strings.TrimSuffix(strings.TrimSuffix(file, ".gz"), ".zst")
-	parts := strings.Split(filepath.ToSlash(file), "/")
-	last := func(n int) string { return strings.Join(parts[max(len(parts)-n, 0):], "/") }
-	if name, ok := archive.ParseName(last(5)); ok && name.Kind == archive.Rejected {
+	if name, ok := saved.ObjectName(file); ok && name.Kind == archive.Rejected {
 		return rejectedFile
 	}
-	if archive.IsMetadata(last(2)) {
+	if saved.IsMetadata(file) {
 		return metadataFile
 	}
 	return responseFile
@@ -207,13 +212,13 @@ func (b *savedBackfill) parse(item saved.Item) {
 	}
 	if b.kind == rejectedFile {
 		// There was a warning when the other archive stored the item.
-		inner, _, reason := archive.ParseRejected(item.Raw)
+		inner, reason := archive.ParseRejected(item.Raw)
 		if reason != "" {
 			b.reject(item, polisen.Reject(reason, item.Raw))
 			return
 		}
 		if event, rejected := b.parser.Item(inner.Raw); rejected == nil {
-			b.batch.Events = append(b.batch.Events, event)
+			b.addEvent(event)
 			return
 		}
 		b.batch.Rejected = append(b.batch.Rejected, inner)
@@ -224,7 +229,27 @@ func (b *savedBackfill) parse(item saved.Item) {
 		b.reject(item, *rejected)
 		return
 	}
-	b.batch.Events = append(b.batch.Events, event)
+	b.addEvent(event)
+}
+
+// addEvent adds an event to the batch.
+func (b *savedBackfill) addEvent(e polisen.Event) {
+	b.batch.Events = append(b.batch.Events, e)
+	date := archive.DateOf(e.Time)
+	first := b.events[e.ID]
+	switch {
+	case first != nil && first.date != date:
+		// The archive may have the first version on a date that is not beside this one.
+		if b.batch.EarlierDates == nil {
+			b.batch.EarlierDates = make(map[int64]archive.Date)
+		}
+		b.batch.EarlierDates[e.ID] = first.date
+	case first == nil && len(b.events) < maxEvents:
+		if b.events == nil {
+			b.events = make(map[int64]*inputEvent)
+		}
+		b.events[e.ID] = &inputEvent{date: date}
+	}
 }
 
 // reject adds a rejected item to the batch, with a warning.
@@ -252,7 +277,7 @@ func (b *savedBackfill) addBatch(ctx context.Context) error {
 	}
 	b.batch.ObservedAt = b.options.Clock.Now()
 	outcome, err := b.add(ctx, b.batch)
-	b.countRevisions(outcome.Classes)
+	b.countRevisions(outcome)
 	b.batch = archive.Batch{Events: b.batch.Events[:0], Rejected: b.batch.Rejected[:0]}
 	b.size = 0
 	b.progress.New += outcome.New
@@ -262,31 +287,28 @@ func (b *savedBackfill) addBatch(ctx context.Context) error {
 	return err
 }
 
-// countRevisions counts the events of the batch that are stored as later versions of
-// events which the archive had before this run. The order of versions that this run has
-// stored itself is that of the input.
-func (b *savedBackfill) countRevisions(classes []archive.Class) {
-	for i, class := range classes {
-		id := b.batch.Events[i].ID
-		switch class {
-		case archive.New:
-			if b.added == nil {
-				b.added = make(map[int64]struct{})
-			}
-			if len(b.added) < maxKnown {
-				b.added[id] = struct{}{}
-			}
-		case archive.Revised:
-			if _, ok := b.added[id]; !ok {
-				b.revised++
-			}
+// countRevisions counts the versions of the batch whose order is not known: those that are
+// stored as later versions, although the archive had other versions that the input does not
+// have before them.
+func (b *savedBackfill) countRevisions(outcome archive.Outcome) {
+	for i, class := range outcome.Classes {
+		e, known := b.batch.Events[i], 0
+		event := b.events[e.ID]
+		if event != nil {
+			known = len(event.versions)
+		}
+		if class == archive.Revised && outcome.Before[i] > known {
+			b.revised++
+		}
+		isStored := class == archive.New || class == archive.Revised || class == archive.Seen || class == archive.Repeated
+		if event != nil && isStored && !slices.Contains(event.versions, e.Fingerprint) {
+			event.versions = append(event.versions, e.Fingerprint)
 		}
 	}
 }
 
-// warnOfRevisions warns if versions from the input were stored as later versions of events
-// that the archive had before. A saved response does not say when it was fetched, so these
-// versions may be older than the stored ones.
+// warnOfRevisions warns if versions were stored whose order is not known. A saved response
+// does not say when it was fetched, so these versions may be older than the stored ones.
 func (b *savedBackfill) warnOfRevisions() {
 	if b.revised == 0 {
 		return

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -46,6 +47,9 @@ type Rejected struct {
 	Raw []byte
 	// Deep is true if Raw is nested too deep for most parsers of JSON.
 	Deep bool
+	// ObservedAt is the time at which the item was fetched, if it comes from a copy of an
+	// archive; otherwise it is zero.
+	ObservedAt time.Time
 }
 
 // JSON returns the value to keep: Raw or, if it is nested too deep, the value by which

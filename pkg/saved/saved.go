@@ -6,6 +6,7 @@
 package saved
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,8 +15,10 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/blocking"
 	"polisen-events-collector/pkg/polisen"
 )
@@ -43,7 +46,8 @@ func (i Item) Place() string { return fmt.Sprintf("%s at byte %d", displayName(i
 // Read yields the items of the files, in the order of paths. [polisen.Scanner] says what
 // a file may contain. A file may be compressed with gzip or zstd. A folder stands for
 // all files in it and in its subfolders, sorted by path, except files and folders
-// whose names begin with a dot.
+// whose names begin with a dot. Data objects of one kind in a copy of an archive come in
+// the order in which they were committed, since this is the order of an event's versions.
 //
 // If Read cannot read a file to its end, it yields the items before the failure and then
 // an error that names the file; after that it goes on with the next file. If ctx ends,
@@ -53,21 +57,20 @@ func (i Item) Place() string { return fmt.Sprintf("%s at byte %d", displayName(i
 func Read(ctx context.Context, paths []string, stdin io.Reader) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		r := newReader(ctx, stdin, yield)
-		for _, path := range paths {
-			for file, err := range files(ctx, path) {
-				if err == nil {
-					err = r.read(file)
-				}
-				if r.stopped {
-					return
-				}
-				if ctx.Err() != nil {
-					yield(Item{File: file}, fileError(file, context.Cause(ctx)))
-					return
-				}
-				if err != nil && !yield(Item{File: file}, fileError(file, err)) {
-					return
-				}
+		for _, f := range files(ctx, paths) {
+			err := f.err
+			if err == nil {
+				err = r.read(f.path)
+			}
+			if r.stopped {
+				return
+			}
+			if ctx.Err() != nil {
+				yield(Item{File: f.path}, fileError(f.path, context.Cause(ctx)))
+				return
+			}
+			if err != nil && !yield(Item{File: f.path}, fileError(f.path, err)) {
+				return
 			}
 		}
 	}
@@ -78,32 +81,99 @@ func Read(ctx context.Context, paths []string, stdin io.Reader) iter.Seq2[Item, 
 // nothing for files that do not exist.
 func Size(ctx context.Context, paths []string, stdin io.Reader) int64 {
 	total := int64(0)
-	for _, path := range paths {
-		for file := range files(ctx, path) {
-			stat := func() (fs.FileInfo, error) { return os.Stat(file) }
-			if file == Stdin {
-				f, ok := stdin.(*os.File)
-				if !ok {
-					return -1
-				}
-				stat = f.Stat
-			}
-			end := blocking.Call(ctx, "look at "+displayName(file))
-			info, err := stat()
-			end()
-			switch {
-			case err == nil && !info.Mode().IsRegular():
+	for _, f := range files(ctx, paths) {
+		stat := func() (fs.FileInfo, error) { return os.Stat(f.path) }
+		if f.path == Stdin {
+			file, ok := stdin.(*os.File)
+			if !ok {
 				return -1
-			case err == nil:
-				total += info.Size()
 			}
+			stat = file.Stat
+		}
+		end := blocking.Call(ctx, "look at "+displayName(f.path))
+		info, err := stat()
+		end()
+		switch {
+		case err == nil && !info.Mode().IsRegular():
+			return -1
+		case err == nil:
+			total += info.Size()
 		}
 	}
 	return total
 }
 
-// files yields path, or the paths of the files in it if path is a folder.
-func files(ctx context.Context, path string) iter.Seq2[string, error] {
+// inputFile is a file to read, or a path that cannot be read.
+type inputFile struct {
+	path string
+	err  error
+}
+
+// files returns the files that Read reads for paths, in their order.
+func files(ctx context.Context, paths []string) (all []inputFile) {
+	for _, path := range paths {
+		for file, err := range filesIn(ctx, path) {
+			all = append(all, inputFile{file, err})
+		}
+	}
+	sortObjects(all)
+	return all
+}
+
+// sortObjects sorts data objects of an archive that follow each other and are of one kind
+// by the timestamps of their commits. Other files stay where they are.
+func sortObjects(files []inputFile) {
+	type object struct {
+		inputFile
+		folder    string // of its kind
+		timestamp int64
+	}
+	var objects []object // that follow each other
+	flush := func(end int) {
+		slices.SortStableFunc(objects, func(a, b object) int { return cmp.Compare(a.timestamp, b.timestamp) })
+		for i, o := range objects {
+			files[end-len(objects)+i] = o.inputFile
+		}
+		objects = objects[:0]
+	}
+	for i, f := range files {
+		name, ok := ObjectName(f.path)
+		if !ok {
+			flush(i)
+			continue
+		}
+		const levels = 4 // year, month, day and file
+		folder := filepath.Clean(f.path)
+		for range levels {
+			folder = filepath.Dir(folder)
+		}
+		if len(objects) > 0 && objects[0].folder != folder {
+			flush(i)
+		}
+		objects = append(objects, object{f, folder, name.Timestamp})
+	}
+	flush(len(files))
+}
+
+// ObjectName returns the name of the data object that the file is in a copy of an archive.
+// It reports false for other files.
+func ObjectName(file string) (archive.Name, bool) {
+	return archive.ParseName(lastElements(file, 5))
+}
+
+// IsMetadata reports whether the file is a metadata object in a copy of an archive.
+func IsMetadata(file string) bool { return archive.IsMetadata(lastElements(file, 2)) }
+
+// lastElements returns the last n elements of a path, without the suffix of a compressed
+// file.
+func lastElements(file string, n int) string {
+	file = strings.TrimSuffix(strings.TrimSuffix(file, ".gz"), ".zst")
+	parts := strings.Split(filepath.ToSlash(file), "/")
+	return strings.Join(parts[max(len(parts)-n, 0):], "/")
+}
+
+// filesIn yields path, or the paths of the files in it if path is a folder.
+func filesIn(ctx context.Context, path string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		if path == Stdin {
 			yield(path, nil)

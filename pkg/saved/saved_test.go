@@ -53,6 +53,50 @@ func write(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
+// TestCommitOrder checks that data objects of a copy of an archive come in the order of their
+// commits, each kind by itself, and that other files stay where they are.
+func TestCommitOrder(t *testing.T) {
+	dir := t.TempDir()
+	files := map[string]string{}
+	for _, name := range []string{
+		"a/events/2026/01/02/events-30.jsonl",
+		"a/events/2026/01/03/events-20.jsonl.gz", // the suffix does not count
+		"a/events/2026/01/04/events-100.jsonl",
+		"a/events/2026/01/04/events-20.jsonl",
+		"a/events/2026/01/05/other.jsonl",
+		"a/events/2026/01/06/events-10.jsonl",
+		"a/metadata/last_seen.json",
+		"a/rejected/2026/01/02/rejected-9.jsonl",
+		"a/revisions/2026/01/02/revisions-8.jsonl",
+		"a/revisions/2026/01/03/revisions-7.jsonl",
+		"b/revisions/2026/01/03/revisions-6.jsonl",
+	} {
+		files[name] = "{}"
+	}
+	write(t, dir, files)
+	want := []string{
+		"a/events/2026/01/03/events-20.jsonl.gz: {}",
+		"a/events/2026/01/04/events-20.jsonl: {}",
+		"a/events/2026/01/02/events-30.jsonl: {}",
+		"a/events/2026/01/04/events-100.jsonl: {}",
+		"a/events/2026/01/05/other.jsonl: {}",
+		"a/events/2026/01/06/events-10.jsonl: {}",
+		"a/metadata/last_seen.json: {}",
+		"a/rejected/2026/01/02/rejected-9.jsonl: {}",
+		"a/revisions/2026/01/03/revisions-7.jsonl: {}",
+		"a/revisions/2026/01/02/revisions-8.jsonl: {}",
+		"b/revisions/2026/01/03/revisions-6.jsonl: {}",
+	}
+	if diff := cmp.Diff(want, readAll(t, dir, []string{"a/events", "a/metadata", "a/rejected", "a/revisions", "b"}, nil)); diff != "" {
+		t.Errorf("the order differs (-want +got):\n%s", diff)
+	}
+	// A folder that is given in parts is read as a whole.
+	want = []string{"./a/revisions/2026/01/03/revisions-7.jsonl: {}", "a/revisions/2026/01/02/revisions-8.jsonl: {}"}
+	if diff := cmp.Diff(want, readAll(t, dir, []string{"a/revisions/2026/01/02", "./a/revisions/2026/01/03/revisions-7.jsonl"}, nil)); diff != "" {
+		t.Errorf("the order of parts differs (-want +got):\n%s", diff)
+	}
+}
+
 func TestPaths(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{
