@@ -26,7 +26,7 @@ const (
 // change that breaks it, in source that seldom changes, and a text that occurs once in
 // its file. TestMutationsApply checks the table.
 func mutations() []mutation {
-	return slices.Concat(protocol(), decisions(), repairs(), reports(), limits(), folders(), buckets(), responses(), secrets(), texts(), alarms(), health(), monitoring(), commands())
+	return slices.Concat(protocol(), decisions(), repairs(), reports(), limits(), folders(), buckets(), responses(), secrets(), texts(), alarms(), health(), monitoring(), commands(), releases())
 }
 
 // in returns a mutation of a file that all tests of the packages may notice. Where the
@@ -708,5 +708,28 @@ func commands() []mutation {
 			"return d.Filtered || len(", "return len(", "^TestFillGaps$"),
 		in("pkg/store/dirstore/errors.go", "A run that has no file descriptors left ends with 5.",
 			"case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):", "case errors.Is(err, syscall.ENFILE):", "^TestOpenWithoutDescriptors$"),
+	}
+}
+
+// releases returns the mutations of the files of a release.
+func releases() []mutation {
+	const pkg = "scripts/release"
+	return []mutation{
+		in("scripts/release.sh", "A release has only what is committed.",
+			"[[ -z $(git status --porcelain) ]]", "true", pkg),
+		in("scripts/release.sh", "A release is built from the commit of its tag.",
+			"[[ $tagged == \"$commit\" ]]", "true", pkg),
+		in("scripts/release.sh", "The version of a release is a tag that the go command accepts.",
+			"(0|[1-9][0-9]*)", "[0-9]+", pkg),
+		in(pkg+"/licenses.go", "A module without a licence is not part of a release.",
+			"slices.ContainsFunc(p.files,", "slices.ContainsFunc([]licenseFile{{name: \"LICENSE\"}},", pkg),
+		in(pkg+"/licenses.go", "A module with an unknown licence is not part of a release.",
+			"len(p.licenses()) == 0", "false", pkg),
+		in(pkg+"/build.go", "A released program is built without local paths.",
+			`"-trimpath": "true", `, "", pkg),
+		in(pkg+"/archive.go", "The archive of a release does not depend on the time of its files.",
+			"ModTime: modified,", "ModTime: info.ModTime(),", pkg),
+		in("scripts/manpages/main.go", "A man page lists the exit codes of its command.",
+			"page = append(page, exitStatus(", "page = append(page[:len(page):len(page)], exitStatus(nil, exitCodes)...)\n\t_ = append(page, exitStatus(", "scripts/manpages"),
 	}
 }
