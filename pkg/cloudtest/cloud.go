@@ -145,6 +145,25 @@ func (c *Cloud) WriteEnvFile() (path string, err error) {
 	return path, os.WriteFile(path, []byte(lines.String()), 0o600)
 }
 
+// WriteRcloneConfig writes a configuration file for rclone, in which oci:BUCKET is the
+// bucket, and returns its path.
+func (c *Cloud) WriteRcloneConfig() (path string, err error) {
+	path = filepath.Join(c.Dir, "rclone.conf")
+	id := ociauthtest.Shared()
+	text := fmt.Sprintf(`[oci]
+type = oracleobjectstorage
+provider = user_principal_auth
+namespace = %s
+compartment = %s
+region = %s
+endpoint = %s
+config_file = %s
+config_profile = DEFAULT
+no_check_bucket = true
+`, namespace, id.Tenancy, id.Region, c.URL, c.config)
+	return path, os.WriteFile(path, []byte(text), 0o600)
+}
+
 // Store returns a client of the bucket.
 func (c *Cloud) Store(ctx context.Context) (store.Store, error) {
 	creds, err := ociauth.Resolve(ctx, ociauth.Options{ConfigFile: c.config})

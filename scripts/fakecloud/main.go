@@ -54,7 +54,7 @@ func parse(args []string, stdout io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("fakecloud", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // main prints the error
-	flags.StringVar(&o.dir, "dir", "", "`FOLDER` for the OCI configuration file, its key, and the settings (env, for --env-file); created if missing (required)")
+	flags.StringVar(&o.dir, "dir", "", "`FOLDER` for the OCI configuration file, its key, the settings (env, for --env-file) and rclone.conf; created if missing (required)")
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:0", "loopback `ADDRESS` to listen on; port 0 means any free port")
 	flags.Func("response", "`FILE` with a response of the API; repeat the flag to serve several responses in order, and the last one from then on", func(path string) error {
 		body, err := os.ReadFile(path)
@@ -109,10 +109,15 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("write the env-file: %w", err)
 	}
+	rclone, err := cloud.WriteRcloneConfig()
+	if err != nil {
+		return fmt.Errorf("write the configuration file for rclone: %w", err)
+	}
 	fmt.Fprintf(stdout, `Serving the events API and Object Storage at %s until Ctrl-C. Try:
   go run . collect --env-file %s --output json
   curl %s
-`, cloud.URL, env, cloud.URL+cloudtest.Browse)
+  rclone --config %s copy oci:%s ./archive
+`, cloud.URL, env, cloud.URL+cloudtest.Browse, rclone, cloudtest.Bucket)
 	<-ctx.Done()
 	return nil
 }

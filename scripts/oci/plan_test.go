@@ -183,13 +183,13 @@ func TestTerraformPlan(t *testing.T) {
 			what, text string
 			want       []string
 		}{
-			{"policies", strings.Join(p.texts("oci_identity_policy_", "statements"), "\n"), test.statements},
-			{"condition", strings.Join(p.texts("oci_events_rule_", "condition"), "\n"), test.conditions},
-			{"env", fmt.Sprint(p.Values.Outputs["env"].Value), test.env},
+			{"the policies", strings.Join(p.texts("oci_identity_policy_", "statements"), "\n"), test.statements},
+			{"the condition of the rule", strings.Join(p.texts("oci_events_rule_", "condition"), "\n"), test.conditions},
+			{"output env", fmt.Sprint(p.Values.Outputs["env"].Value), test.env},
 		} {
 			for _, want := range part.want {
 				if !strings.Contains(part.text, want) {
-					t.Errorf("%s: the %s do not contain %q:\n%s", name, part.what, want, part.text)
+					t.Errorf("%s: want %q in %s:\n%s", name, want, part.what, part.text)
 				}
 			}
 		}
