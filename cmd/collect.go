@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,11 @@ import (
 // collectTimeout is the default time limit of a collect. It is much shorter than
 // the time until cron starts the next one.
 const collectTimeout = 5 * time.Minute
+
+// collectGCPercent lets the heap of a collect grow to 8 MB before the first garbage
+// collection, which otherwise comes at 4 MB (https://go.dev/doc/gc-guide#GOGC). A run
+// allocates some 5 MB, so it needs none. One would take a tenth of its CPU.
+const collectGCPercent = 200
 
 // collectOptions are the flags of collect that are not settings.
 type collectOptions struct {
@@ -76,6 +82,9 @@ All runs on this host call the API at most every 10 s, 60 times an hour, 1,440 t
 func (p Process) runCollect(ctx context.Context, s config.Settings, opts collectOptions, log *slog.Logger) error {
 	if opts.timings && s.General.Output == config.JSON {
 		return usagef("--timings draws a diagram and does not work with --output json, whose stages and api hold the times")
+	}
+	if _, set := p.Env("GOGC"); !set {
+		debug.SetGCPercent(collectGCPercent)
 	}
 	limit := cmp.Or(s.Archive.Timeout, collectTimeout)
 	ctx, cancel := withTimeout(ctx, limit)
