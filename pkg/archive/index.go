@@ -230,13 +230,14 @@ func ReadObject(ctx context.Context, s store.Reader, attrs store.Attrs) (store.O
 		if err != nil {
 			return store.Object{}, err
 		}
-		size, md5 := int64(len(object.Body)), store.MD5(object.Body)
-		if size == attrs.Size && (attrs.MD5 == "" || attrs.MD5 == md5) {
+		size := int64(len(object.Body))
+		object.MD5 = store.MD5(object.Body)
+		if size == attrs.Size && (attrs.MD5 == "" || attrs.MD5 == object.MD5) {
 			return object, nil
 		}
 		if again {
 			return object, fmt.Errorf("read %s: %w: it has %d bytes and the MD5 %s, but the store says %d bytes and %q",
-				attrs.Name, store.ErrDamaged, size, md5, attrs.Size, attrs.MD5)
+				attrs.Name, store.ErrDamaged, size, object.MD5, attrs.Size, attrs.MD5)
 		}
 		if attrs, err = s.Stat(ctx, attrs.Name); err != nil {
 			return store.Object{}, err

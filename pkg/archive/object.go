@@ -61,8 +61,9 @@ type objectLine struct {
 // linesOf returns the lines of an object of this partition.
 func linesOf(p Partition, content []byte) []objectLine {
 	var lines []objectLine
+	var parser LineParser
 	for number, text := range Lines(content) {
-		line, reason := ParseLine(p.Kind, text)
+		line, reason := parser.Parse(p.Kind, text)
 		if reason != "" {
 			line = Line{Date: p.Date, Fingerprint: store.MD5(text)}
 		}
@@ -98,9 +99,16 @@ type Line struct {
 
 // ParseLine parses a line of an object of this kind. If the line is not valid,
 // it returns the reason as a message for the user, which is empty otherwise.
-func ParseLine(k Kind, line []byte) (l Line, reason string) {
+func ParseLine(k Kind, line []byte) (Line, string) { return new(LineParser).Parse(k, line) }
+
+// LineParser parses lines one by one. It reuses its buffers, so it is faster than
+// [ParseLine]. The zero value is ready for use. It is not safe for concurrent use.
+type LineParser struct{ parser polisen.Parser }
+
+// Parse is [ParseLine] with the buffers of p.
+func (p *LineParser) Parse(k Kind, line []byte) (l Line, reason string) {
 	if k != Rejected {
-		event, rejected := polisen.ParseItem(line)
+		event, rejected := p.parser.Item(line)
 		if rejected != nil {
 			return Line{}, rejected.Reason
 		}
@@ -111,7 +119,7 @@ func ParseLine(k Kind, line []byte) (l Line, reason string) {
 		return Line{}, reason
 	}
 	l = Line{Date: DateOf(item.ObservedAt), Fingerprint: polisen.Fingerprint(item.Raw), HalfPair: polisen.HasHalfPair(item.Raw)}
-	if event, rejected := polisen.ParseItem(item.Raw); rejected == nil {
+	if event, rejected := p.parser.Item(item.Raw); rejected == nil {
 		e := eventLine(event)
 		l.Event = &e
 	}

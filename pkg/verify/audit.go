@@ -118,6 +118,11 @@ func (a *audit) collectLines() {
 			}
 		}
 	}
+	lines := 0
+	for _, o := range objects {
+		lines += len(o.lines)
+	}
+	a.lines = make([]line, 0, lines)
 	for _, o := range objects {
 		if o.name.Kind == archive.Rejected {
 			a.rejected = append(a.rejected, o.lines...)

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -354,7 +355,7 @@ func (s *snapshot) readObject(ctx context.Context, o *object) error {
 	if err != nil && !errors.Is(err, store.ErrDamaged) {
 		return fmt.Errorf("read %s: %w", o.key, err)
 	}
-	o.read, o.etag, o.size, o.md5 = true, got.ETag, int64(len(got.Body)), store.MD5(got.Body)
+	o.read, o.etag, o.size, o.md5 = true, got.ETag, int64(len(got.Body)), got.MD5
 	if err != nil {
 		o.find(ContentDamaged, 0, "the content that the store recorded", err.Error(), s.options.correctByHand())
 		o.unreadable = got.Name == "" || got.Size != o.size // a wrong MD5 alone leaves no line out
@@ -371,8 +372,10 @@ func (s *snapshot) parse(o *object, body []byte) {
 		o.find(NoFinalNewline, 0, "a newline at the end", "no newline, so the last line may be cut", s.options.correctByHand())
 	}
 	o.month = o.name.Date.MonthKey()
+	o.lines = make([]line, 0, bytes.Count(body, []byte("\n")))
+	var parser archive.LineParser
 	for number, raw := range archive.Lines(body) {
-		parsed, reason := archive.ParseLine(o.name.Kind, raw)
+		parsed, reason := parser.Parse(o.name.Kind, raw)
 		if reason != "" {
 			s.findInvalid(o, number, raw, reason)
 			continue
