@@ -1,35 +1,39 @@
 #!/usr/bin/env bash
-# Measures the program and prints the figures next to their budgets. It exits with 1
-# if a part does not run. A figure over its budget is not an error, since figures
+# Measures the program and prints the results as Markdown: see bench/README.md. It exits
+# with 1 if a part does not run. A goal that is missed is not an error, since figures
 # depend on the machine.
 set -euo pipefail
 
 usage() {
 	cat <<'END'
-usage: bench.sh
+usage: bench.sh [--no-duckdb]
 
-Runs the Go benchmarks and measures the built program: CPU, memory, requests and
-time of a run. Prints each figure next to its budget. Takes about two minutes.
+Builds the program, measures its CPU, memory, requests and time, and prints tables in
+Markdown, and the Go benchmarks. Takes about four minutes. Some rows compare the program
+with DuckDB, which comes from npm (70 MB) if Node.js is installed.
+
+  --no-duckdb   do not download DuckDB; these rows then have no result
 END
 }
 
-case ${1-} in
-'') ;;
--h | --help)
-	usage
-	exit 0
-	;;
-*)
-	printf "bench.sh: unknown argument '%s' (see --help)\n" "$1" >&2
-	exit 64
-	;;
-esac
+duckdb=yes
+for argument; do
+	case $argument in
+	-h | --help)
+		usage
+		exit 0
+		;;
+	--no-duckdb) duckdb=no ;;
+	*)
+		printf "bench.sh: unknown argument '%s' (see --help)\n" "$argument" >&2
+		exit 64
+		;;
+	esac
+done
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-
-say() { printf '\n== %s\n' "$*"; }
 
 # go_benchmarks PACKAGE NAME... runs these benchmarks. It fails if one of them does
 # not exist.
@@ -48,16 +52,25 @@ go_benchmarks() {
 	done
 }
 
-say 'machine'
-go version
-printf '%s cores, load %s\n' "$(nproc)" "$(cut -d' ' -f1-3 /proc/loadavg)"
+export CGO_ENABLED=0
+go build -trimpath -ldflags '-s -w' -o "$work/program" .
+for command in bare launch; do
+	go build -trimpath -ldflags '-s -w' -o "$work/$command" "./scripts/bench/$command"
+done
+go build -o "$work/bench" ./scripts/bench
+if [ "$duckdb" = yes ] && command -v npm >/dev/null; then
+	npm install --silent --no-audit --no-fund --prefix "$work" @duckdb/node-api@1.5.6-r.1 >&2
+	cp scripts/bench/duckdb.mjs "$work"
+fi
 
-say 'a response of 500 events (budget of Dedup: 20,000,000 ids/s)'
+model=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1 || true)
+printf 'Machine: %s cores (%s), %s, %s; load %s at the start. Program: commit %s, %s bytes. Date: %s.\n\n' \
+	"$(nproc)" "${model:-unknown model}" "$(uname -sr)" "$(go version | cut -d' ' -f3)" \
+	"$(cut -d' ' -f1 /proc/loadavg 2>/dev/null || echo unknown)" \
+	"$(git rev-parse --short HEAD 2>/dev/null || echo unknown)" "$(stat -c %s "$work/program")" "$(date -u +%F)"
+"$work/bench" "$work"
+
+printf '\nGo benchmarks, comparable with benchstat; a response of 500 events (budget of Dedup: 20,000,000 ids/s):\n\n```text\n'
 go_benchmarks ./pkg/polisen Parse
 go_benchmarks ./pkg/archive Dedup Partition Encode ReadDocument
-
-say 'the built program, stripped'
-CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$work/program" .
-go build -o "$work/bench" ./scripts/bench
-printf 'size %s bytes\n' "$(stat -c %s "$work/program")"
-"$work/bench" "$work/program"
+printf '```\n'

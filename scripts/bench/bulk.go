@@ -5,24 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"polisen-events-collector/pkg/cloudtest"
 	"polisen-events-collector/pkg/polisen/polisentest"
 )
 
-// oneCore limits the program to one core.
+// oneCore limits a Go program to one core.
 var oneCore = []string{"GOMAXPROCS=1"}
 
-// repeats measures a backfill of saved responses in which most events repeat those
-// of earlier responses.
-func (b *bench) repeats() error {
-	const responses, added = 1500, 2
+// event is the type of an event, as DuckDB reads it.
+const event = "STRUCT(id BIGINT, datetime VARCHAR, name VARCHAR, summary VARCHAR, url VARCHAR, type VARCHAR, location STRUCT(name VARCHAR, gps VARCHAR))"
+
+// imports measures a backfill of saved responses in which most events repeat those of
+// earlier responses.
+func (b *bench) imports() error {
+	const responses, added, runs = 1500, 2, 3
 	input := filepath.Join(b.dir, "responses")
 	size, err := write(input, func(w *bufio.Writer) {
 		for i := range responses {
@@ -33,37 +33,111 @@ func (b *bench) repeats() error {
 	if err != nil {
 		return err
 	}
-	u, r, err := b.backfill(input, filepath.Join(b.dir, "repeats"))
-	if err != nil {
-		return err
+	defer remove(input)
+	rate := func(u usage) float64 { return float64(size) / 1e6 / u.CPU.Seconds() }
+	var program, peer, counted, memory sample
+	for i := range runs {
+		store := filepath.Join(b.memory, fmt.Sprint("import", i))
+		u, r, err := b.backfill(input, store)
+		if err != nil {
+			return err
+		}
+		remove(store)
+		if want := 500 + (responses-1)*added; r.Counts.New != want {
+			return fmt.Errorf("the backfill stored %d events, want %d", r.Counts.New, want)
+		}
+		program, memory = append(program, rate(u)), append(memory, u.memory())
+		if u, err = b.launch(nil, "sh", "-c", `cat "$0" | wc -c`, input); err != nil {
+			return err
+		}
+		counted = append(counted, rate(u))
+		if b.duckdb.missing == "" {
+			u, err := b.query("SELECT count(*) FROM (SELECT DISTINCT unnest(items) FROM read_json('" + input +
+				"', format='unstructured', records=false, columns={items: '" + event + "[]'}))")
+			if err != nil {
+				return err
+			}
+			peer = append(peer, rate(u))
+		}
 	}
-	if want := 500 + (responses-1)*added; r.Counts.New != want {
-		return fmt.Errorf("the backfill stored %d events, want %d", r.Counts.New, want)
+	r := row{
+		work: fmt.Sprintf("import of %d saved responses, %d MB, of which %d events in each are new, on one core", responses, size/1e6, added),
+		goal: 3, atLeast: true, digits: 2, unit: "times", missing: b.duckdb.missing,
+		measured: program.text(0, "MB/s of CPU"),
+		bound:    fmt.Sprintf("`wc -c` of the same bytes from a pipe: %.0f MB/s", counted.median()),
 	}
-	fmt.Printf("backfill on one core into a folder, %d responses with %d new events each, %d MB:\n", responses, added, size/1e6)
-	figure("input", "MB/s", 0, float64(size)/1e6/u.Wall.Seconds(), "budget 250; %.2f s, CPU %.2f s", u.Wall.Seconds(), u.CPU.Seconds())
-	figure("peak memory", "MiB", 1, u.memory(), "budget 100")
+	if r.missing == "" {
+		r.result = program.median() / peer.median()
+		r.bound = "DuckDB, distinct events: " + peer.text(0, "MB/s") + "; " + r.bound
+	}
+	b.add(r)
+	b.note("import of saved responses: peak memory", memory.text(1, "MiB"), "100 MiB")
 	return nil
 }
 
-// The size of an archive of three and a half years of polls, but with fewer
-// days.
+// The size of an archive of three and a half years of polls.
 const (
 	archiveEvents  = 85_000
-	archiveObjects = 3000
+	archiveObjects = 2500
 )
 
-// summary gives events a size of 346 bytes, the average of the API's events in
-// three years.
+// newEvents measures a backfill of new events.
+func (b *bench) newEvents() error {
+	const runs = 5
+	var rate, memory sample
+	for i := range runs {
+		store := filepath.Join(b.memory, fmt.Sprint("new", i))
+		u, err := b.fill(store, archiveEvents, 1000, 1)
+		if err != nil {
+			return err
+		}
+		remove(store)
+		rate, memory = append(rate, archiveEvents/u.Wall.Seconds()), append(memory, u.memory())
+	}
+	b.add(row{
+		work:   fmt.Sprintf("new events from a file into a folder in memory, %s of 1000 days, on one core", count(archiveEvents)),
+		result: rate.median(), digits: 0, unit: "a second", goal: 200_000, atLeast: true, measured: rate.text(0, "a second"),
+	})
+	b.note("import of new events: peak memory", memory.text(1, "MiB"), "100 MiB")
+	return nil
+}
+
+// fill creates an archive of events that are spread over days, by this number of
+// backfills, each of which adds an object to each day. It returns the usage of the last
+// one.
+func (b *bench) fill(store string, events, days, backfills int) (u usage, err error) {
+	for part := range backfills {
+		input := filepath.Join(b.dir, "events")
+		if err := writeEvents(input, events, days, part, backfills); err != nil {
+			return u, err
+		}
+		var r runReport
+		if u, r, err = b.backfill(input, store); err != nil {
+			return u, err
+		}
+		if want := (events - part + backfills - 1) / backfills; r.Counts.New != want {
+			return u, fmt.Errorf("the backfill stored %d events, want %d", r.Counts.New, want)
+		}
+	}
+	return u, nil
+}
+
+func (b *bench) backfill(input, store string) (u usage, r runReport, err error) {
+	u, err = b.run(&r, oneCore, "backfill", "--input", input, "--store", store)
+	return u, r, err
+}
+
+// summary gives events a size of 346 bytes, the average of the API's events in three
+// years.
 var summary = polisentest.Summary("Polisen larmades till platsen under natten och talar nu med flera vittnen till händelsen.")
 
-// writeNew writes a file with the events whose ids are part, part+step and so on.
-// All archiveEvents events together are spread over this number of days.
-func writeNew(path string, part, step, days int) error {
-	first := time.Date(2023, 3, 25, 0, 0, 0, 0, time.UTC)
-	perDay := archiveEvents / days
+// writeEvents writes a file with the events whose ids are part, part+step and so on. All
+// events together are spread over this number of days, of which the last is a week ago.
+func writeEvents(path string, events, days, part, step int) error {
+	first := time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -days-7)
+	perDay := (events + days - 1) / days
 	_, err := write(path, func(w *bufio.Writer) {
-		for id := part; id < archiveEvents; id += step {
+		for id := part; id < events; id += step {
 			at := first.AddDate(0, 0, id/perDay).Add(time.Duration(id%perDay) * 10 * time.Minute)
 			w.Write(polisentest.Event(int64(id), at, summary))
 			w.WriteByte('\n')
@@ -72,133 +146,88 @@ func writeNew(path string, part, step, days int) error {
 	return err
 }
 
-// newEvents measures a backfill of new events.
-func (b *bench) newEvents() error {
-	const days, runs = 1000, 5
-	input := filepath.Join(b.dir, "new-events")
-	if err := writeNew(input, 0, 1, days); err != nil {
+// audit runs verify and checks that it finds this number of events and no problem.
+func (b *bench) audit(events int, args ...string) (usage, error) {
+	var r struct {
+		OK      bool `json:"ok"`
+		Checked struct {
+			Events int
+		} `json:"checked"`
+	}
+	u, err := b.run(&r, nil, append([]string{"verify"}, args...)...)
+	if err == nil && (!r.OK || r.Checked.Events != events) {
+		err = fmt.Errorf("verify found %+v, want %d events and no problem", r, events)
+	}
+	return u, err
+}
+
+// verify measures verify on an archive in a folder, and then in a bucket whose requests
+// take 50 ms.
+func (b *bench) verify() error {
+	const runs, backfills = 5, 3
+	store := filepath.Join(b.memory, "audited")
+	if _, err := b.fill(store, archiveEvents, archiveObjects/backfills, backfills); err != nil {
 		return err
 	}
-	fmt.Printf("backfill on one core into a folder, %d new events of %d days, median of %d runs:\n", archiveEvents, days, runs)
-	folders := map[string]string{"on the disk of " + os.TempDir(): b.dir}
-	if memory, err := os.MkdirTemp("/dev/shm", "bench"); err == nil { // in memory
-		defer os.RemoveAll(memory)
-		folders["in /dev/shm"] = memory
-	}
-	for _, name := range slices.Sorted(maps.Keys(folders)) {
-		var wall, cpu, memory []float64
-		for i := range runs {
-			u, r, err := b.backfill(input, filepath.Join(folders[name], fmt.Sprint("new", i)))
+	defer remove(store)
+	lines := filepath.Join(store, "events", "*", "*", "*", "*.jsonl")
+	var program, sums, peer, memory sample
+	for range runs {
+		u, err := b.audit(archiveEvents, "--store", store)
+		if err != nil {
+			return err
+		}
+		program, memory = append(program, u.CPU.Seconds()), append(memory, u.memory())
+		if u, err = b.launch(nil, "sh", "-c", "md5sum "+lines+" >/dev/null"); err != nil {
+			return err
+		}
+		sums = append(sums, u.CPU.Seconds())
+		if b.duckdb.missing == "" {
+			u, err := b.query("SELECT count(DISTINCT e.id), max(e.datetime), max(e.name), max(e.summary), max(e.url), max(e.type), max(e.location.gps) FROM read_json('" +
+				lines + "', format='newline_delimited', records=false, columns={e: '" + event + "'})")
 			if err != nil {
 				return err
 			}
-			if r.Counts.New != archiveEvents {
-				return fmt.Errorf("the backfill stored %d events, want %d", r.Counts.New, archiveEvents)
-			}
-			wall, cpu, memory = append(wall, u.Wall.Seconds()), append(cpu, u.CPU.Seconds()), append(memory, u.memory())
-		}
-		figure(name, "/s", 0, archiveEvents/median(wall), "budget 100,000; from %.0f to %.0f; CPU %.2f s, %.1f MiB",
-			archiveEvents/slices.Max(wall), archiveEvents/slices.Min(wall), median(cpu), median(memory))
-	}
-	return nil
-}
-
-// fillAudited creates an archive with three objects per day.
-func (b *bench) fillAudited() error {
-	for part := range 3 {
-		input := filepath.Join(b.dir, fmt.Sprint("part", part))
-		if err := writeNew(input, part, 3, archiveObjects/3); err != nil {
-			return err
-		}
-		if _, _, err := b.backfill(input, b.auditStore()); err != nil {
-			return err
+			peer = append(peer, u.CPU.Seconds())
 		}
 	}
-	return nil
-}
-
-func (b *bench) auditStore() string { return filepath.Join(b.dir, "audited") }
-
-func (b *bench) backfill(input, store string) (u usage, r runReport, err error) {
-	u, err = b.run(&r, oneCore, "backfill", "--input", input, "--store", store)
-	return u, r, err
-}
-
-// auditReport is the part of verify's JSON output that the benchmarks read.
-type auditReport struct {
-	OK      bool `json:"ok"`
-	Checked struct {
-		Objects, Events int
-	} `json:"checked"`
-}
-
-// audit measures verify on an archive in a folder, and then in a bucket whose
-// requests take 50 ms.
-func (b *bench) audit() error {
-	if err := b.fillAudited(); err != nil {
-		return err
+	r := row{
+		work: fmt.Sprintf("`verify` of %s events in some %s objects: CPU", count(archiveEvents), count(archiveObjects)),
+		goal: 1, digits: 2, unit: "times", missing: b.duckdb.missing,
+		measured: program.text(2, "s"),
+		bound:    fmt.Sprintf("`md5sum` of the same files: %.2f s", sums.median()),
 	}
-	var r auditReport
-	u, err := b.run(&r, nil, "verify", "--store", b.auditStore())
-	if err != nil {
-		return err
+	if r.missing == "" {
+		r.result = program.median() / peer.median()
+		r.bound = "DuckDB, one thread, reads the same lines: " + peer.text(2, "s") + "; " + r.bound
 	}
-	if !r.OK || r.Checked.Events != archiveEvents {
-		return fmt.Errorf("verify found %+v, want %d events", r, archiveEvents)
-	}
-	fmt.Printf("verify, %d events in %d objects:\n", r.Checked.Events, r.Checked.Objects)
-	figure("in a folder", "s", 2, u.Wall.Seconds(), "budget 2; CPU %.2f s", u.CPU.Seconds())
-	figure("peak memory", "MiB", 1, u.memory(), "budget 100")
-
-	return b.auditBucket()
+	b.add(r)
+	b.note("`verify` of them in a folder: peak memory", memory.text(1, "MiB"), "100 MiB")
+	return b.verifyBucket(store)
 }
 
-func (b *bench) auditBucket() error {
+// verifyBucket measures the duration of verify in a bucket.
+func (b *bench) verifyBucket(archive string) error {
 	const concurrency, delay = 32, 50 * time.Millisecond
-	dir, err := os.MkdirTemp(b.dir, "cloud")
+	w, err := b.newWorld()
 	if err != nil {
 		return err
 	}
-	cloud, err := cloudtest.Start(dir, "127.0.0.1:0")
+	defer w.cloud.Close()
+	if err := w.upload(archive); err != nil {
+		return err
+	}
+	w.cloud.SetDelays(cloudtest.Delays{Read: delay})
+	u, err := b.audit(archiveEvents, "--env-file", w.envFile, "--concurrency", fmt.Sprint(concurrency))
 	if err != nil {
 		return err
 	}
-	defer cloud.Close()
-	env, err := cloud.WriteEnvFile()
-	if err != nil {
-		return err
-	}
-	if err := upload(cloud, b.auditStore()); err != nil {
-		return err
-	}
-	cloud.SetDelays(cloudtest.Delays{Read: delay})
-	var r auditReport
-	u, err := b.run(&r, nil, "verify", "--env-file", env, "--concurrency", fmt.Sprint(concurrency))
-	if err != nil {
-		return err
-	}
-	calls := len(cloud.Objects.Requests())
+	calls := len(w.cloud.Objects.Requests())
 	ideal := delay.Seconds() * float64(calls) / concurrency
-	figure(fmt.Sprintf("in a bucket, %d calls of %v", calls, delay), "s", 2, u.Wall.Seconds(),
-		"calls/concurrency of %d is %.2f, ratio %.2f; CPU %.2f s", concurrency, ideal, u.Wall.Seconds()/ideal, u.CPU.Seconds())
+	b.note(fmt.Sprintf("duration of `verify` in a bucket, %s calls of %v, %d at a time", count(calls), delay, concurrency),
+		fmt.Sprintf("%.2f s, CPU %.2f s", u.Wall.Seconds(), u.CPU.Seconds()),
+		fmt.Sprintf("%.2f s, the time of the calls", ideal))
 	return nil
-}
-
-// upload copies the objects of a folder into the bucket.
-func upload(cloud *cloudtest.Cloud, folder string) error {
-	return filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
-		switch hidden := strings.HasPrefix(entry.Name(), "."); {
-		case err != nil:
-			return err
-		case entry.IsDir() && hidden:
-			return filepath.SkipDir
-		case entry.IsDir() || hidden:
-			return nil
-		}
-		body, err := os.ReadFile(path)
-		cloud.Objects.Put(cloudtest.Bucket, strings.TrimPrefix(path, folder+"/"), body)
-		return err
-	})
 }
 
 // write creates a file, writes it with fill and returns its size.
@@ -213,3 +242,7 @@ func write(path string, fill func(*bufio.Writer)) (size int64, err error) {
 	size, seekErr := f.Seek(0, io.SeekCurrent)
 	return size, errors.Join(err, seekErr, f.Close())
 }
+
+// remove removes a temporary file or folder. What it cannot remove goes with the folder
+// of all of them.
+func remove(path string) { _ = os.RemoveAll(path) }

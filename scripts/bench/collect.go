@@ -2,126 +2,186 @@ package main
 
 import (
 	"fmt"
-	"slices"
+	"net/http"
 	"time"
 
 	"polisen-events-collector/pkg/cloudtest"
+	"polisen-events-collector/pkg/polisen/polisentest"
 )
 
-// runReport is the part of a run's JSON report that the benchmarks read.
-type runReport struct {
-	Counts struct {
-		Fetched int `json:"fetched"`
-		New     int `json:"new"`
-	} `json:"counts"`
-	Objects []struct{} `json:"objects"`
-	Stages  []struct {
-		Name     string  `json:"name"`
-		Duration float64 `json:"duration_s"`
-	} `json:"stages"`
-}
-
-// stage returns the total duration of the stages of this name.
-func (r runReport) stage(name string) (d time.Duration) {
-	for _, s := range r.Stages {
-		if s.Name == name {
-			d += time.Duration(s.Duration * float64(time.Second))
-		}
+// collects measures runs of collect with 3 new events.
+func (b *bench) collects() error {
+	w, err := b.newWorld()
+	if err != nil {
+		return err
 	}
-	return d
-}
-
-// collect runs collect on a response with this number of new events, and checks
-// that it stores them.
-func (b *bench) collect(added int) (u usage, r runReport, err error) {
-	b.published += added
-	b.cloud.API.Script(cloudtest.ResponseAfter(b.start, b.published))
-	u, err = b.run(&r, nil, "collect", "--env-file", b.envFile)
-	if err == nil && r.Counts.New != added {
-		err = fmt.Errorf("the run stored %d events, want %d", r.Counts.New, added)
+	defer w.cloud.Close()
+	if _, _, err := w.collect(500); err != nil {
+		return err
 	}
-	if added > 0 {
-		b.pending = len(r.Objects)
-	}
-	return u, r, err
-}
-
-// first runs the first collect, into an empty archive.
-func (b *bench) first() error {
-	_, _, err := b.collect(500)
-	return err
-}
-
-// cost measures CPU and memory of a typical run.
-func (b *bench) cost() error {
-	const runs = 25
-	var cpu, memory []float64
-	for range runs {
-		u, _, err := b.collect(3)
-		if err != nil {
+	for _, part := range []func() error{w.cost, w.countRequests, w.delays} {
+		if err := part(); err != nil {
 			return err
 		}
-		cpu = append(cpu, u.CPU.Seconds()*1000)
-		memory = append(memory, u.memory())
 	}
-	fmt.Printf("collect, 3 new events, median of %d runs:\n", runs)
-	figure("CPU, user and system", "ms", 1, median(cpu), "budget 25; from %.1f to %.1f", slices.Min(cpu), slices.Max(cpu))
-	figure("peak memory", "MiB", 1, median(memory), "budget 20; from %.1f to %.1f", slices.Min(memory), slices.Max(memory))
 	return nil
 }
 
-// requests prints the numbers of requests of a run with and a run without new
-// events.
-func (b *bench) requests() error {
-	for _, added := range []int{3, 0} {
-		b.cloud.Objects.ResetLog()
-		calls, heads := len(b.cloud.API.Calls()), 0
-		if added > 0 { // the objects of the last commit, after this run's commit
-			heads = b.pending
-		}
-		_, r, err := b.collect(added)
+// cost compares CPU and memory of a typical run with those of the bare program.
+func (w *world) cost() error {
+	const runs = 25
+	var cpu, memory, bareCPU, bareMemory sample
+	for range runs {
+		u, _, err := w.collect(3)
 		if err != nil {
 			return err
 		}
-		count := map[string]int{}
-		for _, r := range b.cloud.Objects.Requests() {
-			count[r.Method]++
+		cpu, memory = append(cpu, u.milliseconds()), append(memory, u.memory())
+		for len(w.last.Objects) != 1 { // the new events are of two days
+			if _, _, err := w.collect(1); err != nil {
+				return err
+			}
+		}
+		if u, err = w.bare(); err != nil {
+			return err
+		}
+		bareCPU, bareMemory = append(bareCPU, u.milliseconds()), append(bareMemory, u.memory())
+	}
+	w.add(row{
+		work: "`collect` with 3 new events, a bucket on this machine: CPU", digits: 2, unit: "times",
+		result: cpu.median() / bareCPU.median(), goal: 1.5, measured: cpu.text(1, "ms"),
+		bound: "the same signed requests, by a program that does nothing else: " + bareCPU.text(1, "ms"),
+	})
+	w.add(row{
+		work: "the same: peak memory", digits: 2, unit: "times",
+		result: memory.median() / bareMemory.median(), goal: 1.4, measured: memory.text(1, "MiB"),
+		bound: "that program: " + bareMemory.text(1, "MiB"),
+	})
+	w.note("`collect` with 3 new events: CPU", cpu.text(1, "ms"), "25 ms")
+	w.note("the same: peak memory", memory.text(1, "MiB"), "20 MiB")
+	return nil
+}
+
+// requests are numbers of requests to the bucket.
+type requests struct{ gets, heads, puts int }
+
+func (r requests) String() string {
+	return fmt.Sprintf("%d GET, %d HEAD, %d PUT", r.gets, r.heads, r.puts)
+}
+
+func (r requests) sum() float64 { return float64(r.gets + r.heads + r.puts) }
+
+// sent counts the requests to the bucket since the last reset of its log. A list is a GET.
+func (w *world) sent() (n requests) {
+	for _, r := range w.cloud.Objects.Requests() {
+		switch r.Method {
+		case http.MethodGet:
+			n.gets++
+		case http.MethodHead:
+			n.heads++
+		case http.MethodPut:
+			n.puts++
+		}
+	}
+	return n
+}
+
+// countRequests counts the requests of a run with and a run without new events.
+func (w *world) countRequests() error {
+	for _, added := range []int{3, 0} {
+		w.cloud.Objects.ResetLog()
+		calls, heads := len(w.cloud.API.Calls()), 0
+		if added > 0 { // the objects of the last commit, after this run's commit
+			heads = len(w.last.Objects)
+		}
+		_, r, err := w.collect(added)
+		if err != nil {
+			return err
 		}
 		const gets = 2 // last_seen.json and last_run.json
 		puts := 1      // last_run.json
 		if added > 0 {
 			puts += 1 + len(r.Objects)
 		}
-		const line = "%d API call, %d GET, %d HEAD, %d PUT"
-		fmt.Printf("  %d new events: "+line+"  budget "+line+"\n", added,
-			len(b.cloud.API.Calls())-calls, count["GET"], count["HEAD"], count["PUT"], 1, gets, heads, puts)
+		w.note(fmt.Sprintf("requests of a `collect` with %d new events", added),
+			fmt.Sprintf("%d API call, %s", len(w.cloud.API.Calls())-calls, w.sent()),
+			fmt.Sprintf("1 API call, %s", requests{gets, heads, puts}))
 	}
 	return nil
 }
 
 // delays measures the duration of a run while the services respond slowly.
-func (b *bench) delays() error {
+func (w *world) delays() error {
 	const runs = 5
 	d := cloudtest.Delays{API: 1500 * time.Millisecond, Read: 500 * time.Millisecond,
 		PutDocument: 300 * time.Millisecond, Put: 800 * time.Millisecond, PutReport: 300 * time.Millisecond}
-	b.cloud.SetDelays(d)
-	defer b.cloud.SetDelays(cloudtest.Delays{})
-	var wall, ideal, sequential []float64
+	w.cloud.SetDelays(d)
+	defer w.cloud.SetDelays(cloudtest.Delays{})
+	var wall, ideal, ratio sample
 	for range runs {
-		u, r, err := b.collect(3)
+		u, r, err := w.collect(3)
 		if err != nil {
 			return err
 		}
-		credentials := r.stage("credentials")
-		wall = append(wall, u.Wall.Seconds())
-		ideal = append(ideal, (max(d.API, credentials+d.Read) + d.PutDocument + d.Put + d.PutReport).Seconds())
-		sequential = append(sequential, (credentials + d.API + d.Read + d.PutDocument + d.Put + d.PutReport).Seconds())
+		best := max(d.API, r.stage("credentials")+d.Read) + d.PutDocument + d.Put + d.PutReport
+		wall, ideal = append(wall, u.Wall.Seconds()), append(ideal, best.Seconds())
+		ratio = append(ratio, u.Wall.Seconds()/best.Seconds())
 	}
-	w, i, s := median(wall), median(ideal), median(sequential)
-	fmt.Printf("collect, 3 new events, API %v, GET and HEAD %v, PUT of the document %v, of events %v, of the report %v, median of %d runs:\n",
-		d.API, d.Read, d.PutDocument, d.Put, d.PutReport, runs)
-	figure("measured", "s", 3, w, "")
-	figure("max(API, credentials+GET)+PUT+PUT+PUT", "s", 3, i, "ratio %.3f, budget 1.05", w/i)
-	figure("all steps one after another", "s", 3, s, "ratio %.3f", w/s)
+	w.note(fmt.Sprintf("duration of a `collect` whose calls take %v (API), %v (GET), and %v, %v and %v (PUT)", d.API, d.Read, d.PutDocument, d.Put, d.PutReport),
+		fmt.Sprintf("%s, %.3f times the longest chain of calls", wall.text(3, "s"), ratio.median()),
+		fmt.Sprintf("1.05 times %.3f s", ideal.median()))
+	return nil
+}
+
+// responseOf returns a response of 500 events, of which the first ones have just been
+// published, and the others cover 30 days.
+func responseOf(newest time.Time, published int) polisentest.Answer {
+	var items [][]byte
+	for i := range published {
+		items = append(items, polisentest.Event(int64(polisentest.FirstID+1+i), newest))
+	}
+	for i := range 500 - published {
+		items = append(items, polisentest.Event(int64(polisentest.FirstID-i), newest.Add(-time.Duration(i)*84*time.Minute)))
+	}
+	return polisentest.OK(items...)
+}
+
+// afterFirstRun compares a run without new events after a first run, whose objects the
+// document still holds, with such a run after a small commit.
+func (b *bench) afterFirstRun() error {
+	const runs = 25
+	newest := time.Now()
+	partitions := 0 // 30 or 31, by the time of day
+	var cpu [2]sample
+	var worlds [2]*world
+	for i := range worlds {
+		w, err := b.newWorld()
+		if err != nil {
+			return err
+		}
+		defer w.cloud.Close()
+		_, r, err := w.answer(responseOf(newest, 0), 500)
+		if err != nil {
+			return err
+		}
+		worlds[i], partitions = w, len(r.Objects)
+	}
+	if _, _, err := worlds[1].answer(responseOf(newest, 3), 3); err != nil {
+		return err
+	}
+	for range runs {
+		for i, w := range worlds {
+			u, _, err := w.answer(responseOf(newest, 3*i), 0)
+			if err != nil {
+				return err
+			}
+			cpu[i] = append(cpu[i], u.milliseconds())
+		}
+	}
+	b.add(row{
+		work: fmt.Sprintf("`collect` with no new event, after a first run of 500 events in %d partitions: CPU", partitions), digits: 2, unit: "times",
+		result: cpu[0].median() / cpu[1].median(), goal: 1.1, measured: cpu[0].text(1, "ms"),
+		bound: "the same after a commit of 3 events: " + cpu[1].text(1, "ms"),
+	})
 	return nil
 }

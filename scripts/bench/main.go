@@ -1,91 +1,79 @@
-// Command bench runs the built program with fakes of the API and of Object Storage,
-// and with folders, and prints the measured figures next to their budgets:
+// Command bench measures the program with fakes of the API and of Object Storage, and with
+// folders, and prints the results as two Markdown tables:
 //
-//	go run ./scripts/bench PROGRAM
+//	go run ./scripts/bench FOLDER
 //
-// It fails if a run fails, but not if a figure is over budget.
+// FOLDER holds the built commands program, bare and launch. It may hold duckdb.mjs with
+// the Node.js package @duckdb/node-api: see bench.sh, which prepares it. The command fails
+// if a run fails, but not if a goal is missed.
 package main
 
 import (
 	"fmt"
 	"os"
-	"slices"
-	"time"
-
-	"polisen-events-collector/pkg/cloudtest"
+	"path/filepath"
 )
 
+const usageText = `usage: bench FOLDER
+
+Measures the programs in FOLDER and prints the results as Markdown. bench.sh builds them.`
+
 func main() {
-	if len(os.Args) > 2 && os.Args[1] == launchCommand {
-		exitOn(launch(os.Args[2:]))
-		return
-	}
-	const usage = "usage: bench PROGRAM\n\nMeasures the built program and prints the figures next to their budgets."
 	switch {
 	case len(os.Args) == 2 && (os.Args[1] == "-h" || os.Args[1] == "--help"):
-		fmt.Println(usage)
-		return
+		fmt.Println(usageText)
 	case len(os.Args) != 2:
-		fmt.Fprintln(os.Stderr, usage)
+		fmt.Fprintln(os.Stderr, usageText)
 		os.Exit(64)
-	}
-	exitOn(measure(os.Args[1]))
-}
-
-func exitOn(err error) {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
-}
-
-// bench holds the program and its environment.
-type bench struct {
-	program string
-	dir     string // temporary
-	cloud   *cloudtest.Cloud
-	envFile string // the settings that use cloud
-
-	start     time.Time // time of the newest event of the API's first response
-	published int       // new events of the API since then
-	pending   int       // objects of the last commit
-}
-
-// measure runs all benchmarks.
-func measure(program string) error {
-	dir, err := os.MkdirTemp("", "bench")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	b := &bench{program: program, dir: dir, start: time.Now()}
-	if b.cloud, err = cloudtest.Start(dir, "127.0.0.1:0"); err != nil {
-		return err
-	}
-	defer b.cloud.Close()
-	if b.envFile, err = b.cloud.WriteEnvFile(); err != nil {
-		return err
-	}
-	for _, part := range []func() error{b.first, b.cost, b.requests, b.delays, b.repeats, b.newEvents, b.audit} {
-		if err := part(); err != nil {
-			return err
+	default:
+		if err := measure(os.Args[1]); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
 		}
 	}
+}
+
+// bench holds the programs, and the results so far.
+type bench struct {
+	programs struct{ program, bare, launch string }
+	duckdb   duckdb
+	dir      string // temporary
+	memory   string // temporary and in memory, where the system has such a folder
+	table
+}
+
+// measure makes all measurements and prints them.
+func measure(folder string) error {
+	folder, err := filepath.Abs(folder)
+	if err != nil {
+		return err
+	}
+	b := new(bench)
+	b.programs.program = filepath.Join(folder, "program")
+	b.programs.bare = filepath.Join(folder, "bare")
+	b.programs.launch = filepath.Join(folder, "launch")
+	b.duckdb = findDuckDB(folder)
+	if b.dir, err = os.MkdirTemp("", "bench"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.dir)
+	if b.memory, err = os.MkdirTemp("/dev/shm", "bench"); err == nil {
+		defer os.RemoveAll(b.memory)
+	} else {
+		b.memory = b.dir
+	}
+	for _, part := range []struct {
+		name string
+		run  func() error
+	}{
+		{"collect", b.collects}, {"collect after a first run", b.afterFirstRun}, {"import", b.imports},
+		{"new events", b.newEvents}, {"verify", b.verify}, {"growth", b.growth},
+	} {
+		fmt.Fprintf(os.Stderr, "measuring: %s\n", part.name)
+		if err := part.run(); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+	}
+	b.table.write(os.Stdout)
 	return nil
-}
-
-// run runs the program with only these arguments and environment variables, and
-// decodes its JSON output into report.
-func (b *bench) run(report any, env []string, args ...string) (usage, error) {
-	return run(report, append([]string{"HOME=" + b.dir}, env...), append([]string{b.program, "--output", "json"}, args...))
-}
-
-// figure prints a figure, its unit and a remark.
-func figure(name, unit string, digits int, value float64, remark string, args ...any) {
-	fmt.Printf("  %-40s %10.*f %-5s  "+remark+"\n", append([]any{name, digits, value, unit}, args...)...)
-}
-
-func median(all []float64) float64 {
-	all = slices.Sorted(slices.Values(all))
-	return all[len(all)/2]
 }
