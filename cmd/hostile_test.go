@@ -95,8 +95,9 @@ func TestHostileText(t *testing.T) {
 			"fix: a command of a stranger; found nothing": "f", "événements ok": "g",
 		},
 	}
+	page := filepath.Join(t.TempDir(), "page.html")
 	commands := [][]string{
-		{"verify"}, {"verify", "--repair"}, {"verify", "--repair=duplicates", "--dry-run"}, {"verify", "--repair=duplicates"},
+		{"verify"}, {"verify", "--report", page}, {"verify", "--repair"}, {"verify", "--repair=duplicates", "--dry-run"}, {"verify", "--repair=duplicates"},
 		{"verify", "--quick"}, {"inspect-metadata"}, {"inspect-metadata", "--history"}, {"inspect-metadata", "--has", "1", "3", "77"}, {"inspect-metadata", "--ids"},
 		{"collect", "--api-url", writeResponse(t, []byte(item))}, {"collect", "--api-url", writeResponse(t, []byte(hostile))},
 		{"backfill", "--input", writeResponse(t, []byte(lines)), "--dry-run"}, {"backfill", "--input", writeResponse(t, []byte(item))},
@@ -120,8 +121,14 @@ func TestHostileText(t *testing.T) {
 						"POLISEN_STORE", dir, "POLISEN_MIN_INTERVAL", "1ms", "POLISEN_TIMEOUT", "5s")
 					checkOutput(t, "stdout", stdout)
 					checkOutput(t, "stderr", stderr)
+					if body, err := os.ReadFile(page); err == nil {
+						checkOutput(t, "the page", strings.ReplaceAll(string(body), "\t", " "))
+					}
 				})
 			}
 		}
+	}
+	if _, err := os.Stat(page); err != nil {
+		t.Errorf("no page was checked: %v", err)
 	}
 }

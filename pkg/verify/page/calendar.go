@@ -87,7 +87,7 @@ type year struct {
 	Number  int
 	Summary string
 	Halves  []half
-	Months  []month
+	Months  []month // without those that have nothing to show
 }
 
 // half is the picture of half a year. Two halves fit side by side on a screen, and one above
@@ -298,7 +298,9 @@ func newYear(y int, days map[archive.Date]*dayFacts, step int) year {
 		for len(row.Days) < 31 {
 			row.Days = append(row.Days, tableDay{})
 		}
-		v.Months = append(v.Months, row)
+		if slices.ContainsFunc(row.Days, func(d tableDay) bool { return d != tableDay{} }) {
+			v.Months = append(v.Months, row)
+		}
 	}
 	facts := []string{text.Count(total, "event") + " on " + text.Count(withEvents, "day")}
 	for _, m := range []*mark{&markOpen, &markUnserved, &markAccepted, &markMissing} {

@@ -34,13 +34,13 @@ func newHealth(h *status.Health) health {
 		add("Last run", fmt.Sprintf("%s%s, %s, exit code %d", text.Ago(time.Duration(*h.LastRunAge)), where, text.Count(h.New, "new event"), h.ExitCode), "")
 	}
 	if h.Age != nil {
-		add("Last successful run", text.Ago(time.Duration(*h.Age)), "at most "+limit(h.MaxAge))
+		add("Last successful run", text.Ago(time.Duration(*h.Age)), "at most "+inWords(h.MaxAge))
 	}
 	if h.Lag != nil {
-		add("Newest event", text.Ago(time.Duration(*h.Lag)), "at most "+limit(h.MaxLag))
+		add("Newest event", text.Ago(time.Duration(*h.Lag)), "at most "+inWords(h.MaxLag))
 	}
 	if h.Headroom != nil {
-		add("Time until events may be missed", limit(*h.Headroom), "more than "+limit(h.MaxAge))
+		add("Time until events may be missed", inWords(*h.Headroom), "more than "+inWords(h.MaxAge))
 	}
 	add("Days that may lack events", text.Number(h.Gaps.Open), "none")
 	if h.Gaps.Unserved > 0 {
@@ -53,7 +53,13 @@ func newHealth(h *status.Health) health {
 	return v
 }
 
-func limit(s report.Seconds) string { return duration(time.Duration(s)) }
+// inWords returns a duration in words, and "none" if it is negative.
+func inWords(s report.Seconds) string {
+	if s < 0 {
+		return "none"
+	}
+	return text.InWords(time.Duration(s))
+}
 
 // Sign returns a character for the status.
 func (h health) Sign() string {
@@ -124,7 +130,7 @@ func newRuns(all []report.Run) runs {
 		case r.Saved:
 			row.LagText = "saved response"
 		case r.Lag != nil:
-			row.LagText = duration(time.Duration(*r.Lag))
+			row.LagText = text.Duration(time.Duration(*r.Lag))
 		}
 		v.Rows = append(v.Rows, row)
 		fresh += r.New

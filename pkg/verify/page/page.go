@@ -131,13 +131,5 @@ const maxText = 400
 // clean returns a text, which may be somebody else's, in a form that is safe to show.
 func clean(s any) string { return text.Short(fmt.Sprint(s), maxText) }
 
-// duration returns d in words, and "none" if it is negative.
-func duration(d time.Duration) string {
-	if d < 0 {
-		return "none"
-	}
-	return text.InWords(d)
-}
-
 // utc returns a time in UTC to the minute.
 func utc(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }

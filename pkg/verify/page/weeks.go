@@ -131,7 +131,7 @@ func (v *weekYear) addWeek(w verify.Week, step int) {
 	}
 	row := weekRow{Monday: w.Monday.String(), Events: w.Events, Late: w.Late}
 	if w.Events > w.Late {
-		row.Seen, row.Median, row.Most = true, duration(w.Median), duration(w.Most)
+		row.Seen, row.Median, row.Most = true, text.Duration(w.Median), text.Duration(w.Most)
 		title := fmt.Sprintf("Week from %s: half within %s, 90 %% within %s", w.Monday, row.Median, row.Most)
 		median, most := delayY(w.Median), delayY(w.Most)
 		v.Delay.Bars = append(v.Delay.Bars,
