@@ -52,7 +52,7 @@ func TestBackfillDays(t *testing.T) {
 		t.Errorf("%d days are logged, want 2: %s", n, stderr)
 	}
 	exit, stdout, _ = run("--resume", "--dry-run")
-	if exit != 0 || !strings.Contains(stdout, "2 calls (2 days done already)") {
+	if exit != 0 || !strings.Contains(stdout, "2 calls would take at least ") || !strings.HasSuffix(stdout, "; days done already: 2\n") {
 		t.Errorf("dry run: exit %d, %s", exit, stdout)
 	}
 	if exit, stdout, stderr := run("--resume"); exit != 0 || stdout+stderr != "" {
