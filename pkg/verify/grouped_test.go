@@ -27,7 +27,7 @@ func manyResult() *verify.Result {
 	r := &verify.Result{
 		Store: "file:///archive", Problems: 1288, Notices: 2, DryRun: true,
 		Checked: verify.Counts{Objects: 26660, Bytes: 120_000_000, Events: 85011, Revisions: 1, Days: 2, First: "2026-01-01", Last: "2026-01-02", Listed: 1000},
-		ByCheck: map[verify.Check]int{verify.DuplicateEvent: 1282, verify.WrongPartition: 4, verify.OpenGap: 1, verify.Unreadable: 2, verify.ForeignObject: 1},
+		ByCheck: map[verify.Check]int{verify.DuplicateEvent: 1282, verify.WrongPartition: 4, verify.OpenGap: 1, verify.Unreadable: 12, verify.ForeignObject: 1},
 	}
 	for i := range 2 {
 		r.Actions = append(r.Actions, verify.Action{Verb: "rewrite", Object: fmt.Sprintf("events/2026/01/0%d/events-1.jsonl", i+1), Detail: "removes 3 duplicates"})
@@ -106,10 +106,12 @@ open-gap: 1 problem
             (or wait: runs of collect fetch these days by themselves, without a
             person who has to do anything)
 
-unreadable: 1 problem
+unreadable: 11 problems
   expected: a
   found:    b
-  at:       events/x
+  at:
+    events/x
+    and 10 more (--all)
   fix:      c
 
 unreadable: 1 notice
@@ -134,7 +136,7 @@ days with events, 2026-01-01 to 2026-01-02; 1,000 listed ids
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	all := grouped(t, r, verify.GroupedOptions{Style: style, All: true})
-	if n := strings.Count(all, "the same version as"); n != 1000 || !strings.Contains(all, "line 1000\n    and 282 more (only the first 1,000 are kept)\n  fix: ") || strings.Contains(all, "--all") {
+	if n := strings.Count(all, "the same version as"); n != 1000 || !strings.Contains(all, "line 1000\n    and 282 more (only the first 1,000 are kept)\n  fix: ") || strings.Contains(all, "(--all)") {
 		t.Errorf("with All it shows %d duplicates", n)
 	}
 	coloured := grouped(t, r, verify.GroupedOptions{Style: text.Style{Width: 80, Colour: true}})
