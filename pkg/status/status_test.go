@@ -141,7 +141,7 @@ covered until   2026-01-02 12:00:00 CET (11:00:00 UTC), 13 hours ago
 gaps            2 days, 2025-12-22 to 2025-12-23, whose events may be missing; collects fetch them
 gaps            1 day, 2025-12-20 to 2025-12-20, that the API does not serve
 stored          11 events, 2 revisions, 1 rejected item
-commit          7 by run RUN, format version 2
+commit          number 7, by run RUN; format version 2
 pending         3 objects of the last commit, 4 lines: 1 stored, 2 not
                 events/2026/01/02/events-1767355200.jsonl, 2 lines: different
                 revisions/2026/01/02/revisions-1767355200.jsonl, 1 line: missing

@@ -194,7 +194,7 @@ func (t *summaryText) writeDocument() {
 		t.row("stored", "unknown: verify --repair=counts counts the items")
 	}
 	if t.Commit != nil {
-		t.row("commit", "%d by run %s, format version %d", t.Commit.Sequence, t.Commit.ID, t.Version)
+		t.row("commit", "number %d, by run %s; format version %d", t.Commit.Sequence, t.Commit.ID, t.Version)
 	} else {
 		t.row("commit", "none: another program wrote the document")
 	}
