@@ -108,8 +108,8 @@ func (a *api) add(d *draw, p Plan, id int64, at, published time.Time) {
 	}
 	for i := 2; d.chance(share) && i < 5; i++ {
 		published = published.Add(d.between(20*time.Minute, 30*time.Hour))
-		if d.chance(p.Moved) { // across midnight, or by a few minutes
-			at = at.Add(time.Duration(d.pick(3)-1) * d.between(time.Minute, 12*time.Hour))
+		if d.chance(p.Moved) { // most often across midnight
+			at = at.Add(time.Duration(1-2*d.pick(2)) * d.between(time.Hour, 24*time.Hour))
 		}
 		a.addVersion(n, at, published, fmt.Sprint("text ", i))
 	}
@@ -288,7 +288,7 @@ func (a *api) answerTo(dateTime string, now time.Time, d *draw, chance float64) 
 	case 3:
 		return answer{Answer: polisentest.Answer{Reset: true}, fault: "connection reset"}
 	case 4:
-		right.Truncate, right.fault = 1+d.pick(2000), "cut"
+		right.Truncate, right.fault, right.upTo = 1+d.pick(2000), "cut", time.Time{}
 		return right
 	case 5:
 		return answer{fault: "empty body"}

@@ -137,6 +137,30 @@ var breaks = map[string]broken{
 	}},
 }
 
+// wrap returns a store that breaks the protocol for each process.
+func (b broken) wrap(s store.Store) store.Store {
+	b.Store, b.mu = s, new(sync.Mutex)
+	return &b
+}
+
+// TestShrink looks for the shortest trace of a history that runs without a heal break. One
+// run has to fail or die after its commit, and another one has to commit.
+func TestShrink(t *testing.T) {
+	wrap := breaks["no heal"].wrap
+	plan := simtest.NewPlan(0)
+	for simtest.Play(t, plan, false, wrap).Violation == "" {
+		plan = simtest.NewPlan(plan.Seed + 1)
+	}
+	short, r := simtest.Shrink(t, plan, wrap, 100)
+	if r.Violation == "" || len(short.Steps) > 3 || len(r.Faults) > 3 || len(r.Trace) == 0 {
+		t.Errorf("%d of %d steps and %d faults are left: %s", len(short.Steps), len(plan.Steps), len(r.Faults), r.Violation)
+	}
+	if again := simtest.Play(t, short, false, wrap); again.Violation != r.Violation || again.Hash != r.Hash {
+		t.Errorf("the shortest history, played again: %s", again.Violation)
+	}
+	t.Logf("%d of %d steps and %d faults are left: %s", len(short.Steps), len(plan.Steps), len(r.Faults), r.Violation)
+}
+
 // TestBrokenProtocol breaks each step of the commit protocol in turn, and checks that a
 // history shows it.
 func TestBrokenProtocol(t *testing.T) {
@@ -145,13 +169,8 @@ func TestBrokenProtocol(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			start := time.Now()
-			wrap := func(s store.Store) store.Store {
-				own := b
-				own.Store, own.mu = s, new(sync.Mutex)
-				return &own
-			}
 			for seed := range uint64(most) {
-				if r := simtest.Play(t, simtest.NewPlan(seed), false, wrap); r.Violation != "" {
+				if r := simtest.Play(t, simtest.NewPlan(seed), false, b.wrap); r.Violation != "" {
 					t.Logf("noticed by history %d after %v: %s", seed, time.Since(start).Round(time.Millisecond), r.Violation)
 					return
 				}

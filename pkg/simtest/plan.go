@@ -94,7 +94,7 @@ func NewPlan(seed uint64) Plan {
 		p.Revised = 0.3
 	}
 	if d.chance(0.4) {
-		p.Moved = 0.5
+		p.Revised, p.Moved = 0.3, 0.5
 	}
 	if d.chance(0.3) {
 		p.Damaged = 0.01
@@ -115,7 +115,7 @@ func NewPlan(seed uint64) Plan {
 	var changes []Kind
 	all, later := disturbances()
 	for _, kind := range all {
-		if d.chance(0.1) {
+		if d.chance(0.15) {
 			changes = append(changes, kind)
 		}
 	}
@@ -150,8 +150,12 @@ func NewPlan(seed uint64) Plan {
 		}
 		if len(changes) > 0 && d.chance(0.5) {
 			change := Step{Kind: changes[d.pick(len(changes))], At: at + d.between(time.Minute, 3*time.Hour)}
-			if change.Kind == Copy && d.chance(0.5) {
-				add(Step{Kind: Repair, Host: d.pick(len(p.Clocks)), Trouble: trouble, At: change.At + d.between(time.Second, 10*time.Minute)})
+			if d.chance(0.5) { // the first process that meets the change
+				kind := Backfill
+				if change.Kind == Copy {
+					kind = Repair
+				}
+				add(Step{Kind: kind, Host: d.pick(len(p.Clocks)), Trouble: trouble, At: change.At + d.between(time.Second, 10*time.Minute)})
 			}
 			add(change)
 			if then, ok := later[change.Kind]; ok {

@@ -239,7 +239,10 @@ func (p *process) options(command string) pipeline.Options {
 func (p *process) backfill(ctx context.Context) error {
 	_, d := p.begin("backfill", "")
 	clock := &hostClock{p}
-	to := archive.DateOf(clock.Now().Add(-time.Duration(d.pick(10)) * 24 * time.Hour))
+	to := archive.DateOf(clock.Now())
+	if d.chance(0.5) {
+		to = to.AddDays(-d.pick(20))
+	}
 	done, err := pipeline.OpenDoneDays(p.host.stateDir, "simulation", d.chance(0.5))
 	if err != nil {
 		return err

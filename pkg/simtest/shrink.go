@@ -1,15 +1,15 @@
 package simtest
 
 import (
+	"maps"
 	"slices"
 	"testing"
-	"time"
 )
 
 // Shrink looks for the shortest history with a violation that it can find, by leaving out
-// steps and faults of a history with one. It takes about as long as limit.
-func Shrink(t *testing.T, p Plan, wrap Wrap, limit time.Duration) (Plan, Result) {
-	s := &shrinking{t: t, wrap: wrap, plan: p, end: time.Now().Add(limit)}
+// steps and faults of a history with one. It plays at most that many histories.
+func Shrink(t *testing.T, p Plan, wrap Wrap, most int) (Plan, Result) {
+	s := &shrinking{t: t, wrap: wrap, plan: p, left: most}
 	s.best = Play(t, p, true, wrap)
 	for before := -1; before != s.size() && !s.isOver(); {
 		before = s.size()
@@ -26,10 +26,10 @@ type shrinking struct {
 	wrap Wrap
 	plan Plan
 	best Result // of plan
-	end  time.Time
+	left int    // the number of histories that it may still play
 }
 
-func (s *shrinking) isOver() bool { return time.Now().After(s.end) }
+func (s *shrinking) isOver() bool { return s.left <= 0 }
 
 // size returns the number of things that could still be left out.
 func (s *shrinking) size() int { return len(s.plan.Steps) + len(s.best.Faults) }
@@ -39,6 +39,7 @@ func (s *shrinking) try(p Plan) bool {
 	if s.isOver() {
 		return false
 	}
+	s.left--
 	r := Play(s.t, p, true, s.wrap)
 	if r.Violation == "" {
 		return false
@@ -47,7 +48,7 @@ func (s *shrinking) try(p Plan) bool {
 	return true
 }
 
-// leaveOutSteps leaves out groups of steps, ever smaller ones.
+// leaveOutSteps leaves out groups of steps, large ones first.
 func (s *shrinking) leaveOutSteps() {
 	for n := max(len(s.plan.Steps)/2, 1); n > 0; n /= 2 {
 		for from := 0; from < len(s.plan.Steps); {
@@ -60,15 +61,13 @@ func (s *shrinking) leaveOutSteps() {
 	}
 }
 
-// leaveOutFaults leaves out groups of faults, ever smaller ones.
+// leaveOutFaults leaves out groups of faults, large ones first.
 func (s *shrinking) leaveOutFaults() {
 	for n := len(s.best.Faults); n > 0; n /= 2 {
 		for from := 0; from < len(s.best.Faults); {
 			p := s.plan
 			p.Without = make(map[string]bool)
-			for id := range s.plan.Without {
-				p.Without[id] = true
-			}
+			maps.Copy(p.Without, s.plan.Without)
 			for _, id := range s.best.Faults[from:min(from+n, len(s.best.Faults))] {
 				p.Without[id] = true
 			}

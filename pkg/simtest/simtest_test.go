@@ -19,7 +19,7 @@ var (
 	first     = flag.Uint64("first", 0, "seed of the first history")
 	histories = flag.Int("histories", 0, "number of histories; with 0 they take a few seconds")
 	trace     = flag.Bool("trace", false, "print the trace of each history, even if it has no violation")
-	shrinking = flag.Duration("shrink", 30*time.Second, "time to look for the shortest trace of a violation")
+	shrinking = flag.Int("shrink", 100, "number of histories to play for the shortest trace of a violation")
 )
 
 // seedsOf returns the seeds of the histories that the flags ask for.
@@ -49,7 +49,9 @@ func TestHistories(t *testing.T) {
 					if seed >= to || found.Load() >= 10 {
 						return
 					}
-					played.Add(1)
+					if n := played.Add(1); n%1000 == 0 {
+						t.Logf("%d histories in %v", n, time.Since(start).Round(time.Second))
+					}
 					r := simtest.Play(t, simtest.NewPlan(seed), *trace, nil)
 					if *trace {
 						t.Logf("seed %d:\n%s", seed, strings.Join(r.Trace, "\n"))

@@ -337,6 +337,9 @@ func (w *world) checkComplete(d *archive.Document, until time.Time) {
 	for _, g := range d.Gaps {
 		gap[g.Day] = true
 	}
+	for _, day := range d.AcceptedDays {
+		gap[day] = true
+	}
 	for _, n := range w.api.notices {
 		first := n.versions[0]
 		if n.id == 0 || w.archive.events[n.id] > 0 || w.archive.last != nil && slices.ContainsFunc(n.versions, func(v *version) bool { return w.archive.last.has(v.key) }) || first.published.After(until) || !first.published.After(w.firstFetch) ||
@@ -495,7 +498,7 @@ func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
 		wait, _ := time.ParseDuration(seconds + "s")
 		p.host.notBefore = now.Add(wait)
 	}
-	if a.upTo.After(p.upTo) {
+	if dateTime == "" && err == nil {
 		p.upTo = a.upTo
 	}
 	if err == nil && a.Truncate == 0 {

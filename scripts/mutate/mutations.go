@@ -26,7 +26,7 @@ const (
 // change that breaks it, in source that seldom changes, and a text that occurs once in
 // its file. TestMutationsApply checks the table.
 func mutations() []mutation {
-	return slices.Concat(protocol(), decisions(), repairs(), reports(), limits(), folders(), buckets(), responses(), secrets(), texts(), alarms(), health(), monitoring(), commands(), releases())
+	return slices.Concat(protocol(), decisions(), simulated(), repairs(), reports(), limits(), folders(), buckets(), responses(), secrets(), texts(), alarms(), health(), monitoring(), commands(), releases())
 }
 
 // in returns a mutation of a file that all tests of the packages may notice. Where the
@@ -170,6 +170,22 @@ func decisions() []mutation {
 			"case w.index.has(l):", "case false:"),
 		in("changed.go", "An object stays in the next document if a line of it cannot be looked up.",
 			"w.held = append(w.held, heldObject{o.Pending, unreadable})", "_ = unreadable"),
+	}
+}
+
+// simulated returns mutations that the random histories of several hosts have to notice.
+// TestBrokenProtocol of package simtest breaks more of the protocol, from outside.
+func simulated() []mutation {
+	in := func(file, guarantee, old, new string) mutation {
+		return mutation{guarantee: guarantee, file: archivePkg + "/" + file, old: old, new: new, packages: []string{"pkg/simtest"}, tests: "^TestHistories$"}
+	}
+	return []mutation{
+		in("index.go", "In a history, a lookup reads the days beside that of the event.",
+			"return [3]Date{date.Previous(), date, date.Next()}", "return [3]Date{date, date, date}"),
+		in("writer.go", "In a history, a run puts the missing objects of the last commit before its own commit.",
+			"err := w.putPending(ctx, false)", "err := error(nil)"),
+		in("gaps.go", "In a history, a window that begins after covered_until makes the days between gaps.",
+			"window.From.After(*covered) {", "false {"),
 	}
 }
 
