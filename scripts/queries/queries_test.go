@@ -423,6 +423,12 @@ func TestPandas(t *testing.T) {
 			compare(t, results[row](t, out), golden(t, name), keys)
 		})
 	}
+	// The lines for notebooks in the README. The last one is an expression.
+	code := strings.Replace(readmeBlocks(t, "python")[0], `"archive"`, fmt.Sprintf("%q", dir), 1)
+	out, err := output(exec.Command(python, "-W", "error", "-c", strings.Replace(code, "\nlatest[", "\nresult = latest[", 1)+"print(len(result))"))
+	if n := strings.TrimSpace(out); err != nil || n < "1" {
+		t.Errorf("the lines in the README give %q: %v", n, err)
+	}
 }
 
 // compare compares some columns of two results. The rows may be in another order, and got may have
@@ -454,39 +460,178 @@ func compare(t *testing.T, got, want []row, keys []string) {
 	}
 }
 
-// TestJQ runs the commands for jq in the README and compares their results with the golden files.
-func TestJQ(t *testing.T) {
-	t.Parallel()
-	tooltest.Need(t, "jq", "Debian package jq")
+// readmeBlocks returns the code blocks of the README in a language.
+func readmeBlocks(t *testing.T, language string) (blocks []string) {
+	t.Helper()
 	text, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	commands := regexp.MustCompile("(?ms)^```bash\n# jq, as ([a-z-]+)\\.sql: [^\n]*\n(.*?)^```$").FindAllStringSubmatch(string(text), -1)
-	if len(commands) != 3 {
-		t.Fatalf("README.md has %d commands for jq, want 3", len(commands))
+	for _, block := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
+		blocks = append(blocks, block[1])
 	}
-	parent := t.TempDir()
-	if err := os.Rename(synthetic(t), filepath.Join(parent, "archive")); err != nil {
+	return blocks
+}
+
+// TestReadmeSQL runs the SQL of the README, with the content of files in place of the commands that
+// read them.
+func TestReadmeSQL(t *testing.T) {
+	t.Parallel()
+	block := readmeBlocks(t, "sql")[0]
+	sql := regexp.MustCompile(`(?m)^\.read scripts/queries/(.*)$`).ReplaceAllStringFunc(block, func(line string) string {
+		text, err := os.ReadFile(strings.TrimPrefix(line, ".read scripts/queries/"))
+		if err != nil {
+			t.Error(err)
+		}
+		return string(text)
+	})
+	dir := synthetic(t)
+	sql = strings.Replace(sql, "'/var/lib/polisen-events-collector/archive'", "'"+dir+"'", 1)
+	file := filepath.Join(t.TempDir(), "readme.sql")
+	writeFile(t, file, []byte(sql))
+	got := results[[]row](t, runScript(t, "--json", t.TempDir(), file))
+	if len(got) != 3 {
+		t.Fatalf("%d results, want 3", len(got))
+	}
+	wantRows(t, got[0], golden(t, "events-by-day"))
+	if len(got[2]) < 3 || len(got[2][0]) != 2 {
+		t.Errorf("the result of the query in the README is %v", got[2])
+	}
+}
+
+// TestDocuments compares the list of files in the README and the list of columns in DATA.md with what
+// there is.
+func TestDocuments(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
 		t.Fatal(err)
 	}
+	files, err := filepath.Glob("*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if !strings.Contains(string(readme), "["+file+"]("+file+")") {
+			t.Errorf("README.md does not list %s", file)
+		}
+	}
+	data, err := os.ReadFile("DATA.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(data), "| column | type | content |\n| --- | --- | --- |\n")
+	var documented, present []string
+	for line := range strings.Lines(table) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 5 {
+			t.Fatalf("unexpected line in DATA.md: %s", line)
+		}
+		names, types := strings.Split(cells[1], ","), strings.Split(cells[2], ",")
+		for i, name := range names {
+			documented = append(documented, strings.Trim(name, " `")+" "+strings.TrimSpace(types[min(i, len(types)-1)]))
+		}
+	}
+	for _, r := range query(t, t.TempDir(), "SELECT column_name, replace(column_type, 'TIMESTAMP WITH TIME ZONE', 'TIMESTAMPTZ') AS type FROM (DESCRIBE numbered)") {
+		present = append(present, fmt.Sprint(r["column_name"], " ", r["type"]))
+	}
+	slices.Sort(documented)
+	slices.Sort(present)
+	if diff := cmp.Diff(present, documented); diff != "" {
+		t.Errorf("the columns in DATA.md differ (-view +document):\n%s", diff)
+	}
+}
+
+// TestRunErrors checks the errors of run.mjs: one line, which says what to do.
+func TestRunErrors(t *testing.T) {
+	t.Parallel()
+	runScript(t, "--help")
+	dir := t.TempDir()
+	bad := filepath.Join(dir, "bad.sql")
+	writeFile(t, bad, []byte("SELECT nothing FROM events"))
+	for _, c := range []struct {
+		code int
+		want string
+		args []string
+	}{
+		{64, "give the archive and at least one file", nil},
+		{64, "give the archive and at least one file", []string{dir}},
+		{64, "Unknown option '--x' (see --help)", []string{"--x"}},
+		{64, "is not a folder", []string{filepath.Join(dir, "none"), "one-day.sql"}},
+		{64, "--set day has no form", []string{"--set", "day", dir, "one-day.sql"}},
+		{1, "none.sql: ", []string{dir, "none.sql"}},
+		{1, "bad.sql: Binder Error", []string{dir, bad}},
+	} {
+		run := exec.Command("node", append([]string{"run.mjs"}, c.args...)...)
+		_, err := output(run)
+		if code := run.ProcessState.ExitCode(); code != c.code || !strings.Contains(err.Error(), c.want) || strings.Count(strings.TrimSpace(err.Error()), "\n") > 0 {
+			t.Errorf("run.mjs %q ends with %d: %v, want %d and %q", c.args, code, err, c.code, c.want)
+		}
+	}
+}
+
+// TestSQLite runs the command for SQLite in the README, and compares its result with the view.
+func TestSQLite(t *testing.T) {
+	t.Parallel()
+	tooltest.Need(t, "sqlite3", "Debian package sqlite3")
+	block := slices.DeleteFunc(readmeBlocks(t, "bash"), func(block string) bool { return !strings.HasPrefix(block, "sqlite3") })[0]
+	parent := t.TempDir()
+	dir := filepath.Join(parent, "archive")
+	if err := os.Rename(synthetic(t), dir); err != nil {
+		t.Fatal(err)
+	}
+	bash := exec.Command("bash", "-c", block)
+	bash.Dir = parent
+	out, err := output(bash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Split(strings.TrimSpace(out), "\n")
+	var want []string
+	for _, r := range query(t, dir, "SELECT strftime(published_at AT TIME ZONE 'UTC', '%Y-%m-%d %H:%M:%S') || '|' || type AS line FROM events") {
+		want = append(want, r["line"].(string))
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the result differs (-view +SQLite):\n%s", diff)
+	}
+}
+
+// TestJQ runs the commands for jq in the README and compares their results with the golden files.
+func TestJQ(t *testing.T) {
+	t.Parallel()
+	tooltest.Need(t, "jq", "Debian package jq")
 	keys := map[string][]string{
 		"events-by-day":  {"day", "type", "events"},
 		"newest-version": {"id", "type", "name", "summary"},
 		"one-day":        {"id", "type", "location", "summary"},
 	}
-	for _, command := range commands {
-		t.Run(command[1], func(t *testing.T) {
-			bash := exec.Command("bash", "-euo", "pipefail", "-c", command[2])
+	parent := t.TempDir()
+	if err := os.Rename(synthetic(t), filepath.Join(parent, "archive")); err != nil {
+		t.Fatal(err)
+	}
+	heading, done := regexp.MustCompile(`^# jq, as ([a-z-]+)\.sql: `), 0
+	for _, block := range readmeBlocks(t, "bash") {
+		match := heading.FindStringSubmatch(block)
+		if match == nil {
+			continue
+		}
+		done++
+		t.Run(match[1], func(t *testing.T) {
+			bash := exec.Command("bash", "-euo", "pipefail", "-c", block)
 			bash.Dir = parent
 			out, err := output(bash)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if keys[command[1]] == nil {
+			if keys[match[1]] == nil {
 				t.Fatal("no such query in this test")
 			}
-			compare(t, results[row](t, out), golden(t, command[1]), keys[command[1]])
+			compare(t, results[row](t, out), golden(t, match[1]), keys[match[1]])
 		})
+	}
+	if done != len(keys) {
+		t.Errorf("README.md has %d commands for jq, want %d", done, len(keys))
 	}
 }

@@ -6,10 +6,10 @@ import { parseArgs } from 'node:util';
 
 const usage = `usage: run.mjs [--json] [--set NAME=VALUE]... ARCHIVE FILE.sql...
 
-Runs views.sql and then each FILE.sql over an archive, and prints the result of each file as a table.
+Runs views.sql and then each FILE.sql over an archive, and prints the result of each query as a table.
 ARCHIVE is the folder of the archive, or an address such as s3://bucket/prefix.
 
-  --json            print JSON: an array with an object for each row
+  --json            print JSON: for each query an array with an object for each row
   --set NAME=VALUE  set a variable of a query, such as day=2026-01-02; the comments in the files name them
   --help            print this help
 
@@ -113,16 +113,21 @@ async function main() {
   }
   await connection.run(readFileSync(fileURLToPath(new URL('views.sql', import.meta.url)), 'utf8'));
   for (const file of opts.files) {
-    let result;
     try {
-      result = await connection.runAndReadAll(readFileSync(file, 'utf8'));
+      const statements = await connection.extractStatements(readFileSync(file, 'utf8'));
+      for (let i = 0; i < statements.count; i++) {
+        show(file, await (await statements.prepare(i)).runAndReadAll());
+      }
     } catch (err) {
       fail(1, `${file}: ${err.message.trim().split('\n')[0]}`);
     }
-    const names = result.deduplicatedColumnNames();
+  }
+
+  // show prints the result of a statement. Statements that are no queries print nothing in JSON.
+  function show(file, result) {
     const rows = result.getRows().map((row) => row.map(plain));
     if (result.statementType === duckdb.StatementType.SELECT) {
-      (opts.json ? printJSON : printTable)(names, rows);
+      (opts.json ? printJSON : printTable)(result.deduplicatedColumnNames(), rows);
     } else if (result.statementType === duckdb.StatementType.COPY && !opts.json) {
       console.log(`${file}: ${rows[0][0]} rows written`);
     }
