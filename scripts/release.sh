@@ -30,7 +30,7 @@ END
 }
 
 name=polisen-events-collector
-# Newer versions need a module that the Go module proxy does not serve.
+# Newer versions need modules of other hosts, which some proxies do not serve.
 nfpm=github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 all_platforms=(linux/amd64 linux/arm64 darwin/arm64 freebsd/amd64)
 platforms=()
@@ -90,9 +90,10 @@ commit=$(git rev-parse HEAD)
 tagged=$(git rev-parse --quiet --verify "refs/tags/$version^{commit}") || fail 1 "there is no tag $version: create it with git tag $version"
 [[ $tagged == "$commit" ]] || fail 1 "the tag $version is not at the current commit: run git checkout $version first"
 
-# Settings of the user change neither the program nor the packages.
-unset GOOS GOARCH GOAMD64 GOARM64 GOEXPERIMENT GODEBUG
-export GOFLAGS='' GOWORK=off CGO_ENABLED=0 LC_ALL=C TZ=UTC
+# Settings of the user, also those of "go env -w", change neither the program nor the packages.
+GOPROXY=$(go env GOPROXY) GOSUMDB=$(go env GOSUMDB)
+unset GOOS GOARCH GOAMD64 GOARM64 GOEXPERIMENT GODEBUG GOFLAGS
+export GOPROXY GOSUMDB GOENV=off GOWORK=off CGO_ENABLED=0 LC_ALL=C TZ=UTC
 umask 022
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH

@@ -51,10 +51,10 @@ func (p part) licenses() []string {
 // legal matches the names of files that have to accompany the program.
 var legal = regexp.MustCompile(`(?i)^(licen[cs]e|notice|copying|patents|third_party_licenses)`)
 
-// isLicense reports whether a file of this name has the licence of the code beside it.
-func isLicense(name string) bool {
-	return regexp.MustCompile(`(?i)^(licen[cs]e|copying)`).MatchString(filepath.Base(name))
-}
+// license matches the names of files with the licence of the code beside them.
+var license = regexp.MustCompile(`(?i)^(licen[cs]e|copying)`)
+
+func isLicense(name string) bool { return license.MatchString(filepath.Base(name)) }
 
 // known has a text of each licence that may be built into the program, by its SPDX
 // identifier. Blanks and line ends do not matter.

@@ -16,10 +16,13 @@ if [ -z "$upgrade" ]; then
 	chown "root:$name" "/etc/$name" "/etc/$name/env"
 	chown "$name:$name" "/var/lib/$name" "/var/lib/$name/.oci"
 	cat <<END
-$name is installed. No run is scheduled yet.
-Write your address and the place of the archive into /etc/$name/env. Then run once, and start the timer:
+$name is installed. Set your address and the place of the archive in
+/etc/$name/env. Then run it once, and start its timer:
   sudo systemctl start $name.service && journalctl -u $name -n 5
   sudo systemctl enable --now $name.timer
-OCI configuration and keys go to /var/lib/$name/.oci, readable for the user $name only.
+OCI configuration and keys go to /var/lib/$name/.oci, owned by the user $name.
 END
+fi
+if [ -e "/etc/systemd/system/$name.service" ]; then
+	echo "/etc/systemd/system/$name.service is used in place of the unit of this package. To use the package's, remove it with scripts/install.sh --uninstall systemd"
 fi
