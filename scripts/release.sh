@@ -161,7 +161,7 @@ make_release() {
 	"$folder/tools/$name" completion zsh >"$common/completions/_$name"
 	"$folder/tools/$name" completion fish >"$common/completions/$name.fish"
 	cp README.md LICENSE .github/CHANGELOG.md "$common/"
-	cp -R scripts/{env,crontab,README.md,monitoring,queries,container,*.service,*.timer,install*.sh} "$common/scripts/"
+	cp -R scripts/{env,crontab,README.md,monitoring,queries,container,*.service,*.timer,install.sh} "$common/scripts/"
 	for platform in "${platforms[@]}"; do
 		say "archive for $platform"
 		cp -R "$common" "$folder/$(base "$platform")"
@@ -194,7 +194,7 @@ make_packages() {
 	cat >"$packaging/changelog.yaml" <<END
 - semver: ${version#v}
   date: $(git log -1 --format=%cI)
-  packager: $maintainer
+  packager: "$maintainer"
   changes:
     - note: Release $version. CHANGELOG.md in the folder of the documentation lists the changes.
 END

@@ -102,7 +102,7 @@ func manPages(root *cobra.Command, version string) (map[string][]byte, error) {
 	return pages, nil
 }
 
-// manuals has the title of each section, which is the heading of its pages.
+// manuals has the title of each section of the manual, for the heading of the pages.
 var manuals = map[string]string{"1": "User Commands", "7": "Miscellaneous"}
 
 // isTopic reports whether c is a help topic and no command.
@@ -132,14 +132,14 @@ func manPage(c *cobra.Command, header *doc.GenManHeader, exitCodes string) ([]by
 	return append(page, seeAlso(c)...), nil
 }
 
-// special matches the characters that Markdown, from which cobra makes man pages, would
-// take for markup.
+// special matches the characters that have a meaning in Markdown, from which cobra makes man
+// pages.
 var special = regexp.MustCompile("[\\\\`*_<>\\[\\]#|]")
 
 func escape(text string) string { return special.ReplaceAllString(text, `\$0`) }
 
-// plainUsage makes cobra write a flag as --flag=VALUE, where VALUE is the name that the help
-// text quotes, and the default after the text, unless the text names it itself.
+// plainUsage makes cobra write a flag as --flag=VALUE, where VALUE is the name in backquotes
+// in the flag's text. It adds the default to the text, unless the text has it.
 func plainUsage(f *pflag.Flag) {
 	value, text := pflag.UnquoteUsage(f)
 	switch f.DefValue {
@@ -152,11 +152,11 @@ func plainUsage(f *pflag.Flag) {
 	f.Usage, f.DefValue = escape(text), value
 }
 
-// valueQuotes matches the quotes that cobra writes around the values of some flags.
+// valueQuotes matches the value of a flag in the double quotes that cobra puts around some.
 var valueQuotes = regexp.MustCompile(`(?m)(^\\fB--[a-z-]+\\fP\[?)="([^"]*)"`)
 
-// withoutValueQuotes returns the page without these quotes, and without the value of flags
-// that have none.
+// withoutValueQuotes returns the page without these quotes, and without the empty brackets
+// after flags that take no value.
 func withoutValueQuotes(page []byte) []byte {
 	page = valueQuotes.ReplaceAll(page, []byte("$1=$2"))
 	return bytes.ReplaceAll(page, []byte("[=]"), nil)
@@ -180,8 +180,8 @@ func withoutSections(page []byte, names ...string) []byte {
 	return kept
 }
 
-// exitStatus returns the section with the meanings of these exit codes, which are lines
-// of the help topic.
+// exitStatus returns the section that explains these exit codes with the lines of the help
+// topic.
 func exitStatus(numbers []string, topic string) string {
 	var b strings.Builder
 	b.WriteString(".SH EXIT STATUS\n")

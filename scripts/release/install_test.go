@@ -15,20 +15,18 @@ import (
 	"polisen-events-collector/pkg/tooltest"
 )
 
-// machine is a copy of this machine's root file system for one test, in which all changes are
-// lost at the end. Package managers and the scripts of packages run in it as on a machine of a user,
-// with its own tools. It has no running systemd.
+// machine is a copy-on-write copy of this machine's files, for one test. Package managers
+// run in it with the scripts of the packages, as on the machine of a user, and change nothing
+// here. No systemd runs in it.
 type machine struct {
 	t        *testing.T
-	overlays string // the folder of the upper layer
+	overlays string // the folder with the changes
 }
 
-// newMachine returns a new copy. It needs root and the overlay file system.
+// newMachine returns a new copy. Without root and the overlay file system the test is skipped.
 func newMachine(t *testing.T) *machine {
 	t.Helper()
 	tooltest.Need(t, "unshare", "Debian package util-linux")
-	// The folder is on a file system of its own in memory, since a layer of an overlay may not be
-	// on another overlay, as in a container.
 	m := &machine{t, t.TempDir()}
 	if os.Getuid() != 0 {
 		tooltest.Missing(t, "root", "mounts a copy of the root file system")
@@ -39,8 +37,8 @@ func newMachine(t *testing.T) *machine {
 	return m
 }
 
-// command returns a command in the copy. Each one mounts it anew in a mount namespace of its
-// own, so that nothing stays mounted.
+// command returns a command in the copy. Each command mounts the copy in a namespace of its
+// own, so nothing stays mounted.
 func (m *machine) command(name string, args ...string) *exec.Cmd {
 	const mount = `set -e
 cd "$1"; shift
@@ -74,8 +72,7 @@ func (m *machine) put(path string, text []byte) {
 	}
 }
 
-// asService is the beginning of a command that runs as the service of the systemd unit does:
-// with the same user, home folder and settings.
+// asService begins a command with the user and the home folder of the systemd service.
 const asService = "runuser -u polisen-events-collector -- env -i PATH=/usr/bin:/bin HOME=/var/lib/polisen-events-collector "
 
 // checkInstalled checks the files of a package, and runs the program from it.
@@ -137,8 +134,8 @@ func (m *machine) checkCloud() {
 	checkStored(m.t, cloud)
 }
 
-// startCloud starts fakes of the API and of a bucket on this machine's loopback address, which
-// the copies share.
+// startCloud starts fakes of the API and of a bucket on the loopback address, which copies
+// share with this machine.
 func startCloud(t *testing.T) *cloudtest.Cloud {
 	t.Helper()
 	cloud, err := cloudtest.Start(t.TempDir(), "127.0.0.1:0")
@@ -150,8 +147,8 @@ func startCloud(t *testing.T) *cloudtest.Cloud {
 	return cloud
 }
 
-// cloudSettings returns the settings for the cloud as NAME=value, less the files: the OCI
-// configuration and the state have their default places.
+// cloudSettings returns the settings for the cloud as NAME=value, without those of the OCI
+// configuration and the state folder, which have their default places.
 func cloudSettings(cloud *cloudtest.Cloud) []string {
 	var all []string
 	for name, value := range cloud.Settings() {
@@ -170,11 +167,10 @@ func checkStored(t *testing.T, cloud *cloudtest.Cloud) {
 		t.Fatal(err)
 	}
 	objects := 0
-	for object, err := range s.List(context.Background(), "events/") {
+	for _, err := range s.List(context.Background(), "events/") {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = object
 		objects++
 	}
 	if objects == 0 {
@@ -237,9 +233,9 @@ func TestRPM(t *testing.T) {
 	m.run("test ! -e /usr/bin/polisen-events-collector && test -d /var/lib/polisen-events-collector/archive/events && grep -q me@example.org /etc/polisen-events-collector/env.rpmsave")
 }
 
-// TestContainer builds the image of scripts/container on a base like the one that its
-// Containerfile names, and runs the program in the root file system of the image, read-only and as the
-// user of the image, with a volume over its home folder.
+// TestContainer builds the image of scripts/container, on a base of local files that is like
+// the one in the Containerfile. It runs the program in the files of the image: read-only, as
+// the user of the image, and with a volume over the home folder.
 func TestContainer(t *testing.T) {
 	tooltest.Need(t, "buildah", "Debian package buildah")
 	content := unpacked(t)

@@ -29,10 +29,10 @@ const (
 	release = "v1.2.3"
 )
 
-// released is the folder with the files of a release for linux/amd64, which all tests share.
+// released is a release for linux/amd64, which all tests share.
 var released struct {
 	once sync.Once
-	dir  string // of the release, in a folder of its own
+	dir  string // the folder of its files
 	err  error
 }
 
@@ -44,9 +44,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// releaseFiles returns the folder with the files of a release, which scripts/release.sh builds from
-// the files of this module, committed or not. It takes most of a minute, so it is for the
-// long tests.
+// releaseFiles returns the folder with the files of a release. scripts/release.sh builds it
+// from the files of this module, committed or not, in a clone of its own. That takes most of a
+// minute, so only long tests do it.
 func releaseFiles(t *testing.T) string {
 	t.Helper()
 	if os.Getenv("POLISEN_TEST_LONG") == "" {
@@ -250,6 +250,19 @@ func TestArchive(t *testing.T) {
 	}
 }
 
+// TestInstaller checks that the installer in the archive finds all its files.
+func TestInstaller(t *testing.T) {
+	dir, root := unpacked(t), t.TempDir()
+	if err := try(dir, "scripts/install.sh", "--root", root, "--contact", "you@example.org", "--check-timer", "systemd"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"usr/local/bin/" + program, "etc/polisen-events-collector/env", "etc/systemd/system/polisen-events-collector-check.timer"} {
+		if _, err := os.Stat(filepath.Join(root, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestLicenses checks that the licences of all modules in the program are in the archive.
 func TestLicenses(t *testing.T) {
 	dir := unpacked(t)
@@ -353,8 +366,8 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// TestReproducibleArchive checks that the archive of a folder does not depend on the times and the
-// owners' modes of its files.
+// TestReproducibleArchive checks that the archive of a folder does not depend on the times of
+// its files, nor on the rights of their group and of others.
 func TestReproducibleArchive(t *testing.T) {
 	built := time.Unix(1770000000, 0)
 	var archives [2][]byte
