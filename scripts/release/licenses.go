@@ -99,8 +99,45 @@ func readParts(info *debug.BuildInfo) ([]part, error) {
 	if err != nil {
 		return nil, err
 	}
-	folders := map[string]map[string]bool{} // folders with code, by module
-	roots := map[string]string{}            // root folder of each module
+	modules, err := modulesOf(packages)
+	if err != nil {
+		return nil, err
+	}
+	goroot, err := goOutput(nil, "env", "GOROOT")
+	if err != nil {
+		return nil, err
+	}
+	std := part{path: "std", version: info.GoVersion}
+	root := strings.TrimSpace(string(goroot))
+	if std.files, err = readFiles(module{root, map[string]bool{root: true}}); err != nil {
+		return nil, err
+	}
+	parts := []part{std}
+	for _, dep := range info.Deps {
+		m, ok := modules[dep.Path]
+		if !ok {
+			return nil, fmt.Errorf("module %s is built into the program, but go list does not name it: run this in the folder that the program was built in", dep.Path)
+		}
+		p := part{path: dep.Path, version: dep.Version, sum: dep.Sum}
+		if p.files, err = readFiles(m); err != nil {
+			return nil, err
+		}
+		parts = append(parts, p)
+	}
+	return parts, check(parts)
+}
+
+// module is where a module is in the module cache.
+type module struct {
+	root string
+	// folders has the folders of the packages in the program, and all above them up to the
+	// root. Each may have a licence of its own.
+	folders map[string]bool
+}
+
+// modulesOf returns the modules of the packages, by module path, without the main module.
+func modulesOf(packages []listedPackage) (map[string]module, error) {
+	all := map[string]module{}
 	for _, p := range packages {
 		if p.Standard || p.Module == nil || p.Module.Main {
 			continue
@@ -108,38 +145,16 @@ func readParts(info *debug.BuildInfo) ([]part, error) {
 		if p.Module.Replace != nil {
 			return nil, fmt.Errorf("module %s is replaced by %s: build a release without replace directives", p.Module.Path, p.Module.Replace.Path)
 		}
-		root := p.Module.Dir
-		roots[p.Module.Path] = root
-		if folders[root] == nil {
-			folders[root] = map[string]bool{}
-		}
-		// The licence of a package may be in any folder between it and the root.
-		for dir := p.Dir; strings.HasPrefix(dir, root); dir = filepath.Dir(dir) {
-			folders[root][dir] = true
-		}
-	}
-	goroot, err := goOutput(nil, "env", "GOROOT")
-	if err != nil {
-		return nil, err
-	}
-	root := strings.TrimSpace(string(goroot))
-	std := part{path: "std", version: info.GoVersion}
-	if std.files, err = readFiles(root, map[string]bool{root: true}); err != nil {
-		return nil, err
-	}
-	parts := []part{std}
-	for _, m := range info.Deps {
-		root, ok := roots[m.Path]
+		m, ok := all[p.Module.Path]
 		if !ok {
-			return nil, fmt.Errorf("module %s is built into the program, but go list does not name it: run this in the folder that the program was built in", m.Path)
+			m = module{p.Module.Dir, map[string]bool{}}
+			all[p.Module.Path] = m
 		}
-		p := part{path: m.Path, version: m.Version, sum: m.Sum}
-		if p.files, err = readFiles(root, folders[root]); err != nil {
-			return nil, err
+		for dir := p.Dir; strings.HasPrefix(dir, m.root); dir = filepath.Dir(dir) {
+			m.folders[dir] = true
 		}
-		parts = append(parts, p)
 	}
-	return parts, check(parts)
+	return all, nil
 }
 
 // check returns an error that names each part without a known licence.
@@ -187,10 +202,10 @@ func goOutput(env []string, args ...string) ([]byte, error) {
 	return out, nil
 }
 
-// readFiles returns the licence files in the folders, with names relative to root.
-func readFiles(root string, folders map[string]bool) ([]licenseFile, error) {
+// readFiles returns the licence files of a module, with names relative to its root.
+func readFiles(m module) ([]licenseFile, error) {
 	var files []licenseFile
-	for folder := range folders {
+	for folder := range m.folders {
 		entries, err := os.ReadDir(folder)
 		if err != nil {
 			return nil, err
@@ -204,7 +219,7 @@ func readFiles(root string, folders map[string]bool) ([]licenseFile, error) {
 			if err != nil {
 				return nil, err
 			}
-			name, err := filepath.Rel(root, path)
+			name, err := filepath.Rel(m.root, path)
 			if err != nil {
 				return nil, err
 			}

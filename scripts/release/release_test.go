@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -349,6 +350,29 @@ func TestPartsWithoutLicence(t *testing.T) {
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%s: got %v, want %q", name, err, tt.want)
 		}
+	}
+}
+
+// TestModulesOf checks in which folders the licences of a module are looked for.
+func TestModulesOf(t *testing.T) {
+	list := func(dir string, m string) (p listedPackage) {
+		text := fmt.Sprintf(`{"Dir": %q, "Module": %s}`, dir, m)
+		if err := json.Unmarshal([]byte(text), &p); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	const m = `{"Path": "example.org/m", "Dir": "/cache/m"}`
+	got, err := modulesOf([]listedPackage{list("/go/src/fmt", "null"), list("/home/program", `{"Path": "program", "Main": true}`), list("/cache/m/a/b", m), list("/cache/m/c", m)})
+	if err != nil || len(got) != 1 || got["example.org/m"].root != "/cache/m" {
+		t.Fatalf("got %v, %v", got, err)
+	}
+	folders := slices.Sorted(maps.Keys(got["example.org/m"].folders))
+	if want := []string{"/cache/m", "/cache/m/a", "/cache/m/a/b", "/cache/m/c"}; !slices.Equal(folders, want) {
+		t.Errorf("got the folders %q, want %q", folders, want)
+	}
+	if _, err := modulesOf([]listedPackage{list("/other/m", `{"Path": "example.org/m", "Dir": "/other/m", "Replace": {"Path": "/other/m"}}`)}); err == nil {
+		t.Error("a replaced module is no error")
 	}
 }
 
