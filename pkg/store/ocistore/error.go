@@ -187,6 +187,6 @@ func callTarget[T any](ctx context.Context, s *Store, operation, object string, 
 	if err != nil {
 		return zero, err
 	}
-	t := target{namespace, s.o.Bucket, inBucket}
+	t := target{namespace, &s.o.Bucket, &inBucket}
 	return call(ctx, s, operation, object, func(ctx context.Context) (T, error) { return op(ctx, t) })
 }

@@ -8,8 +8,10 @@ import (
 	"io"
 	"iter"
 	"net/http"
-	"net/url"
 	"strings"
+
+	"github.com/oracle/oci-go-sdk/v65/common"
+	"github.com/oracle/oci-go-sdk/v65/objectstorage"
 
 	"polisen-events-collector/pkg/ociclient"
 	"polisen-events-collector/pkg/store"
@@ -25,32 +27,33 @@ func (s *Store) Get(ctx context.Context, name string) (store.Object, error) {
 
 // get makes one attempt of Get.
 func (s *Store) get(ctx context.Context, t target, name string) (store.Object, error) {
-	resp, err := s.send(ctx, request{method: http.MethodGet, target: t})
+	resp, err := s.client.GetObject(ctx, objectstorage.GetObjectRequest{
+		NamespaceName: t.namespace, BucketName: t.bucket, ObjectName: t.object,
+	})
 	if err != nil {
 		return store.Object{}, err
 	}
-	defer resp.Body.Close()
-	size := max(resp.ContentLength, 0) // -1 stands for an unknown length
+	defer resp.Content.Close()
+	size := deref(resp.ContentLength)
 	if size > store.MaxObject {
 		return store.Object{}, store.ErrTooLarge
 	}
 	body := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead)) // so large that it never grows
 	// A body shorter than Content-Length is an error of net/http.
-	if _, err := body.ReadFrom(io.LimitReader(resp.Body, store.MaxObject+1)); err != nil {
+	if _, err := body.ReadFrom(io.LimitReader(resp.Content, store.MaxObject+1)); err != nil {
 		return store.Object{}, fmt.Errorf("the response ended after %d of %d bytes: %w", body.Len(), size, err)
 	}
 	o := store.Object{Body: body.Bytes(), Attrs: store.Attrs{
 		Name: name,
 		Size: int64(body.Len()),
-		ETag: store.ETag(resp.Header.Get("ETag")),
+		ETag: store.ETag(deref(resp.ETag)),
 		MD5:  store.MD5(body.Bytes()),
 	}}
-	sent := resp.Header.Get("Content-MD5") // empty for a multipart upload
 	switch {
 	case o.Size > store.MaxObject:
 		return store.Object{}, store.ErrTooLarge
-	case sent != "" && sent != o.MD5:
-		return store.Object{}, fmt.Errorf("%w in transit or in the bucket: its MD5 is %s, want %s", store.ErrDamaged, o.MD5, sent)
+	case resp.ContentMd5 != nil && *resp.ContentMd5 != o.MD5: // nil for a multipart upload
+		return store.Object{}, fmt.Errorf("%w in transit or in the bucket: its MD5 is %s, want %s", store.ErrDamaged, o.MD5, *resp.ContentMd5)
 	case o.ETag == "":
 		return store.Object{}, errNoETag
 	}
@@ -62,7 +65,9 @@ func (s *Store) get(ctx context.Context, t target, name string) (store.Object, e
 // missing.
 func (s *Store) Stat(ctx context.Context, name string) (store.Attrs, error) {
 	return callTarget(ctx, s, "stat", name, func(ctx context.Context, t target) (store.Attrs, error) {
-		resp, err := s.send(ctx, request{method: http.MethodHead, target: t})
+		resp, err := s.client.HeadObject(ctx, objectstorage.HeadObjectRequest{
+			NamespaceName: t.namespace, BucketName: t.bucket, ObjectName: t.object,
+		})
 		if e, ok := errors.AsType[*ociclient.Error](err); ok && e.Status == http.StatusNotFound {
 			o, err := s.get(ctx, t, name)
 			return o.Attrs, err
@@ -70,12 +75,11 @@ func (s *Store) Stat(ctx context.Context, name string) (store.Attrs, error) {
 		if err != nil {
 			return store.Attrs{}, err
 		}
-		defer resp.Body.Close()
 		a := store.Attrs{
 			Name: name,
-			Size: max(resp.ContentLength, 0),
-			ETag: store.ETag(resp.Header.Get("ETag")),
-			MD5:  resp.Header.Get("Content-MD5"),
+			Size: deref(resp.ContentLength),
+			ETag: store.ETag(deref(resp.ETag)),
+			MD5:  deref(resp.ContentMd5),
 		}
 		if a.ETag == "" {
 			return store.Attrs{}, errNoETag
@@ -90,14 +94,15 @@ func (s *Store) Stat(ctx context.Context, name string) (store.Attrs, error) {
 // It is an error if the next page does not begin after the start of the last one.
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, error] {
 	return func(yield func(store.Attrs, error) bool) {
-		query := url.Values{"prefix": {s.inBucket(prefix)}, "fields": {"name,size,etag,md5"}, "limit": {"1000"}}
-		start := ""
+		fields, limit := "name,size,etag,md5", 1000
+		var start *string
 		for {
-			list, err := callTarget(ctx, s, "list", prefix, func(ctx context.Context, t target) (objectList, error) {
-				t.object = "" // the prefix is in the query
-				var list objectList
-				err := s.getJSON(ctx, request{method: http.MethodGet, target: t, query: query}, &list)
-				return list, err
+			list, err := callTarget(ctx, s, "list", prefix, func(ctx context.Context, t target) (objectstorage.ListObjects, error) {
+				resp, err := s.client.ListObjects(ctx, objectstorage.ListObjectsRequest{
+					NamespaceName: t.namespace, BucketName: t.bucket, Prefix: t.object,
+					Start: start, Fields: &fields, Limit: &limit,
+				})
+				return resp.ListObjects, err
 			})
 			if err != nil {
 				yield(store.Attrs{}, err)
@@ -108,15 +113,15 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, 
 					yield(store.Attrs{}, fmt.Errorf("list %s: %w", prefix, context.Cause(ctx)))
 					return
 				}
-				name := strings.TrimPrefix(o.Name, s.inBucket(""))
+				name := strings.TrimPrefix(deref(o.Name), s.inBucket(""))
 				if name == "" { // the console makes such an object for a folder
 					continue
 				}
 				a := store.Attrs{
 					Name: name,
-					Size: o.Size,
-					ETag: store.ETag(o.ETag),
-					MD5:  o.MD5,
+					Size: deref(o.Size),
+					ETag: store.ETag(deref(o.Etag)),
+					MD5:  deref(o.Md5),
 				}
 				if !yield(a, nil) {
 					return
@@ -126,13 +131,12 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, 
 			if next == nil {
 				return
 			}
-			if *next <= start { // the list would never end
+			if *next <= deref(start) { // the list would never end
 				yield(store.Attrs{}, &Error{Operation: "list", Object: prefix, Store: s.String(), Region: s.region, Attempts: 1, creds: s.creds,
-					err: fmt.Errorf("the service repeats itself: the next page begins with %.40q, this one with %.40q; run the command again, and check the endpoint and the proxy", *next, start)})
+					err: fmt.Errorf("the service repeats itself: the next page begins with %.40q, this one with %.40q; run the command again, and check the endpoint and the proxy", *next, deref(start))})
 				return
 			}
-			start = *next
-			query.Set("start", start)
+			start = next
 		}
 	}
 }
@@ -145,24 +149,28 @@ func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Co
 	if err := store.CheckPut(ctx, name, body, cond); err != nil {
 		return "", err
 	}
-	header := map[string]string{"Content-MD5": store.MD5(body), "Content-Type": contentTypeOf(name)}
+	sum, length, contentType := store.MD5(body), int64(len(body)), contentTypeOf(name)
+	var ifMatch, ifNoneMatch *string
 	if etag, ok := cond.Match(); ok {
-		header["If-Match"] = string(etag)
+		ifMatch = common.String(string(etag))
 	}
 	if cond.Absent() {
-		header["If-None-Match"] = "*"
+		ifNoneMatch = common.String("*")
 	}
 	return callTarget(ctx, s, "put", name, func(ctx context.Context, t target) (store.ETag, error) {
-		resp, err := s.send(ctx, request{method: http.MethodPut, target: t, header: header, body: body})
+		resp, err := s.client.PutObject(ctx, objectstorage.PutObjectRequest{
+			NamespaceName: t.namespace, BucketName: t.bucket, ObjectName: t.object,
+			PutObjectBody: io.NopCloser(bytes.NewReader(body)),
+			ContentLength: &length, ContentMD5: &sum, ContentType: &contentType,
+			IfMatch: ifMatch, IfNoneMatch: ifNoneMatch,
+		})
 		if err != nil {
 			return "", err
 		}
-		defer resp.Body.Close()
-		etag := store.ETag(resp.Header.Get("ETag"))
-		if etag == "" {
+		if resp.ETag == nil {
 			return "", errNoETag
 		}
-		return etag, nil
+		return store.ETag(*resp.ETag), nil
 	})
 }
 

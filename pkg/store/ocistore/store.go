@@ -7,7 +7,6 @@ package ocistore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -66,9 +65,8 @@ type Store struct {
 	o         Options
 	creds     Credentials
 	region    string
-	client    common.BaseClient
-	host      string       // the address of the service; may hold {namespaceName+Dot}
-	namespace atomic.Value // a string; nil until it is known
+	client    objectstorage.ObjectStorageClient
+	namespace atomic.Pointer[string] // nil until it is known
 }
 
 var _ store.Store = (*Store)(nil)
@@ -90,28 +88,24 @@ func Open(creds Credentials, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", o.Bucket, err)
 	}
-	s := &Store{o: o, creds: creds, client: client.BaseClient}
+	s := &Store{o: o, creds: creds, client: client}
 	s.region, _ = creds.Region() // the constructor has checked it
 	if o.Namespace != "" {
-		s.namespace.Store(o.Namespace)
+		s.namespace.Store(&o.Namespace)
 	}
-	err = ociclient.Configure(&s.client, creds, ociclient.Options{
+	err = ociclient.Configure(&s.client.BaseClient, creds, ociclient.Options{
 		Endpoint: o.Endpoint, Transport: o.Transport,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", o.Bucket, err)
 	}
-	resolved := s.client // a copy, since Location returns the address as the client has it
-	common.UpdateEndpointTemplateForOptions(&resolved)
-	s.host = resolved.Host
 	return s, nil
 }
 
 // String returns oci://namespace/bucket, with /prefix if there is one. The namespace is
 // empty until it is known.
 func (s *Store) String() string {
-	namespace, _ := s.namespace.Load().(string)
-	return strings.TrimSuffix("oci://"+namespace+"/"+s.o.Bucket+"/"+s.o.Prefix, "/")
+	return strings.TrimSuffix("oci://"+deref(s.namespace.Load())+"/"+s.o.Bucket+"/"+s.o.Prefix, "/")
 }
 
 // Location returns the address of the bucket with the endpoint of the service, such as
@@ -125,6 +119,10 @@ func (s *Store) Location(ctx context.Context) (string, error) {
 	return s.String() + " at " + s.client.Endpoint(), nil
 }
 
+// target says which object a request is about, as the SDK takes it: object is the name in
+// the bucket, or the prefix in the bucket of a list.
+type target struct{ namespace, bucket, object *string }
+
 // inBucket returns the name in the bucket of an object, or the prefix in the bucket of a
 // list.
 func (s *Store) inBucket(name string) string {
@@ -136,19 +134,31 @@ func (s *Store) inBucket(name string) string {
 
 // findNamespace returns the namespace. If it is not known, findNamespace asks the
 // service for it; concurrent callers may all ask.
-func (s *Store) findNamespace(ctx context.Context) (string, error) {
-	if namespace, ok := s.namespace.Load().(string); ok {
-		return namespace, nil
-	}
-	namespace, err := call(ctx, s, "look up the namespace of", "", func(ctx context.Context) (namespace string, err error) {
-		err = s.getJSON(ctx, request{method: http.MethodGet}, &namespace)
-		if err == nil && namespace == "" {
-			err = errors.New("the response names no namespace")
+func (s *Store) findNamespace(ctx context.Context) (*string, error) {
+	p := s.namespace.Load()
+	if p == nil {
+		namespace, err := call(ctx, s, "look up the namespace of", "", func(ctx context.Context) (string, error) {
+			resp, err := s.client.GetNamespace(ctx, objectstorage.GetNamespaceRequest{})
+			if err != nil {
+				return "", err
+			}
+			return deref(resp.Value), nil
+		})
+		if err != nil {
+			return nil, err
 		}
-		return namespace, err
-	})
-	if err == nil {
-		s.namespace.Store(namespace)
+		p = &namespace
+		s.namespace.Store(p)
 	}
-	return namespace, err
+	return p, nil
+}
+
+// deref returns *p, or the zero value if p is nil. In the SDK's responses, nil
+// stands for a missing header or field.
+func deref[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
 }
