@@ -15,9 +15,9 @@ import (
 // that an archive may seem to have thousands of years.
 const maxYears = 10
 
-// drawnYears returns the years with events or with missing days, oldest first: at most
-// maxYears, the last of them the year after now. The text says which events lie in other
-// years; it is empty if there are none.
+// drawnYears returns the years with events or gaps, oldest first: the last maxYears of those
+// that are at most the year after now. The text says which events lie in other years; it is
+// empty if there are none.
 func drawnYears(r *verify.Result, now int) (years []int, others string) {
 	t := r.Timeline
 	has := make(map[int]bool)
@@ -49,8 +49,8 @@ func drawnYears(r *verify.Result, now int) (years []int, others string) {
 	return years, others
 }
 
-// mark is the sign of a day at which something is to be seen. It has a shape, so that nobody
-// needs to see its colour.
+// mark is the sign of a day with a gap or with findings. Each mark has a shape of its own, so
+// that readers who see no colours can tell it from others.
 type mark struct {
 	Name  string // for the legend
 	Word  string // for the table

@@ -122,7 +122,7 @@ func TestChromium(t *testing.T) {
 // show returns the measures of all frames of the page at url.
 func show(t *testing.T, chromium, url, setting string) (all []measured) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
 		"--disable-component-update", "--disable-sync", "--hide-scrollbars", "--user-data-dir="+t.TempDir(), "--virtual-time-budget=60000", setting, "--dump-dom", url)

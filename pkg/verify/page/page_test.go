@@ -31,7 +31,7 @@ func render(t *testing.T, c page.Content) string {
 	return string(body)
 }
 
-// TestWrite writes all pages to the folder of the flag -write.
+// TestWrite writes all pages to a folder: go test ./pkg/verify/page -run TestWrite -write FOLDER
 func TestWrite(t *testing.T) {
 	if *write == "" {
 		t.Skip("no flag -write")
@@ -158,5 +158,16 @@ func TestTables(t *testing.T) {
 	}
 	if pictures, tables := strings.Count(body, `role="img"`), strings.Count(body, `<div class="scroll"`); pictures != 4*4+2 || tables != 4*2+3 {
 		t.Errorf("%d pictures and %d tables", pictures, tables)
+	}
+}
+
+// TestWrongDates checks that events with wrong dates add no years to the pictures.
+func TestWrongDates(t *testing.T) {
+	body := render(t, hostile())
+	if years := strings.Count(body, "<figcaption><b>"); years != 2 || strings.Count(body, "<figcaption><b>2026</b>") != 2 {
+		t.Errorf("%d years are drawn, want only 2026 in the calendar and in the weeks", years)
+	}
+	if note := "2 events on 2 days of other years are not drawn. The first day with events is 0001-01-01, the last is 9999-12-31."; !strings.Contains(body, note) {
+		t.Errorf("the page has no note: %s", note)
 	}
 }
