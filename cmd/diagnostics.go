@@ -42,8 +42,8 @@ type errorLine struct {
 
 // printError prints the error of a run to stderr as one line; with --log-format
 // json the line is a JSON object. Each invalid setting has a line of its own.
-// After a mistake in usage another line names the help, and if the command lacks something
-// there is its usage before that. It prints no [printedError], and
+// After a mistake in usage it also says where the help is, and if the command lacks
+// something, how to use it. It prints no [printedError], and
 // nothing about alarms that earlier runs have printed less than a day ago.
 func (p Process) printError(cmd *cobra.Command, err error, exit code) {
 	if _, ok := errors.AsType[printedError](err); ok {

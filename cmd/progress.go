@@ -90,8 +90,8 @@ type bar struct {
 	last    progress
 }
 
-// newBar returns a bar. It shows nothing if log messages about the progress do, or the
-// terminal cannot move the cursor.
+// newBar returns a bar. It shows nothing if log messages show the progress already, or if the
+// terminal cannot move its cursor.
 func (p Process) newBar(s config.General) *bar {
 	if !p.interactive(s) || s.LogLevel <= slog.LevelInfo || p.isDumb() {
 		return new(bar)

@@ -25,8 +25,8 @@ type GroupedOptions struct {
 
 // Grouped writes the result for people at a terminal: the actions grouped by verb, then
 // the findings grouped by check, problems before notices, and last what was checked and
-// the verdict. What all findings of a group have in common is written once. Programs should
-// read the JSON form, or the lines of [Result.Text].
+// the verdict. A text that is the same for all findings of a group is written once. Programs
+// should read the JSON form, or the lines of [Result.Text].
 func (r *Result) Grouped(w io.Writer, o GroupedOptions) error {
 	g := grouper{o: o}
 	g.writeActions(r)
@@ -82,8 +82,8 @@ type grouper struct {
 	b strings.Builder
 }
 
-// line writes text of others in lines of the terminal's width, all but the first of which
-// are indented further.
+// line writes text of others, wrapped at the terminal's width. Continued lines are indented
+// further.
 func (g *grouper) line(indent, s string) {
 	const further = "  "
 	wrapped := text.Wrap(text.Clean(s), indent+further, g.o.Style.Width)

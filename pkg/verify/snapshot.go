@@ -49,7 +49,7 @@ type snapshot struct {
 	progress      Progress // guarded by progressMutex
 }
 
-// advance changes the progress and reports it, if somebody wants to know.
+// advance changes the progress and, once an object was read, reports it.
 func (s *snapshot) advance(change func(*Progress)) {
 	s.progressMutex.Lock()
 	defer s.progressMutex.Unlock()

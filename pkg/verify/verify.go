@@ -35,8 +35,8 @@ type Options struct {
 	// Command turns arguments, such as "verify --repair", into a whole shell
 	// command for this archive. If it is nil, fixes name only the arguments.
 	Command func(args string) string
-	// OnProgress is called after each object that was read, unless it is nil. The calls
-	// come from several goroutines, one after the other.
+	// OnProgress is called when the progress changes, unless it is nil. The calls come from
+	// several goroutines, one after the other.
 	OnProgress func(Progress)
 }
 
