@@ -155,7 +155,7 @@ func (p Process) backfillDays(ctx context.Context, s config.Settings, opts backf
 	}
 	o.Report.Source = fmt.Sprintf("%s, %s to %s", o.Report.Source, days.From, days.To)
 	fetched, added, all := 0, 0, len(todo)+done
-	bar.show(progress{total: int64(len(todo)), unit: "days", left: client.Delay(len(todo))})
+	bar.show(progress{total: int64(len(todo)), unit: "day", left: client.Delay(len(todo))})
 	days.OnDay = func(d pipeline.Day) {
 		fetched++
 		if !d.Mismatched && len(d.NotFound) == 0 {
@@ -164,7 +164,7 @@ func (p Process) backfillDays(ctx context.Context, s config.Settings, opts backf
 		added += d.New
 		defer blocking.Call(ctx, "read the list of API calls in "+s.API.StateDir)()
 		timeLeft := client.Delay(d.Left).Round(time.Second)
-		bar.show(progress{done: int64(fetched), total: int64(len(todo)), unit: "days", left: timeLeft, others: []string{text.Number(added) + " new", d.Date.String()}})
+		bar.show(progress{done: int64(fetched), total: int64(len(todo)), unit: "day", left: timeLeft, others: []string{text.Number(added) + " new", d.Date.String()}})
 		log.Info("day fetched", "day", d.Date.String(), "fetched", d.Fetched, "new", d.New, "revised", d.Revised, "seen", d.Seen,
 			"mismatched", d.Mismatched, "not_found", len(d.NotFound) > 0, "days_left", d.Left, "time_left", timeLeft)
 	}

@@ -25,11 +25,12 @@ const (
 // progress is the state of a long work.
 type progress struct {
 	done, total int64 // zero if the total is unknown
-	// unit names what is counted, in the plural; empty means bytes.
+	// unit is the noun of the things that are counted; empty means bytes.
 	unit string
-	// growing says that the total is still increasing, so that it says nothing about the
-	// time left.
+	// growing says that the total is still increasing. Then share is the part of the work
+	// that is done, or zero if it is unknown.
 	growing bool
+	share   float64
 	// left is the time left where rate limits determine it; zero where the speed does.
 	left time.Duration
 	// others are further facts, the most important first.
@@ -38,28 +39,51 @@ type progress struct {
 
 // facts returns the texts beside the bar after this time, the most important first.
 func (p progress) facts(elapsed time.Duration) []string {
-	amount, unit := text.Number[int64], " "+p.unit
+	amount, unit := text.Number[int64], " "+p.unit+"s"
 	if p.unit == "" {
 		amount, unit = text.Bytes, ""
 	}
-	facts := []string{amount(p.done) + unit}
+	var facts []string
 	switch {
-	case p.growing:
-		facts[0] = fmt.Sprintf("%s of at least %s%s", amount(p.done), amount(p.total), unit)
-	case p.total > 0:
-		facts[0] = fmt.Sprintf("%s of %s%s", amount(p.done), amount(p.total), unit)
+	case p.growing && p.share == 0:
+		facts = append(facts, fmt.Sprintf("%s of at least %s%s", amount(p.done), amount(p.total), unit))
+	case p.total > 0 && !p.growing:
+		facts = append(facts, fmt.Sprintf("%s of %s%s", amount(p.done), amount(p.total), unit))
+	case p.unit == "":
+		facts = append(facts, text.Bytes(p.done))
+	default:
+		facts = append(facts, text.Count(int(p.done), p.unit))
 	}
 	left := p.left
 	if elapsed >= minElapsed && p.done > 0 {
 		facts = append(facts, p.speed(elapsed))
-		if p.total >= p.done && !p.growing && left == 0 {
-			left = time.Duration(float64(elapsed) / float64(p.done) * float64(p.total-p.done))
+		if part := p.part(); part > 0 && left == 0 {
+			left = time.Duration(float64(elapsed) * (1 - part) / part)
 		}
 	}
 	if left.Round(time.Second) > 0 {
 		facts = append(facts, text.Duration(left)+" left")
 	}
 	return append(facts, p.others...)
+}
+
+// part returns the part of the work that is done, from 0 to 1; zero if it is unknown.
+func (p progress) part() float64 {
+	switch {
+	case p.growing:
+		return p.share
+	case p.total > 0:
+		return share(int(p.done), int(p.total))
+	}
+	return 0
+}
+
+// share returns the part of the total that is done, at most 1; zero if the total is unknown.
+func share(done, total int) float64 {
+	if total <= 0 {
+		return 0
+	}
+	return min(float64(done)/float64(total), 1)
 }
 
 // speed returns the speed so far, in the smallest unit of time in which it is not below 1.
@@ -135,7 +159,7 @@ func (b *bar) note(facts ...string) bool {
 	return true
 }
 
-// draw draws the bar. While the total is growing it stays empty.
+// draw draws the bar. It is empty while nobody knows how long the work is.
 func (b *bar) draw(now time.Time) {
 	const other = 20 // columns: at least for the percentage and the bar
 	line := join(b.last.facts(now.Sub(b.start)), b.width-other)
@@ -147,9 +171,9 @@ func (b *bar) draw(now time.Time) {
 		}
 		b.library = progressbar.NewOptions64(steps, append(b.options, progressbar.OptionSetDescription(line))...)
 	}
-	if b.last.total > 0 && !b.last.growing {
+	if b.last.total > 0 {
 		// At its last step the library would remove the bar.
-		_ = b.library.Set64(min(b.last.done*barSteps/b.last.total, barSteps-1))
+		_ = b.library.Set64(min(int64(b.last.part()*barSteps), barSteps-1))
 	}
 	b.library.Describe(line)
 }

@@ -215,7 +215,10 @@ func (p Process) runVerify(ctx context.Context, s config.Settings, opts verifyOp
 	o := verify.Options{Concurrency: opts.concurrency, From: from, To: to, Now: time.Now, Command: archiveCommand(s.Archive)}
 	bar := p.newBar(s.General)
 	o.OnProgress = func(done verify.Progress) {
-		bar.show(progress{done: int64(done.Objects), total: int64(done.Listed), unit: "objects", growing: !done.Complete, others: []string{text.Bytes(done.Bytes)}})
+		bar.show(progress{
+			done: int64(done.Objects), total: int64(done.Listed), unit: "object", growing: !done.Complete, share: share(done.Lines, done.Counted),
+			others: []string{text.Bytes(done.Bytes)},
+		})
 	}
 	result, err := verifyOrRepair(ctx, st, o, opts)
 	bar.close()

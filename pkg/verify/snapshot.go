@@ -178,6 +178,7 @@ func (s *snapshot) read(ctx context.Context) error {
 		if err := s.readDocument(ctx); err != nil {
 			return err
 		}
+		s.advance(func(p *Progress) { p.Counted = s.counted() })
 		if err := s.readObjects(ctx); err != nil {
 			return err
 		}
@@ -193,6 +194,18 @@ func (s *snapshot) read(ctx context.Context) error {
 		}
 	}
 	return fmt.Errorf("read the archive: other runs committed during each of %d tries; try again when fewer runs are active", maxRounds)
+}
+
+// counted returns the number of lines that the document counts; zero if it does not, or if
+// some days are not read.
+func (s *snapshot) counted() (n int) {
+	if s.document.parsed == nil || s.options.limited() {
+		return 0
+	}
+	for _, month := range s.document.parsed.Stored {
+		n += month.Events + month.Revisions + month.Rejected
+	}
+	return n
 }
 
 func (s *snapshot) readDocument(ctx context.Context) error {
@@ -251,38 +264,33 @@ func (s *snapshot) checkPending(ctx context.Context) error {
 	return nil
 }
 
-// readObjects lists the archive and reads the new objects. One worker lists. It
-// reads too when the queue is full, and after the list. So there are never more
-// concurrent calls than workers.
+// readObjects lists the archive and reads the new objects. One worker lists and then
+// reads too, so there are never more concurrent calls than workers. It does not wait for the
+// others, so that the number of objects is soon known.
 func (s *snapshot) readObjects(ctx context.Context) error {
 	for _, o := range s.objects {
 		o.found = false
 	}
 	s.advance(func(p *Progress) { p.Complete = false })
-	workers := max(s.options.Concurrency, 1)
-	jobs := make(chan *object, 2*workers) // enough for the others while the listing worker reads an object
+	jobs := newQueue()
 	g, ctx := errgroup.WithContext(ctx)
 	work := func() error {
-		for o := range jobs {
+		for {
+			o := jobs.next()
+			if o == nil {
+				return nil
+			}
 			if err := s.readObject(ctx, o); err != nil {
 				return err
 			}
 		}
-		return nil
 	}
-	for range workers - 1 {
+	for range max(s.options.Concurrency, 1) - 1 {
 		g.Go(work)
 	}
 	g.Go(func() error {
-		err := s.list(ctx, func(o *object) error {
-			select {
-			case jobs <- o:
-				return nil
-			default:
-				return s.readObject(ctx, o)
-			}
-		})
-		close(jobs)
+		err := s.list(ctx, jobs.add)
+		jobs.close()
 		if err != nil {
 			return err
 		}
@@ -300,8 +308,54 @@ func (s *snapshot) readObjects(ctx context.Context) error {
 	return nil
 }
 
+// queue holds the objects that are still to be read.
+type queue struct {
+	mutex   sync.Mutex
+	changed *sync.Cond // with the mutex
+	objects []*object
+	closed  bool
+}
+
+func newQueue() *queue {
+	q := new(queue)
+	q.changed = sync.NewCond(&q.mutex)
+	return q
+}
+
+// add adds an object at the end.
+func (q *queue) add(o *object) {
+	q.mutex.Lock()
+	defer q.mutex.Unlock()
+	q.objects = append(q.objects, o)
+	q.changed.Signal()
+}
+
+// close says that no objects will be added.
+func (q *queue) close() {
+	q.mutex.Lock()
+	defer q.mutex.Unlock()
+	q.closed = true
+	q.changed.Broadcast()
+}
+
+// next removes the first object and returns it. It waits until there is one, and returns
+// nil if there will be none.
+func (q *queue) next() *object {
+	q.mutex.Lock()
+	defer q.mutex.Unlock()
+	for len(q.objects) == 0 && !q.closed {
+		q.changed.Wait()
+	}
+	if len(q.objects) == 0 {
+		return nil
+	}
+	o := q.objects[0]
+	q.objects = q.objects[1:]
+	return o
+}
+
 // list lists the whole archive and calls add for each data object to read.
-func (s *snapshot) list(ctx context.Context, add func(*object) error) error {
+func (s *snapshot) list(ctx context.Context, add func(*object)) error {
 	s.outside, s.others, s.unlisted = 0, nil, nil
 	s.foreign, s.foreignUnlisted = make(map[string]int), nil
 	for attrs, err := range s.store.List(ctx, "") {
@@ -336,9 +390,7 @@ func (s *snapshot) list(ctx context.Context, add func(*object) error) error {
 			o := &object{name: name, key: attrs.Name, listed: attrs, found: true}
 			s.objects[attrs.Name] = o
 			s.advance(func(p *Progress) { p.Listed++ })
-			if err := add(o); err != nil {
-				return err
-			}
+			add(o)
 		default:
 			s.outside++
 		}
@@ -348,7 +400,9 @@ func (s *snapshot) list(ctx context.Context, add func(*object) error) error {
 
 func (s *snapshot) readObject(ctx context.Context, o *object) error {
 	got, err := archive.ReadObject(ctx, s.store, o.listed)
-	defer s.advance(func(p *Progress) { p.Objects, p.Bytes = p.Objects+1, p.Bytes+int64(len(got.Body)) })
+	defer s.advance(func(p *Progress) {
+		p.Objects, p.Bytes, p.Lines = p.Objects+1, p.Bytes+int64(len(got.Body)), p.Lines+len(o.lines)
+	})
 	if errors.Is(err, store.ErrNotExist) {
 		return nil // somebody has deleted it since the list
 	}

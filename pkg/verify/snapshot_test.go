@@ -76,7 +76,7 @@ func fillDays(t *testing.T, s store.Store, n int) {
 }
 
 // TestConcurrency: an audit reads all objects, with as many concurrent calls as
-// allowed and no more. There are more objects than the queue holds.
+// allowed and no more.
 func TestConcurrency(t *testing.T) {
 	const objects = 1500
 	s := memstore.New()
@@ -92,6 +92,70 @@ func TestConcurrency(t *testing.T) {
 		}
 		if most := b.most.Load(); most != int64(concurrency) {
 			t.Errorf("concurrency %d: %d concurrent calls", concurrency, most)
+		}
+	}
+}
+
+// listFirst is a store whose objects can be read only after a whole list.
+type listFirst struct {
+	store.Store
+	listed chan struct{}
+}
+
+func (l listFirst) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, error] {
+	return func(yield func(store.Attrs, error) bool) {
+		for a, err := range l.Store.List(ctx, prefix) {
+			if !yield(a, err) {
+				return
+			}
+		}
+		close(l.listed)
+	}
+}
+
+func (l listFirst) Get(ctx context.Context, name string) (store.Object, error) {
+	if strings.HasPrefix(name, archive.Events.Prefix()) {
+		select {
+		case <-l.listed:
+		case <-ctx.Done():
+			return store.Object{}, context.Cause(ctx)
+		}
+	}
+	return l.Store.Get(ctx, name)
+}
+
+// TestProgress: an audit reports each object, and the number of all objects does not have to
+// wait for those that are being read.
+func TestProgress(t *testing.T) {
+	const objects = 500
+	s := memstore.New()
+	fillDays(t, s, objects)
+	if _, err := verify.Repair(t.Context(), s, options(), verify.RepairOptions{Counts: true, Writer: writerOptions()}); err != nil {
+		t.Fatal(err)
+	}
+	size := int64(0)
+	for name, body := range storetest.Objects(t, s) {
+		if strings.HasPrefix(name, archive.Events.Prefix()) {
+			size += int64(len(body))
+		}
+	}
+	for _, concurrency := range []int{1, 4} {
+		var last verify.Progress
+		o := options()
+		o.Concurrency = concurrency
+		o.OnProgress = func(p verify.Progress) {
+			if p.Objects < last.Objects || p.Objects > last.Objects+1 || p.Bytes < last.Bytes || p.Listed != objects {
+				t.Errorf("%+v after %+v", p, last)
+			}
+			last = p
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := verify.Audit(ctx, listFirst{s, make(chan struct{})}, o); err != nil {
+			t.Fatal(err)
+		}
+		if want := (verify.Progress{Objects: objects, Bytes: size, Listed: objects, Complete: true, Lines: objects, Counted: objects}); last != want {
+			t.Errorf("concurrency %d: at the end %+v, want %+v", concurrency, last, want)
 		}
 	}
 }

@@ -49,6 +49,10 @@ type Progress struct {
 	// if Complete is true.
 	Listed   int
 	Complete bool
+	// Lines is the number of valid lines in the objects that were read, and Counted the
+	// number of all lines by the document; zero if it does not count them or some days are
+	// not read.
+	Lines, Counted int
 }
 
 // includes reports whether the objects of the day are read.
