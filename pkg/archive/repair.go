@@ -103,16 +103,17 @@ func (c *repairChange) committed(_ *Writer, commit Commit) (complete bool) {
 // as in [Lines], from a data object. It overwrites the object with the lines that stay, as they are and
 // in their order; an object may become empty. It is the only way in which this
 // program changes a data object, and the caller must only remove lines that are
-// stored elsewhere.
+// stored elsewhere. read holds the object's name, and the ETag and the MD5 of the content
+// in which the caller has found the lines.
 //
-// The error wraps [store.ErrPrecondition] if the object no longer has the ETag of
-// the content in which the caller has found the lines. All other errors are the
-// store's.
-func RemoveLines(ctx context.Context, s store.Store, name string, etag store.ETag, numbers []int) error {
-	object, err := s.Get(ctx, name)
+// The error wraps [store.ErrPrecondition] if the object no longer has that ETag, or if the
+// store now returns other content with it, such as half of the object. All other errors
+// are the store's.
+func RemoveLines(ctx context.Context, s store.Store, read store.Attrs, numbers []int) error {
+	object, err := s.Get(ctx, read.Name)
 	switch {
-	case errors.Is(err, store.ErrNotExist), err == nil && object.ETag != etag:
-		return fmt.Errorf("remove lines from %s: %w: the object has changed since it was read", name, store.ErrPrecondition)
+	case errors.Is(err, store.ErrNotExist), err == nil && (object.ETag != read.ETag || store.MD5(object.Body) != read.MD5):
+		return fmt.Errorf("remove lines from %s: %w: the object has changed since it was read", read.Name, store.ErrPrecondition)
 	case err != nil:
 		return fmt.Errorf("remove lines: %w", err)
 	}
@@ -124,7 +125,7 @@ func RemoveLines(ctx context.Context, s store.Store, name string, etag store.ETa
 			stay = append(stay, line...)
 		}
 	}
-	if _, err := s.Put(ctx, name, stay, store.IfMatch(etag)); err != nil {
+	if _, err := s.Put(ctx, read.Name, stay, store.IfMatch(read.ETag)); err != nil {
 		return fmt.Errorf("remove lines: %w", err)
 	}
 	return nil

@@ -60,7 +60,7 @@ func removeDuplicates(ctx context.Context, s store.Store) error {
 	for name, line := range map[string]string{oldName: string(archivetest.Event(1, 0, "first").Raw), otherName: string(archivetest.Event(1, 0, "second").Raw)} {
 		object, err := s.Get(ctx, name)
 		if err == nil && strings.HasPrefix(string(object.Body), line) {
-			err = archive.RemoveLines(ctx, s, name, object.ETag, []int{1})
+			err = archive.RemoveLines(ctx, s, object.Attrs, []int{1})
 		}
 		if err != nil {
 			return err
@@ -71,11 +71,16 @@ func removeDuplicates(ctx context.Context, s store.Store) error {
 
 func etag(t *testing.T, s store.Reader, name string) store.ETag {
 	t.Helper()
+	return attrs(t, s, name).ETag
+}
+
+func attrs(t *testing.T, s store.Reader, name string) store.Attrs {
+	t.Helper()
 	a, err := s.Stat(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a.ETag
+	return a
 }
 
 // checkRepaired checks the archive after the repair.
@@ -125,7 +130,7 @@ func TestRemoveLines(t *testing.T) {
 	} {
 		s := memstore.New()
 		storetest.MustPut(t, s, oldName, content)
-		if err := archive.RemoveLines(t.Context(), s, oldName, etag(t, s, oldName), tt.remove); err != nil {
+		if err := archive.RemoveLines(t.Context(), s, attrs(t, s, oldName), tt.remove); err != nil {
 			t.Fatal(err)
 		}
 		if object, err := s.Get(t.Context(), oldName); err != nil || string(object.Body) != tt.want {
@@ -135,30 +140,34 @@ func TestRemoveLines(t *testing.T) {
 	for _, method := range []storetest.Method{storetest.Get, storetest.Put} { // the object changes before this call
 		s := memstore.New()
 		storetest.MustPut(t, s, oldName, content)
-		before := etag(t, s, oldName)
+		before := attrs(t, s, oldName)
 		f := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
 			if c.Method == method {
 				storetest.MustPut(t, s, oldName, "changed\n")
 			}
 			return storetest.Fault{}
 		})
-		if err := archive.RemoveLines(t.Context(), f, oldName, before, []int{1}); !errors.Is(err, store.ErrPrecondition) {
+		if err := archive.RemoveLines(t.Context(), f, before, []int{1}); !errors.Is(err, store.ErrPrecondition) {
 			t.Errorf("changed before %s: %v", method, err)
 		}
 		if object, err := s.Get(t.Context(), oldName); err != nil || string(object.Body) != "changed\n" {
 			t.Errorf("changed before %s: %q, %v", method, object.Body, err)
 		}
 	}
-	if err := archive.RemoveLines(t.Context(), memstore.New(), oldName, "x", []int{1}); !errors.Is(err, store.ErrPrecondition) {
+	if err := archive.RemoveLines(t.Context(), memstore.New(), store.Attrs{Name: oldName, ETag: "x"}, []int{1}); !errors.Is(err, store.ErrPrecondition) {
 		t.Errorf("no object: %v", err)
 	}
 	// The object has other content only while RemoveLines reads it. In a folder its ETag
 	// is then the same as before.
 	s := memstore.New()
 	storetest.MustPut(t, s, oldName, content)
-	before := etag(t, s, oldName)
-	if err := archive.RemoveLines(t.Context(), otherContent{s}, oldName, before, []int{1}); !errors.Is(err, store.ErrPrecondition) || etag(t, s, oldName) != before {
+	before := attrs(t, s, oldName)
+	if err := archive.RemoveLines(t.Context(), otherContent{s}, before, []int{1}); !errors.Is(err, store.ErrPrecondition) || attrs(t, s, oldName) != before {
 		t.Errorf("changed and changed back: %v", err)
+	}
+	half := storetest.NewUnreadable(s, oldName, nil)
+	if err := archive.RemoveLines(t.Context(), half, before, []int{1}); !errors.Is(err, store.ErrPrecondition) || attrs(t, s, oldName) != before {
+		t.Errorf("half of the object was read: %v", err)
 	}
 }
 

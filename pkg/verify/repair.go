@@ -315,7 +315,7 @@ func (r *repair) removeLines(ctx context.Context, a *audit) error {
 			for _, l := range a.removals[o] {
 				numbers = append(numbers, int(l.number))
 			}
-			err := archive.RemoveLines(ctx, r.store, o.key, o.etag, numbers)
+			err := archive.RemoveLines(ctx, r.store, store.Attrs{Name: o.key, ETag: o.etag, MD5: o.md5}, numbers)
 			done[i] = err == nil
 			return err
 		})

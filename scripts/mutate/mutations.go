@@ -196,7 +196,7 @@ func repairs() []mutation {
 	}
 	return []mutation{
 		in("pkg/archive/repair.go", "A repair overwrites an object only in the state in which it has read the lines.",
-			"s.Put(ctx, name, stay, store.IfMatch(etag))", "s.Put(ctx, name, stay, store.Always())", archivePkg),
+			"s.Put(ctx, read.Name, stay, store.IfMatch(read.ETag))", "s.Put(ctx, read.Name, stay, store.Always())", archivePkg),
 		in("pkg/archive/repair.go", "A repair commits only if no other run has committed since it has read the archive.",
 			"if w.etag != c.repair.BasedOn ||", "if false ||", archivePkg),
 		in("pkg/verify/audit.go", "A line under events/ comes before its copies under revisions/.",
