@@ -3,6 +3,7 @@ package simtest
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -30,8 +31,9 @@ type archiveModel struct {
 
 	// disturbed says that another program has changed the archive.
 	disturbed bool
-	// exempt says that another program has replaced the document, and no response has
-	// come since. exemptBefore is the time of the first one.
+	// exempt says that no full response has come since the start, or since another program
+	// has replaced the document. The events until then may be missing without a gap;
+	// exemptBefore is the time of that response.
 	exempt       bool
 	exemptBefore time.Time
 	older        bool            // an older document was restored
@@ -57,7 +59,7 @@ type coverage struct{ at, until time.Time }
 func newArchive(w *world) *archiveModel {
 	return &archiveModel{
 		world: w, store: memstore.New(), objects: make(map[string][]string), lines: make(map[string]int), events: make(map[int64]int),
-		commits: make(map[archive.Commit]*commit), copied: make(map[string]int),
+		commits: make(map[archive.Commit]*commit), exempt: true, copied: make(map[string]int),
 	}
 }
 
@@ -166,16 +168,28 @@ func (a *archiveModel) isPromised(name string, keys []string) bool {
 
 // isStored reports whether a line is in an object, or in the document.
 func (a *archiveModel) isStored(key string) bool {
-	return a.lines[key] > 0 || a.last != nil && a.last.has(key)
+	return a.lines[key] > 0 || a.last.has(key)
 }
 
+// has reports whether a pending object has a line. c may be nil.
 func (c *commit) has(key string) bool {
-	for _, keys := range c.pending {
-		if slices.Contains(keys, key) {
-			return true
+	return slices.ContainsFunc(c.lines(), func(l pendingLine) bool { return l.key == key })
+}
+
+// pendingLine is a line of a pending object.
+type pendingLine struct{ object, key string }
+
+// lines returns the lines of the pending objects in the order of their names. c may be nil.
+func (c *commit) lines() (all []pendingLine) {
+	if c == nil {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.pending)) {
+		for _, key := range c.pending[name] {
+			all = append(all, pendingLine{name, key})
 		}
 	}
-	return false
+	return all
 }
 
 // noteDocument checks a document that was written.
@@ -210,11 +224,9 @@ func (a *archiveModel) noteDocument(p *process, body []byte) {
 		if c.Sequence != last.Sequence+1 || c.Timestamp <= last.Timestamp {
 			a.fail("%s replaced commit %d of %d by commit %d of %d", p, last.Sequence, last.Timestamp, c.Sequence, c.Timestamp)
 		}
-		for name, keys := range last.pending {
-			for _, key := range keys {
-				if a.lines[key] == 0 && !c.has(key) {
-					a.fail("%s replaced the document, and a line of %s is nowhere: %s", p, name, key)
-				}
+		for _, l := range last.lines() {
+			if a.lines[l.key] == 0 && !c.has(l.key) {
+				a.fail("%s replaced the document, and a line of %s is nowhere: %s", p, l.object, l.key)
 			}
 		}
 	}
@@ -243,17 +255,13 @@ func (a *archiveModel) noteLastRun(p *process, body []byte) {
 			a.fail("%s reported that commit %+v is stored, which nobody made", p, *r.StoredCommit)
 			return
 		}
-		for name, keys := range c.pending {
-			for _, key := range keys {
-				if a.lines[key] == 0 {
-					a.fail("%s reported that all objects of commit %d are stored, and a line of %s is not: %s", p, c.Sequence, name, key)
-					return
-				}
+		for _, l := range c.lines() {
+			if a.lines[l.key] == 0 {
+				a.fail("%s reported that all objects of commit %d are stored, and a line of %s is not: %s", p, c.Sequence, l.object, l.key)
 			}
 		}
 	}
-	p.reported = r.RunID == p.runID()
-	if p.reported {
+	if r.RunID == p.runID() {
 		a.checkCounts(p, r.Report)
 	}
 	if r.Succeeded() {

@@ -107,12 +107,7 @@ func (a *archiveModel) isCalm() bool {
 	if a.active > 0 || a.effects > 0 || a.last == nil || a.away != nil {
 		return false
 	}
-	for _, keys := range a.last.pending {
-		if slices.ContainsFunc(keys, func(key string) bool { return a.lines[key] == 0 }) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(a.last.lines(), func(l pendingLine) bool { return a.lines[l.key] == 0 })
 }
 
 func (a *archiveModel) body(name string) []byte {

@@ -18,9 +18,6 @@ import (
 	"polisen-events-collector/pkg/verify"
 )
 
-// Store is the store of a process.
-type Store = store.Store
-
 // The exit codes of a process.
 const (
 	exitOK      = 0
@@ -172,9 +169,6 @@ func (p *process) run() {
 	if p.upTo.After(p.lastFetch) {
 		p.lastFetch = p.upTo
 	}
-	if p.firstFetch.IsZero() {
-		p.firstFetch = time.Now()
-	}
 	p.archive.checkCounts(p, r)
 	p.seen["healed objects"] += r.Counts.Healed
 	p.seen["conflicts"] += r.Counts.CommitConflicts
@@ -222,7 +216,7 @@ func (p *process) options(command string) pipeline.Options {
 		Report:     report.Report{RunID: p.runID(), Command: command, Host: p.host.name, Store: "mem:"},
 		Recorder:   report.NewRecorder(clock.Now),
 		Clock:      clock,
-		OpenStore:  func(context.Context) (Store, error) { return p.wrap(session{p}), nil },
+		OpenStore:  func(context.Context) (store.Store, error) { return p.wrap(session{p}), nil },
 		Revisions:  true,
 		GapSource:  p.client(true),
 		Command:    commandLine,

@@ -17,6 +17,7 @@ import (
 	"polisen-events-collector/pkg/polisen/polisentest"
 	"polisen-events-collector/pkg/retry"
 	"polisen-events-collector/pkg/status"
+	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/verify"
 )
 
@@ -50,8 +51,6 @@ type world struct {
 	// must are the keys of the lines that may not be lost: those in the responses to runs
 	// that succeeded.
 	must map[string]bool
-	// firstFetch is the time of the first response of a run that succeeded.
-	firstFetch time.Time
 	// lastFetch is the time up to which the runs that succeeded have seen all events that
 	// were published, and lastSuccess the time of the last report of one.
 	lastFetch, lastSuccess time.Time
@@ -81,7 +80,7 @@ func newWorld(t *testing.T, p Plan, trace bool, wrap Wrap) *world {
 		t.Fatal(err)
 	}
 	if wrap == nil {
-		wrap = func(s Store) Store { return s }
+		wrap = func(s store.Store) store.Store { return s }
 	}
 	d := draw(hashOf(p.Seed, "world"))
 	time.Sleep(time.Duration(200+d.pick(700))*24*time.Hour + d.between(time.Second, 24*time.Hour))
@@ -251,9 +250,6 @@ func (w *world) mustRun(p *process) bool {
 // only if all promises hold.
 func (w *world) checkHealth() {
 	a := w.archive
-	if a.away != nil {
-		return
-	}
 	h, err := w.health()
 	if err != nil {
 		w.fail("health check: %v", err)
@@ -269,21 +265,23 @@ func (w *world) checkHealth() {
 	case d == nil || a.last == nil && !a.disturbed:
 		w.fail("the health check says OK without a document")
 		return
+	case a.away != nil:
+		w.fail("the health check says OK, and the archive has vanished")
+		return
 	case len(d.Gaps) > 0:
 		w.fail("the health check says OK, and there are gaps: %+v", d.Gaps)
 	case w.rightClocks && time.Since(w.lastSuccess) > maxAge+status.MaxSkew:
 		w.fail("the health check says OK, and the last run succeeded %v ago", time.Since(w.lastSuccess))
 	}
-	for key := range w.must {
+	for _, key := range slices.Sorted(maps.Keys(w.must)) {
 		if !a.isStored(key) {
 			w.fail("the health check says OK, and a line that a run fetched is missing: %s", key)
-			return
 		}
 	}
-	if a.last != nil && time.Since(d.LastUpdated).Abs() >= status.PutGrace {
-		for name, keys := range a.last.pending {
-			if slices.ContainsFunc(keys, func(key string) bool { return a.lines[key] == 0 }) {
-				w.fail("the health check says OK, and a line of %s is not stored", name)
+	if time.Since(d.LastUpdated).Abs() >= status.PutGrace {
+		for _, l := range a.last.lines() {
+			if a.lines[l.key] == 0 {
+				w.fail("the health check says OK, and a line of %s is not stored: %s", l.object, l.key)
 			}
 		}
 	}
@@ -301,9 +299,14 @@ func (w *world) check() {
 	if open, _ := d.GapDays(); len(open) > 0 {
 		w.fail("gaps are open at the end: %v", open)
 	}
-	for key := range w.must {
-		if n := a.lines[key]; n != 1 {
-			w.fail("a line that a run fetched is stored %d times: %s", n, key)
+	for _, key := range slices.Sorted(maps.Keys(w.must)) {
+		if a.lines[key] == 0 {
+			w.fail("a line that a run fetched is missing: %s", key)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(a.lines)) {
+		if n := a.lines[key]; n > 1 {
+			w.fail("a line is stored %d times: %s", n, key)
 		}
 	}
 	w.checkComplete(d, w.lastFetch)
@@ -340,22 +343,24 @@ func (w *world) checkComplete(d *archive.Document, until time.Time) {
 	for _, day := range d.AcceptedDays {
 		gap[day] = true
 	}
+	a := w.archive
+	if a.exempt {
+		return
+	}
 	for _, n := range w.api.notices {
 		first := n.versions[0]
-		if n.id == 0 || w.archive.events[n.id] > 0 || w.archive.last != nil && slices.ContainsFunc(n.versions, func(v *version) bool { return w.archive.last.has(v.key) }) || first.published.After(until) || !first.published.After(w.firstFetch) ||
-			w.archive.exempt || !first.published.After(w.archive.exemptBefore) {
-			continue
-		}
-		if !n.withdrawn.IsZero() || !n.hiddenFrom.IsZero() || slices.ContainsFunc(n.versions, func(v *version) bool { return gap[v.day] }) {
-			continue
-		}
+		isGap := func(v *version) bool { return gap[v.day] }
 		// Published late, or moved back: see "Limits" in PROTOCOL.md of package archive.
-		covered := w.archive.coveredAt(first.published)
-		if slices.ContainsFunc(n.versions, func(v *version) bool { return !v.time.After(covered) }) {
-			continue
+		isEarly := func(v *version) bool { return !v.time.After(a.coveredAt(first.published)) }
+		isPending := func(v *version) bool { return a.last.has(v.key) }
+		switch {
+		case n.id == 0, !n.withdrawn.IsZero(), !n.hiddenFrom.IsZero(), a.events[n.id] > 0:
+		case !first.published.After(a.exemptBefore), first.published.After(until):
+		case slices.ContainsFunc(n.versions, isGap), slices.ContainsFunc(n.versions, isEarly), slices.ContainsFunc(n.versions, isPending):
+		default:
+			w.fail("event %d of %v, published %v after the start, is missing, and its day is no gap; covered_until was %v then",
+				n.id, first.time, first.published.Sub(w.start), a.coveredAt(first.published))
 		}
-		w.fail("event %d of %v, published %v after the start, is missing, and its day is no gap; covered_until was %v then",
-			n.id, first.time, first.published.Sub(w.start), w.archive.coveredAt(first.published))
 	}
 }
 
