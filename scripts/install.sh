@@ -168,7 +168,8 @@ attempt() {
 		fail 1 "cannot $what: $(printf '%s' "$output" | tr '\n' ' '): correct this, and run the same command again, which continues"
 }
 
-changed=false
+changed=false # whether this run changed anything
+ran=false     # whether this run started the program
 # change WHAT COMMAND... prints what changes, and runs the command unless this is a dry run.
 change() {
 	changed=true
@@ -446,6 +447,7 @@ with_cron() {
 	change_crontab "$new" "$old"
 	note_shell_settings
 	if ! $no_run && ! $dry_run && { $changed || ! "$program" verify --quick --env-file "$env_file" >/dev/null 2>&1; }; then
+		ran=true
 		echo "run the program once: $program collect --env-file $env_file"
 		LOG_LEVEL=info "$program" collect --env-file "$env_file" || code=$?
 		report_run "$code" "$program collect --env-file $env_file"
@@ -665,7 +667,8 @@ run_service() {
 	if ! $changed && [[ -n $(systemd_value ExecMainStartTimestamp) && $(systemd_value ExecMainStatus) =~ ^[03]$ ]]; then
 		return
 	fi
-	echo "run the service once; its messages are:"
+	ran=true
+	echo 'run the service once; its messages are:'
 	systemctl start "$name.service" >/dev/null 2>&1 || true # the exit code follows
 	code=$(systemd_value ExecMainStatus)
 	result=$(systemd_value Result)
@@ -762,9 +765,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "with_$scheduler"
 
-if ! $changed; then
-	echo 'nothing to change'
-fi
+$changed || $ran || echo 'nothing to change'
 if $dry_run; then
 	exit
 fi

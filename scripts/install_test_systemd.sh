@@ -75,16 +75,20 @@ boot() {
 
 # outside boots the host and runs the checks in it.
 outside() {
-	local work built cgroup unshare pid code=0
+	local work built cgroup unshare pid='' code=0 tool
 	[[ $(id -u) == 0 ]] || skip 'this needs root'
 	[[ -x /lib/systemd/systemd ]] || skip 'systemd is not installed'
-	command -v go >/dev/null || skip 'Go is not installed'
+	for tool in go findmnt unshare nsenter pgrep ip; do
+		command -v "$tool" >/dev/null || skip "$tool is not installed"
+	done
 	work=$(mktemp -d)
 	built=$(mktemp -d)
 	# shellcheck disable=SC2064 # expand them now
 	trap "rm -rf '$work' '$built'" EXIT
-	(cd "$here/.." && CGO_ENABLED=0 go build -o "$built/" . ./scripts/fakecloud)
-	cgroup=$(findmnt -n -t cgroup2 -o TARGET | head -n 1)/$name-test-$$
+	(cd "$here/.." && CGO_ENABLED=0 go build -buildvcs=false -o "$built/" . ./scripts/fakecloud)
+	cgroup=$(findmnt -n -t cgroup2 -o TARGET | head -n 1)
+	[[ -n $cgroup ]] || skip 'there is no cgroup2 file system'
+	cgroup+=/$name-test-$$
 	mkdir "$cgroup" 2>/dev/null || skip 'the cgroup2 file system cannot be written'
 	# shellcheck disable=SC2064
 	trap "remove_cgroup '$cgroup'; rm -rf '$work' '$built'" EXIT

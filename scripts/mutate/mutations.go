@@ -26,7 +26,7 @@ const (
 // change that breaks it, in source that seldom changes, and a text that occurs once in
 // its file. TestMutationsApply checks the table.
 func mutations() []mutation {
-	return slices.Concat(protocol(), decisions(), simulated(), repairs(), reports(), limits(), folders(), buckets(), responses(), secrets(), texts(), alarms(), health(), monitoring(), commands(), releases())
+	return slices.Concat(protocol(), decisions(), simulated(), repairs(), reports(), limits(), folders(), buckets(), responses(), secrets(), texts(), alarms(), health(), monitoring(), commands(), installer(), releases())
 }
 
 // in returns a mutation of a file that all tests of the packages may notice. Where the
@@ -747,5 +747,40 @@ func releases() []mutation {
 			"ModTime: modified,", "ModTime: info.ModTime(),", pkg),
 		in("scripts/manpages/main.go", "A man page lists the exit codes of its command.",
 			"page = append(page, exitStatus(", "page = append(page[:len(page):len(page)], exitStatus(nil, exitCodes)...)\n\t_ = append(page, exitStatus(", "scripts/manpages"),
+	}
+}
+
+// installer returns the mutations of the installer.
+func installer() []mutation {
+	in := func(guarantee, old, new string) mutation {
+		return mutation{guarantee: guarantee, file: "scripts/install.sh", old: old, new: new, packages: []string{commandsPkg}, tests: "^TestScript$/^install"}
+	}
+	return []mutation{
+		in("A program that this host cannot run is not installed.",
+			`reason=$(runs "$binary") || fail 1`, `reason=$(runs "$binary") || true fail 1`),
+		in("The settings file of an earlier installation stays as it is.",
+			`if [[ ! -e $settings_file ]] || {`, `if true || {`),
+		in("Settings that an existing file does not have are refused.",
+			`[[ $(setting "${line%%=*}") == "$value" ]] ||`, `true ||`),
+		in("The minutes of the crontab line depend on the host's name.",
+			`sum=$(uname -n | cksum)`, `sum=$(echo | cksum)`),
+		in("The other lines of the crontab stay.",
+			`new=${others:+$others$'\n'}$(cron_block)`, `new=$(cron_block)`),
+		in("A crontab that cannot be read is not replaced.",
+			`if ! grep -q 'no crontab for' "$err"; then`, `if false; then`),
+		in("An archive that the service cannot see is refused.",
+			`/home/* | /root/* |`, `/root/* |`),
+		in("The service gets only the profile that it uses.",
+			`section == "DEFAULT" || section == want {`, `1 {`),
+		in("Only the service can read the key.",
+			`'umask 077 && mkdir`, `'mkdir`),
+		in("A folder has its owner from the beginning.",
+			"[[ -z ${2-} ]] || chown \"$2\" \"$1.new\" || return 1\n\tmv \"$1.new\" \"$1\"", "mv \"$1.new\" \"$1\"\n\t[[ -z ${2-} ]] || chown \"$2\" \"$1\""),
+		in("An installation that changes nothing does not run the service.",
+			`if ! $changed && [[ -n $(systemd_value`, `if false && [[ -n $(systemd_value`),
+		in("The units and the program of a package stay where they are.",
+			`[[ -z $(package_program) ]] || return 0`, ``),
+		in("A bucket without credentials starts no timer.",
+			`if needs_oci_config && ! $dry_run; then`, `if false; then`),
 	}
 }
