@@ -483,7 +483,7 @@ put_private() {
 # secure_oci gives the OCI config file and the key to the service alone.
 secure_oci() {
 	if $live; then
-		find "$root$home/.oci" \( -type f -o -type d \) -exec chown -h "$user:" {} + || return 1
+		find "$root$home/.oci" \( -type f -o -type d \) -execdir chown -h "$user:" {} + || return 1
 	fi
 	as_user find "$root$home/.oci" -type d -exec chmod 0700 {} + &&
 		as_user find "$root$home/.oci" -type f -exec chmod 0600 {} +
@@ -709,7 +709,7 @@ with_systemd() {
 		change "create the folder ${settings_file%/*}" make_folder "${settings_file%/*}" "$(owner)"
 	fi
 	write_settings 0640 "$(owner)"
-	if $live && ! $dry_run && ! as_user test -r "$settings_file"; then
+	if $live && ! $dry_run && [[ $env_file == "/etc/$name/env" ]] && ! as_user test -r "$settings_file"; then
 		change "make $settings_file readable to the user $user" share_settings
 	fi
 	install_oci
@@ -728,8 +728,8 @@ with_systemd() {
 	$no_run || $dry_run || run_service
 }
 
-# share_settings lets the user of the service read the settings file and its folder, for
-# commands that an administrator runs as this user.
+# share_settings lets the user of the service read the settings file and its folder, which hold
+# nothing else, for commands that an administrator runs as this user.
 share_settings() {
 	chown "$(owner)" "${settings_file%/*}" "$settings_file" && chmod 0750 "${settings_file%/*}" && chmod 0640 "$settings_file"
 }

@@ -228,6 +228,15 @@ inside() {
 	sed -i '/^POLISEN_TIMEOUT/d' /etc/$name/env
 	check 'a corrected one runs again' installs 0
 
+	# A settings file elsewhere keeps its mode, and so does its folder.
+	install -m 600 /etc/$name/env /etc/polisen.env
+	check 'a settings file of root alone' installs 0 --env-file /etc/polisen.env
+	check '  keeps its mode' mode '600 root:root' /etc/polisen.env
+	check '  and that of its folder' mode '755 root:root' /etc
+	chmod 600 /etc/$name/env
+	check 'the usual settings file' installs 0
+	check '  becomes readable to the service' mode "640 root:$name" /etc/$name/env
+
 	# Removal.
 	check 'it can be removed' installs 0 --uninstall
 	check '  with its units' test -z "$(find /etc/systemd -name "*$name*")"
