@@ -54,7 +54,7 @@ go under rejected/, with exit code 3.`,
   ` + program + ` backfill --from 2026-01-01 --location 'Uppsala län' --type Rån
   # store saved responses; copy an archive of many small objects to one of few
   ` + program + ` backfill --input responses/ --input older.json.gz
-  ` + program + ` backfill --input old/events --input old/revisions --store ./new
+  ` + program + ` backfill --input ./old-archive --store ./new-archive
   # store every version of a file in a git history
   git log --reverse --format=%H -- events.json |
     xargs -I{} git show {}:events.json | ` + program + ` backfill --input -`,

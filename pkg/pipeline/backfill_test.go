@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"bytes"
+	stdcmp "cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"iter"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -159,6 +161,118 @@ func TestRejectedCopy(t *testing.T) {
 	if !cmp.Equal(a.Events, b.Events) || !cmp.Equal(a.Rejected, b.Rejected) || len(b.Problems) > 0 {
 		t.Errorf("the copy differs; problems %.300q", b.Problems)
 	}
+}
+
+// TestBackfillCompact copies archives of random versions on random dates, lets them grow, and
+// copies them again. It checks that the copies have the same versions of each event in the
+// same order, in fewer objects, and that no copy warns about the order.
+func TestBackfillCompact(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(archivetest.Size(4, 20)) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { testBackfillCompact(t, rand.New(rand.NewPCG(seed, 0))) })
+	}
+}
+
+func testBackfillCompact(t *testing.T, random *rand.Rand) {
+	clock := newClock()
+	from, to := memstore.New(), memstore.New()
+	collect := func(items ...[]byte) {
+		t.Helper()
+		clock.Advance(time.Duration(random.IntN(3000)) * time.Second)
+		if _, err := pipeline.Collect(t.Context(), options(from, clock), respondWith(clock, polisentest.Response(items...))); err != nil {
+			if _, partial := errors.AsType[*pipeline.PartialError](err); !partial {
+				t.Fatal(err)
+			}
+		}
+	}
+	copyAgain := func() {
+		t.Helper()
+		dir := t.TempDir()
+		for name, body := range storetest.Objects(t, from) {
+			file := filepath.Join(dir, filepath.FromSlash(name))
+			if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, body, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		inputs := []string{filepath.Join(dir, "events"), filepath.Join(dir, "revisions")}
+		if _, err := os.Stat(inputs[1]); err != nil || random.IntN(2) == 0 {
+			inputs = []string{dir}
+		}
+		r, err := pipeline.BackfillSaved(t.Context(), options(to, clock), saved.Read(t.Context(), inputs, nil), nil)
+		if err != nil || len(r.Warnings) > 0 {
+			t.Fatalf("%v, warnings %+v", err, r.Warnings)
+		}
+		if diff := cmp.Diff(orderedVersions(t, from), orderedVersions(t, to)); diff != "" {
+			t.Fatalf("the copy differs (-archive +copy):\n%s", diff)
+		}
+		if c := archivetest.Read(t, to); len(c.Problems) > 0 {
+			t.Fatalf("problems of the copy: %q", c.Problems)
+		}
+	}
+
+	const ids = 20
+	oftenCopied := random.IntN(2) == 0
+	first := map[int64]int{} // the dates of first versions
+	for run := range 12 {
+		var items [][]byte
+		for range 1 + random.IntN(8) {
+			id, day := 1+random.Int64N(ids), random.IntN(30)
+			if _, known := first[id]; !known {
+				first[id] = day
+			}
+			items = append(items, archivetest.Item(id, day, fmt.Sprint("run ", run, " version ", random.IntN(2))))
+		}
+		collect(items...)
+		if oftenCopied && random.IntN(3) == 0 {
+			copyAgain()
+		}
+	}
+	// The document no longer lists the events above.
+	for id := int64(1000); id < 2200; id += 300 {
+		collect(archivetest.Items(id, 300, random.IntN(30))...)
+	}
+	copyAgain()
+	for run := range 3 { // lookups find a version that is dated beside another one
+		for id, day := range first {
+			if random.IntN(3) == 0 {
+				collect(archivetest.Item(id, day+random.IntN(3)-1, fmt.Sprint("late run ", run)))
+			}
+		}
+		collect(archivetest.Items(5000+int64(run)*100, 3, random.IntN(30))...)
+		copyAgain()
+	}
+	if before, after := len(storetest.Objects(t, from)), len(storetest.Objects(t, to)); after >= before {
+		t.Errorf("the copy has %d objects, the archive %d", after, before)
+	}
+}
+
+// orderedVersions returns the lines of each event in the order of its versions.
+func orderedVersions(t *testing.T, s store.Reader) map[int64][]string {
+	t.Helper()
+	type object struct {
+		archive.Name
+		body []byte
+	}
+	var objects []object
+	for name, body := range storetest.Objects(t, s) {
+		if parsed, ok := archive.ParseName(name); ok && parsed.Kind != archive.Rejected {
+			objects = append(objects, object{parsed, body})
+		}
+	}
+	slices.SortFunc(objects, func(a, b object) int {
+		return stdcmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), stdcmp.Compare(a.Timestamp, b.Timestamp), a.Date.Compare(b.Date))
+	})
+	versions := make(map[int64][]string)
+	for _, o := range objects {
+		for _, line := range archive.Lines(o.body) {
+			l, reason := archive.ParseLine(o.Kind, line)
+			if reason != "" {
+				t.Fatalf("%s: %s", o.Name, reason)
+			}
+			versions[l.ID] = append(versions[l.ID], string(line))
+		}
+	}
+	return versions
 }
 
 // indentLines indents each line of the data objects in a folder.

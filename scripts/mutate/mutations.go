@@ -26,7 +26,7 @@ const (
 // change that breaks it, in source that seldom changes, and a text that occurs once in
 // its file. TestMutationsApply checks the table.
 func mutations() []mutation {
-	return slices.Concat(protocol(), decisions(), simulated(), repairs(), reports(), limits(), folders(), buckets(), responses(), secrets(), texts(), alarms(), health(), monitoring(), commands(), installer(), releases())
+	return slices.Concat(protocol(), decisions(), simulated(), repairs(), reports(), copies(), limits(), folders(), buckets(), responses(), secrets(), texts(), alarms(), health(), monitoring(), commands(), installer(), releases())
 }
 
 // in returns a mutation of a file that all tests of the packages may notice. Where the
@@ -250,6 +250,23 @@ func reports() []mutation {
 			"known >= 20 && 2*revised >= known", "known >= 20 && revised > known"),
 		in("pkg/report/history.go", "A few revised events are no alarm.",
 			"known >= 20 && 2*revised >= known", "known > 0 && 2*revised >= known"),
+	}
+}
+
+// copies returns the mutations of a backfill from a copy of an archive.
+func copies() []mutation {
+	in := func(file, guarantee, old, new string) mutation {
+		return mutation{guarantee: guarantee, file: file, old: old, new: new, packages: []string{pipelinePkg}, tests: "^TestBackfillCompact$"}
+	}
+	return []mutation{
+		in(savedPkg+"/saved.go", "A copy of an archive is read in the order of its commits.",
+			"\tsortObjects(all)\n", ""),
+		in(archivePkg+"/plan.go", "A later version with an earlier date goes into a later commit.",
+			"ok && date.Compare(last) < 0 {", "ok && false && last.Day > 0 {"),
+		in(pipelinePkg+"/saved.go", "A version is looked up at the date of the event's first version in the input, too.",
+			"b.batch.EarlierDates[e.ID] = first.date", "_ = first.date"),
+		in(pipelinePkg+"/saved.go", "A backfill that knows the order of versions does not warn about it.",
+			"outcome.Before[i] > known {", "outcome.Before[i] > known*0 {"),
 	}
 }
 
