@@ -195,6 +195,7 @@ make_packages() {
 - semver: ${version#v}
   date: $(git log -1 --format=%cI)
   packager: "$maintainer"
+  deb: {urgency: medium, distributions: [stable]}
   changes:
     - note: Release $version. CHANGELOG.md in the folder of the documentation lists the changes.
 END
