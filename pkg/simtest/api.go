@@ -2,6 +2,7 @@ package simtest
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -47,6 +48,7 @@ const (
 	perDay       = 68                  // notices a day
 	before       = 11 * 24 * time.Hour // time before the history from which all notices exist
 	longBefore   = 180 * 24 * time.Hour
+	oldEvents    = 60 // between longBefore and before
 	revisedShare = 0.026
 )
 
@@ -55,8 +57,8 @@ func newAPI(p Plan, start time.Time) *api {
 	a := &api{byDay: make(map[string][]*notice), byKey: make(map[string]*version)}
 	d := draw(hashOf(p.Seed, "api"))
 	sequence := int64(100_000)
-	for i := range 60 { // old ones, for mismatched responses
-		at := start.Add(-longBefore + time.Duration(i)*(longBefore-before)/60)
+	for i := range time.Duration(oldEvents) { // for mismatched responses
+		at := start.Add(-longBefore + i*(longBefore-before)/oldEvents)
 		sequence += 50
 		a.add(&d, p, sequence, at, at.Add(time.Hour))
 	}
@@ -124,10 +126,12 @@ func (a *api) add(d *draw, p Plan, id int64, at, published time.Time) {
 }
 
 // addVersion adds a version, and reports false if the API has the line already or if the
-// date would differ by more than a day from that of the first version.
+// date would differ by more than a day from that of another version: see "Limits" in
+// PROTOCOL.md of package archive.
 func (a *api) addVersion(n *notice, at, published time.Time, text string) bool {
 	at = polisen.InSweden(at.Truncate(time.Second))
-	if len(n.versions) > 0 && at.Sub(n.versions[0].time).Abs() > 24*time.Hour {
+	isFar := func(v *version) bool { return at.Sub(v.time).Abs() > 24*time.Hour }
+	if slices.ContainsFunc(n.versions, isFar) {
 		return false
 	}
 	v := &version{notice: n, published: published, time: at, day: at.Format(time.DateOnly), hour: at.Format("2006-01-02 15")}
@@ -136,6 +140,8 @@ func (a *api) addVersion(n *notice, at, published time.Time, text string) bool {
 	return a.register(v)
 }
 
+// register adds a version to its notice. It reports false if the API has its line already,
+// or another notice of the id.
 func (a *api) register(v *version) bool {
 	idKey := fmt.Sprint("id ", v.notice.id)
 	if v.notice.id != 0 && len(v.notice.versions) == 0 && a.byKey[idKey] != nil || a.byKey[v.key] != nil {
@@ -191,14 +197,8 @@ func (n *notice) current(now time.Time) (current *version) {
 // newest returns the response to the query for the newest events: the 500 that were
 // published last, in no order.
 func (a *api) newest(now time.Time) []*version {
-	end, _ := slices.BinarySearchFunc(a.notices, now, func(n *notice, now time.Time) int {
-		if n.versions[0].published.After(now) {
-			return 1
-		}
-		return -1
-	})
 	items := make([]*version, 0, polisen.FullResponse)
-	for i := end - 1; i >= 0 && len(items) < polisen.FullResponse; i-- {
+	for i := a.published(now) - 1; i >= 0 && len(items) < polisen.FullResponse; i-- {
 		if v := a.notices[i].current(now); v != nil {
 			items = append(items, v)
 		}
@@ -223,25 +223,24 @@ func (a *api) events(dateTime string, now time.Time) (items []*version) {
 // spread returns some events of the last six months, like the answer to a query for one
 // type of event.
 func (a *api) spread(d *draw, now time.Time) (items []*version) {
-	all, _ := slices.BinarySearchFunc(a.notices, now, func(n *notice, now time.Time) int {
-		if n.versions[0].published.After(now) {
-			return 1
+	all := a.published(now)
+	for i := d.pick(2); i < all; i += 2 { // every second one of the old events
+		if i >= oldEvents {
+			i += all / 40
 		}
-		return -1
-	})
-	for i, step := d.pick(40), 1+all/70; i < all; i += step {
-		if i < 40 || d.chance(0.8) {
-			if v := a.notices[i].current(now); v != nil && v.notice.id != 0 {
-				items = append(items, v)
-			}
-		}
-		if i < 40 {
-			step = 2
-		} else {
-			step = 1 + all/40
+		if v := a.notices[min(i, all-1)].current(now); v != nil && v.notice.id != 0 {
+			items = append(items, v)
 		}
 	}
 	return items
+}
+
+// published returns the number of notices that were published before a time.
+func (a *api) published(now time.Time) int {
+	n, _ := slices.BinarySearchFunc(a.notices, now, func(n *notice, now time.Time) int {
+		return cmp.Or(n.versions[0].published.Compare(now), -1)
+	})
+	return n
 }
 
 // body returns a response of the items.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"polisen-events-collector/pkg/archive"
@@ -37,18 +36,17 @@ type process struct {
 	host *host
 	step Step
 
+	// The mutex of the world protects these fields.
 	calls     map[string]int // the number of calls by method and name
-	dead      bool
-	cancel    context.CancelCauseFunc
+	ended     bool
+	dead      bool      // it was killed
 	answer    answer    // to the current call of the API
 	delivered []string  // the keys of the items that the API has sent
 	upTo      time.Time // the time up to which the API has shown all events
-	reported  bool      // its report was written
-	err       error
-	ended     atomic.Bool
 
-	accept   bool // --accept-archive
-	thorough bool // a repair of everything
+	err      error // of the run
+	accept   bool  // --accept-archive
+	thorough bool  // a repair of everything
 }
 
 func (h *host) newProcess(s Step) *process {
@@ -97,9 +95,7 @@ func (p *process) noteFault(key, fault string) {
 }
 
 // failed reports whether the process ended with an error other than a partial success.
-func (p *process) failed() bool {
-	return exitCode(p.err) == exitFailed
-}
+func (p *process) failed() bool { return exitCode(p.err) == exitFailed }
 
 // run runs the process to its end.
 func (p *process) run() {
@@ -108,23 +104,8 @@ func (p *process) run() {
 	p.mu.Lock()
 	p.active++
 	p.mu.Unlock()
-	defer func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.active--
-	}()
 	if p.step.Kill > 0 {
-		timer := time.AfterFunc(p.step.Kill, func() {
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			if !p.ended.Load() {
-				p.note("  %s is killed", p)
-				p.seen["killed"]++
-				p.dead = true
-				cancel(errKilled)
-			}
-		})
-		defer timer.Stop()
+		defer time.AfterFunc(p.step.Kill, func() { p.kill(cancel) }).Stop()
 	}
 	var r report.Report
 	switch p.step.Kind {
@@ -139,9 +120,10 @@ func (p *process) run() {
 	case Repair:
 		p.err = p.repair(ctx)
 	}
-	p.ended.Store(true)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.active--
+	p.ended = true
 	if p.dead {
 		return
 	}
@@ -150,9 +132,25 @@ func (p *process) run() {
 	if errors.Is(p.err, archive.ErrLostCommits) {
 		p.seen["refused the archive"]++
 	}
-	if p.failed() {
-		return
+	if !p.failed() {
+		p.checkSuccess(r)
 	}
+}
+
+// kill kills the process: its later calls have no effect.
+func (p *process) kill(cancel context.CancelCauseFunc) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.ended {
+		p.note("  %s is killed", p)
+		p.seen["killed"]++
+		p.dead = true
+		cancel(errKilled)
+	}
+}
+
+// checkSuccess checks the effect of a process that succeeded; r is the report of a collect.
+func (p *process) checkSuccess(r report.Report) {
 	if p.archive.away != nil && p.step.Kind != Repair {
 		p.fail("%s succeeded in an archive that has vanished", p)
 	}
@@ -170,6 +168,11 @@ func (p *process) run() {
 		p.lastFetch = p.upTo
 	}
 	p.archive.checkCounts(p, r)
+	p.see(r)
+}
+
+// see counts what a report shows.
+func (p *process) see(r report.Report) {
 	p.seen["healed objects"] += r.Counts.Healed
 	p.seen["conflicts"] += r.Counts.CommitConflicts
 	p.seen["unknown outcomes"] += r.Counts.CommitUnknownOutcomes

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"polisen-events-collector/pkg/archive/archivetest"
 	"polisen-events-collector/pkg/simtest"
 )
 
@@ -26,7 +27,7 @@ var (
 func seedsOf() (from, to uint64) {
 	n := *histories
 	if n == 0 {
-		n = 16
+		n = archivetest.Size(16, 60)
 	}
 	return *first, *first + uint64(n)
 }
