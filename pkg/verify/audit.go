@@ -23,11 +23,11 @@ type audit struct {
 	counts   Counts
 
 	// lines are the lines of events/ and revisions/, sorted by id and then in
-	// the order of line.compare.
-	lines    []line
-	rejected []line // sorted by content and then in the order of line.compare
-	// versions are the stored versions of each id, sorted by id.
-	versions   []versions
+	// the order of line.compare. They point to the lines of the objects, since copies
+	// would take four times as much memory.
+	lines      []*line
+	ids        int     // the number of different ids in lines
+	rejected   []*line // sorted by content and then in the order of line.compare
 	unreadable []*object
 
 	// stored are the numbers of items in the archive by month, and countsDiffer those
@@ -122,23 +122,25 @@ func (a *audit) collectLines() {
 	for _, o := range objects {
 		lines += len(o.lines)
 	}
-	a.lines = make([]line, 0, lines)
+	a.lines = make([]*line, 0, lines)
 	for _, o := range objects {
+		to := &a.lines
 		if o.name.Kind == archive.Rejected {
-			a.rejected = append(a.rejected, o.lines...)
+			to = &a.rejected
 			a.readable = append(a.readable, o.rejectedEvents...)
-		} else {
-			a.lines = append(a.lines, o.lines...)
+		}
+		for i := range o.lines {
+			*to = append(*to, &o.lines[i])
 		}
 	}
-	slices.SortFunc(a.lines, func(l, m line) int { return cmp.Or(cmp.Compare(l.id, m.id), l.compare(m)) })
-	slices.SortFunc(a.rejected, func(l, m line) int { return cmp.Or(cmp.Compare(l.fingerprint, m.fingerprint), l.compare(m)) })
+	slices.SortFunc(a.lines, func(l, m *line) int { return cmp.Or(cmp.Compare(l.id, m.id), l.compare(m)) })
+	slices.SortFunc(a.rejected, func(l, m *line) int { return cmp.Or(cmp.Compare(l.fingerprint, m.fingerprint), l.compare(m)) })
 }
 
 // compare orders lines: events before revisions, lines in an object of their own
 // day before misplaced ones, then by the time of the commit, object name and line
 // number. Of several copies of a version the first one stays.
-func (l line) compare(m line) int {
+func (l *line) compare(m *line) int {
 	p, q := l.object, m.object
 	misplaced := 0
 	switch {
@@ -194,7 +196,7 @@ func (a *audit) checkReadable() {
 
 // checkHalfPairs looks for lines at which many readers of JSON stop.
 func (a *audit) checkHalfPairs() {
-	for _, lines := range [][]line{a.lines, a.rejected} {
+	for _, lines := range [][]*line{a.lines, a.rejected} {
 		for _, l := range lines {
 			if l.halfPair {
 				f := l.finding(HalfPair, "text that all readers of JSON accept",

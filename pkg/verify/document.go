@@ -134,7 +134,7 @@ func (a *audit) storesAll(p archive.Pending) bool {
 		l := newLine(&object{name: name}, parsed, 0)
 		stored := false
 		if name.Kind == archive.Rejected {
-			_, stored = slices.BinarySearchFunc(a.rejected, l.fingerprint, func(l line, f uint64) int { return cmp.Compare(l.fingerprint, f) })
+			_, stored = slices.BinarySearchFunc(a.rejected, l.fingerprint, func(l *line, f uint64) int { return cmp.Compare(l.fingerprint, f) })
 		} else {
 			v, _ := a.versionsOf(l.id)
 			stored = slices.Contains(v.fingerprints, l.fingerprint)
@@ -153,7 +153,7 @@ func (a *audit) checkRejectedList() {
 	if list == nil {
 		return
 	}
-	stored := make(map[string]line)
+	stored := make(map[string]*line)
 	for _, l := range slices.Backward(a.rejected) {
 		stored[hashText(l.fingerprint)] = l
 	}
@@ -202,24 +202,46 @@ func (a *audit) checkUnlisted() {
 	if above == nil {
 		return
 	}
-	for _, v := range a.versions {
-		if v.id <= *above {
+	for lines := range a.byID() {
+		id := lines[0].id
+		if id <= *above {
 			continue
 		}
-		if _, listed := slices.BinarySearchFunc(a.doc.SeenIDs, v.id, func(a, b int64) int { return cmp.Compare(b, a) }); !listed {
-			a.findDocument(StoredNotListed, v.id, fmt.Sprintf("each stored id above complete_above %d in seen_ids", *above),
-				fmt.Sprintf("unlisted event %d, which the next run would store again", v.id))
+		if _, listed := slices.BinarySearchFunc(a.doc.SeenIDs, id, func(a, b int64) int { return cmp.Compare(b, a) }); !listed {
+			a.findDocument(StoredNotListed, id, fmt.Sprintf("each stored id above complete_above %d in seen_ids", *above),
+				fmt.Sprintf("unlisted event %d, which the next run would store again", id))
 		}
 	}
 }
 
 // versionsOf returns the stored versions of an id.
 func (a *audit) versionsOf(id int64) (versions, bool) {
-	i, ok := slices.BinarySearchFunc(a.versions, id, func(v versions, id int64) int { return cmp.Compare(v.id, id) })
-	if !ok {
+	lines := a.linesOf(id)
+	if len(lines) == 0 {
 		return versions{}, false
 	}
-	return a.versions[i], true
+	return newVersions(lines), true
+}
+
+// newVersions returns the versions in the lines of an id.
+func newVersions(lines []*line) versions {
+	v := versions{id: lines[0].id}
+	for i, first := range firstCopies(lines) {
+		if first == i {
+			v.fingerprints = append(v.fingerprints, lines[i].fingerprint)
+		}
+	}
+	return v
+}
+
+// linesOf returns the lines that hold versions of an id.
+func (a *audit) linesOf(id int64) []*line {
+	from, _ := slices.BinarySearchFunc(a.lines, id, func(l *line, id int64) int { return cmp.Compare(l.id, id) })
+	to := from
+	for to < len(a.lines) && a.lines[to].id == id {
+		to++
+	}
+	return a.lines[from:to]
 }
 
 // maxPositions is the maximum number of lines that a finding lists.
@@ -227,12 +249,12 @@ const maxPositions = 20
 
 // positions lists the lines that hold versions of an id.
 func (a *audit) positions(id int64) string {
-	i, _ := slices.BinarySearchFunc(a.lines, id, func(l line, id int64) int { return cmp.Compare(l.id, id) })
+	lines := a.linesOf(id)
 	var all []string
-	for ; i < len(a.lines) && a.lines[i].id == id && len(all) < maxPositions; i++ {
-		all = append(all, a.lines[i].String())
+	for _, l := range lines[:min(len(lines), maxPositions)] {
+		all = append(all, l.String())
 	}
-	if i < len(a.lines) && a.lines[i].id == id {
+	if len(lines) > maxPositions {
 		all = append(all, "other lines")
 	}
 	return strings.Join(all, ", ")
@@ -279,7 +301,8 @@ func (a *audit) correctDocument() archive.Document {
 	d.Forgotten = a.forgotten()
 	d.CompleteAbove = new(int64)
 	d.Fingerprints = make(map[int64]archive.Versions)
-	for _, v := range slices.Backward(a.versions) { // in descending order
+	for _, lines := range slices.Backward(slices.Collect(a.byID())) { // in descending order of the ids
+		v := newVersions(lines)
 		if listed[v.id] || len(listed) < archive.MaxSeen {
 			listed[v.id] = true
 			d.SeenIDs = append(d.SeenIDs, v.id)

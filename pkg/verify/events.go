@@ -1,20 +1,33 @@
 package verify
 
 import (
+	"iter"
 	"slices"
 
 	"polisen-events-collector/pkg/archive"
 )
 
+// byID returns the lines of one id after the other, with the ids in ascending order.
+func (a *audit) byID() iter.Seq[[]*line] {
+	return func(yield func([]*line) bool) {
+		for rest := a.lines; len(rest) > 0; {
+			n := 1
+			for n < len(rest) && rest[n].id == rest[0].id {
+				n++
+			}
+			if !yield(rest[:n]) {
+				return
+			}
+			rest = rest[n:]
+		}
+	}
+}
+
 // checkEvents checks the lines of one id after the other.
 func (a *audit) checkEvents() {
-	for rest := a.lines; len(rest) > 0; {
-		n := 1
-		for n < len(rest) && rest[n].id == rest[0].id {
-			n++
-		}
-		a.checkEvent(rest[:n])
-		rest = rest[n:]
+	for lines := range a.byID() {
+		a.ids++
+		a.checkEvent(lines)
 	}
 }
 
@@ -22,25 +35,22 @@ func (a *audit) checkEvents() {
 // The first line under events/ is the event, and revisions/ holds each of its
 // other versions once. The order alone decides which of several copies stays, so
 // that all repairs agree, whatever else they know.
-func (a *audit) checkEvent(all []line) {
-	n := slices.IndexFunc(all, func(l line) bool { return l.object.name.Kind == archive.Revisions })
+func (a *audit) checkEvent(all []*line) {
+	n := slices.IndexFunc(all, func(l *line) bool { return l.object.name.Kind == archive.Revisions })
 	if n < 0 {
 		n = len(all)
 	}
 	events, revisions := all[:n], all[n:]
-	v := versions{id: all[0].id}
 	for i, first := range firstCopies(all) {
 		if first != i {
 			continue
 		}
-		v.fingerprints = append(v.fingerprints, all[i].fingerprint)
 		if i == 0 && len(events) > 0 {
 			a.countStored(all[i], archive.Counts{Events: 1})
 		} else {
 			a.countStored(all[i], archive.Counts{Revisions: 1})
 		}
 	}
-	a.versions = append(a.versions, v)
 	if len(events) > 0 {
 		a.counts.Events++
 		day := events[0].object.name.Date
@@ -61,7 +71,7 @@ func (a *audit) checkEvent(all []line) {
 			switch {
 			case events[0].misplaced: // a lookup finds only this copy
 				f.Fix.Advice = "first move the other line by hand to an object of its own day"
-			case !slices.ContainsFunc(events, func(e line) bool { return !e.same(l) }):
+			case !slices.ContainsFunc(events, func(e *line) bool { return !e.same(l) }):
 				a.remove(l, removal{})
 			} // else the other versions leave events/ first, so that nothing can make one of them the event meanwhile
 		case len(events) == 0 && !a.partial(): // else the first version may be in an object that was not read
@@ -76,7 +86,7 @@ func (a *audit) checkEvent(all []line) {
 
 // firstCopies returns, for each of the lines, the index of the first line with the
 // same content, which may be the line itself.
-func firstCopies(lines []line) []int {
+func firstCopies(lines []*line) []int {
 	copies := make([]int, len(lines))
 	if len(lines) == 1 { // as most events
 		return copies
@@ -92,7 +102,7 @@ func firstCopies(lines []line) []int {
 }
 
 // checkOtherLines checks the lines of one id under events/ other than the first.
-func (a *audit) checkOtherLines(events, revisions []line) {
+func (a *audit) checkOtherLines(events, revisions []*line) {
 	copies := make(map[uint64]bool) // versions under revisions/ that a lookup finds
 	for _, r := range revisions {
 		if len(events) > 1 && !r.misplaced {
@@ -115,7 +125,7 @@ func (a *audit) checkOtherLines(events, revisions []line) {
 }
 
 // remove notes that a line is to be removed from its object.
-func (a *audit) remove(l line, r removal) {
+func (a *audit) remove(l *line, r removal) {
 	r.number = l.number
 	a.removals[l.object] = append(a.removals[l.object], r)
 	a.copyFirst = a.copyFirst || r.later && !r.copied

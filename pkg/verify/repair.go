@@ -252,7 +252,7 @@ func (a *audit) listActions(next *archive.Document) []Action {
 	if a.doc == nil {
 		verb = "rebuild"
 	}
-	detail := fmt.Sprintf("lists %d of %s, complete_above %d", len(next.SeenIDs), text.Count(len(a.versions), "stored id"), *next.CompleteAbove)
+	detail := fmt.Sprintf("lists %d of %s, complete_above %d", len(next.SeenIDs), text.Count(a.ids, "stored id"), *next.CompleteAbove)
 	actions := []Action{{verb, archive.DocumentName, 0, detail}}
 	for _, id := range a.notStored {
 		actions = append(actions, Action{"forget", archive.DocumentName, id, fmt.Sprintf("id %d, which is not in the archive; the next run stores it if the API still shows it", id)})

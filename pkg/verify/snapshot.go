@@ -155,13 +155,13 @@ func newLine(o *object, parsed archive.Line, number int) line {
 }
 
 // same reports whether two lines have the same content.
-func (l line) same(m line) bool { return l.fingerprint == m.fingerprint }
+func (l *line) same(m *line) bool { return l.fingerprint == m.fingerprint }
 
 // String returns the position of the line.
-func (l line) String() string { return fmt.Sprintf("%s line %d", l.object.key, l.number) }
+func (l *line) String() string { return fmt.Sprintf("%s line %d", l.object.key, l.number) }
 
 // finding returns a problem with the line.
-func (l line) finding(c Check, expected, actual string, fix Fix) Finding {
+func (l *line) finding(c Check, expected, actual string, fix Fix) Finding {
 	return Finding{
 		Check: c, Severity: Problem, Object: l.object.key, Line: int(l.number), ID: l.id, Expected: expected, Actual: actual, Fix: fix,
 	}

@@ -13,7 +13,7 @@ import (
 
 // month returns the month that the line belongs to, as a key of
 // [archive.Document.Stored].
-func (l line) month() string {
+func (l *line) month() string {
 	if l.misplaced {
 		return l.object.otherMonths[l.number]
 	}
@@ -21,7 +21,7 @@ func (l line) month() string {
 }
 
 // countStored counts an item that is stored, in the month of its line.
-func (a *audit) countStored(l line, n archive.Counts) {
+func (a *audit) countStored(l *line, n archive.Counts) {
 	month := l.month()
 	a.stored[month] = a.stored[month].Plus(n)
 }
