@@ -41,23 +41,32 @@ type world struct {
 	cloud   *cloudtest.Cloud
 	envFile string // the settings that use cloud
 
-	start     time.Time // time of the newest event of the API's first response
+	start     time.Time // time of the newest event of the API's first response; see newWorld
 	published int       // new events of the API since then
 	last      runReport // of the last run that stored events
 }
 
-// newWorld starts the fakes. Close the cloud at the end.
+// newWorld starts the fakes. Close the cloud at the end. The newest event of the first
+// response is 20 hours old, so the API is not stale. The later events are 20 minutes
+// apart, so that few of them are in the future: such events change the document of a run
+// without new events when their time comes.
 func (b *bench) newWorld() (*world, error) {
 	dir, err := os.MkdirTemp(b.dir, "cloud")
 	if err != nil {
 		return nil, err
 	}
-	w := &world{bench: b, start: time.Now()}
+	w := &world{bench: b, start: time.Now().Add(-20 * time.Hour)}
 	if w.cloud, err = cloudtest.Start(dir, "127.0.0.1:0"); err != nil {
 		return nil, err
 	}
 	w.envFile, err = w.cloud.WriteEnvFile()
 	return w, err
+}
+
+// first runs collect on the first response of the API, with 500 events.
+func (w *world) first() error {
+	_, _, err := w.answer(cloudtest.ResponseAfter(w.start, 0), 500)
+	return err
 }
 
 // collect runs collect on a response with this number of new events, and checks that it
