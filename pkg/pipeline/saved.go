@@ -6,7 +6,6 @@ import (
 	"hash/maphash"
 	"iter"
 	"log/slog"
-	"slices"
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/polisen"
@@ -111,10 +110,33 @@ type savedBackfill struct {
 	revised int
 }
 
-// inputEvent is what is known of an event of the input.
+// inputEvent is an event of the input.
 type inputEvent struct {
-	date     archive.Date // of its first version in the input
-	versions []string     // the fingerprints of its versions in the input that are stored
+	date archive.Date // of its first version in the input
+	// first and later are the fingerprints of its versions in the input that are stored.
+	// Most events have one version, and need no set.
+	first string
+	later map[string]struct{}
+}
+
+// add adds the fingerprint of a version.
+func (e *inputEvent) add(fingerprint string) {
+	switch {
+	case e.first == "":
+		e.first = fingerprint
+	case e.first != fingerprint && e.later == nil:
+		e.later = map[string]struct{}{fingerprint: {}}
+	case e.first != fingerprint:
+		e.later[fingerprint] = struct{}{}
+	}
+}
+
+// versions returns the number of versions of an event. It may be nil.
+func (e *inputEvent) versions() int {
+	if e == nil || e.first == "" {
+		return 0
+	}
+	return 1 + len(e.later)
 }
 
 // addAll reads and stores the items.
@@ -292,17 +314,14 @@ func (b *savedBackfill) addBatch(ctx context.Context) error {
 // have before them.
 func (b *savedBackfill) countRevisions(outcome archive.Outcome) {
 	for i, class := range outcome.Classes {
-		e, known := b.batch.Events[i], 0
+		e := b.batch.Events[i]
 		event := b.events[e.ID]
-		if event != nil {
-			known = len(event.versions)
-		}
-		if class == archive.Revised && outcome.Before[i] > known {
+		if class == archive.Revised && outcome.Before[i] > event.versions() {
 			b.revised++
 		}
 		isStored := class == archive.New || class == archive.Revised || class == archive.Seen || class == archive.Repeated
-		if event != nil && isStored && !slices.Contains(event.versions, e.Fingerprint) {
-			event.versions = append(event.versions, e.Fingerprint)
+		if event != nil && isStored {
+			event.add(e.Fingerprint)
 		}
 	}
 }

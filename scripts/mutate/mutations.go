@@ -266,7 +266,7 @@ func copies() []mutation {
 		in(pipelinePkg+"/saved.go", "A version is looked up at the date of the event's first version in the input, too.",
 			"b.batch.EarlierDates[e.ID] = first.date", "_ = first.date"),
 		in(pipelinePkg+"/saved.go", "A backfill that knows the order of versions does not warn about it.",
-			"outcome.Before[i] > known {", "outcome.Before[i] > known*0 {"),
+			"outcome.Before[i] > event.versions() {", "outcome.Before[i] > 0 {"),
 	}
 }
 
