@@ -22,7 +22,7 @@ const (
 	barSteps = 1000
 )
 
-// progress is the state of a long work.
+// progress is the state of a long operation.
 type progress struct {
 	done, total int64 // zero if the total is unknown
 	// unit is the noun of the things that are counted; empty means bytes.
@@ -159,7 +159,7 @@ func (b *bar) note(facts ...string) bool {
 	return true
 }
 
-// draw draws the bar. It is empty while nobody knows how long the work is.
+// draw draws the bar. It is empty while the length of the work is unknown.
 func (b *bar) draw(now time.Time) {
 	const other = 20 // columns: at least for the percentage and the bar
 	line := join(b.last.facts(now.Sub(b.start)), b.width-other)
