@@ -26,7 +26,7 @@ const (
 // change that breaks it, in source that seldom changes, and a text that occurs once in
 // its file. TestMutationsApply checks the table.
 func mutations() []mutation {
-	return slices.Concat(protocol(), decisions(), simulated(), repairs(), reports(), copies(), limits(), folders(), buckets(), responses(), secrets(), texts(), alarms(), health(), monitoring(), commands(), installer(), releases())
+	return slices.Concat(protocol(), decisions(), simulated(), repairs(), reports(), copies(), limits(), folders(), buckets(), responses(), secrets(), texts(), alarms(), health(), monitoring(), commands(), terminals(), installer(), releases())
 }
 
 // in returns a mutation of a file that all tests of the packages may notice. Where the
@@ -741,6 +741,29 @@ func commands() []mutation {
 			"return d.Filtered || len(", "return len(", "^TestFillGaps$"),
 		in("pkg/store/dirstore/errors.go", "A run that has no file descriptors left ends with 5.",
 			"case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):", "case errors.Is(err, syscall.ENFILE):", "^TestOpenWithoutDescriptors$"),
+	}
+}
+
+// terminals returns the mutations of the texts for people at a terminal.
+func terminals() []mutation {
+	in := func(file, guarantee, old, new, tests, pkg string) mutation {
+		return mutation{guarantee: guarantee, file: file, old: old, new: new, packages: []string{pkg}, tests: tests}
+	}
+	return []mutation{
+		in("cmd/verify.go", "The progress of verify is gone when it is done.",
+			"bar.close()", "_ = bar", "^TestVerifyOnTerminal$", commandsPkg),
+		in("cmd/terminal.go", "NO_COLOR turns colours off.",
+			`noColour == ""`, `noColour != "x"`, "OnTerminal$", commandsPkg),
+		in("cmd/verify.go", "Off a terminal verify prints all findings.",
+			"!isTerminal(p.Stdout)", "false", "^TestVerifyOnTerminal$", commandsPkg),
+		in("cmd/diagnostics.go", "A command that lacks something shows how to use it.",
+			"usage.missing {", "usage.missing && false {", "^TestScript$", commandsPkg),
+		in("pkg/verify/grouped.go", "Problems are shown before notices.",
+			"[]Severity{Problem, Notice}", "[]Severity{Notice, Problem}", "^TestGrouped$", verifyPkg),
+		in("pkg/verify/audit.go", "A store without an archive is one finding.",
+			"if !a.snapshot.isArchive() {", "if false {", "^TestNoArchive$", verifyPkg),
+		in("pkg/status/summary.go", "An object of the last commit that is not stored is named.",
+			"if p.State != archive.Stored {", "if false {", "^TestSummary$", statusPkg),
 	}
 }
 
