@@ -235,6 +235,8 @@ find_binary() {
 	if [[ -n $packaged ]]; then
 		[[ -z $binary || $binary == "$packaged" ]] ||
 			fail 1 "a package has installed $packaged and its units: leave --binary out, or remove the package"
+		[[ $env_file == "/etc/$name/env" ]] ||
+			fail 1 "a package has installed units that read /etc/$name/env: leave --env-file out, or remove the package"
 		binary=$packaged
 	elif [[ -z $binary ]]; then
 		for candidate in "${here%/*}/$name" "$here/$name" "$target" "$(command -v "$name" || true)"; do
@@ -643,7 +645,12 @@ units() {
 # install_units writes the units, or uses those of a package.
 install_units() {
 	local unit
-	[[ -z $(package_program) ]] || return 0
+	if [[ -n $(package_program) ]]; then
+		for unit in $(units); do
+			[[ ! -e $unit_dir/$unit ]] || change "remove $unit_dir/$unit, which hides the unit of the package" rm -f "$unit_dir/$unit"
+		done
+		return
+	fi
 	for unit in $(units); do
 		put_unit "$unit_dir/$unit" "$(sed -e "s|^ExecStart=[^ ]*|ExecStart=$program|" \
 			-e "s|^EnvironmentFile=.*|EnvironmentFile=$env_file|" "$here/$unit")"

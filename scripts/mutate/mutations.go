@@ -819,7 +819,7 @@ func installer() []mutation {
 		in("An installation that changes nothing does not run the service.",
 			`if ! $changed && [[ -n $(systemd_value`, `if false && [[ -n $(systemd_value`),
 		in("The units and the program of a package stay where they are.",
-			`[[ -z $(package_program) ]] || return 0`, ``),
+			`if [[ -n $(package_program) ]]; then`, `if false; then`),
 		in("A bucket without credentials starts no timer.",
 			`if needs_oci_config && ! $dry_run; then`, `if false; then`),
 	}
