@@ -181,6 +181,9 @@ func (a *archiveModel) comeBack() {
 // someLines returns the lines of some object of events or revisions, with line ends.
 func (a *archiveModel) someLines(d *draw) (n archive.Name, lines []string, ok bool) {
 	names := slices.Sorted(maps.Keys(a.objects))
+	if len(names) == 0 {
+		return n, nil, false
+	}
 	name := names[d.pick(len(names))]
 	n, _ = archive.ParseName(name)
 	if n.Kind == archive.Rejected {
