@@ -14,7 +14,7 @@ import (
 type Batch struct {
 	Events   []polisen.Event
 	Rejected []polisen.Rejected
-	// ObservedAt is the time at which the items were fetched, but for rejected items that
+	// ObservedAt is the time at which the items were fetched, except for rejected items that
 	// have a time of their own.
 	ObservedAt time.Time
 	// EarlierDates are dates of earlier versions of some of the events, by their ids. A

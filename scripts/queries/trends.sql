@@ -1,6 +1,6 @@
 -- Which types of events become more or less frequent? Compares the newest whole week, from Monday to Sunday,
 -- with the week before and with the mean of the four weeks before. Shows types that have 5 events or more in one
--- of these weeks. A week in which the collector stood still has too few events.
+-- of these weeks. A week with gaps, which verify lists, has too few events.
 WITH newest AS (
   SELECT date_trunc('week', max(day)) - INTERVAL 7 DAYS AS monday FROM events
 ), counts AS (
