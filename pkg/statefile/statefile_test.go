@@ -170,3 +170,21 @@ func TestWritePublicReplacesFilesOnly(t *testing.T) {
 		}
 	}
 }
+
+// TestWriteReplacesLinks checks that Write replaces a link and leaves the file to which it
+// leads as it is.
+func TestWriteReplacesLinks(t *testing.T) {
+	target, link := filepath.Join(t.TempDir(), "target"), filepath.Join(t.TempDir(), "link")
+	if err := errors.Join(os.WriteFile(target, []byte("mine"), 0o600), os.Symlink(target, link)); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(link, 1); err != nil {
+		t.Fatal(err)
+	}
+	if body, err := os.ReadFile(target); err != nil || string(body) != "mine" {
+		t.Errorf("the target of the link holds %q, %v", body, err)
+	}
+	if info, err := os.Lstat(link); err != nil || !info.Mode().IsRegular() {
+		t.Errorf("the link is still there: %v, %v", info, err)
+	}
+}

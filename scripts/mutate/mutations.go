@@ -26,7 +26,7 @@ const (
 // change that breaks it, in source that seldom changes, and a text that occurs once in
 // its file. TestMutationsApply checks the table.
 func mutations() []mutation {
-	return slices.Concat(protocol(), decisions(), simulated(), repairs(), reports(), copies(), limits(), folders(), buckets(), responses(), secrets(), texts(), alarms(), health(), monitoring(), commands(), terminals(), installer(), releases())
+	return slices.Concat(protocol(), decisions(), simulated(), repairs(), reports(), copies(), limits(), folders(), buckets(), responses(), secrets(), security(), texts(), alarms(), health(), monitoring(), commands(), terminals(), installer(), releases())
 }
 
 // in returns a mutation of a file that all tests of the packages may notice. Where the
@@ -648,6 +648,27 @@ func health() []mutation {
 			"if !r.Succeeded() {", "if false {"),
 		in("A partial success is a success.",
 			"if !r.Succeeded() {", "if !r.OK {"),
+	}
+}
+
+// security returns the mutations of the modes of files, and of names that others choose.
+func security() []mutation {
+	return []mutation{
+		{
+			guarantee: "Other users cannot read the locks.", file: "pkg/filelock/filelock.go",
+			old: "flock.SetPermissions(0o640)", new: "flock.SetPermissions(0o644)",
+			packages: []string{commandsPkg}, tests: "^TestFileModes$",
+		},
+		{
+			guarantee: "Other users cannot read the archive.", file: "pkg/store/dirstore/write.go",
+			old: "fs.FileMode = 0o640", new: "fs.FileMode = 0o644",
+			packages: []string{commandsPkg}, tests: "^TestFileModes$",
+		},
+		{
+			guarantee: "A document makes the program write data objects only.", file: "pkg/archive/document.go",
+			old: "if _, ok := ParseName(p.Name); !ok {", new: "if p.Name == \"-\" {",
+			packages: []string{archivePkg}, tests: "^TestPendingNames$",
+		},
 	}
 }
 
