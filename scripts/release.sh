@@ -197,7 +197,7 @@ make_packages() {
   packager: "$maintainer"
   deb: {urgency: medium, distributions: [stable]}
   changes:
-    - note: Release $version. CHANGELOG.md in the folder of the documentation lists the changes.
+    - note: Release $version. CHANGELOG.md lists the changes.
 END
 	cat "$folder/LICENSE" <(echo) "$folder/licenses.txt" >"$packaging/copyright"
 	for kind in deb rpm; do

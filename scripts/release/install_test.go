@@ -182,6 +182,7 @@ func checkStored(t *testing.T, cloud *cloudtest.Cloud) {
 func TestDeb(t *testing.T) {
 	dir := releaseFiles(t)
 	tooltest.Need(t, "dpkg", "Debian")
+	tooltest.Need(t, "systemctl", "Debian package systemd")
 	m := newMachine(t)
 	m.put("srv/first.deb", read(t, filepath.Join(dir, "polisen-events-collector_1.2.3_amd64.deb")))
 	out := m.run("dpkg -i /srv/first.deb")
@@ -194,7 +195,7 @@ func TestDeb(t *testing.T) {
 	m.checkCloud()
 
 	// An upgrade keeps changed settings, their owner and mode, and says no first steps.
-	m.run("echo API_CONTACT_EMAIL=me@example.org >>/etc/polisen-events-collector/env; ln -s /dev/null /etc/systemd/system/timers.target.wants/polisen-events-collector.timer")
+	m.run("echo API_CONTACT_EMAIL=me@example.org >>/etc/polisen-events-collector/env; mkdir -p /etc/systemd/system/timers.target.wants; ln -s /usr/lib/systemd/system/polisen-events-collector.timer /etc/systemd/system/timers.target.wants/")
 	if out := m.run("dpkg -i /srv/first.deb"); strings.Contains(out, "start its timer") {
 		t.Errorf("an upgrade says the first steps:\n%s", out)
 	}
