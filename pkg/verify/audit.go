@@ -250,7 +250,7 @@ func (a *audit) checkDays() {
 			a.missing = append(a.missing, r)
 			f := Finding{
 				Check: MissingDays, Severity: Problem, Object: archive.Partition{Kind: archive.Events, Date: r.From}.Prefix(),
-				Expected: "events on each day", Actual: fmt.Sprintf("no events from %s to %s", r.From, r.To), Fix: a.options.backfill(r.From, r.To),
+				Expected: "events on each day", Actual: "no events " + r.inWords(), Fix: a.options.backfill(r.From, r.To),
 			}
 			switch {
 			case a.lacksEvents(r):

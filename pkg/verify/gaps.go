@@ -69,6 +69,14 @@ func (a *audit) isUnreadableBeside(day archive.Date) bool {
 // DayRange is a range of consecutive days, from From to To.
 type DayRange struct{ From, To archive.Date }
 
+// inWords returns the days as "on 2026-01-02" or "from 2026-01-02 to 2026-01-05".
+func (r DayRange) inWords() string {
+	if r.From == r.To {
+		return "on " + r.From.String()
+	}
+	return fmt.Sprintf("from %s to %s", r.From, r.To)
+}
+
 // ranges returns the ranges that consist of these days, which are in ascending order
 // and may repeat.
 func ranges(days []archive.Date) (all []DayRange) {
