@@ -7,6 +7,8 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +54,40 @@ func mustLoad(t *testing.T, args []string, env ...string) config.Settings {
 	}
 	s.Archive.Flags = ""
 	return s
+}
+
+// TestSecretFlags checks which settings hold a secret, and that only one of them has a flag:
+// all users of a host see the arguments of a process.
+func TestSecretFlags(t *testing.T) {
+	secret := []reflect.Type{reflect.TypeFor[address.Secret](), reflect.TypeFor[address.SecretText]()}
+	var holds func(v reflect.Value) bool
+	holds = func(v reflect.Value) bool {
+		if slices.Contains(secret, v.Type()) {
+			return !v.IsZero()
+		}
+		if v.Kind() == reflect.Struct {
+			for field, value := range v.Fields() {
+				if field.IsExported() && holds(value) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	var got []string
+	for _, s := range config.All(all) {
+		if s.Env == "" || s.Env == "POLISEN_ENV_FILE" {
+			continue
+		}
+		settings, _ := load(t, nil, s.Env+"="+s.Example) // some settings need others, too
+		if holds(reflect.ValueOf(settings)) {
+			got = append(got, s.Env+" --"+s.Flag)
+		}
+	}
+	slices.Sort(got)
+	if want := []string{"OCI_CLI_KEY_CONTENT --", "POLISEN_PING_URL --ping-url"}; !slices.Equal(got, want) {
+		t.Errorf("settings with secrets, and their flags: %q, want %q", got, want)
+	}
 }
 
 func TestArchiveFlags(t *testing.T) {
