@@ -111,7 +111,7 @@ func (a *api) add(d *draw, p Plan, id int64, at, published time.Time) {
 	for i := 2; d.chance(share) && i < 5; i++ {
 		published = published.Add(d.between(20*time.Minute, 30*time.Hour))
 		if d.chance(p.Moved) { // most often across midnight
-			at = at.Add(time.Duration(1-2*d.pick(2)) * d.between(time.Hour, 24*time.Hour))
+			at = at.Add(d.sign() * d.between(time.Hour, 24*time.Hour))
 		}
 		a.addVersion(n, at, published, fmt.Sprint("text ", i))
 	}

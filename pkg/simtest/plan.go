@@ -78,104 +78,137 @@ type Plan struct {
 	Revised, Moved, Damaged float64
 }
 
+// planner makes the plan of a seed.
+type planner struct {
+	draw
+	Plan
+	trouble, apiTrouble float64 // of each process
+	kills               float64 // share of the processes that are killed
+	kinds               []Kind  // of processes
+	changes             []Kind  // of the archive
+	clockSteps, pauses  bool
+}
+
 // NewPlan returns the plan of a seed.
 func NewPlan(seed uint64) Plan {
-	d := draw(hashOf(seed, "plan"))
-	p := Plan{Seed: seed, Clocks: make([]time.Duration, 1+d.pick(3))}
-	for i := range p.Clocks {
-		if d.chance(0.3) {
-			p.Clocks[i] = time.Duration(1-2*d.pick(2)) * d.between(time.Second, 8*time.Hour)
-		}
-	}
-	if d.chance(0.2) {
-		p.Bulk = 100 + d.pick(150)
-	}
-	if d.chance(0.4) {
-		p.Revised = 0.3
-	}
-	if d.chance(0.4) {
-		p.Revised, p.Moved = 0.3, 0.5
-	}
-	if d.chance(0.3) {
-		p.Damaged = 0.01
-	}
-	trouble := []float64{0, 0.01, 0.05, 0.2}[d.pick(4)]
-	apiTrouble := []float64{0, 0.02, 0.1, 0.5}[d.pick(4)]
-	kills := []float64{0, 0.1, 0.4}[d.pick(3)]
-	kinds := []Kind{Collect}
-	if d.chance(0.3) {
-		kinds = append(kinds, Backfill)
-	}
-	if d.chance(0.3) {
-		kinds = append(kinds, Import)
-	}
-	if d.chance(0.4) {
-		kinds = append(kinds, Repair)
-	}
-	var changes []Kind
-	all, later := disturbances()
-	for _, kind := range all {
-		if d.chance(0.15) {
-			changes = append(changes, kind)
-		}
-	}
-	steps := d.chance(0.2)
-	pauses := d.chance(0.5)
-
+	p := &planner{draw: draw(hashOf(seed, "plan")), Plan: Plan{Seed: seed}}
+	p.choose()
 	at := time.Duration(0)
-	add := func(s Step) {
-		s.ID = len(p.Steps) + 1
-		p.Steps = append(p.Steps, s)
-	}
-	for range 4 + d.pick(10) {
-		for range 1 + d.pick(3) {
-			s := Step{Kind: Collect, Host: d.pick(len(p.Clocks)), Trouble: trouble, APITrouble: apiTrouble}
-			if d.chance(0.3) {
-				s.Kind = kinds[d.pick(len(kinds))]
-			}
-			if d.chance(kills) {
-				s.Kill = d.between(time.Millisecond, 20*time.Second)
-			}
-			s.At = at + d.between(time.Millisecond, []time.Duration{100 * time.Millisecond, 10 * time.Second}[d.pick(2)])
-			add(s)
-		}
-		for range d.pick(4) {
-			add(Step{Kind: CheckHealth, At: at + d.between(100*time.Millisecond, 2*maxAge)})
-		}
-		if steps && d.chance(0.3) {
-			add(Step{Kind: StepClock, Host: d.pick(len(p.Clocks)), At: at + d.between(time.Second, 5*time.Minute), By: time.Duration(1-2*d.pick(2)) * d.between(time.Second, 8*time.Hour)})
-		}
-		if d.chance(0.05) {
-			add(Step{Kind: Reboot, Host: d.pick(len(p.Clocks)), At: at + 10*time.Minute})
-		}
-		if len(changes) > 0 && d.chance(0.5) {
-			change := Step{Kind: changes[d.pick(len(changes))], At: at + d.between(time.Minute, 3*time.Hour)}
-			if d.chance(0.5) { // the first process that meets the change
-				kind := Backfill
-				if change.Kind == Copy {
-					kind = Repair
-				}
-				add(Step{Kind: kind, Host: d.pick(len(p.Clocks)), Trouble: trouble, At: change.At + d.between(time.Second, 10*time.Minute)})
-			}
-			add(change)
-			if then, ok := later[change.Kind]; ok {
-				add(Step{Kind: then, At: change.At + d.between(time.Minute, 2*24*time.Hour)})
-			}
-		}
-		switch f := d.next(); {
-		case f < 0.3:
-			at += d.between(30*time.Second, 30*time.Minute)
-		case f < 0.85:
-			at += d.between(30*time.Minute, 12*time.Hour)
-		case f < 0.9 || !pauses:
-			at += d.between(12*time.Hour, 3*24*time.Hour)
-		default:
-			at += d.between(6*24*time.Hour, 16*24*time.Hour)
-		}
+	for range 4 + p.pick(10) {
+		p.addSteps(at)
+		at += p.interval()
 	}
 	// No two steps begin at the same moment.
 	slices.SortFunc(p.Steps, func(a, b Step) int { return cmp.Compare(a.At, b.At) })
-	return p
+	return p.Plan
+}
+
+// choose chooses what is special in the history.
+func (p *planner) choose() {
+	p.Clocks = make([]time.Duration, 1+p.pick(3))
+	for i := range p.Clocks {
+		if p.chance(0.3) {
+			p.Clocks[i] = p.sign() * p.between(time.Second, 8*time.Hour)
+		}
+	}
+	if p.chance(0.2) {
+		p.Bulk = 100 + p.pick(150)
+	}
+	if p.chance(0.4) {
+		p.Revised = 0.3
+	}
+	if p.chance(0.4) {
+		p.Revised, p.Moved = 0.3, 0.5
+	}
+	if p.chance(0.3) {
+		p.Damaged = 0.01
+	}
+	p.trouble = []float64{0, 0.01, 0.05, 0.2}[p.pick(4)]
+	p.apiTrouble = []float64{0, 0.02, 0.1, 0.5}[p.pick(4)]
+	p.kills = []float64{0, 0.1, 0.4}[p.pick(3)]
+	p.kinds = []Kind{Collect}
+	for _, k := range []struct {
+		kind  Kind
+		share float64
+	}{{Backfill, 0.3}, {Import, 0.3}, {Repair, 0.4}} {
+		if p.chance(k.share) {
+			p.kinds = append(p.kinds, k.kind)
+		}
+	}
+	all, _ := disturbances()
+	for _, kind := range all {
+		if p.chance(0.15) {
+			p.changes = append(p.changes, kind)
+		}
+	}
+	p.clockSteps, p.pauses = p.chance(0.2), p.chance(0.5)
+}
+
+// sign returns 1 or -1.
+func (d *draw) sign() time.Duration { return time.Duration(1 - 2*d.pick(2)) }
+
+func (p *planner) add(s Step) {
+	s.ID = len(p.Steps) + 1
+	p.Steps = append(p.Steps, s)
+}
+
+// addSteps adds processes that work at the same time from at on, and other steps soon
+// after them.
+func (p *planner) addSteps(at time.Duration) {
+	for range 1 + p.pick(3) {
+		s := Step{Kind: Collect, Host: p.pick(len(p.Clocks)), Trouble: p.trouble, APITrouble: p.apiTrouble}
+		if p.chance(0.3) {
+			s.Kind = p.kinds[p.pick(len(p.kinds))]
+		}
+		if p.chance(p.kills) {
+			s.Kill = p.between(time.Millisecond, 20*time.Second)
+		}
+		s.At = at + p.between(time.Millisecond, []time.Duration{100 * time.Millisecond, 10 * time.Second}[p.pick(2)])
+		p.add(s)
+	}
+	for range p.pick(4) {
+		p.add(Step{Kind: CheckHealth, At: at + p.between(100*time.Millisecond, 2*maxAge)})
+	}
+	if p.clockSteps && p.chance(0.3) {
+		p.add(Step{Kind: StepClock, Host: p.pick(len(p.Clocks)), At: at + p.between(time.Second, 5*time.Minute), By: p.sign() * p.between(time.Second, 8*time.Hour)})
+	}
+	if p.chance(0.05) {
+		p.add(Step{Kind: Reboot, Host: p.pick(len(p.Clocks)), At: at + 10*time.Minute})
+	}
+	if len(p.changes) > 0 && p.chance(0.5) {
+		p.addChange(at)
+	}
+}
+
+// addChange adds a change of the archive.
+func (p *planner) addChange(at time.Duration) {
+	change := Step{Kind: p.changes[p.pick(len(p.changes))], At: at + p.between(time.Minute, 3*time.Hour)}
+	if p.chance(0.5) { // the first process that meets the change
+		kind := Backfill
+		if change.Kind == Copy {
+			kind = Repair
+		}
+		p.add(Step{Kind: kind, Host: p.pick(len(p.Clocks)), Trouble: p.trouble, At: change.At + p.between(time.Second, 10*time.Minute)})
+	}
+	p.add(change)
+	_, later := disturbances()
+	if then, ok := later[change.Kind]; ok {
+		p.add(Step{Kind: then, At: change.At + p.between(time.Minute, 2*24*time.Hour)})
+	}
+}
+
+// interval returns the time to the next processes.
+func (p *planner) interval() time.Duration {
+	switch f := p.next(); {
+	case f < 0.3:
+		return p.between(30*time.Second, 30*time.Minute)
+	case f < 0.85:
+		return p.between(30*time.Minute, 12*time.Hour)
+	case f < 0.9 || !p.pauses:
+		return p.between(12*time.Hour, 3*24*time.Hour)
+	default:
+		return p.between(6*24*time.Hour, 16*24*time.Hour)
+	}
 }
 
 // length returns the time of the last step.
