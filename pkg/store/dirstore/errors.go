@@ -14,6 +14,9 @@ import (
 // errNotRegular is the error for a symbolic link, a pipe or a device.
 var errNotRegular = errors.New("not a regular file or folder: remove it or replace it with the file itself (use a mount, not a link, for a folder on another disk)")
 
+// errSyncFolder means that the entries of a folder may not be durable.
+var errSyncFolder = errors.New("sync the folder")
+
 // asNotExist returns store.ErrNotExist if err means that there is no such file:
 // it is missing, a part of its path is a file, or the file system does not
 // allow names that long. It returns other errors unchanged.
@@ -51,9 +54,9 @@ func shortage(err error) string {
 
 // accessError returns the error of a failure to open or create the store's
 // folder. It wraps store.ErrAccess, except for a shortage or an error of the
-// disk, which no other setting would prevent.
+// disk, such as a failed sync, which no other setting would prevent.
 func accessError(err error) error {
-	if shortage(err) != "" || errors.Is(err, syscall.EIO) {
+	if shortage(err) != "" || errors.Is(err, syscall.EIO) || errors.Is(err, errSyncFolder) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", store.ErrAccess, err)

@@ -165,9 +165,9 @@ func (s *Store) syncFile(f *os.File) error {
 }
 
 // syncFolder makes a folder's entries durable, if the file system can do that. Some
-// say with EBADF or ENOENT that they cannot sync an open folder. Its errors do
-// not wrap their cause: after a failed sync the outcome of the write is unknown,
-// even if the cause is a missing permission.
+// say with EBADF or ENOENT that they cannot sync an open folder. Its errors wrap
+// errSyncFolder and not their cause: after a failed sync the outcome of the write is
+// unknown, even if the cause is a missing permission.
 func (s *Store) syncFolder(folder *os.File) error {
 	err := s.sync(folder)
 	switch {
@@ -177,7 +177,7 @@ func (s *Store) syncFolder(folder *os.File) error {
 		s.noteUnsynced(err)
 		return nil
 	}
-	return fmt.Errorf("sync the folder: %v", err)
+	return fmt.Errorf("%w: %v", errSyncFolder, withoutPath(err))
 }
 
 // noteUnsynced calls OnUnsynced at the first call.

@@ -269,9 +269,26 @@ func TestCannotSync(t *testing.T) {
 			if (err == nil) != want {
 				t.Errorf("folder %v, %v: %v", isFolder, tt.err, err)
 			}
+			if err != nil && strings.Count(err.Error(), s.path) > 1 {
+				t.Errorf("folder %v, %v: the message names the store twice: %v", isFolder, tt.err, err)
+			}
 			if note := "sync a file or folder in " + s.path + ": " + tt.err.Error(); want != slices.Equal(notes, []string{note}) {
 				t.Errorf("folder %v, %v: notes %q", isFolder, tt.err, notes)
 			}
 		}
+	}
+}
+
+// TestSyncOfNewStoreFails checks that a disk error at the sync of the store's new folder does
+// not count as a missing permission, which no later attempt could help.
+func TestSyncOfNewStoreFails(t *testing.T) {
+	s, err := Open(filepath.Join(t.TempDir(), "new"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.sync = func(f *os.File) error { return &os.PathError{Op: "sync", Path: f.Name(), Err: syscall.EIO} }
+	_, err = s.Put(t.Context(), "a", []byte("x"), store.IfAbsent())
+	if want := "put " + s.file("a") + ": create the store's folder: sync the folder: input/output error"; err == nil || err.Error() != want || errors.Is(err, store.ErrAccess) {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
