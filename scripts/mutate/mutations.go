@@ -361,7 +361,7 @@ func folders() []mutation {
 		in("pkg/store/dirstore/etagcache.go", "An edit of a file in place changes its ETag.",
 			"info.Size() == c.last.info.Size() && info.ModTime().Equal(c.last.info.ModTime())", "true", dirPkg),
 		in("pkg/store/dirstore/errors.go", "A full disk is no lack of access.",
-			`if shortage(err) != "" || errors.Is(err, syscall.EIO) {`, "if errors.Is(err, syscall.EIO) {", dirPkg),
+			`if shortage(err) != "" || errors.Is(err, syscall.EIO) || errors.Is(err, errSyncFolder) {`, "if errors.Is(err, syscall.EIO) {", dirPkg),
 		in("pkg/filelock/filelock.go", "A lock is on the file that its path names.",
 			"\t\tif locked && err == nil && l.inPlace() {", "\t\tif locked && err == nil {", lockPkg, dirPkg),
 		in("pkg/filelock/filelock.go", "A lock follows no symbolic link.",
