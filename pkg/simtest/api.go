@@ -72,10 +72,11 @@ func newAPI(p Plan, start time.Time) *api {
 		}
 		published := at.Add(d.delay())
 		a.add(&d, p, id, at, published)
-		if p.Bulk > 0 && d.chance(1.0/600) { // a bulk arrival
+		// A bulk arrival. Its events are new: see "Limits" in PROTOCOL.md of package archive.
+		if p.Bulk > 0 && d.chance(1.0/600) {
 			for range p.Bulk {
 				sequence++
-				a.add(&d, p, sequence, at.Add(-d.between(time.Second, 6*time.Hour)), published.Add(d.between(time.Second, time.Minute)))
+				a.add(&d, p, sequence, published.Add(-d.between(time.Second, time.Minute)), published.Add(d.between(time.Second, time.Minute)))
 			}
 		}
 		if p.Damaged > 0 && d.chance(p.Damaged) {
