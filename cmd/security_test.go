@@ -17,6 +17,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"polisen-events-collector/pkg/tooltest"
 )
 
 // securityDocument is the threat model.
@@ -64,7 +66,7 @@ func TestThreatsHaveTests(t *testing.T) {
 // mode of each file and folder that appears with the table in the threat model.
 func TestFileModes(t *testing.T) {
 	t.Parallel()
-	binary := buildProgram(t)
+	bash, binary := tooltest.Need(t, "bash", "Debian package bash"), buildProgram(t)
 	rows := securityTable(t, "Modes of files")
 	for column, umask := range []string{"022", "077"} {
 		dir := t.TempDir()
@@ -111,7 +113,7 @@ func TestFileModes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		execute(0, "bash", install, "cron", "--binary", binary, "--contact", "you@example.org", "--no-run")
+		execute(0, bash, install, "cron", "--binary", binary, "--contact", "you@example.org", "--no-run")
 		for _, c := range newRoot(Process{}).Commands() {
 			if c.Runnable() && !used[c.Name()] && !isTopic(c.Name()) {
 				t.Errorf("the test does not run %s", c.Name())
