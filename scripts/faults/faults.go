@@ -283,6 +283,9 @@ func (w *world) everyCall(v victim, m moment, step int, row *row) error {
 		if err != nil {
 			return err
 		}
+		if r.Late {
+			return fmt.Errorf("%s call %d: the run did not end within %v", m, k, limit)
+		}
 		if n < k {
 			if k < 3 || r.Killed || r.Exit != 0 {
 				return fmt.Errorf("%s made %d calls and ended with exit code %d: %s", v.name, n, r.Exit, r.Stderr)

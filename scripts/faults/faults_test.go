@@ -29,7 +29,7 @@ func TestTable(t *testing.T) {
 	}
 	for _, f := range faults() {
 		if c := cells(rows[f.name]); len(c) < 6 || c[4] != kept {
-			t.Errorf("the row of %q is %q; correct it with go run ./scripts/faults -write -run '^%[1]s$'", f.name, rows[f.name])
+			t.Errorf("the row of %q is %q; correct it with go run ./scripts/faults -write -run '^%s$'", f.name, rows[f.name], regexp.QuoteMeta(f.name))
 		}
 		delete(rows, f.name)
 	}

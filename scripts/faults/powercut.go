@@ -205,6 +205,9 @@ func (w *world) cutEvery(v victim, step int, row *row) error {
 			if err != nil {
 				return fmt.Errorf("power cut before call %d: %w", k, err)
 			}
+			if r.Late {
+				return fmt.Errorf("power cut before call %d: the run did not end within %v", k, limit)
+			}
 			if ended = n < k; ended && r.Exit != 0 {
 				return fmt.Errorf("%s ended with exit code %d: %s", v.name, r.Exit, r.Stderr)
 			}

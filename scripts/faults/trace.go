@@ -77,7 +77,9 @@ func trace(c *exec.Cmd, root string, limit time.Duration, react func(call) actio
 	defer out.close()
 	c.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
 	start := time.Now()
-	if err := c.Start(); err != nil {
+	if err := c.Start(); errors.Is(err, syscall.EPERM) {
+		return r, fmt.Errorf("%w: trace the program: %w (it needs the permission to trace processes)", errSkipped, err)
+	} else if err != nil {
 		return r, err
 	}
 	pid := c.Process.Pid
@@ -91,7 +93,7 @@ func trace(c *exec.Cmd, root string, limit time.Duration, react func(call) actio
 	}
 	const exitKill = 0x100000 // PTRACE_O_EXITKILL
 	if err := syscall.PtraceSetOptions(pid, syscall.PTRACE_O_TRACESYSGOOD|syscall.PTRACE_O_TRACECLONE|exitKill); err != nil {
-		return r, fmt.Errorf("trace the program: %w", err)
+		return r, fmt.Errorf("set the options of the tracer: %w", err)
 	}
 	if err := syscall.PtraceSyscall(pid, 0); err != nil {
 		return r, err
