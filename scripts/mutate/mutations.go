@@ -362,6 +362,8 @@ func folders() []mutation {
 			"info.Size() == c.last.info.Size() && info.ModTime().Equal(c.last.info.ModTime())", "true", dirPkg),
 		in("pkg/store/dirstore/errors.go", "A full disk is no lack of access.",
 			`if shortage(err) != "" || errors.Is(err, syscall.EIO) || errors.Is(err, errSyncFolder) {`, "if errors.Is(err, syscall.EIO) {", dirPkg),
+		in("pkg/store/dirstore/errors.go", "A failed sync of the store's new folder is no lack of access.",
+			" || errors.Is(err, errSyncFolder) {", " {", dirPkg),
 		in("pkg/filelock/filelock.go", "A lock is on the file that its path names.",
 			"\t\tif locked && err == nil && l.inPlace() {", "\t\tif locked && err == nil {", lockPkg, dirPkg),
 		in("pkg/filelock/filelock.go", "A lock follows no symbolic link.",
