@@ -1,11 +1,14 @@
 package config
 
 import (
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"polisen-events-collector/pkg/address"
 )
 
 func TestParseStore(t *testing.T) {
@@ -93,4 +96,47 @@ func TestParseAPIURL(t *testing.T) {
 			t.Errorf("parseAPIURL(%q) = %+v, want an error", text, got)
 		}
 	}
+}
+
+// FuzzStoreURL checks each text that is a store: its String is the same store and passes
+// the checks of --store, and its parts are those that package net/url finds in the String.
+func FuzzStoreURL(f *testing.F) {
+	for _, s := range []string{
+		"oci://ns/events", "oci:///b/p.2/q/", "oci://ns//b", "oci://ns/b/../c", "oci://ns/b/a/.c", "oci://ns/b/%2e", "oci://ns/b?c#d", "file:///var/lib/a%20b", "file:///a%24b%27c%5Cd%23%3Fe", "file:///a%2Fb/../c",
+		"file://localhost/x", "file://x/y", "/var/lib/å b", "/a?b#c%41", "//a//b/.", "./oci:/b", "../x", "~/x", ".", "..", "s3://b", "s3:b", "oci:/b", "x", "",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		first, err := parseStore(text)
+		if err != nil {
+			return
+		}
+		written := first.String()
+		if second, err := parseStore(written); err != nil || second != first {
+			t.Errorf("%q is %#v, but %q is %#v, %v", text, first, written, second, err)
+		}
+		if err := address.CheckLiteral(written); err != nil {
+			t.Errorf("%q is written as %q: %v", text, written, err)
+		}
+		u, err := url.Parse(written)
+		if err != nil || u.RawQuery != "" || u.Fragment != "" || u.User != nil || u.Scheme != string(first.Kind) {
+			t.Fatalf("%q is written as %q: %#v, %v", text, written, u, err)
+		}
+		want := first.Path
+		if first.Kind == OCIStore {
+			want = "/" + first.Bucket
+			if first.Prefix != "" {
+				want += "/" + first.Prefix
+			}
+		} else if !filepath.IsAbs(first.Path) || filepath.Clean(first.Path) != first.Path {
+			t.Errorf("%q has the path %q", text, first.Path)
+		}
+		if strings.Contains("/"+first.Prefix, "/.") {
+			t.Errorf("%q has the prefix %q", text, first.Prefix)
+		}
+		if u.Host != first.Namespace || u.Path != want {
+			t.Errorf("%q is %#v, but its URL has the host %q and the path %q", text, first, u.Host, u.Path)
+		}
+	})
 }

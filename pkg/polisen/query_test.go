@@ -2,7 +2,11 @@ package polisen_test
 
 import (
 	"errors"
+	"net/url"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"polisen-events-collector/pkg/polisen"
 )
@@ -42,4 +46,51 @@ func TestInvalidQuery(t *testing.T) {
 	if n := len(w.api.Calls()); n != 0 {
 		t.Errorf("%d calls", n)
 	}
+}
+
+// FuzzQuery checks that the query part of a URL has each value of a query, after it is
+// split at "&", "=" and ";" and decoded, and no character that a URL encodes.
+func FuzzQuery(f *testing.F) {
+	for _, s := range [][3]string{
+		{"2018-03-05 21", "Stockholm\nJärfälla", "Trafikolycka, personskada\na;b&c=d+e"}, {"", "", ""}, {"", "\n", "%20\n%\n#?/"}, {"x", "\xff\x00\x7f", "\"'<>\\"},
+	} {
+		f.Add(s[0], s[1], s[2], true)
+	}
+	f.Fuzz(func(t *testing.T, dateTime, locations, types string, hasTypes bool) {
+		want := polisen.Query{DateTime: dateTime, Locations: strings.Split(locations, "\n")}
+		if hasTypes {
+			want.Types = strings.Split(types, "\n")
+		}
+		encoded := want.Encode()
+		if i := strings.IndexFunc(encoded, func(r rune) bool {
+			return !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~%;&=", r)
+		}); i >= 0 {
+			t.Fatalf("%q has the character %q", encoded, encoded[i])
+		}
+		var got polisen.Query
+		for part := range strings.SplitSeq(encoded, "&") {
+			name, values, _ := strings.Cut(part, "=")
+			var decoded []string
+			for value := range strings.SplitSeq(values, ";") {
+				v, err := url.PathUnescape(value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				decoded = append(decoded, v)
+			}
+			switch name {
+			case "DateTime":
+				got.DateTime = strings.Join(decoded, ";")
+			case "locationname":
+				got.Locations = decoded
+			case "type":
+				got.Types = decoded
+			default:
+				t.Fatalf("%q has the parameter %q", encoded, name)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" || want.IsZero() {
+			t.Errorf("%s (-want +got):\n%s", encoded, diff)
+		}
+	})
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -216,9 +218,11 @@ func TestParseAfter(t *testing.T) {
 		{"Fri, 02 Jan 2026 19:58:53 GMT", 2 * time.Minute},
 		{"Friday, 02-Jan-26 19:58:53 GMT", 2 * time.Minute},
 		{"Fri, 02 Jan 2026 19:00:00 GMT", 0},
+		{"Fri, 31 Dec 9999 23:59:59 GMT", (1 << 62) / time.Second * time.Second},
 		{"9223372036854775807", (1 << 62) / time.Second * time.Second},
 		{"99999999999999999999", (1 << 62) / time.Second * time.Second},
 		{"-99999999999999999999", 0},
+		{"99999999999999999999 s", 0},
 	} {
 		h := http.Header{}
 		if tt.value != "" {
@@ -228,4 +232,36 @@ func TestParseAfter(t *testing.T) {
 			t.Errorf("ParseAfter(%q) = %v, want %v", tt.value, got, tt.want)
 		}
 	}
+}
+
+// FuzzParseAfter checks the delay for any header and time: exactly the one of a number of
+// seconds, and of a date that is after the time; otherwise zero.
+func FuzzParseAfter(f *testing.F) {
+	for _, s := range []string{
+		"", "0", "120", "-5", "+7", "007", "1.5", " 3", "1e3", "0x10", "1_000", "99999999999999999999", "-99999999999999999999", "99999999999999999999A",
+		"Fri, 02 Jan 2026 19:58:53 GMT", "Friday, 02-Jan-26 19:58:53 GMT", "Fri Jan  2 19:58:53 2026", "Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 0000 00:00:00 GMT",
+	} {
+		f.Add(s, int64(1767383813), int64(500))
+	}
+	number := regexp.MustCompile(`^[+-]?[0-9]+$`)
+	const longest = 1 << 62 / time.Second
+	f.Fuzz(func(t *testing.T, value string, unix, nanos int64) {
+		now := time.Unix(unix%(1<<37), nanos%int64(time.Second))
+		var want time.Duration
+		if date, err := http.ParseTime(value); number.MatchString(value) {
+			seconds, _ := new(big.Int).SetString(value, 10)
+			want = longest * time.Second
+			if seconds.Cmp(big.NewInt(int64(longest))) < 0 {
+				want = time.Duration(max(seconds.Int64(), 0)) * time.Second
+			}
+			if seconds.Sign() < 0 {
+				want = 0
+			}
+		} else if err == nil && date.After(now) {
+			want = min(date.Sub(now), longest*time.Second)
+		}
+		if got := retry.ParseAfter(http.Header{"Retry-After": {value}}, now); got != want {
+			t.Errorf("ParseAfter(%q, %v) = %v, want %v", value, now, got, want)
+		}
+	})
 }
