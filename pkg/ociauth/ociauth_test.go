@@ -351,3 +351,46 @@ func checkCredentialsError(t *testing.T, err error, want []string) {
 		t.Errorf("error contains a secret or a line break: %v", err)
 	}
 }
+
+// FuzzConfigFile writes a secret into a configuration file, as the value of an entry or
+// anywhere else but in a profile's name or in the value of an entry whose value is a path.
+// It checks that the error does not show the secret, and that line ends of Windows change
+// nothing.
+func FuzzConfigFile(f *testing.F) {
+	id := ociauthtest.Shared()
+	good := "[DEFAULT]\n" + profile(id)
+	for _, s := range [][2]string{
+		{good + "pass_phrase=", "\n"}, {good + "pass_phrase='", "'\n"}, {good, "\n"}, {good + "x ", "=1\nx=2\nx=3"}, {"", good}, {"[DEFAULT\n", ""}, {"[a]\n[a]\n", ""},
+		{"[DEFAULT]\n" + without(without(good, "[DEFAULT]"), "user") + "user=", " # x\n"}, {"[DEFAULT]\nregion=eu-", ".example.org/"}, {"[DEFAULT]\ntenancy=ocid1.tenancy.oc1..a\nuser=ocid1.", "\nfingerprint=aa\nregion=x\n"},
+		{"\ufeff[DEFAULT]\nauthentication_type=", "\n"}, {"[DEFAULT]\nauthentication_type=instance_principal\nfingerprint=", "\x00"}, {"[b]\nuser=", "\n[c]\n"},
+	} {
+		f.Add(s[0], s[1])
+	}
+	dir := f.TempDir()
+	path, key := filepath.Join(dir, "config"), filepath.Join(dir, "key.pem")
+	if err := os.WriteFile(key, id.PEM(), 0o600); err != nil {
+		f.Fatal(err)
+	}
+	resolve := func(t *testing.T, text string) string {
+		if err := os.WriteFile(path, []byte(strings.ReplaceAll(text, "{dir}", dir)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := ociauth.Resolve(t.Context(), ociauth.Options{ConfigFile: path})
+		if err == nil {
+			return c.String()
+		}
+		checkCredentialsError(t, err, nil)
+		return err.Error()
+	}
+	f.Fuzz(func(t *testing.T, before, after string) {
+		line := strings.TrimSpace(before[strings.LastIndexByte(before, '\n')+1:])
+		name, _, _ := strings.Cut(strings.ToLower(line), "=")
+		if strings.HasPrefix(line, "[") || strings.HasSuffix(strings.TrimSpace(name), "_file") || len(before)+len(after) > 30000 {
+			return
+		}
+		text := before + "canary" + after
+		if unix, windows := resolve(t, text), resolve(t, strings.ReplaceAll(text, "\n", "\r\n")); unix != windows {
+			t.Errorf("%q: %s; with line ends of Windows: %s", text, unix, windows)
+		}
+	})
+}

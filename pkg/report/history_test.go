@@ -1,8 +1,10 @@
 package report_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -181,4 +183,58 @@ func TestParseLastRun(t *testing.T) {
 			t.Errorf("%s: %s", name, rest)
 		}
 	}
+}
+
+// FuzzParseLastRun checks that content that is read keeps to the limits of a [report.LastRun],
+// and that it stays the same when it is written and read again.
+func FuzzParseLastRun(f *testing.F) {
+	whole, err := (*report.LastRun)(nil).Add(measuredRun(0), &report.StoredCommit{ID: "a", Sequence: 2, Timestamp: 3}).Add(runOf("b", 1, 8), nil).JSON()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole)
+	for _, s := range []string{
+		`{"hosts":[{"name":"a","successes":["2026-01-02T00:00:00+01:00","2026-01-02T00:00:00Z","2026-01-01T00:00:00Z","2025-01-01T00:00:00Z"]},{}],"runs":[{"lag_s":1e-9},{"window_s":-0.00005}]}`,
+		`{"duration_s":9223372036.8547758,"api":{"waited_s":1e300,"wire_bytes":-1},"warnings":[{"level":"INFO+3"},{"level":"ERROR-9","text":"\ud83d"}]}`,
+		`{"objects":null,"stages":[],"window":{"hours":1e308},"stored_commit":{},"runs":null}`, `{"hosts":7}`, `null`, ``,
+		`{"hosts":[` + strings.Repeat(`{},`, 16) + `{}],"runs":[` + strings.Repeat(`{},`, 50) + `{"run_id":"` + strings.Repeat("x", 256) + `"}]}`,
+	} {
+		f.Add([]byte(strings.Replace(s, "{", `{"finished":"2026-01-02T00:00:00Z",`, 1)))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		read, err := report.ParseLastRun(body)
+		if err != nil {
+			return
+		}
+		if len(read.Hosts) > report.MaxHosts || len(read.Runs) > report.MaxRuns || read.Hosts == nil || read.Runs == nil {
+			t.Errorf("%d hosts, %d runs", len(read.Hosts), len(read.Runs))
+		}
+		for _, h := range read.Hosts {
+			if len(h.Name) > 255 || len(h.Error) > 200 || len(h.Successes) > 3 || h.Successes == nil {
+				t.Errorf("host %+v", h)
+			}
+		}
+		for _, r := range read.Runs {
+			if len(r.RunID) > 255 || len(r.Host) > 255 {
+				t.Errorf("run %+v", r)
+			}
+		}
+		written, err := read.JSON()
+		if err != nil {
+			t.Fatalf("content that was read cannot be written: %v", err)
+		}
+		second, err := report.ParseLastRun(written)
+		if err != nil {
+			t.Fatalf("%s was written and cannot be read: %v", written, err)
+		}
+		sameDecimals := cmp.Comparer(func(a, b report.Seconds) bool {
+			return math.Abs(time.Duration(a).Seconds()-time.Duration(b).Seconds()) < 0.0001
+		})
+		if diff := cmp.Diff(read, second, sameDecimals); diff != "" {
+			t.Errorf("read, and written and read again (-want +got):\n%s", diff)
+		}
+		if again, err := second.JSON(); err != nil || !bytes.Equal(again, written) {
+			t.Errorf("written twice: %v\n%s", err, cmp.Diff(string(written), string(again)))
+		}
+	})
 }

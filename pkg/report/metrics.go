@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
@@ -85,8 +86,12 @@ func ParseMetrics(text []byte) (Metrics, error) {
 	for _, known := range metrics() {
 		for _, row := range families[known.name].GetMetric() {
 			s := sample{metric: known.name}
+			var names []string
 			for _, label := range row.GetLabel() {
-				s.label = label.GetValue()
+				names, s.label = append(names, label.GetName()), label.GetValue()
+			}
+			if strings.Join(names, ",") != known.label {
+				return Metrics{}, fmt.Errorf("parse metrics: %s has the labels %q, want %q", known.name, names, known.label)
 			}
 			value := row.GetGauge().GetValue() + row.GetCounter().GetValue() + row.GetUntyped().GetValue()
 			if math.IsNaN(value) || math.IsInf(value, 0) || known.counter && value < 0 {

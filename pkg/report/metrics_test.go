@@ -217,6 +217,9 @@ func TestParseMetrics(t *testing.T) {
 		"other metrics": "# TYPE up gauge\nup 1\n",
 		"negative":      strings.Replace(whole, `kind="events"} 5`, `kind="events"} -5`, 1),
 		"not a number":  strings.Replace(whole, `kind="events"} 5`, `kind="events"} NaN`, 1),
+		"another label": strings.Replace(whole, `kind="events"`, `kind="events",host="h"`, 1),
+		"no label":      strings.Replace(whole, `{kind="events"}`, "", 1),
+		"extra label":   strings.Replace(whole, "polisen_open_gaps ", `polisen_open_gaps{host="h"} `, 1),
 		"zero bytes":    strings.Repeat("\x00", 100),
 	} {
 		if damaged == whole {
@@ -226,4 +229,43 @@ func TestParseMetrics(t *testing.T) {
 			t.Errorf("%s: no error, %v", name, values(t, m))
 		}
 	}
+}
+
+// FuzzParseMetrics checks that metrics that are read stay the same when they are written
+// and read again, and that the next run then gives the same metrics.
+func FuzzParseMetrics(f *testing.F) {
+	var none report.Metrics
+	whole, err := none.Add(measuredRun(0), &report.CallsLeft{Hour: 1}).Add(runOf("h", 1, 8), nil).Text()
+	if err != nil {
+		f.Fatal(err)
+	}
+	const times = "polisen_last_run_timestamp_seconds 1\npolisen_last_success_timestamp_seconds 1\n"
+	f.Add(string(whole))
+	for _, s := range []string{
+		times, times + "polisen_runs_total{outcome=\"success\"} 9e15 7\n", times + "polisen_stored_total{kind=\"\\\\\\\"\\n\"} 0x1p-2\n# EOF", times + "polisen_last_run_timestamp_seconds{x=\"y\"} 2\n",
+		times + "polisen_runs_total{outcome=\"success\",x=\"y\"} 1\npolisen_runs_total 2\n", times + "# TYPE polisen_window_seconds histogram\npolisen_window_seconds_sum 1\n", times + "polisen_open_gaps -0\n", times + "polisen_open_gaps NaN\n", times + "up 1\n", "",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		read, err := report.ParseMetrics([]byte(text))
+		if err != nil {
+			return
+		}
+		written, err := read.Text()
+		if err != nil {
+			t.Fatalf("metrics that were read cannot be written: %v", err)
+		}
+		second, err := report.ParseMetrics(written)
+		if err != nil {
+			t.Fatalf("%s was written and cannot be read: %v", written, err)
+		}
+		if again, err := second.Text(); err != nil || string(again) != string(written) {
+			t.Errorf("written twice: %v\n%s", err, cmp.Diff(string(written), string(again)))
+		}
+		next, _ := read.Add(runOf("h", 2, 0), nil).Text()
+		if after, err := second.Add(runOf("h", 2, 0), nil).Text(); err != nil || string(after) != string(next) {
+			t.Errorf("the next run: %v\n%s", err, cmp.Diff(string(next), string(after)))
+		}
+	})
 }
