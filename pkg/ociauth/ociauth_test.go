@@ -360,8 +360,8 @@ func FuzzConfigFile(f *testing.F) {
 	id := ociauthtest.Shared()
 	good := "[DEFAULT]\n" + profile(id)
 	for _, s := range [][2]string{
-		{good + "pass_phrase=", "\n"}, {good + "pass_phrase='", "'\n"}, {good, "\n"}, {good + "x ", "=1\nx=2\nx=3"}, {"", good}, {"[DEFAULT\n", ""}, {"[a]\n[a]\n", ""},
-		{"[DEFAULT]\n" + without(without(good, "[DEFAULT]"), "user") + "user=", " # x\n"}, {"[DEFAULT]\nregion=eu-", ".example.org/"}, {"[DEFAULT]\ntenancy=ocid1.tenancy.oc1..a\nuser=ocid1.", "\nfingerprint=aa\nregion=x\n"},
+		{good + "pass_phrase=", "\n"}, {good + "pass_phrase='", "'\n"}, {good, "\n"}, {good, "=1\ncanary=2\n"}, {"", good}, {"[DEFAULT\n", ""}, {"[a]\n[a]\n", ""},
+		{without(good, "user") + "user=", " # x\n"}, {without(good, "user") + "user='", "'\n"}, {"[DEFAULT]\nregion=eu-", ".example.org/"}, {"[DEFAULT]\ntenancy=ocid1.tenancy.oc1..a\nuser=ocid1.", "\nfingerprint=aa\nregion=x\n"},
 		{"\ufeff[DEFAULT]\nauthentication_type=", "\n"}, {"[DEFAULT]\nauthentication_type=instance_principal\nfingerprint=", "\x00"}, {"[b]\nuser=", "\n[c]\n"},
 	} {
 		f.Add(s[0], s[1])

@@ -197,7 +197,7 @@ func FuzzParseLastRun(f *testing.F) {
 		`{"hosts":[{"name":"a","successes":["2026-01-02T00:00:00+01:00","2026-01-02T00:00:00Z","2026-01-01T00:00:00Z","2025-01-01T00:00:00Z"]},{}],"runs":[{"lag_s":1e-9},{"window_s":-0.00005}]}`,
 		`{"duration_s":9223372036.8547758,"api":{"waited_s":1e300,"wire_bytes":-1},"warnings":[{"level":"INFO+3"},{"level":"ERROR-9","text":"\ud83d"}]}`,
 		`{"objects":null,"stages":[],"window":{"hours":1e308},"stored_commit":{},"runs":null}`, `{"hosts":7}`, `null`, ``,
-		`{"hosts":[` + strings.Repeat(`{},`, 16) + `{}],"runs":[` + strings.Repeat(`{},`, 50) + `{"run_id":"` + strings.Repeat("x", 256) + `"}]}`,
+		`{"hosts":[` + strings.Repeat(`{},`, 16) + `{}],"runs":[{"run_id":"` + strings.Repeat("x", 256) + `"}` + strings.Repeat(`,{}`, 51) + `]}`,
 	} {
 		f.Add([]byte(strings.Replace(s, "{", `{"finished":"2026-01-02T00:00:00Z",`, 1)))
 	}
