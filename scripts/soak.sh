@@ -16,7 +16,7 @@ Then runs the fuzz targets of all packages, one after the other and each for an 
 of SECONDS (default 3600, 0 for none), at least for a second. Goes on after a target that
 fails. Its input is then in testdata/fuzz of the package, where the tests find it.
 
-Exit code 1 means that a history or a target failed.
+Names what failed at the end, with the exit code 1.
 
 To see the trace of a history: go test -v -run TestHistories ./pkg/simtest -args -first SEED -histories 1 -trace
 END
@@ -49,9 +49,9 @@ while (($# > 0)); do
 done
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-failed=0
+failed=()
 if ((histories > 0)); then
-	go test -count=1 -v -timeout 48h -run '^TestHistories$' ./pkg/simtest -args -first "$first" -histories "$histories" || failed=1
+	go test -count=1 -v -timeout 48h -run '^TestHistories$' ./pkg/simtest -args -first "$first" -histories "$histories" || failed+=(TestHistories)
 fi
 
 if ((fuzz > 0)); then
@@ -62,7 +62,10 @@ if ((fuzz > 0)); then
 	while read -r folder target; do
 		printf '%s in ./%s for %d s\n' "$target" "$folder" "$share"
 		# Without a limit, Go spends up to a minute on a single input to make it smaller.
-		go test -run '^$' -fuzz "^$target\$" -fuzztime "${share}s" -fuzzminimizetime 1s "./$folder" </dev/null || failed=1
+		go test -run '^$' -fuzz "^$target\$" -fuzztime "${share}s" -fuzzminimizetime 1s "./$folder" </dev/null || failed+=("$target")
 	done <<<"$targets"
 fi
-exit "$failed"
+if ((${#failed[@]} > 0)); then
+	printf 'soak.sh: failed: %s\n' "${failed[*]}" >&2
+	exit 1
+fi
