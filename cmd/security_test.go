@@ -68,10 +68,10 @@ func TestFileModes(t *testing.T) {
 	t.Parallel()
 	bash, binary := tooltest.Need(t, "bash", "Debian package bash"), buildProgram(t)
 	rows := securityTable(t, "Modes of files")
+	const first, later = `{"id":1,"datetime":"2026-01-02 03:04:05 +01:00"}`, `{"id":1,"datetime":"2026-01-02 03:04:05 +01:00","name":"x"}`
 	for column, umask := range []string{"022", "077"} {
 		dir := t.TempDir()
-		body := ""
-		api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }))
+		api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "["+first+`,{"id":null}]`) }))
 		defer api.Close()
 		used := map[string]bool{"help": true}
 		execute := func(exit code, name string, args ...string) {
@@ -91,13 +91,11 @@ func TestFileModes(t *testing.T) {
 			used[args[0]] = true
 			execute(exit, binary, args...)
 		}
-		const first, later = `{"id":1,"datetime":"2026-01-02 03:04:05 +01:00"}`, `{"id":1,"datetime":"2026-01-02 03:04:05 +01:00","name":"x"}`
 		crontab := "#!/bin/sh\ncase $1 in -l) cat \"$TAB\" 2>/dev/null || { echo 'no crontab for you' >&2; exit 1; } ;; -) cat >\"$TAB\" ;; esac\n"
 		if err := errors.Join(os.Mkdir(dir+"/HOME", 0o700), os.Mkdir(dir+"/BIN", 0o700),
 			os.WriteFile(dir+"/BIN/crontab", []byte(crontab), 0o700), os.WriteFile(dir+"/BIN/input.json", []byte("["+later+"]"), 0o600)); err != nil {
 			t.Fatal(err)
 		}
-		body = "[" + first + `,{"id":null}]`
 		command(exitPartial, "collect")
 		command(exitOK, "backfill", "--input", "BIN/input.json")
 		if err := os.WriteFile(dir+"/ARCHIVE/metadata/last_seen.json", []byte("damaged"), 0); err != nil {
