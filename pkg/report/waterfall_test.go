@@ -1,8 +1,6 @@
 package report_test
 
 import (
-	"flag"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -10,11 +8,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"polisen-events-collector/pkg/goldentest"
 	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/text"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // ms returns a number of milliseconds.
 func ms(n float64) report.Seconds { return report.Seconds(n * float64(time.Millisecond)) }
@@ -123,20 +120,7 @@ func TestWaterfall(t *testing.T) {
 			if c.style.ASCII && len(got) != utf8.RuneCountInString(got) {
 				t.Error("characters that are not ASCII")
 			}
-			golden := "testdata/waterfall-" + name + ".txt"
-			got = strings.ReplaceAll(got, "\x1b", "ESC")
-			if *update {
-				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("%s (-want +got):\n%s\n%s", golden, diff, got)
-			}
+			goldentest.Compare(t, "testdata/waterfall-"+name+".txt", strings.ReplaceAll(got, "\x1b", "ESC"))
 		})
 	}
 }

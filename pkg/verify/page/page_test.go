@@ -12,15 +12,11 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/google/go-cmp/cmp"
-
+	"polisen-events-collector/pkg/goldentest"
 	"polisen-events-collector/pkg/verify/page"
 )
 
-var (
-	update = flag.Bool("update", false, "rewrite the golden file")
-	write  = flag.String("write", "", "write the pages of the tests to this `folder`, to look at them")
-)
+var write = flag.String("write", "", "write the pages of the tests to this `folder`, to look at them")
 
 func render(t *testing.T, c page.Content) string {
 	t.Helper()
@@ -46,20 +42,7 @@ func TestWrite(t *testing.T) {
 // TestGolden compares the page of a small archive with a golden file. To rewrite it:
 // go test ./pkg/verify/page -run TestGolden -update
 func TestGolden(t *testing.T) {
-	const golden = "testdata/small.html"
-	got := render(t, small(t))
-	if *update {
-		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", golden, diff)
-	}
+	goldentest.Compare(t, "testdata/small.html", render(t, small(t)))
 }
 
 // TestSize checks that the page of four years stays small.
