@@ -30,10 +30,8 @@ type GroupedOptions struct {
 func (r *Result) Grouped(w io.Writer, o GroupedOptions) error {
 	g := grouper{o: o}
 	g.writeActions(r)
-	for _, severity := range []Severity{Problem, Notice} {
-		for _, group := range r.groups(severity) {
-			g.writeGroup(r, group)
-		}
+	for _, group := range r.Groups() {
+		g.writeGroup(group)
 	}
 	if !o.Brief || len(r.Findings) > 0 {
 		g.writeSummary(r)
@@ -42,38 +40,43 @@ func (r *Result) Grouped(w io.Writer, o GroupedOptions) error {
 	return err
 }
 
-// groups returns the findings of a severity by check, in the order in which the checks
-// first occur.
-func (r *Result) groups(s Severity) (groups [][]Finding) {
-	index := make(map[Check]int)
-	for _, f := range r.Findings {
-		if f.Severity != s {
-			continue
-		}
-		i, ok := index[f.Check]
-		if !ok {
-			i = len(groups)
-			index[f.Check], groups = i, append(groups, nil)
-		}
-		groups[i] = append(groups[i], f)
-	}
-	return groups
+// Group is the findings of one check that have the same severity.
+type Group struct {
+	Check    Check
+	Severity Severity
+	// Findings are those that the result holds, at least one.
+	Findings []Finding
+	// Total also counts the findings that the result does not hold.
+	Total int
 }
 
-// count returns the number of findings of a check and a severity. Findings that the result
-// does not hold count as notices if all others of the check are.
-func (r *Result) count(c Check, s Severity) int {
-	kept := make(map[Severity]int)
-	for _, f := range r.Findings {
-		if f.Check == c {
-			kept[f.Severity]++
+// Groups returns the findings in groups: problems before notices, and then in the order in
+// which the checks first occur. Findings that the result does not hold count as problems if
+// it holds a problem of their check.
+func (r *Result) Groups() (groups []Group) {
+	held := make(map[Check]int)
+	for _, severity := range []Severity{Problem, Notice} {
+		index := make(map[Check]int)
+		for _, f := range r.Findings {
+			if f.Severity != severity {
+				continue
+			}
+			held[f.Check]++
+			i, ok := index[f.Check]
+			if !ok {
+				i = len(groups)
+				index[f.Check], groups = i, append(groups, Group{Check: f.Check, Severity: severity})
+			}
+			groups[i].Findings = append(groups[i].Findings, f)
 		}
 	}
-	n := kept[s]
-	if more := r.ByCheck[c] - kept[Problem] - kept[Notice]; more > 0 && (s == Problem || kept[Problem] == 0) {
-		n += more
+	for i := range groups {
+		g := &groups[i]
+		others := max(r.ByCheck[g.Check]-held[g.Check], 0)
+		g.Total = len(g.Findings) + others
+		held[g.Check] += others // a later group of the check does not count them again
 	}
-	return n
+	return groups
 }
 
 // grouper writes a grouped result.
@@ -138,14 +141,13 @@ func (g *grouper) heading(name, number string, c text.Colour) {
 	fmt.Fprintf(&g.b, "%s: %s\n", g.o.Style.Paint(text.Bold, text.Clean(name)), g.o.Style.Paint(c, number))
 }
 
-// writeGroup writes the findings of a check that have the same severity.
-func (g *grouper) writeGroup(r *Result, all []Finding) {
-	check, severity := all[0].Check, all[0].Severity
-	total, colour := r.count(check, severity), text.Red
-	if severity == Notice {
+// writeGroup writes a group of findings.
+func (g *grouper) writeGroup(group Group) {
+	all, total, colour := group.Findings, group.Total, text.Red
+	if group.Severity == Notice {
 		colour = text.Yellow
 	}
-	g.heading(string(check), text.Count(total, string(severity)), colour)
+	g.heading(string(group.Check), text.Count(total, string(group.Severity)), colour)
 	same := func(property func(Finding) string) bool {
 		return !slices.ContainsFunc(all, func(f Finding) bool { return property(f) != property(all[0]) })
 	}

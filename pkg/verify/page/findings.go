@@ -13,12 +13,10 @@ const (
 	openRows = 8
 )
 
-// group is the findings of one check and severity.
+// group is a group of findings as the page shows it.
 type group struct {
-	Check    verify.Check
-	Severity verify.Severity
-	Number   int // of the findings, also of those that the page does not show
-	More     int // number of findings that the page does not show
+	verify.Group
+	More int // number of findings that the page does not show
 	// Expected, Actual and Fix are those of all the findings; empty if they differ.
 	Expected, Actual string
 	Fix              verify.Fix
@@ -33,39 +31,21 @@ type finding struct {
 }
 
 // groups returns the findings by check, problems first.
-func groups(r *verify.Result) []group {
-	var all []*group
-	kept := make(map[verify.Check]int)
-	for _, severity := range []verify.Severity{verify.Problem, verify.Notice} {
-		byCheck := make(map[verify.Check]*group)
-		for _, f := range r.Findings {
-			if f.Severity != severity {
-				continue
-			}
-			kept[f.Check]++
-			g := byCheck[f.Check]
-			if g == nil {
-				g = &group{Check: f.Check, Severity: severity, Expected: f.Expected, Actual: f.Actual, Fix: f.Fix}
-				byCheck[f.Check] = g
-				all = append(all, g)
-			}
+func groups(r *verify.Result) (all []group) {
+	for _, found := range r.Groups() {
+		first := found.Findings[0]
+		g := group{Group: found, Expected: first.Expected, Actual: first.Actual, Fix: first.Fix}
+		for _, f := range found.Findings {
 			g.add(f)
 		}
+		g.More = g.Total - len(g.Rows)
+		all = append(all, g)
 	}
-	var finished []group
-	for _, g := range all {
-		// The result counts more findings of a check than it holds.
-		g.Number += r.ByCheck[g.Check] - kept[g.Check]
-		kept[g.Check] = r.ByCheck[g.Check]
-		g.More = g.Number - len(g.Rows)
-		finished = append(finished, *g)
-	}
-	return finished
+	return all
 }
 
 // add adds a finding.
 func (g *group) add(f verify.Finding) {
-	g.Number++
 	if f.Expected != g.Expected {
 		g.Expected = ""
 	}
