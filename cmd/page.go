@@ -28,16 +28,17 @@ func checkPage(ctx context.Context, path string) error {
 // writePage writes the result of an audit, with the health of the archive and its last
 // runs, as an HTML page. If the store fails meanwhile, the page says so.
 func writePage(ctx context.Context, st store.Store, s config.Settings, opts verifyOptions, result *verify.Result) error {
-	health, err := status.CheckHealth(ctx, st, healthOptions(s, opts))
+	options := healthOptions(s, opts)
+	health, err := status.CheckHealth(ctx, st, options)
 	if err != nil {
-		health = status.UnknownHealth(st.String(), healthOptions(s, opts), err)
+		health = status.UnknownHealth(st.String(), options, err)
 	}
 	var runs []report.Run
 	switch history, err := status.ReadHistory(ctx, st, time.Now()); {
 	case err == nil:
 		runs = history.Runs
 	case !errors.Is(err, status.ErrNotFound) && health.Status != status.HealthUnknown:
-		health = status.UnknownHealth(st.String(), healthOptions(s, opts), err)
+		health = status.UnknownHealth(st.String(), options, err)
 	}
 	body, err := page.Render(page.Content{
 		Result: result, Health: health, Runs: runs, Now: time.Now(),
