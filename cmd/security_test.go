@@ -113,7 +113,7 @@ func TestFileModes(t *testing.T) {
 		}
 		execute(0, bash, install, "cron", "--binary", binary, "--contact", "you@example.org", "--no-run")
 		for _, c := range newRoot(Process{}).Commands() {
-			if c.Runnable() && !used[c.Name()] && !isTopic(c.Name()) {
+			if c.Runnable() && !used[c.Name()] {
 				t.Errorf("the test does not run %s", c.Name())
 			}
 		}
@@ -160,11 +160,6 @@ func TestFileModes(t *testing.T) {
 			}
 		}
 	}
-}
-
-// isTopic reports whether a command only prints help.
-func isTopic(name string) bool {
-	return slices.ContainsFunc(topics(), func(topic topic) bool { return topic.name == name })
 }
 
 // revealing lists the imports by which a package reaches out of its own memory.
