@@ -99,6 +99,18 @@ func ManyRevised(revised, known int) bool { return known >= 20 && 2*revised >= k
 // had before.
 func (r Run) Known() int { return r.Fetched - r.Invalid - r.New }
 
+// LagText returns the lag for people, "saved response" if the run read one, and "" if the lag
+// is unknown.
+func (r Run) LagText() string {
+	switch {
+	case r.Saved:
+		return "saved response"
+	case r.Lag != nil:
+		return text.Duration(time.Duration(*r.Lag))
+	}
+	return ""
+}
+
 // ParseLastRun parses the content of metadata/last_run.json. Content without a history,
 // as earlier versions of the program wrote it, has no hosts and no runs. Rows that no
 // version of the program writes are left out. The error means that the content is damaged.

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -152,15 +153,8 @@ func (h *History) Text(w io.Writer, zone *time.Location, style text.Style) error
 	fmt.Fprintln(t, "started\thost\texit\tnew\trevised\trejected\tduration\tlag")
 	var fresh, durations []float64
 	for _, r := range slices.Backward(h.Runs) {
-		lag := "-"
-		switch {
-		case r.Saved:
-			lag = "saved response"
-		case r.Lag != nil:
-			lag = text.Duration(time.Duration(*r.Lag))
-		}
 		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%d\t%.1fs\t%s\n", r.Started.In(zone).Format(time.DateTime+" MST"), text.Clean(r.Host),
-			r.ExitCode, r.New, r.Revised, r.Rejected, time.Duration(r.Duration).Seconds(), lag)
+			r.ExitCode, r.New, r.Revised, r.Rejected, time.Duration(r.Duration).Seconds(), cmp.Or(r.LagText(), "-"))
 		fresh, durations = append(fresh, float64(r.New)), append(durations, time.Duration(r.Duration).Seconds())
 	}
 	if err := t.Flush(); err != nil {

@@ -89,9 +89,8 @@ type runs struct {
 // run is a row of the table of runs.
 type run struct {
 	report.Run
-	Ended   string
-	Took    string
-	LagText string
+	Ended string
+	Took  string
 }
 
 // shownRuns is the number of runs in the table that is always open.
@@ -117,7 +116,7 @@ func newRuns(all []report.Run) runs {
 		most = max(most, r.New)
 	}
 	for i, r := range all {
-		row := run{Run: r, Ended: "ok", Took: fmt.Sprintf("%.1f s", time.Duration(r.Duration).Seconds()), LagText: "–"}
+		row := run{Run: r, Ended: "ok", Took: fmt.Sprintf("%.1f s", time.Duration(r.Duration).Seconds())}
 		x := (report.MaxRuns - 1 - i) * runPitch
 		title := fmt.Sprintf("%s UTC: %s", utc(r.Started), text.Count(r.New, "new event"))
 		switch {
@@ -125,12 +124,6 @@ func newRuns(all []report.Run) runs {
 			row.Ended = "partial"
 		case r.ExitCode != 0:
 			row.Ended = "failed"
-		}
-		switch {
-		case r.Saved:
-			row.LagText = "saved response"
-		case r.Lag != nil:
-			row.LagText = text.Duration(time.Duration(*r.Lag))
 		}
 		v.Rows = append(v.Rows, row)
 		fresh += r.New
