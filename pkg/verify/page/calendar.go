@@ -16,8 +16,8 @@ import (
 const maxYears = 10
 
 // drawnYears returns the years with events or gaps, oldest first: the last maxYears of those
-// that are at most the year after now. The text says which events lie in other years; it is
-// empty if there are none.
+// that are at most the year after now and less than 200 years before it. The text says which
+// events lie in other years; it is empty if there are none.
 func drawnYears(r *verify.Result, now int) (years []int, others string) {
 	t := r.Timeline
 	has := make(map[int]bool)
@@ -161,13 +161,10 @@ func newCalendar(r *verify.Result, years []int) calendar {
 	for _, y := range years {
 		first, last := archive.Date{Year: y, Month: time.January, Day: 1}, archive.Date{Year: y, Month: time.December, Day: 31}
 		for _, missing := range r.Timeline.Missing {
-			if missing.To.Compare(first) < 0 || missing.From.Compare(last) > 0 {
-				continue
-			}
-			for d := first; d.Compare(last) <= 0; d = d.Next() {
-				if d.Compare(missing.From) >= 0 && d.Compare(missing.To) <= 0 {
-					at(d).state = &markMissing
-				}
+			from := slices.MaxFunc([]archive.Date{missing.From, first}, archive.Date.Compare)
+			to := slices.MinFunc([]archive.Date{missing.To, last}, archive.Date.Compare)
+			for d := from; d.Compare(to) <= 0; d = d.Next() {
+				at(d).state = &markMissing
 			}
 		}
 	}
