@@ -1,8 +1,6 @@
 package archive_test
 
 import (
-	"bytes"
-	"slices"
 	"strings"
 	"testing"
 
@@ -96,12 +94,9 @@ func FuzzLineTime(f *testing.F) {
 		f.Add([]byte(s[0]), []byte(s[1]), []byte(s[2]))
 	}
 	f.Fuzz(func(t *testing.T, before, part, after []byte) {
-		lineartest.Check(t, 1<<20, func(size int) func() {
-			line := slices.Concat(before, bytes.Repeat(part, size/max(len(part), 1)), after)
-			return func() {
-				_, _ = archive.ParseLine(archive.Events, line)
-				_, _ = archive.ParseLine(archive.Rejected, line)
-			}
+		lineartest.CheckRepeated(t, 1<<20, before, part, after, func(line []byte) {
+			_, _ = archive.ParseLine(archive.Events, line)
+			_, _ = archive.ParseLine(archive.Rejected, line)
 		})
 	})
 }

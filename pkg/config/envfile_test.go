@@ -1,11 +1,9 @@
 package config
 
 import (
-	"bytes"
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -142,9 +140,8 @@ func FuzzEnvFileTime(f *testing.F) {
 		f.Add([]byte(s[0]), []byte(s[1]), []byte(s[2]))
 	}
 	f.Fuzz(func(t *testing.T, before, part, after []byte) {
-		lineartest.Check(t, 64<<10, func(size int) func() {
-			text := slices.Concat(before, bytes.Repeat(part, size/max(len(part), 1)), after)
-			return func() { _, _ = readEnvText(t, text) }
+		lineartest.CheckRepeated(t, 64<<10, before, part, after, func(text []byte) {
+			_, _ = readEnvText(t, text)
 		})
 	})
 }

@@ -5,7 +5,9 @@
 package lineartest
 
 import (
+	"bytes"
 	"runtime"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -13,10 +15,10 @@ import (
 
 const (
 	// steps is the ratio of the two sizes.
-	steps = 4
-	// maxRatio is the largest ratio of the two times. That of a linear function is 4,
-	// and that of a quadratic one is 16.
-	maxRatio = 8
+	steps = 8
+	// maxRatio is the largest ratio of the two times. That of a linear function is 8,
+	// and that of a quadratic one is 64.
+	maxRatio = 24
 	// floor is the time that passes for the larger size, since chance decides the ratio
 	// of short times.
 	floor = 50 * time.Millisecond
@@ -40,6 +42,16 @@ func Check(t testing.TB, size int, prepare func(size int) (measured func())) {
 		}
 	}
 	t.Errorf("size %d took %v, and size %d took %v: at most %d times as long is allowed", size/steps, small, size, large, maxRatio)
+}
+
+// CheckRepeated is [Check] for a function of a text: before, then part as often as it fits
+// into the size, at least once, then after.
+func CheckRepeated(t testing.TB, size int, before, part, after []byte, f func(content []byte)) {
+	t.Helper()
+	Check(t, size, func(size int) func() {
+		content := slices.Concat(before, bytes.Repeat(part, max(size/max(len(part), 1), 1)), after)
+		return func() { f(content) }
+	})
 }
 
 // measure returns the CPU time of f, which other processes hardly change.

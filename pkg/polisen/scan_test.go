@@ -351,13 +351,10 @@ func FuzzScanTime(f *testing.F) {
 		f.Add([]byte(s[0]), []byte(s[1]), []byte(s[2]))
 	}
 	f.Fuzz(func(t *testing.T, before, part, after []byte) {
-		lineartest.Check(t, 1<<20, func(size int) func() {
-			content := slices.Concat(before, bytes.Repeat(part, size/max(len(part), 1)), after)
-			return func() {
-				var s Scanner
-				if err := s.Scan(t.Context(), bytes.NewReader(content), func(Piece) bool { return true }); err != nil {
-					t.Fatal(err)
-				}
+		lineartest.CheckRepeated(t, 1<<20, before, part, after, func(content []byte) {
+			var s Scanner
+			if err := s.Scan(t.Context(), bytes.NewReader(content), func(Piece) bool { return true }); err != nil {
+				t.Fatal(err)
 			}
 		})
 	})
