@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +15,11 @@ import (
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/archive/archivetest"
 	"polisen-events-collector/pkg/cloudtest"
+	"polisen-events-collector/pkg/config"
 	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/store/memstore"
+	"polisen-events-collector/pkg/store/storetest"
+	"polisen-events-collector/pkg/verify"
 )
 
 // TestVerifyBucket finds and removes a duplicate in a bucket. A bucket that cannot
@@ -106,4 +112,36 @@ func (f flipped) Write(body []byte) (int, error) {
 	damaged := bytes.Clone(body)
 	damaged[0] ^= 1
 	return f.ResponseWriter.Write(damaged)
+}
+
+// TestPageOfUnreadableMetadata writes the page of an archive whose document or report can
+// no longer be read after the audit: the page says that the health is unknown.
+func TestPageOfUnreadableMetadata(t *testing.T) {
+	s := memstore.New()
+	result, err := verify.Audit(t.Context(), s, verify.Options{Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name  string
+		reads int // that succeed
+	}{{archive.DocumentName, 0}, {archive.LastRunName, 0}, {archive.LastRunName, 1}} {
+		reads := 0
+		failing := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
+			if c.Name != tt.name {
+				return storetest.Fault{}
+			}
+			if reads++; reads <= tt.reads {
+				return storetest.Fault{}
+			}
+			return storetest.FailBefore()
+		})
+		path := filepath.Join(t.TempDir(), "report.html")
+		if err := writePage(t.Context(), failing, config.Settings{}, verifyOptions{report: path}, result); err != nil {
+			t.Fatal(err)
+		}
+		if html, err := os.ReadFile(path); err != nil || !bytes.Contains(html, []byte("Health: UNKNOWN")) {
+			t.Errorf("%+v: the page does not say that the health is unknown (%v)", tt, err)
+		}
+	}
 }

@@ -81,8 +81,10 @@ func FuzzName(f *testing.F) {
 		if got, ok := ParseName(made.String()); !ok || got != made {
 			t.Errorf("%s is parsed as %+v, %v", made, got, ok)
 		}
-		if copied := corruptName(timestamp); !IsMetadata(copied) {
-			t.Errorf("%s is no metadata object", copied)
+		for _, metadata := range []string{DocumentName, LastRunName, corruptName(timestamp)} {
+			if !IsMetadata(metadata) {
+				t.Errorf("%s is no metadata object", metadata)
+			}
 		}
 		name, ok := ParseName(text)
 		if m := dataForm.FindStringSubmatch(text); ok && (m == nil || m[1] != m[2] || name.String() != text) {

@@ -279,15 +279,34 @@ func TestViews(t *testing.T) {
 	}
 }
 
-// TestOddLines checks what the views make of lines in unusual forms. None may stop a query.
-func TestOddLines(t *testing.T) {
-	t.Parallel()
-	cases := []struct{ day, line, want string }{
+// line is an event without its id, with the folder of its day and its times: that of its
+// publication and that of the incident.
+type line struct{ day, text, times string }
+
+// usualLines returns lines as the API sends them.
+func usualLines() []line {
+	return []line{
 		{"2026/01/02", `"datetime":"2026-01-02 9:38:12 +01:00","name":"02 januari 09.38, Brand, Malmö"`, "2026-01-02 09:38:12, 2026-01-02 09:38:00"},
 		{"2026/01/01", `"datetime":"2026-01-01 0:20:00 +01:00","name":"31 december 23.50, Rån, Malmö"`, "2026-01-01 00:20:00, 2025-12-31 23:50:00"},
 		{"2025/12/31", `"datetime":"2025-12-31 23:59:00 +01:00","name":"01 januari 00.05, Rån, Malmö"`, "2025-12-31 23:59:00, 2026-01-01 00:05:00"},
 		{"2026/01/03", `"datetime":"2026-01-03 0:10:00 +01:00","name":"02 januari 23:55, Rån, Malmö"`, "2026-01-03 00:10:00, 2026-01-02 23:55:00"},
 		{"2026/07/01", `"datetime":"2026-07-01 8:00:00 +02:00","name":"1 Juli 7.05, Rån, Malmö"`, "2026-07-01 08:00:00, 2026-07-01 07:05:00"},
+	}
+}
+
+// writeLines writes an object for each line. The id of an event is the number of its line.
+func writeLines(t *testing.T, dir string, lines []line) {
+	t.Helper()
+	for i, l := range lines {
+		writeFile(t, filepath.Join(dir, "events", filepath.FromSlash(l.day), fmt.Sprintf("events-%d.jsonl", i)), fmt.Appendf(nil, "{\"id\":%d,%s}\n", i, l.text))
+	}
+}
+
+// TestOddLines checks the times that the views show for lines in unusual forms. None may
+// stop a query.
+func TestOddLines(t *testing.T) {
+	t.Parallel()
+	lines := append(usualLines(), []line{
 		{"2026/07/01", `"datetime":"2026-07-01T06:00:00Z","name":"30 juni 24.10, Rån, Malmö"`, "2026-07-01 08:00:00, NULL"},
 		{"2026/07/01", `"datetime":"2026-07-01 06:00 +0200","name":"31 juni 10.10, Rån, Malmö"`, "2026-07-01 06:00:00, NULL"},
 		{"2026/07/01", `"datetime":"2026-07-01 6:00:00.5+02","name":"01 july 10.10, Rån"`, "2026-07-01 06:00:00.5, NULL"},
@@ -300,23 +319,20 @@ func TestOddLines(t *testing.T) {
 		{"2026/07/01", `"name":"01 juli 10.10 \u0000 \ud83d\ude00"`, "NULL, 2026-07-01 10:10:00"},
 		{"2026/07/01", `"x":1e999,"x":[[[]]]`, "NULL, NULL"},
 		{"2026/13/41", `"datetime":"2026-07-01 6:00:00 +02:00","name":"01 juli 10.10"`, "2026-07-01 06:00:00, NULL"},
-	}
+	}...)
 	dir := t.TempDir()
-	for i, c := range cases {
-		line := fmt.Sprintf(`{"id":%d,%s}`, i, c.line)
-		writeFile(t, filepath.Join(dir, "events", filepath.FromSlash(c.day), fmt.Sprintf("events-%d.jsonl", i)), []byte(line+"\n"))
-	}
+	writeLines(t, dir, lines)
 	// These are not events, and are left out.
 	writeFile(t, filepath.Join(dir, "events/2026/07/01/events-99.jsonl"), []byte("not JSON\n[1]\n7\n\n{}\n{\"id\":\"x\"}\n{\"id\":1.5e400}\n{\"id\":"))
 	writeFile(t, filepath.Join(dir, "events/2026/07/01/events-x.jsonl"), nil)
 	got := query(t, dir, `SELECT id, coalesce((published_at AT TIME ZONE 'Europe/Stockholm')::VARCHAR, 'NULL') || ', ' || coalesce((incident_at AT TIME ZONE 'Europe/Stockholm')::VARCHAR, 'NULL') AS times
 		FROM events ORDER BY id`)
-	if len(got) != len(cases) {
-		t.Errorf("%d events, want %d: %v", len(got), len(cases), got)
+	if len(got) != len(lines) {
+		t.Errorf("%d events, want %d: %v", len(got), len(lines), got)
 	}
-	for i := range min(len(got), len(cases)) {
-		if got[i]["times"] != cases[i].want {
-			t.Errorf("%s: %v, want %s", cases[i].line, got[i]["times"], cases[i].want)
+	for i := range min(len(got), len(lines)) {
+		if got[i]["times"] != lines[i].times {
+			t.Errorf("%s: %v, want %s", lines[i].text, got[i]["times"], lines[i].times)
 		}
 	}
 	runAll(t, dir)
@@ -423,9 +439,20 @@ func TestPandas(t *testing.T) {
 			compare(t, results[row](t, out), golden(t, name), keys)
 		})
 	}
+	lines, usual := usualLines(), t.TempDir()
+	writeLines(t, usual, lines)
+	out, err := output(exec.Command(python, "-c", "import sys, events\nfor e in events.read(sys.argv[1]).itertuples():\n  print(f'{e.published_at:%F %T}, {e.incident_at:%F %T}')", usual))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, times := range strings.Split(strings.TrimSpace(out), "\n") {
+		if times != lines[i].times {
+			t.Errorf("pandas: %s: %s, want %s", lines[i].text, times, lines[i].times)
+		}
+	}
 	// The lines for notebooks in the README. The last one is an expression.
 	code := strings.Replace(readmeBlocks(t, "python")[0], `"archive"`, fmt.Sprintf("%q", dir), 1)
-	out, err := output(exec.Command(python, "-W", "error", "-c", strings.Replace(code, "\nlatest[", "\nresult = latest[", 1)+"print(len(result))"))
+	out, err = output(exec.Command(python, "-W", "error", "-c", strings.Replace(code, "\nlatest[", "\nresult = latest[", 1)+"print(len(result))"))
 	if n := strings.TrimSpace(out); err != nil || n < "1" {
 		t.Errorf("the lines in the README give %q: %v", n, err)
 	}
@@ -611,6 +638,12 @@ func TestJQ(t *testing.T) {
 	if err := os.Rename(synthetic(t), filepath.Join(parent, "archive")); err != nil {
 		t.Fatal(err)
 	}
+	// The order of the paths is not that of the versions.
+	const version = `{"id":1,"datetime":"2026-04-06 9:00:00 +02:00","summary":"%s"}` + "\n"
+	revised := t.TempDir()
+	for name, summary := range map[string]string{"events/2026/04/06/events-100.jsonl": "first", "revisions/2026/04/07/revisions-200.jsonl": "second", "revisions/2026/04/06/revisions-300.jsonl": "third"} {
+		writeFile(t, filepath.Join(revised, "archive", filepath.FromSlash(name)), fmt.Appendf(nil, version, summary))
+	}
 	heading, done := regexp.MustCompile(`^# jq, as ([a-z-]+)\.sql: `), 0
 	for _, block := range readmeBlocks(t, "bash") {
 		match := heading.FindStringSubmatch(block)
@@ -629,6 +662,14 @@ func TestJQ(t *testing.T) {
 				t.Fatal("no such query in this test")
 			}
 			compare(t, results[row](t, out), golden(t, match[1]), keys[match[1]])
+			if !slices.Contains(keys[match[1]], "summary") {
+				return
+			}
+			bash = exec.Command("bash", "-euo", "pipefail", "-c", block)
+			bash.Dir = revised
+			if out, err := output(bash); err != nil || !strings.Contains(out, `"summary":"third"`) {
+				t.Errorf("the newest of three versions is %q, %v", out, err)
+			}
 		})
 	}
 	if done != len(keys) {
