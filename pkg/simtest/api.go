@@ -304,7 +304,10 @@ func (a *api) answerTo(dateTime string, now time.Time, d *draw, chance float64) 
 			return answer{items: a.newest(now), fault: "the newest events"}
 		}
 		ago := d.between(time.Hour, 6*24*time.Hour)
-		return answer{items: a.newest(now.Add(-ago)), fault: fmt.Sprint("the answer of ", ago.Round(time.Minute), " ago")}
+		past := now.Add(-ago)
+		// It has no event dated after it: see "Limits" in PROTOCOL.md of package archive.
+		items := slices.DeleteFunc(a.newest(past), func(v *version) bool { return v.time.After(past) })
+		return answer{items: items, fault: fmt.Sprint("the answer of ", ago.Round(time.Minute), " ago")}
 	default:
 		if dateTime == "" {
 			return answer{Answer: polisentest.Answer{Body: []byte("<html><title>Underhåll</title></html>")}, fault: "a web page"}
