@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 
 	"polisen-events-collector/pkg/blocking"
@@ -31,11 +32,17 @@ func (o *output) Write(b []byte) (int, error) {
 // printResult writes a command's result to stdout: with --output json it writes v
 // as indented JSON, otherwise it calls asText.
 func (p Process) printResult(s config.General, v any, asText func(io.Writer) error) error {
-	if s.Output != config.JSON {
-		return asText(p.Stdout)
+	var err error
+	if s.Output == config.JSON {
+		enc := json.NewEncoder(text.JSONWriter(p.Stdout))
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		err = enc.Encode(v)
+	} else {
+		err = asText(p.Stdout)
 	}
-	enc := json.NewEncoder(text.JSONWriter(p.Stdout))
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	if err != nil {
+		return fmt.Errorf("print the result: %w", err)
+	}
+	return nil
 }

@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"regexp"
@@ -112,21 +111,11 @@ func newVersionCmd(p Process) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printVersion(p.Stdout, s.General.Output)
+			b := readBuild()
+			return p.printResult(s.General, b, func(w io.Writer) error {
+				_, err := io.WriteString(w, b.text())
+				return err
+			})
 		},
 	}
-}
-
-func printVersion(w io.Writer, format config.Format) error {
-	b := readBuild()
-	var err error
-	if format == config.JSON {
-		err = json.NewEncoder(w).Encode(b)
-	} else {
-		_, err = io.WriteString(w, b.text())
-	}
-	if err != nil {
-		return fmt.Errorf("print version: %w", err)
-	}
-	return nil
 }

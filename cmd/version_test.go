@@ -3,8 +3,6 @@ package cmd
 import (
 	"debug/buildinfo"
 	"encoding/json"
-	"errors"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"polisen-events-collector/pkg/config"
 	"polisen-events-collector/pkg/tooltest"
 )
 
@@ -38,16 +35,16 @@ func TestBuildOf(t *testing.T) {
 		want     buildSource
 		text     string // the first two lines
 	}{
-		"release":                  {"v1.2.3", vcs("false"), sourceRelease, "v1.2.3\nrelease, commit " + testRevision + " of " + testTime},
-		"pre-release":              {"v1.2.3-rc.1", vcs("false"), sourceRelease, "v1.2.3-rc.1\nrelease, commit " + testRevision + " of " + testTime},
-		"release by go install":    {"v1.2.3", nil, sourceRelease, "v1.2.3\nrelease"},
-		"clone":                    {pseudo, vcs("false"), sourceClone, pseudo + "\nclone, commit " + testRevision + " of " + testTime},
-		"modified clone":           {pseudo + "+dirty", vcs("true"), sourceClone, pseudo + "+dirty\nclone, commit " + testRevision + " of " + testTime + ", modified"},
-		"clone after a release":    {"v1.2.4-0.20260131120000-0123456789ab", vcs("false"), sourceClone, "v1.2.4-0.20260131120000-0123456789ab\nclone, commit " + testRevision + " of " + testTime},
-		"modified release":         {"v1.2.3+dirty", vcs("true"), sourceClone, "v1.2.3+dirty\nclone, commit " + testRevision + " of " + testTime + ", modified"},
-		"clone by an old toolkit":  {"(devel)", vcs("false"), sourceClone, "(devel)\nclone, commit " + testRevision + " of " + testTime},
-		"tarball":                  {"(devel)", nil, sourceUnversioned, "(devel)\nunversioned source (no information from version control)"},
-		"nothing recorded at all ": {"", nil, sourceUnversioned, "(devel)\nunversioned source (no information from version control)"},
+		"release":                   {"v1.2.3", vcs("false"), sourceRelease, "v1.2.3\nrelease, commit " + testRevision + " of " + testTime},
+		"pre-release":               {"v1.2.3-rc.1", vcs("false"), sourceRelease, "v1.2.3-rc.1\nrelease, commit " + testRevision + " of " + testTime},
+		"release by go install":     {"v1.2.3", nil, sourceRelease, "v1.2.3\nrelease"},
+		"clone":                     {pseudo, vcs("false"), sourceClone, pseudo + "\nclone, commit " + testRevision + " of " + testTime},
+		"modified clone":            {pseudo + "+dirty", vcs("true"), sourceClone, pseudo + "+dirty\nclone, commit " + testRevision + " of " + testTime + ", modified"},
+		"clone after a release":     {"v1.2.4-0.20260131120000-0123456789ab", vcs("false"), sourceClone, "v1.2.4-0.20260131120000-0123456789ab\nclone, commit " + testRevision + " of " + testTime},
+		"modified release":          {"v1.2.3+dirty", vcs("true"), sourceClone, "v1.2.3+dirty\nclone, commit " + testRevision + " of " + testTime + ", modified"},
+		"clone by an old toolchain": {"(devel)", vcs("false"), sourceClone, "(devel)\nclone, commit " + testRevision + " of " + testTime},
+		"tarball":                   {"(devel)", nil, sourceUnversioned, "(devel)\nunversioned source (no information from version control)"},
+		"nothing recorded at all":   {"", nil, sourceUnversioned, "(devel)\nunversioned source (no information from version control)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := buildOf(&debug.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Version: tt.version}, Settings: tt.settings})
@@ -163,14 +160,4 @@ func (m moduleDir) build() string {
 	path := filepath.Join(m.t.TempDir(), program)
 	m.run("go", "build", "-buildvcs=auto", "-trimpath", "-ldflags", "-s -w", "-o", path, ".")
 	return path
-}
-
-func TestVersionReportsAFullDisk(t *testing.T) {
-	r, w := io.Pipe()
-	r.CloseWithError(io.ErrShortWrite)
-	for _, format := range []config.Format{config.Text, config.JSON} {
-		if err := printVersion(w, format); !errors.Is(err, io.ErrShortWrite) {
-			t.Errorf("%s: got %v", format, err)
-		}
-	}
 }
