@@ -175,8 +175,8 @@ func uses(s source, pkg string, names ...string) (all []string) {
 	return all
 }
 
-// TestOneEnvironment checks that main.go alone can change the environment of the process,
-// through [Process.Setenv].
+// TestOneEnvironment checks that only main.go can change the environment of the process.
+// Other packages get its function as [Process.Setenv].
 func TestOneEnvironment(t *testing.T) {
 	for _, s := range sources(t) {
 		if s.isTest() || isSupport(s.pkg) || s.pkg == "." {

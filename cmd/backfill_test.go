@@ -10,18 +10,13 @@ import (
 	"time"
 
 	"polisen-events-collector/pkg/archive/archivetest"
-	"polisen-events-collector/pkg/cloudtest"
 	"polisen-events-collector/pkg/polisen/polisentest"
 )
 
 // TestBackfillDays fetches four days from a fake API, is stopped by Ctrl-C after
 // two, and continues with --resume. No day is fetched twice.
 func TestBackfillDays(t *testing.T) {
-	cloud, err := cloudtest.Start(t.TempDir(), "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cloud.Close()
+	cloud := newCloud(t)
 	first := time.Now().UTC().AddDate(0, 0, -10)
 	day := func(n int) string { return first.AddDate(0, 0, n).Format(time.DateOnly) }
 	stopAt := day(2)
@@ -82,11 +77,7 @@ func TestBackfillDays(t *testing.T) {
 // still calls the API. After a 404 to the query for the newest events a backfill sends no
 // query.
 func TestBackfillNotFound(t *testing.T) {
-	cloud, err := cloudtest.Start(t.TempDir(), "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cloud.Close()
+	cloud := newCloud(t)
 	first := time.Now().UTC().AddDate(0, 0, -10)
 	day := func(n int) string { return first.AddDate(0, 0, n).Format(time.DateOnly) }
 	missing := day(1)

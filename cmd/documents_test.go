@@ -47,15 +47,15 @@ var (
 // link such as [Writer.Add](writer.go) has to lead to a file that declares the
 // function, method, type, field, constant or variable.
 func TestDocumentLinks(t *testing.T) {
-	tests := map[string]bool{}
+	names := map[string]bool{} // that the code declares
 	for _, s := range sources(t) {
 		for name := range declared(s.file) {
-			tests[name] = true
+			names[name] = true
 		}
 	}
 	for path, text := range documents(t) {
 		for _, link := range markdownLink.FindAllStringSubmatch(text, -1) {
-			name, target, _ := link[1], link[2], ""
+			name, target := link[1], link[2]
 			if strings.Contains(target, "://") || strings.HasPrefix(target, "#") {
 				continue
 			}
@@ -78,7 +78,7 @@ func TestDocumentLinks(t *testing.T) {
 			}
 		}
 		for _, match := range testName.FindAllStringSubmatch(text, -1) {
-			if !tests[match[1]] {
+			if !names[match[1]] {
 				t.Errorf("%s: there is no test %s", path, match[1])
 			}
 		}
@@ -163,7 +163,7 @@ func TestPackageMap(t *testing.T) {
 	}
 }
 
-// TestReadmeIsShort keeps the README a text of five minutes.
+// TestReadmeIsShort checks that the README can be read in five minutes.
 func TestReadmeIsShort(t *testing.T) {
 	const most = 1500
 	if n := len(bytes.Fields([]byte(readme(t)))); n > most {

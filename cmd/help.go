@@ -29,8 +29,8 @@ func (p Process) helpStyle(w io.Writer) text.Style {
 	return style
 }
 
-// printHelp prints the help of a command. So that it fits a screen of 50 lines, it leaves the
-// less common settings and the meanings of the exit codes to the topics.
+// printHelp prints the help of a command. It has at most 50 lines, so it leaves the less common
+// settings and the meanings of the exit codes to the topics.
 func (p Process) printHelp(cmd *cobra.Command, _ []string) {
 	h := help{style: p.helpStyle(p.Stdout)}
 	for i, paragraph := range strings.Split(strings.TrimSpace(cmd.Long), "\n\n") {

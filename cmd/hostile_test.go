@@ -38,8 +38,8 @@ func checkOutput(t *testing.T, stream, text string) {
 	}
 }
 
-// TestHostileText runs every command on an archive and on responses that a stranger
-// wrote, in all formats.
+// TestHostileText runs every command on an archive and on responses that somebody
+// else wrote, in all formats.
 func TestHostileText(t *testing.T) {
 	inJSON := func(s string) string { // as a string of JSON that holds the characters themselves
 		s = strings.ToValidUTF8(s, "")
@@ -51,7 +51,7 @@ func TestHostileText(t *testing.T) {
 		}
 		return strings.TrimSpace(b.String())
 	}
-	raw := "\u009b2J\u202e\u2066\u200f\u2028" // what may stand in JSON unescaped
+	raw := "\u009b2J\u202e\u2066\u200f\u2028" // characters that JSON may hold without an escape
 	lines := strings.Join([]string{
 		`{"id":1,"datetime":` + inJSON(hostile) + `}`,
 		`{"id":"` + raw + `","datetime":"2026-01-02 03:04:05 +01:00"}`,
@@ -92,7 +92,7 @@ func TestHostileText(t *testing.T) {
 			`"commit":{"id":"a","sequence":1,"timestamp":1},"pending":[{"name":` + inJSON("events/"+hostile) + `,"content":"` + raw + `"}]}`},
 		"names": {
 			hostile: "a", "events/" + hostile: "b", "events/2026/01/02/" + hostile + "/c": "c", "metadata/" + hostile: "d", "rejected/" + hostile: "e",
-			"fix: a command of a stranger; found nothing": "f", "événements ok": "g",
+			"fix: another command; found nothing": "f", "événements ok": "g",
 		},
 	}
 	page := filepath.Join(t.TempDir(), "page.html")

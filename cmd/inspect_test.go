@@ -5,18 +5,13 @@ import (
 	"strings"
 	"testing"
 
-	"polisen-events-collector/pkg/cloudtest"
 	"polisen-events-collector/pkg/polisen/polisentest"
 )
 
 // TestInspectWithoutPermissionToWrite inspects a bucket with a key that may only
 // read: the service rejects all other requests.
 func TestInspectWithoutPermissionToWrite(t *testing.T) {
-	cloud, err := cloudtest.Start(t.TempDir(), "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cloud.Close()
+	cloud := newCloud(t)
 	run := func(want int, args ...string) (stdout string) {
 		t.Helper()
 		exit, stdout, stderr := runWith(args, cloud.Settings(), nil)

@@ -37,14 +37,11 @@ func logged(t *testing.T, args []string, vars map[string]string, redirected bool
 	defer stderr.Close()
 	p := exec.Command(buildProgram(t), args...)
 	p.Stderr = stderr
-	for name, value := range vars {
-		p.Env = append(p.Env, name+"="+value)
-	}
 	stream := path
 	if redirected {
 		stream = t.TempDir()
 	}
-	p.Env = append(p.Env, "JOURNAL_STREAM="+inode(t, stream))
+	p.Env = append(environ(vars), "JOURNAL_STREAM="+inode(t, stream))
 	_ = p.Run() // the test looks at the lines
 	text, err := os.ReadFile(path)
 	if err != nil {

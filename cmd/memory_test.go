@@ -45,14 +45,19 @@ func measured(t *testing.T, want code, args ...string) (peak int64) {
 			}
 			return peak
 		case <-time.After(5 * time.Millisecond):
-			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
-			if _, rest, ok := strings.Cut(string(status), "VmHWM:"); ok {
-				var kilobytes int64
-				_, _ = fmt.Sscanf(rest, "%d kB", &kilobytes)
-				peak = max(peak, kilobytes<<10)
-			}
+			peak = max(peak, peakMemory(p.Process.Pid))
 		}
 	}
+}
+
+// peakMemory returns the most memory, in bytes, that a process has had; 0 if the process
+// has ended.
+func peakMemory(pid int) int64 {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	var kilobytes int64
+	_, _ = fmt.Sscanf(rest, "%d kB", &kilobytes) // stays 0 if there is no number
+	return kilobytes << 10
 }
 
 // TestResponseMemory saves responses of the largest size, of several forms, and

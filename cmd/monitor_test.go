@@ -254,9 +254,7 @@ func TestPingFails(t *testing.T) {
 func TestPingOfStoppedRun(t *testing.T) {
 	vars, service := monitored(t, polisentest.Answer{Delay: time.Hour})
 	p := exec.Command(buildProgram(t), "collect")
-	for name, value := range vars {
-		p.Env = append(p.Env, name+"="+value)
-	}
+	p.Env = environ(vars)
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -285,9 +283,7 @@ func TestPingThroughProxy(t *testing.T) {
 	defer proxy.Close()
 	vars["HTTPS_PROXY"], vars["POLISEN_PING_URL"] = proxy.URL, "https://ping.example.org/"+pingSecret
 	p := exec.Command(buildProgram(t), "collect")
-	for name, value := range vars {
-		p.Env = append(p.Env, name+"="+value)
-	}
+	p.Env = environ(vars)
 	out, err := p.CombinedOutput()
 	if err != nil || shows(string(out), pingSecret) != "" || !strings.Contains(string(out), "ping ping.example.org: ") {
 		t.Errorf("%v: %s", err, out)

@@ -38,8 +38,8 @@ var buildOnce = sync.OnceValues(func() (path string, err error) {
 })
 
 // buildProgram builds the program, once for all tests, and returns its path. It
-// starts much faster than the test binary with its race detector, and so gets
-// killed more often.
+// starts much faster than the test binary with its race detector, so tests can kill it
+// more often.
 func buildProgram(t *testing.T) string {
 	t.Helper()
 	path, err := buildOnce()
@@ -74,11 +74,18 @@ type process struct {
 // process returns a process that has not been started.
 func (w *world) process(args ...string) *process {
 	p := &process{Cmd: exec.Command(w.program, append([]string{"collect"}, args...)...)}
-	for name, value := range w.settings {
-		p.Env = append(p.Env, name+"="+value)
-	}
+	p.Env = environ(w.settings)
 	p.Stderr = &p.stderr
 	return p
+}
+
+// environ returns the variables as the environment of a process.
+func environ(vars map[string]string) []string {
+	env := []string{}
+	for name, value := range vars {
+		env = append(env, name+"="+value)
+	}
+	return env
 }
 
 // unexpected returns the process's output on stderr without the warnings that the

@@ -57,8 +57,8 @@ func shows(text, secret string) string {
 }
 
 // checkSecret runs the program in both formats, and checks that neither its output nor
-// what it stores shows the secret. Runs at the level debug print the most; the
-// other levels take turns.
+// what it stores shows the secret. The first run has the level debug,
+// which prints the most. The level of the second one depends on the name of the test.
 func checkSecret(t *testing.T, secret string, args []string, vars map[string]string, stored func() map[string][]byte) {
 	t.Helper()
 	level := []string{"debug", "info", "warn", "error"}[len(t.Name())%4]
@@ -190,10 +190,7 @@ func TestSecretsInPanics(t *testing.T) {
 	} {
 		p := exec.Command(exe, "collect", "--output", "json", "--log-level", "debug", "--timeout", "2s")
 		p.Args[0] = panicking
-		for name, value := range settings {
-			p.Env = append(p.Env, name+"="+value)
-		}
-		p.Env = append(p.Env, "PANIC_AT="+tt.at, "GOTRACEBACK=all", "API_CONTACT_EMAIL="+contact, "POLISEN_PING_URL=http://127.0.0.1:1/"+pingSecret, "OCI_CLI_PASSPHRASE="+passphrase)
+		p.Env = append(environ(settings), "PANIC_AT="+tt.at, "GOTRACEBACK=all", "API_CONTACT_EMAIL="+contact, "POLISEN_PING_URL=http://127.0.0.1:1/"+pingSecret, "OCI_CLI_PASSPHRASE="+passphrase)
 		output, _ := p.CombinedOutput()
 		text := string(output)
 		if p.ProcessState.ExitCode() != 2 || !strings.Contains(text, "panic: runtime error: index out of range") || !strings.Contains(text, tt.frame) {

@@ -39,7 +39,8 @@ type blocked struct {
 // blockedRuns returns functions that each prepare a blocked run.
 func blockedRuns() map[string]func(t *testing.T, program string) blocked {
 	response := polisentest.Response(archivetest.Items(1000, 3, 0)...)
-	// inBucket returns a collect into a bucket, with a change of its settings.
+	// inBucket returns a collect into a bucket. Requests for which stops returns true get no
+	// response before the end of the test.
 	inBucket := func(t *testing.T, program string, stops func(*http.Request) bool) blocked {
 		w, cloud := newBucket(t, program)
 		cloud.API.SetDefault(func(*http.Request) polisentest.Answer { return polisentest.Answer{Body: response} })
@@ -55,7 +56,7 @@ func blockedRuns() map[string]func(t *testing.T, program string) blocked {
 	}
 	never := func(*http.Request) bool { return false }
 	isAPI := func(r *http.Request) bool { return strings.Contains(r.URL.Path, "/api/") }
-	// withSetting returns a collect into a bucket whose setting names a named pipe.
+	// withPipe returns a collect into a bucket. One of its settings is the path of a named pipe.
 	withPipe := func(setting string, exit code) func(*testing.T, string) blocked {
 		return func(t *testing.T, program string) blocked {
 			b := inBucket(t, program, never)
@@ -63,7 +64,7 @@ func blockedRuns() map[string]func(t *testing.T, program string) blocked {
 			return b
 		}
 	}
-	// withEntry is the same for an entry of the OCI configuration file.
+	// withEntry is like withPipe for an entry of the OCI config file.
 	withEntry := func(auth, entry string) func(*testing.T, string) blocked {
 		return func(t *testing.T, program string) blocked {
 			b := inBucket(t, program, never)
@@ -253,9 +254,7 @@ func (b blocked) run(t *testing.T, program string, limit, signalAfter time.Durat
 		b.args = append(slices.Clone(b.args), "--timeout", limit.String())
 	}
 	p := exec.Command(program, b.args...)
-	for name, value := range b.settings {
-		p.Env = append(p.Env, name+"="+value)
-	}
+	p.Env = environ(b.settings)
 	var text bytes.Buffer
 	p.Stdin, p.Stdout, p.Stderr = b.stdin, b.stdout, b.stderr
 	if b.stderr == nil {
@@ -354,7 +353,7 @@ func pipe(t *testing.T) (r, w *os.File) {
 	return r, w
 }
 
-// fullPipe returns the end of a pipe that takes no byte more.
+// fullPipe returns the end of a pipe to write to. The pipe is full.
 func fullPipe(t *testing.T) *os.File {
 	t.Helper()
 	_, w := pipe(t)

@@ -14,7 +14,6 @@ import (
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/archive/archivetest"
-	"polisen-events-collector/pkg/cloudtest"
 	"polisen-events-collector/pkg/config"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/memstore"
@@ -25,11 +24,7 @@ import (
 // TestVerifyBucket finds and removes a duplicate in a bucket. A bucket that cannot
 // be read is an error, not a finding.
 func TestVerifyBucket(t *testing.T) {
-	cloud, err := cloudtest.Start(t.TempDir(), "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cloud.Close()
+	cloud := newCloud(t)
 	s, err := cloud.Store(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -92,9 +87,7 @@ func TestQuickEnds(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	p := exec.CommandContext(ctx, program, "verify", "--quick")
-	for name, value := range cloud.Settings() {
-		p.Env = append(p.Env, name+"="+value)
-	}
+	p.Env = environ(cloud.Settings())
 	var stdout, stderr bytes.Buffer
 	p.Stdout, p.Stderr = &stdout, &stderr
 	if _, ok := errors.AsType[*exec.ExitError](p.Run()); !ok || p.ProcessState.ExitCode() != int(exitStorage) {
