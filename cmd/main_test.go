@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 		},
 		stalling: func() {
 			p := thisProcess()
-			p.testCalls = func(w *watchdog) {
+			p.changeWatchdog = func(w *watchdog) {
 				w.callLimit = time.Second
 				w.onCall = func(what string) {
 					if strings.Contains(what, os.Getenv("STALL_AT")) {

@@ -42,7 +42,7 @@ func monitorOf(ctx context.Context) *monitor {
 	return new(monitor)
 }
 
-// start begins to monitor a run with these settings, of which some may be invalid. A dry
+// start begins to monitor a run with these settings. Some may be invalid. A dry
 // run and a run with a saved response say nothing about the API and the archive, so they
 // are not monitored.
 func (m *monitor) start(ctx context.Context, p Process, s config.Settings, dryRun bool, log *slog.Logger) {

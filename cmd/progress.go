@@ -161,8 +161,8 @@ func (b *bar) note(facts ...string) bool {
 
 // draw draws the bar. It is empty while the length of the work is unknown.
 func (b *bar) draw(now time.Time) {
-	const other = 20 // columns: at least for the percentage and the bar
-	line := join(b.last.facts(now.Sub(b.start)), b.width-other)
+	const reserved = 20 // columns for the percentage and the bar
+	line := join(b.last.facts(now.Sub(b.start)), b.width-reserved)
 	b.drawn = now
 	if b.library == nil {
 		steps := int64(-1)

@@ -18,6 +18,7 @@ import (
 	"polisen-events-collector/pkg/address"
 	"polisen-events-collector/pkg/blocking"
 	"polisen-events-collector/pkg/config"
+	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/text"
 )
 
@@ -35,7 +36,7 @@ type Process struct {
 	Stdout io.Writer // for results only
 	Stderr io.Writer // for diagnostics only
 
-	testCalls func(*watchdog) // nil except in tests: changes the watchdog
+	changeWatchdog func(*watchdog) // nil except in tests, which change the watchdog with it
 }
 
 // Main runs the program and returns its exit code; "help exit-codes" explains
@@ -53,8 +54,8 @@ func (p Process) execute(root *cobra.Command) code {
 	ctx, stop := withSignals(context.Background())
 	defer stop()
 	dog := newWatchdog(p.printLine)
-	if p.testCalls != nil {
-		p.testCalls(dog)
+	if p.changeWatchdog != nil {
+		p.changeWatchdog(dog)
 	}
 	defer dog.stop()
 	dog.watch(ctx)
@@ -221,16 +222,12 @@ func (p Process) settings(cmd *cobra.Command, groups config.Group) (config.Setti
 	return s, log, err
 }
 
-// printReplaced prints, on a terminal, or logs at level info which variables of the
-// env-file have no effect because only an older collector reads them.
+// printReplaced prints a warning at level info about the variables of the env-file that
+// have no effect because only an older collector reads them.
 func (p Process) printReplaced(s config.General, log *slog.Logger) {
 	if len(s.Replaced) == 0 {
 		return
 	}
-	note := fmt.Sprintf("%s in %s are not needed and have no effect; a vault is set with OCI_VAULT_ID", strings.Join(s.Replaced, ", "), s.EnvFile)
-	if p.interactive(s) {
-		fmt.Fprintf(p.Stderr, "%s: %s\n", program, text.Clean(note))
-		return
-	}
-	log.Info(note)
+	warning := fmt.Sprintf("%s in %s are not needed and have no effect; a vault is set with OCI_VAULT_ID", strings.Join(s.Replaced, ", "), s.EnvFile)
+	p.printWarnings([]report.Warning{{Level: slog.LevelInfo, Text: warning}}, s, log)
 }

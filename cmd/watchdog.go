@@ -14,15 +14,15 @@ import (
 
 const (
 	// grace is the time in which a run ends by itself after its time limit or a
-	// signal. Together with lastWords it is less than a second, since the process
+	// signal. Together with printTime it is less than a second, since the process
 	// needs some time to start and to exit.
 	grace = 700 * time.Millisecond
 	// callLimit is the longest time that a call of package blocking may take. It is
 	// longer than folderTimeout, whose error says more.
 	callLimit = 2 * time.Minute
-	// lastWords is the time in which the watchdog prints its line. Stderr may be a
-	// full pipe.
-	lastWords = 150 * time.Millisecond
+	// printTime is the longest time in which the watchdog prints its line. Stderr may be
+	// a full pipe.
+	printTime = 150 * time.Millisecond
 )
 
 // watchdog ends the process if a run does not end by itself after its time limit or
@@ -40,7 +40,7 @@ type watchdog struct {
 	print func(config.Format, error, code)
 
 	callLimit time.Duration
-	onCall    func(what string) // nil except in tests: what a call does before it begins
+	onCall    func(what string) // nil except in tests, where each call begins with it
 
 	mutex    sync.Mutex
 	calls    []*blockingCall // under way, the newest last
@@ -115,6 +115,8 @@ func (w *watchdog) beginUnlimited(what string, kind error) (end func()) {
 	return w.note(blockingCall{what, kind}, math.MaxInt64)
 }
 
+// note notes that the call begins, and ends the process if the call takes longer than the
+// limit.
 func (w *watchdog) note(call blockingCall, limit time.Duration) (end func()) {
 	timer := time.AfterFunc(limit, func() { w.exit(fmt.Errorf("a call took longer than %v", limit), 0) })
 	w.mutex.Lock()
@@ -186,14 +188,14 @@ func (w *watchdog) exit(err error, c code) {
 	w.mutex.Lock()
 	stopped, finished, format := w.stopped, w.finished, w.format
 	w.mutex.Unlock()
+	if stopped {
+		return
+	}
 	err = w.explain(err)
 	if c == 0 && finished {
 		c = w.result
 	} else if c == 0 {
 		c = exitCode(err)
-	}
-	if stopped {
-		return
 	}
 	if !finished {
 		printed := make(chan struct{})
@@ -203,7 +205,7 @@ func (w *watchdog) exit(err error, c code) {
 		}()
 		select {
 		case <-printed:
-		case <-time.After(lastWords):
+		case <-time.After(printTime):
 		}
 	}
 	os.Exit(int(c))

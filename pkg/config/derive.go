@@ -65,22 +65,25 @@ func (l *loader) deriveArchive() {
 	if inBucket || !l.has(flagStore) { // a folder that --store names needs no vault
 		l.checkVault()
 	}
-	oci := &l.settings.Archive.OCI
 	if inBucket && l.signsWith(AuthAPIKey) {
 		l.checkKey()
 	}
-	if l.has(flagOCIConfig) || !inBucket {
-		return
+	if inBucket && !l.has(flagOCIConfig) {
+		l.deriveConfigFile()
 	}
-	if !l.signsWith(AuthSecurityToken) && (!l.signsWith(AuthAPIKey) || l.has(envKeyContent)) {
-		return
-	}
+}
+
+// deriveConfigFile sets the default of --oci-config, if requests are signed with a key or
+// a token that the file names.
+func (l *loader) deriveConfigFile() {
+	needed := l.signsWith(AuthSecurityToken) || l.signsWith(AuthAPIKey) && !l.has(envKeyContent)
 	home, ok := l.variable("HOME")
-	if !ok {
+	switch {
+	case needed && !ok:
 		l.missing(flagOCIConfig, "its default needs HOME, which is not set")
-		return
+	case needed:
+		l.settings.Archive.OCI.ConfigFile = filepath.Join(home, ".oci", "config")
 	}
-	oci.ConfigFile = filepath.Join(home, ".oci", "config")
 }
 
 // deriveStore sets the default store: the bucket that the environment names,

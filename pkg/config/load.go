@@ -59,7 +59,7 @@ func Bind(flags *pflag.FlagSet, groups Group) {
 		}
 		f := flags.VarPF(&value{setting: s}, s.Flag, "", usage(s))
 		if s.isSwitch() {
-			f.NoOptDefVal = "true" // the value if the flag stands alone
+			f.NoOptDefVal = "true" // the value of the flag without =VALUE
 		}
 	}
 }
@@ -131,7 +131,7 @@ func EnvFile(flags *pflag.FlagSet, env Lookup) string {
 	return single(flagEnvFile, flags, env).General.EnvFile
 }
 
-// single returns settings of which only one is set, by its flag or its variable.
+// single returns settings with only one value: that of this flag or its variable.
 func single(flag string, flags *pflag.FlagSet, env Lookup) Settings {
 	l := loader{flags: flags, env: env, given: map[string]given{}}
 	for _, s := range All(AllGroups) {
@@ -254,7 +254,7 @@ func (l *loader) openEnvFile(s Setting) {
 	l.settings.General.Variables = map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(l.file)) {
 		switch near, misspelt := misspelling(name); {
-		case slices.Contains(early, name):
+		case slices.Contains(readAtStart, name):
 			l.invalid(s.key(), "%s in this file would have no effect, since it is read when the process starts: set it in the environment", name)
 		case misspelt:
 			l.problems = append(l.problems, fmt.Errorf("%s in %s is not a setting: the nearest one is %s, and \"%s help environment\" lists all; for example %s=%s",

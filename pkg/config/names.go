@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// early are variables that are read when the process starts, before an env-file can set
-// them: by Go's runtime (https://pkg.go.dev/runtime#hdr-Environment_Variables), and by
+// readAtStart are variables that are read when the process starts, before an env-file can
+// set them: by Go's runtime (https://pkg.go.dev/runtime#hdr-Environment_Variables), and by
 // the logger of the OCI SDK
 // (https://github.com/oracle/oci-go-sdk/blob/v65.129.0/common/log.go).
-var early = []string{
+var readAtStart = []string{
 	"GODEBUG", "GOGC", "GOMAXPROCS", "GOMEMLIMIT", "GOTRACEBACK",
 	"OCI_GO_SDK_DEBUG", "OCI_GO_SDK_LOG_FILE", "OCI_GO_SDK_LOG_OUTPUT_MODE",
 }

@@ -23,8 +23,8 @@ func into[T any](field func(*Settings) *T, parse func(string) (T, error)) func(*
 	}
 }
 
-// check returns a setter that checks a value and stores nothing. It is for
-// settings of which several make up one field; see derive.go.
+// check returns a setter that checks a value and stores nothing. It is for settings
+// that are combined into one field; see derive.go.
 func check(parse func(string) (string, error)) func(*Settings, string) error {
 	return func(_ *Settings, text string) error {
 		_, err := parse(text)
@@ -51,8 +51,8 @@ func duration(field func(*Settings) *time.Duration) func(*Settings, string) erro
 	})
 }
 
-// interval returns a setter for a duration of which zero means none. It stores zero as a
-// nanosecond, since a zero field means that no value was given.
+// interval returns a setter for a duration that may be zero, which means no interval. It
+// stores zero as a nanosecond, since a zero field means that no value was given.
 func interval(field func(*Settings) *time.Duration) func(*Settings, string) error {
 	set := duration(field)
 	return func(s *Settings, text string) error {

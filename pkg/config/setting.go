@@ -363,7 +363,7 @@ func newTable() []Setting {
 			Flag: flagEnvFile, Env: "POLISEN_ENV_FILE", Group: GeneralGroup, Placeholder: "FILE", Common: true,
 			Help: "file with settings, one NAME=value a line",
 			Detail: "Its variables count as part of the environment, also HTTPS_PROXY and others that libraries read. Those of the environment itself take precedence. " +
-				"The program and EnvironmentFile= of systemd read a file in the same way: a comment is a line that begins with #, and a value may be in quotes. What programs read differently is an error: $NAME, a comment after a value, a backslash outside single quotes, or the word export.",
+				"The program and EnvironmentFile= of systemd read a file in the same way: a comment is a line that begins with #, and a value may be in quotes. Text that programs read differently is an error: $NAME, a comment after a value, a backslash outside single quotes, or the word export.",
 			Example: "/etc/polisen-events-collector/env",
 			Path:    true,
 			set:     into(func(s *Settings) *string { return &s.General.EnvFile }, localPath),
