@@ -2,8 +2,8 @@
 
 // Package filelock locks a file or a folder between processes.
 //
-// The lock belongs to the file that the path names: after locking it checks that
-// nobody has removed or replaced the file in between, and starts again if
+// The lock belongs to the file that the path names: after locking, the package checks
+// that nobody has removed or replaced the file in between, and starts again if
 // somebody has. It follows no symbolic link. The system frees the lock of a
 // process that ends, however it ends.
 //
@@ -28,9 +28,9 @@ import (
 	"polisen-events-collector/pkg/blocking"
 )
 
-// ErrNoLocks means that the file system has no locks between processes. Network file
-// systems and FUSE may lack them.
-var ErrNoLocks = errors.New("this file system gives no locks")
+// ErrNoLocks means that the file system does not support locks between processes, as some
+// network file systems and FUSE.
+var ErrNoLocks = errors.New("this file system does not support locks")
 
 // poll is the time between two attempts to lock a file that another process, or
 // another goroutine, has locked.

@@ -21,7 +21,7 @@ import (
 // secretPath is the path of all URLs in these tests.
 const secretPath = "/0123456789-secret-uuid"
 
-// service is a fake of a ping service. It answers with its statuses, and then with 200.
+// service is a fake of a ping service. It keeps the pings that it gets.
 type service struct {
 	answer func(w http.ResponseWriter, r *http.Request) // nil means 200 and "OK"
 

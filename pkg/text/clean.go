@@ -12,8 +12,8 @@ import (
 )
 
 // Clean returns s, which somebody else wrote, in a form that is safe to show on one
-// line of a terminal or a log. It shows as escapes, such as \n, \x1b and \u202e, all
-// that is not printable: control characters, line separators, marks that change the
+// line of a terminal or a log. It replaces characters that are not printable by escapes,
+// such as \n, \x1b and \u202e: control characters, line separators, marks that change the
 // direction of text, and bytes that are not UTF-8. Cleaning a text twice changes
 // nothing.
 func Clean(s string) string {
@@ -79,9 +79,9 @@ func OneLine(s string) string {
 	return Clean(strings.ReplaceAll(strings.TrimSpace(s), "\n", "; "))
 }
 
-// JSONWriter returns a writer for JSON that writes to w. It shows as JSON escapes
-// the characters that [Clean] escapes and that an encoder may leave as they are,
-// which does not change the values. Each call of Write must end between two
+// JSONWriter returns a writer for JSON that writes to w. Characters that [Clean] escapes
+// and that an encoder may leave as they are become JSON escapes, which does not change the
+// values. Each call of Write must end between two
 // characters.
 func JSONWriter(w io.Writer) io.Writer { return jsonWriter{w} }
 
@@ -148,8 +148,8 @@ func Redact(s string, secrets ...string) string {
 // quoted matches a text in double quotes.
 var quoted = regexp.MustCompile(`"(\\.|[^"\\])*("|$)`)
 
-// HideQuoted returns err with a text in which "..." stands for all that is quoted,
-// and without the secrets. It is for errors of net/http, which quote lines of the
+// HideQuoted returns err with another text: "..." replaces each quoted part, and
+// [Redact] removes the secrets. It is for errors of net/http, which quote lines of the
 // response, the address of a proxy with its password, and more.
 func HideQuoted(err error, secrets ...string) error {
 	shown := Redact(quoted.ReplaceAllString(err.Error(), `"..."`), secrets...)

@@ -21,8 +21,8 @@ func Need(t testing.TB, name, hint string) string {
 	return path
 }
 
-// Missing ends the test because a tool is missing, as [Need] does. It serves tools that are not
-// found by their name alone, and tools that do not work on this machine.
+// Missing ends the test because a tool is missing, as [Need] does. It is for tools that are
+// not found by their name, and for tools that do not work on this machine.
 func Missing(t testing.TB, name, hint string) {
 	t.Helper()
 	if os.Getenv("POLISEN_TEST_TOOLS") != "" {

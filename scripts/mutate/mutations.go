@@ -346,7 +346,7 @@ func folders() []mutation {
 			"Prefix: t.object,", "Prefix: &prefix,", bucketPkg),
 		in("pkg/store/dirstore/folder.go", "A file system that cannot sync folders can hold an archive.",
 			"case statefile.CannotSync(err), errors.Is(err, syscall.EBADF), errors.Is(err, syscall.ENOENT):", "case errors.Is(err, syscall.EINVAL):", dirPkg),
-		in("pkg/filelock/filelock.go", "An error says that a file system gives no locks.",
+		in("pkg/filelock/filelock.go", "An error says that a file system does not support locks.",
 			"err = fmt.Errorf(\"%w (%w)\", ErrNoLocks, err)", "_ = ErrNoLocks", dirPkg),
 		in("pkg/store/dirstore/dirstore.go", "An object is durable before Stat reports it.",
 			"err = s.openAndSync(root, path.Dir(name))", "_ = root", dirPkg),

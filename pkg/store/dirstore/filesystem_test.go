@@ -64,7 +64,7 @@ func TestFileSystems(t *testing.T) {
 	var (
 		unsynced = func(root, cause string) string { return "unsynced: sync a file or folder in " + root + ": " + cause }
 		noLocks  = func(root, cause string) string {
-			return "put into " + root + ": no access to the store: lock " + root + "/a/.tmp-*: this file system gives no locks (" + cause +
+			return "put into " + root + ": no access to the store: lock " + root + "/a/.tmp-*: this file system does not support locks (" + cause +
 				"): choose a folder on another file system"
 		}
 		none = func(string, string) string { return "" }
