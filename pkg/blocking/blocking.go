@@ -1,6 +1,6 @@
-// Package blocking makes known the calls that no context can interrupt, such as a read
-// from a disk that does not respond. The caller of a command can then say what a process
-// waits for, and end it.
+// Package blocking reports the calls that no context can interrupt, such as a read from a
+// disk that does not respond. The caller of a command can then say what a process waits
+// for, and end it.
 //
 // It does not limit the calls itself.
 package blocking
