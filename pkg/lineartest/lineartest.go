@@ -7,6 +7,7 @@ package lineartest
 import (
 	"bytes"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"syscall"
 	"testing"
@@ -15,10 +16,11 @@ import (
 
 const (
 	// steps is the ratio of the two sizes.
-	steps = 8
-	// maxRatio is the largest ratio of the two times. That of a linear function is 8,
-	// and that of a quadratic one is 64.
-	maxRatio = 24
+	steps = 32
+	// maxRatio is the largest ratio of the two times. That of a linear function is 32,
+	// and that of a quadratic one is 1024. The time for a byte may also rise in steps,
+	// for example where a text no longer fits into a buffer.
+	maxRatio = 200
 	// floor is the time that passes for the larger size, since chance decides the ratio
 	// of short times.
 	floor = 50 * time.Millisecond
@@ -30,9 +32,13 @@ const (
 // Check fails the test if the CPU time of a function grows faster than its input. The
 // function prepare makes the input of a size and returns the function to measure, which
 // runs once. Choose a size for which a linear function takes a tenth of a second or less,
-// and a quadratic one a second or more.
+// and a quadratic one a second or more. Memory of up to 4 GiB is collected only after the
+// measurement.
 func Check(t testing.TB, size int, prepare func(size int) (measured func())) {
 	t.Helper()
+	// Otherwise garbage collections would add to the time of the larger size only.
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(4 << 30))
 	small, large := time.Duration(1<<62), time.Duration(1<<62)
 	for range tries {
 		small = min(small, measure(t, prepare(size/steps)))

@@ -38,7 +38,7 @@ func TestCheck(t *testing.T) {
 		fails bool
 	}{
 		"linear":           {120, func(n int) time.Duration { return time.Duration(n) * time.Millisecond }, false},
-		"quadratic":        {12, func(n int) time.Duration { return time.Duration(n*n) * time.Millisecond }, true},
+		"quadratic":        {64, func(n int) time.Duration { return time.Duration(40*n*n) * time.Microsecond }, true},
 		"quadratic, short": {4, func(n int) time.Duration { return time.Duration(n*n) * time.Microsecond }, false},
 	} {
 		r := &recorder{TB: t}
