@@ -21,7 +21,7 @@ const (
 	maxConflicts = 100
 	// maxUnknownOutcomes is the maximum number of commits with an unknown outcome
 	// per change. The store has tried each of them several times already.
-	maxUnknownOutcomes = 4
+	maxUnknownOutcomes = 5
 	// maxRefusals is the maximum number of commits in a row that the store refuses
 	// although the document has not changed. A retention rule, for example,
 	// refuses them for good.
@@ -204,8 +204,10 @@ func (w *Writer) commitChange(ctx context.Context, c change) (a attempts, err er
 				return a, err
 			default:
 				a.unknownOutcomes++
-				if a.unknownOutcomes > maxUnknownOutcomes {
-					return a, fmt.Errorf("gave up after %d tries with an unknown outcome: %w", maxUnknownOutcomes, err)
+				if a.unknownOutcomes == maxUnknownOutcomes {
+					// The reader of the message need not know that the last commit may have
+					// taken effect: the next run finds out.
+					return a, fmt.Errorf("gave up after %d tries: %w", maxUnknownOutcomes, err)
 				}
 			}
 			if err := w.opts.Pause(ctx, failed); err != nil {
