@@ -79,7 +79,7 @@ func (w *watchdog) limit(d time.Duration) {
 		w.timer.Stop()
 	}
 	w.ends = w.start.Add(d + grace)
-	w.timer = time.AfterFunc(time.Until(w.ends), func() {
+	w.timer = w.after(time.Until(w.ends), func() {
 		w.exit(fmt.Errorf("the run did not end within its time limit of %v (--timeout)", d), 0)
 	})
 }
@@ -92,10 +92,31 @@ func (w *watchdog) watch(ctx context.Context) {
 			if end := time.Now().Add(grace); w.ends.IsZero() || end.Before(w.ends) {
 				w.ends = end
 			}
+			w.after(grace, func() { w.exit(fmt.Errorf("stopped by %w", sig), sig.code()) })
 			w.mutex.Unlock()
-			time.AfterFunc(grace, func() { w.exit(fmt.Errorf("stopped by %w", sig), sig.code()) })
 		}
 	})
+}
+
+// after calls exit once d has passed. If that time comes late, the process did not run in
+// between (SIGSTOP), and its run first gets the grace to end by itself. The caller holds
+// the mutex.
+func (w *watchdog) after(d time.Duration, exit func()) *time.Timer {
+	due := time.Now().Add(d)
+	var timer *time.Timer
+	timer = time.AfterFunc(d, func() {
+		w.mutex.Lock()
+		late := time.Since(due) > grace
+		if late {
+			due = time.Now().Add(grace)
+			timer.Reset(grace)
+		}
+		w.mutex.Unlock()
+		if !late {
+			exit()
+		}
+	})
+	return timer
 }
 
 // blockingCall is a call that no context can interrupt.
@@ -118,8 +139,8 @@ func (w *watchdog) beginUnlimited(what string, kind error) (end func()) {
 // note notes that the call begins, and ends the process if the call takes longer than the
 // limit.
 func (w *watchdog) note(call blockingCall, limit time.Duration) (end func()) {
-	timer := time.AfterFunc(limit, func() { w.exit(fmt.Errorf("a call took longer than %v", limit), 0) })
 	w.mutex.Lock()
+	timer := w.after(limit, func() { w.exit(fmt.Errorf("a call took longer than %v", limit), 0) })
 	w.calls = append(w.calls, &call)
 	w.mutex.Unlock()
 	if w.onCall != nil {

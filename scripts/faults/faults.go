@@ -46,7 +46,7 @@ func (f fault) row(program, dir string) row {
 
 // faults returns all faults in the order of the table.
 func faults() []fault {
-	return slices.Concat(kills(), powerCuts(), diskFaults(), processFaults(), networkFaults(), bucketFaults())
+	return slices.Concat(kills(), powerCuts(), diskFaults(), processFaults(), pauses(), networkFaults(), bucketFaults())
 }
 
 // Parts of messages that differ between runs or machines.
@@ -57,6 +57,7 @@ var (
 	callsName = regexp.MustCompile(`api-calls-[0-9a-zA-Z._]+`)
 	resolver  = regexp.MustCompile(` on [0-9a-f.:]+:53\b`)
 	logTime   = regexp.MustCompile(`time=\S+ `)
+	object    = regexp.MustCompile(`events/[0-9/]+/events-\d+\.jsonl`)
 	nextTry   = regexp.MustCompile(`next try in \d[\d.]*m?s`)
 )
 
@@ -66,7 +67,7 @@ func clean(text, dir string) string {
 	text = strings.ReplaceAll(text, dir, "")
 	for expression, with := range map[*regexp.Regexp]string{
 		port: "127.0.0.1:PORT", temporary: ".tmp-*", worldName: "", callsName: "api-calls-*",
-		logTime: "", resolver: "", nextTry: "next try in *",
+		logTime: "", resolver: "", object: "events/*", nextTry: "next try in *",
 	} {
 		text = expression.ReplaceAllString(text, with)
 	}
@@ -114,6 +115,8 @@ type single struct {
 	cause func(w *world, c *exec.Cmd) (undo func(), err error)
 	// react, unless it is nil, is called at the system calls of the run.
 	react func(w *world, c call) action
+	// pauses is true if the run pauses, and suspended if the whole machine does.
+	pauses, suspended bool
 }
 
 func (s single) fault() fault { return fault{s.name, s.run} }
@@ -124,6 +127,9 @@ func (s single) run(program, dir string, row *row) (err error) {
 		return err
 	}
 	defer w.close()
+	if s.pauses {
+		w.pause = &pause{suspended: s.suspended}
+	}
 	if s.mount != "" {
 		if err := syscall.Mount("none", w.disk, "tmpfs", 0, s.mount); err != nil {
 			return fmt.Errorf("%w: mount a file system: %w (it needs root)", errSkipped, err)
@@ -148,9 +154,9 @@ func (s single) run(program, dir string, row *row) (err error) {
 	}
 	var r result
 	if s.react == nil {
-		r, err = execute(c)
+		r, err = w.execute(c)
 	} else {
-		r, err = trace(c, w.disk, limit, func(c call) action { return s.react(w, c) })
+		r, err = trace(c, w.disk, limit, w.pause, func(c call) action { return s.react(w, c) })
 	}
 	if err != nil {
 		return err
@@ -267,8 +273,8 @@ func (w *world) everyCall(v victim, m moment, step int, row *row) error {
 		}
 		n := 0
 		at := call{}
-		r, err := trace(w.command(args...), w.disk, limit, func(c call) action {
-			if c.Name == "read" || c.Exit != (m == killAfter) {
+		r, err := trace(w.command(args...), w.disk, limit, nil, func(c call) action {
+			if !c.changes() || c.Exit != (m == killAfter) {
 				return action{}
 			}
 			if n++; n != k {

@@ -74,7 +74,7 @@ func diskFaults() (all []fault) {
 		call  string
 		errno syscall.Errno
 	}{
-		{"write", syscall.EIO}, {"write", syscall.EDQUOT}, {"write", syscall.ENOSPC}, {"fsync", syscall.EIO}, {"read", syscall.EIO},
+		{"write", syscall.EIO}, {"write", syscall.EDQUOT}, {"write", syscall.ENOSPC}, {"fsync", syscall.EIO}, {"fsync", syscall.EDQUOT}, {"close", syscall.EDQUOT}, {"read", syscall.EIO},
 		{"openat", syscall.EDQUOT}, {"openat", syscall.EACCES}, {"renameat", syscall.EIO}, {"renameat", syscall.EDQUOT}, {"unlinkat", syscall.EIO},
 	} {
 		all = append(all,
@@ -109,7 +109,7 @@ func processFaults() (all []fault) {
 		{name: "closed stderr", exits: []int{0}, cause: shell("%s 2>&-")},
 		{name: "full stderr at log level debug", exits: []int{0, 1}, cause: shell("%s --log-level debug 2>/dev/full")},
 		{name: "closed stdin, stdout and stderr", exits: []int{0}, cause: shell("%s <&- >&- 2>&-")},
-		{name: "SIGSTOP for 6 s during the call to the API, time limit 4 s", exits: []int{0, 1, 4}, cause: func(w *world, c *exec.Cmd) (func(), error) {
+		{name: "SIGSTOP for 6 s during the call to the API, time limit 4 s", exits: []int{0, 4, 5}, cause: func(w *world, c *exec.Cmd) (func(), error) {
 			set(c, "POLISEN_TIMEOUT", waiting.String())
 			return w.intercept(isAPI, func(rw http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
 				_ = c.Process.Signal(syscall.SIGSTOP)

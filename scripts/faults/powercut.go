@@ -241,9 +241,9 @@ func (w *world) cutAt(args []string, k int, image string, survives func() bool) 
 	}
 	defer d.close()
 	var failed error
-	r, err = trace(w.command(args...), w.disk, limit, func(c call) action {
+	r, err = trace(w.command(args...), w.disk, limit, nil, func(c call) action {
 		switch {
-		case c.Name == "read":
+		case !c.changes():
 		case !c.Exit:
 			n++
 			return action{Kill: n == k}

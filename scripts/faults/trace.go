@@ -17,7 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// call is a system call of a traced process that changes a file, or writes to a socket.
+// call is a system call of a traced process that changes or closes a file, or writes to a
+// socket.
 type call struct {
 	Name string
 	// Path is the file, or "socket".
@@ -32,7 +33,7 @@ type call struct {
 // action is the reaction of the tracer to a call.
 type action struct {
 	Kill  bool          // end the process with SIGKILL
-	Error syscall.Errno // skip the call, which returns this error; only before the call
+	Error syscall.Errno // the call returns this error and has no effect, but a close does close; only before the call
 }
 
 // changing holds the system calls that change something. The value says which argument is
@@ -58,15 +59,21 @@ var changing = map[uint64]struct {
 	unix.SYS_FCHMOD:    {"fchmod", -1, 0},
 	unix.SYS_FCHMODAT:  {"fchmodat", 1, 0},
 	unix.SYS_UTIMENSAT: {"utimensat", 1, 0},
-	unix.SYS_READ:      {"read", -1, 0}, // changes nothing, and is here to fail
-	unix.SYS_PREAD64:   {"read", -1, 0},
+	// These change nothing, and are here to fail.
+	unix.SYS_READ:    {"read", -1, 0},
+	unix.SYS_PREAD64: {"read", -1, 0},
+	unix.SYS_CLOSE:   {"close", -1, 0},
 }
 
+// changes reports whether the call changes something.
+func (c call) changes() bool { return c.Name != "read" && c.Name != "close" }
+
 // trace runs a command and calls react before and after each call of changing on a file
-// below root or on a socket. It kills the process after the time limit.
+// below root or on a socket. It kills the process after the time limit. With a pause, the
+// process sees the clocks as after the pause.
 // The counts of a tool such as strace are by thread, and the goroutines of a Go program
 // change threads, so only a tracer that counts the calls of all threads reaches every call.
-func trace(c *exec.Cmd, root string, limit time.Duration, react func(call) action) (result, error) {
+func trace(c *exec.Cmd, root string, limit time.Duration, p *pause, react func(call) action) (result, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var r result
@@ -94,6 +101,11 @@ func trace(c *exec.Cmd, root string, limit time.Duration, react func(call) actio
 	const exitKill = 0x100000 // PTRACE_O_EXITKILL
 	if err := syscall.PtraceSetOptions(pid, syscall.PTRACE_O_TRACESYSGOOD|syscall.PTRACE_O_TRACECLONE|exitKill); err != nil {
 		return r, fmt.Errorf("set the options of the tracer: %w", err)
+	}
+	if p != nil {
+		if err := hideVDSO(pid); err != nil {
+			return r, fmt.Errorf("make the program call the system for the time: %w", err)
+		}
 	}
 	if err := syscall.PtraceSyscall(pid, 0); err != nil {
 		return r, err
@@ -128,7 +140,7 @@ func trace(c *exec.Cmd, root string, limit time.Duration, react func(call) actio
 		case t == nil: // a new thread begins with a SIGSTOP
 			threads[tid] = &thread{}
 		case sig == syscall.SIGTRAP|0x80:
-			if t.step(pid, tid, root, react) {
+			if t.step(pid, tid, root, p, react) {
 				_ = syscall.Kill(pid, syscall.SIGKILL)
 			}
 		case sig == syscall.SIGTRAP: // an event, such as a new thread
@@ -149,11 +161,14 @@ type thread struct {
 
 // step handles the entry to a system call, or the exit from it, and reports whether to kill
 // the process.
-func (t *thread) step(pid, tid int, root string, react func(call) action) (kill bool) {
+func (t *thread) step(pid, tid int, root string, p *pause, react func(call) action) (kill bool) {
 	t.inside = !t.inside
 	var regs syscall.PtraceRegs
 	if syscall.PtraceGetRegs(tid, &regs) != nil {
 		return false // the thread is dead
+	}
+	if regs.Orig_rax == unix.SYS_CLOCK_GETTIME && p != nil && !t.inside {
+		p.apply(tid, regs.Rdi, uintptr(regs.Rsi))
 	}
 	if t.inside {
 		t.counts, t.fail = false, 0
@@ -174,8 +189,10 @@ func (t *thread) step(pid, tid int, root string, react func(call) action) (kill 
 		a := react(t.call)
 		if a.Error != 0 {
 			t.fail = a.Error
-			regs.Orig_rax = ^uint64(0)
-			_ = syscall.PtraceSetRegs(tid, &regs)
+			if t.call.Name != "close" { // Linux closes the file even if it returns an error
+				regs.Orig_rax = ^uint64(0)
+				_ = syscall.PtraceSetRegs(tid, &regs)
+			}
 		}
 		return a.Kill
 	}

@@ -121,6 +121,9 @@ type world struct {
 	cloud   *cloudtest.Cloud
 	// syncsNothing is true if the disk ignores the calls that sync a file or folder.
 	syncsNothing bool
+	// pause, unless it is nil, is a pause of one run, after which the clocks of all runs
+	// have jumped.
+	pause *pause
 
 	start     time.Time // time of the newest event of the first response
 	published int       // events of the API since the first response
@@ -187,9 +190,17 @@ func (w *world) command(args ...string) *exec.Cmd {
 	return c
 }
 
+// execute runs a command, with a tracer if the world has a pause.
+func (w *world) execute(c *exec.Cmd) (result, error) {
+	if w.pause == nil {
+		return execute(c)
+	}
+	return trace(c, w.disk, limit, w.pause, func(call) action { return action{} })
+}
+
 // mustRun runs the program, which must succeed.
 func (w *world) mustRun(args ...string) error {
-	r, err := execute(w.command(args...))
+	r, err := w.execute(w.command(args...))
 	if err == nil && r.Exit != 0 {
 		err = fmt.Errorf("%s ended with exit code %d: %s%s", strings.Join(args, " "), r.Exit, r.Stdout, r.Stderr)
 	}
@@ -278,7 +289,7 @@ func (w *world) check() error {
 
 // health returns the status that verify --quick prints.
 func (w *world) health() (string, error) {
-	r, err := execute(w.command("verify", "--quick", "--timeout", waiting.String()))
+	r, err := w.execute(w.command("verify", "--quick", "--timeout", waiting.String()))
 	word, _, _ := strings.Cut(r.Stdout, " ")
 	if word == "" && err == nil {
 		err = fmt.Errorf("verify --quick printed nothing: exit code %d, %s", r.Exit, r.Stderr)

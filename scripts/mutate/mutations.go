@@ -750,6 +750,10 @@ func commands() []mutation {
 			"line := text.OneLine(err.Error())", "line := err.Error()", "^TestError"),
 		in("cmd/print.go", "A result that cannot be printed is an error.",
 			"o.err = err", "_ = o.err", "^TestFullStdout$"),
+		{
+			guarantee: "A run that was stopped until after its time limit ends by itself.", file: "cmd/watchdog.go",
+			old: "late := time.Since(due) > grace", new: "late := false", packages: []string{"scripts/faults"}, tests: "^TestFaults$",
+		},
 		in("cmd/verify.go", "The concurrency of verify is 1 to 256.",
 			"o.concurrency < 1 || o.concurrency > maxConcurrency", "o.concurrency < 1", "^TestScript$"),
 		in("cmd/verify.go", "A health check ends in time if the store does not respond.",
