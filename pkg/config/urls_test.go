@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"polisen-events-collector/pkg/address"
 )
 
@@ -50,25 +48,6 @@ func TestParseStore(t *testing.T) {
 			t.Errorf("parseStore(%q) = %v, want an error", text, got)
 		}
 	}
-}
-
-// TestStoreRoundTrip checks that parseStore returns the same store for its
-// String.
-func TestStoreRoundTrip(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.OneOf(
-			rapid.StringMatching(`oci://[a-z0-9]{0,5}/[A-Za-z0-9._-]{1,9}(/[A-Za-z0-9._-]{0,3}){0,3}`),
-			rapid.Map(rapid.StringN(1, 20, -1), func(s string) string { return "/" + s }),
-		).Draw(t, "text")
-		first, err := parseStore(text)
-		if err != nil {
-			t.Skip("not a store")
-		}
-		second, err := parseStore(first.String())
-		if err != nil || second != first {
-			t.Fatalf("%q is %#v, but %q is %#v, %v", text, first, first.String(), second, err)
-		}
-	})
 }
 
 func TestParseAPIURL(t *testing.T) {
