@@ -223,7 +223,8 @@ func (x *index) wholeStore(ctx context.Context, errs []error) error {
 // ReadObject reads the object with these attributes. If the content does not match
 // them, it asks for the attributes and reads the object again, because the object
 // may have been overwritten. If it still does not match, the error is
-// [store.ErrDamaged], and the object is returned as it was read.
+// [store.ErrDamaged]. The object is then returned as it was read if only its MD5 is
+// wrong, and is empty if its size is: it may lack lines.
 func ReadObject(ctx context.Context, s store.Reader, attrs store.Attrs) (store.Object, error) {
 	for again := false; ; again = true {
 		object, err := s.Get(ctx, attrs.Name)
@@ -236,8 +237,12 @@ func ReadObject(ctx context.Context, s store.Reader, attrs store.Attrs) (store.O
 			return object, nil
 		}
 		if again {
-			return object, fmt.Errorf("read %s: %w: it has %d bytes and the MD5 %s, but the store says %d bytes and %q",
+			err := fmt.Errorf("read %s: %w: it has %d bytes and the MD5 %s, but the store says %d bytes and %q",
 				attrs.Name, store.ErrDamaged, size, object.MD5, attrs.Size, attrs.MD5)
+			if size != attrs.Size || size != object.Size {
+				object = store.Object{}
+			}
+			return object, err
 		}
 		if attrs, err = s.Stat(ctx, attrs.Name); err != nil {
 			return store.Object{}, err

@@ -412,7 +412,7 @@ func (s *snapshot) readObject(ctx context.Context, o *object) error {
 	o.read, o.etag, o.size, o.md5 = true, got.ETag, int64(len(got.Body)), got.MD5
 	if err != nil {
 		o.find(ContentDamaged, 0, "the content that the store recorded", err.Error(), s.options.correctByHand())
-		o.unreadable = got.Name == "" || got.Size != o.size // a wrong MD5 alone leaves no line out
+		o.unreadable = got.Name == "" // a wrong MD5 alone leaves no line out
 	}
 	if !o.unreadable {
 		s.parse(o, got.Body)

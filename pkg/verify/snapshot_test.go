@@ -320,16 +320,18 @@ func TestUnreadableObject(t *testing.T) {
 	s := memstore.New()
 	fillDays(t, s, 3)
 	const name = "events/2026/01/02/events-1767312000.jsonl"
-	faults := storetest.NewFaults(storetest.NewUnreadable(s, name, store.ErrDamaged), nil)
-	r, err := verify.Audit(t.Context(), faults, options())
-	if err != nil {
-		t.Fatal(err)
+	for _, unreadable := range []error{store.ErrDamaged, nil} { // with nil, half of the content is read
+		faults := storetest.NewFaults(storetest.NewUnreadable(s, name, unreadable), nil)
+		r, err := verify.Audit(t.Context(), faults, options())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"content-damaged " + name + " 0"}, found(r)); diff != "" {
+			t.Errorf("%v: findings (-want +got):\n%s", unreadable, diff)
+		}
+		if _, err := repair(faults, true); !errors.Is(err, store.ErrDamaged) {
+			t.Errorf("%v: repair: %v", unreadable, err)
+		}
+		wantReadOnly(t, faults)
 	}
-	if diff := cmp.Diff([]string{"content-damaged " + name + " 0"}, found(r)); diff != "" {
-		t.Errorf("findings (-want +got):\n%s", diff)
-	}
-	if _, err := repair(faults, true); !errors.Is(err, store.ErrDamaged) {
-		t.Errorf("repair: %v", err)
-	}
-	wantReadOnly(t, faults)
 }

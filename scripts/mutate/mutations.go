@@ -162,6 +162,8 @@ func decisions() []mutation {
 			"if size == attrs.Size && (", "if ("),
 		in("index.go", "A lookup compares the MD5 of an object with the listing.",
 			`(attrs.MD5 == "" || attrs.MD5 == object.MD5)`, "true"),
+		in("index.go", "An object of which only a part was read is unreadable for a repair.",
+			"if size != attrs.Size || size != object.Size {", "if false {"),
 		in("index.go", "A lookup reads an object again if it does not match the listing.",
 			"if again {", "if again || true {"),
 		in("changed.go", "A line that another program has removed from an object of the last commit is stored again.",
