@@ -34,8 +34,15 @@ const (
 // runs once. Choose a size for which a linear function takes a tenth of a second or less,
 // and a quadratic one a second or more. Memory of up to 4 GiB is collected only after the
 // measurement.
+//
+// With the race detector, which makes functions many times slower, Check only runs the
+// function once, for the smaller size: tests without the detector compare the times.
 func Check(t testing.TB, size int, prepare func(size int) (measured func())) {
 	t.Helper()
+	if raceDetector {
+		prepare(size / steps)()
+		return
+	}
 	// Otherwise garbage collections would add to the time of the larger size only.
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(4 << 30))
