@@ -71,9 +71,8 @@ if command -v promtool >/dev/null; then
 fi
 
 say 'Terraform files'
-for file in scripts/oci/*.tf; do
-	go run "$hclfmt" "$file" | diff -u "$file" - || { echo "check.sh: run terraform fmt on $file" >&2; exit 1; }
-done
+go run "$hclfmt" -check scripts/oci/*.tf | diff -u <(cat scripts/oci/*.tf) - ||
+	{ echo 'check.sh: correct the syntax, or run terraform fmt in scripts/oci' >&2; exit 1; }
 
 for system in linux darwin freebsd; do
 	say "static build for $system"

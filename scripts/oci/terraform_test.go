@@ -88,7 +88,7 @@ func TestTerraformReferences(t *testing.T) {
 }
 
 // TestTerraformFormat needs no provider. Debian has no Terraform, so CI may have none;
-// check.sh runs a formatter that finds errors of syntax there.
+// there check.sh finds errors of syntax and format with hclfmt.
 func TestTerraformFormat(t *testing.T) {
 	terraform, err := exec.LookPath("terraform")
 	if err != nil {
