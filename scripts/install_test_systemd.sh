@@ -85,7 +85,8 @@ outside() {
 	built=$(mktemp -d)
 	# shellcheck disable=SC2064 # expand them now
 	trap "rm -rf '$work' '$built'" EXIT
-	(cd "$here/.." && CGO_ENABLED=0 go build -buildvcs=false -o "$built/" . ./scripts/fakecloud)
+	# With the options of check.sh, whose build has compiled the same packages.
+	(cd "$here/.." && CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags '-s -w' -o "$built/" . ./scripts/fakecloud)
 	cgroup=$(findmnt -n -t cgroup2 -o TARGET | head -n 1)
 	[[ -n $cgroup ]] || skip 'there is no cgroup2 file system'
 	cgroup+=/$name-test-$$
