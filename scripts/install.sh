@@ -227,8 +227,7 @@ package_program() {
 	printf '%s\n' "$root$path"
 }
 
-# find_binary sets binary to the program that is to be used, and fails if this host cannot run
-# it.
+# find_binary sets binary to the program to use, and fails if this host cannot run it.
 find_binary() {
 	local reason candidate packaged
 	packaged=$(package_program)
@@ -360,7 +359,7 @@ explain() {
 	226) meaning='systemd cannot set up the protection of the service' next="check that the folders in $drop_in exist" ;;
 	*) next='see the messages above' ;;
 	esac
-	printf 'exit code %s (%s): %s' "$1" "${meaning:-not one of the program}" "$next"
+	printf 'exit code %s (%s): %s' "$1" "${meaning:-no exit code of the program}" "$next"
 }
 
 # report_run CODE RETRY prints the result of the run, and fails if it failed.

@@ -41,7 +41,7 @@ version=
 fail() {
 	local code=$1
 	shift
-	printf 'release: %s\n' "$*" >&2
+	printf 'release.sh: %s\n' "$*" >&2
 	exit "$code"
 }
 

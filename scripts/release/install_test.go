@@ -194,10 +194,10 @@ func TestDeb(t *testing.T) {
 	m.checkInstalled()
 	m.checkCloud()
 
-	// An upgrade keeps changed settings, their owner and mode, and says no first steps.
+	// An upgrade keeps changed settings, their owner and mode, and prints no first steps.
 	m.run("echo API_CONTACT_EMAIL=me@example.org >>/etc/polisen-events-collector/env; mkdir -p /etc/systemd/system/timers.target.wants; ln -s /usr/lib/systemd/system/polisen-events-collector.timer /etc/systemd/system/timers.target.wants/")
 	if out := m.run("dpkg -i /srv/first.deb"); strings.Contains(out, "start its timer") {
-		t.Errorf("an upgrade says the first steps:\n%s", out)
+		t.Errorf("an upgrade prints the first steps:\n%s", out)
 	}
 	m.run("grep -q me@example.org /etc/polisen-events-collector/env && test -L /etc/systemd/system/timers.target.wants/polisen-events-collector.timer")
 	if got := m.run("stat -c '%U:%G %a' /etc/polisen-events-collector/env"); got != "root:polisen-events-collector 640\n" {
@@ -228,7 +228,7 @@ func TestRPM(t *testing.T) {
 	m.run("rpm -V --nodeps polisen-events-collector")
 	m.run("echo API_CONTACT_EMAIL=me@example.org >>/etc/polisen-events-collector/env")
 	if out := m.run("rpm -U --force --nodeps /srv/first.rpm"); strings.Contains(out, "start its timer") {
-		t.Errorf("an upgrade says the first steps:\n%s", out)
+		t.Errorf("an upgrade prints the first steps:\n%s", out)
 	}
 	m.run("grep -q me@example.org /etc/polisen-events-collector/env")
 	m.run("rpm -e polisen-events-collector")
