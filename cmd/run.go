@@ -185,8 +185,8 @@ func logPrinted(err error, log *slog.Logger) {
 }
 
 // printWarnings prints warnings on stderr. On a terminal it prints all of them as plain
-// text. Elsewhere, and with --output json, it logs them, so
-// that the log level selects the ones to print.
+// text. Elsewhere, and with --output json, it logs them, so that the log level selects the
+// ones to print.
 func (p Process) printWarnings(warnings []report.Warning, s config.General, log *slog.Logger) {
 	for _, w := range warnings {
 		if p.interactive(s) && s.Output != config.JSON {
