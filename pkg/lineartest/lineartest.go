@@ -15,15 +15,15 @@ import (
 )
 
 const (
-	// steps is the ratio of the two sizes.
-	steps = 32
-	// maxRatio is the largest ratio of the two times. That of a linear function is 32,
+	// sizeRatio is the ratio of the two sizes.
+	sizeRatio = 32
+	// maxTimeRatio is the largest ratio of the two times. That of a linear function is 32,
 	// and that of a quadratic one is 1024. The time for a byte may also rise in steps,
 	// for example where a text no longer fits into a buffer.
-	maxRatio = 200
-	// floor is the time that passes for the larger size, since chance decides the ratio
+	maxTimeRatio = 200
+	// shortTime is the time that passes for the larger size, since chance decides the ratio
 	// of short times.
-	floor = 50 * time.Millisecond
+	shortTime = 50 * time.Millisecond
 	// tries is the largest number of measurements. The shortest times count, since other
 	// processes can only make a measurement longer.
 	tries = 3
@@ -40,7 +40,7 @@ const (
 func Check(t testing.TB, size int, prepare func(size int) (measured func())) {
 	t.Helper()
 	if raceDetector {
-		prepare(size / steps)()
+		prepare(size / sizeRatio)()
 		return
 	}
 	// Otherwise garbage collections would add to the time of the larger size only.
@@ -48,13 +48,13 @@ func Check(t testing.TB, size int, prepare func(size int) (measured func())) {
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(4 << 30))
 	small, large := time.Duration(1<<62), time.Duration(1<<62)
 	for range tries {
-		small = min(small, measure(t, prepare(size/steps)))
+		small = min(small, measure(t, prepare(size/sizeRatio)))
 		large = min(large, measure(t, prepare(size)))
-		if large <= floor || large <= maxRatio*small {
+		if large <= shortTime || large <= maxTimeRatio*small {
 			return
 		}
 	}
-	t.Errorf("size %d took %v, and size %d took %v: at most %d times as long is allowed", size/steps, small, size, large, maxRatio)
+	t.Errorf("size %d took %v, and size %d took %v: at most %d times as long is allowed", size/sizeRatio, small, size, large, maxTimeRatio)
 }
 
 // CheckRepeated is [Check] for a function of a text: before, then part as often as it fits
