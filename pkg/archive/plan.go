@@ -116,7 +116,7 @@ func (w *Writer) decide(ctx context.Context, c *batchChange) (*plan, error) {
 }
 
 // checkEmpty looks for data objects if the document is missing or damaged. If the
-// archive has no events, no id was ever seen.
+// archive has neither events nor revisions, no id was ever seen.
 func (w *Writer) checkEmpty(ctx context.Context) error {
 	if !w.noDocument || w.checkedData {
 		return nil
@@ -133,7 +133,7 @@ func (w *Writer) checkEmpty(ctx context.Context) error {
 		if hasData {
 			break
 		}
-		if k == Events {
+		if k == Revisions { // there are no events either
 			w.doc.CompleteAbove = new(int64)
 		}
 	}
