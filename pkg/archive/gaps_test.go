@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,7 +15,6 @@ import (
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/archive/archivetest"
 	"polisen-events-collector/pkg/polisen"
-	"polisen-events-collector/pkg/polisen/polisentest"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/memstore"
 	"polisen-events-collector/pkg/store/storetest"
@@ -522,117 +519,6 @@ func TestOtherRunBesideGaps(t *testing.T) {
 				archivetest.CheckCounts(t, s, true)
 			})
 		})
-	}
-}
-
-// TestRandomPauses lets two hosts poll a source, with pauses, faults and crashes, and
-// with answers for the days that are gaps. At any time each event that is not stored
-// is later than covered_until, or its day is a gap.
-func TestRandomPauses(t *testing.T) {
-	const perDay, days = 4, 90
-	var source []polisen.Event // in the order of their times
-	for i := range perDay * days {
-		source = append(source, archivetest.Parse(polisentest.Event(int64(i+1), polisen.InSweden(at(1, 1).Add(time.Duration(i)*24*time.Hour/perDay))))...)
-	}
-	for seed := range uint64(archivetest.Size(20, 60)) {
-		random := rand.New(rand.NewPCG(seed, 2))
-		s := memstore.New()
-		var mu sync.Mutex // of random
-		number := func(n int) int {
-			mu.Lock()
-			defer mu.Unlock()
-			return random.IntN(n)
-		}
-		// batch returns the response that a host gets at a time, or the answer for a day
-		// that is a gap.
-		batch := func(fetched time.Time) archive.Batch {
-			published := source[:1+int(fetched.Sub(source[0].Time)*perDay/(24*time.Hour))]
-			if object, err := s.Get(t.Context(), archive.DocumentName); err == nil && number(3) == 0 {
-				d, err := archive.ParseDocument(object.Body)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if open, _ := d.GapDays(); len(open) > 0 {
-					asked, err := time.Parse(time.DateOnly, open[number(len(open))])
-					if err != nil {
-						t.Fatal(err)
-					}
-					n := (asked.YearDay() - 1) * perDay
-					b := archive.Batch{ObservedAt: fetched, Events: source[n : n+perDay]}
-					b.Answer = &archive.DayAnswer{Day: archive.DateOf(asked), Kind: archive.AnswerKind(1 + number(2))}
-					if b.Answer.Kind == archive.AnswerOther {
-						b.Events = b.Events[:number(perDay)]
-					}
-					return b
-				}
-			}
-			events := published[max(0, len(published)-(2+number(4))*perDay-number(perDay)):]
-			b := response(events[0].Time, events[len(events)-1].Time, events...)
-			b.ObservedAt = fetched
-			return b
-		}
-		var covered time.Time
-		for now := at(4, 0); now.Before(at(days, 0)); now = now.Add(time.Duration(6+number(24)+number(3)*number(6)*24) * time.Hour) {
-			var runs sync.WaitGroup
-			for range 2 {
-				b := batch(now.AddDate(0, 0, -number(3))) // some hosts commit late
-				crash := number(12)
-				f := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
-					switch {
-					case c.N == crash && crash%2 == 0:
-						return storetest.CrashAfter()
-					case c.N == crash:
-						return storetest.Late(2)
-					case number(15) == 0:
-						return storetest.FailAfter()
-					}
-					return storetest.Fault{}
-				})
-				runs.Go(func() {
-					_, err := runAt(f, now, b)
-					if err != nil && !errors.Is(err, storetest.ErrFault) && !errors.Is(err, storetest.ErrCrashed) {
-						t.Errorf("seed %d: %v", seed, err)
-					}
-					f.Release()
-				})
-			}
-			runs.Wait()
-			mustRunAt(t, s, now, archive.Batch{}) // heals
-			d := document(t, s)
-			if d.CoveredUntil != nil {
-				if d.CoveredUntil.Before(covered) {
-					t.Errorf("covered until %v, and before until %v", d.CoveredUntil, covered)
-				}
-				covered = *d.CoveredUntil
-			}
-			checkKnown(t, s, source, covered)
-			archivetest.CheckCounts(t, s, true)
-			if t.Failed() {
-				t.Fatalf("failed with seed %d at %v", seed, now)
-			}
-		}
-	}
-}
-
-// checkKnown checks that each event of the source that is dated before covered, and
-// after the first stored event, is stored once, or that its day is a gap.
-func checkKnown(t *testing.T, s store.Reader, source []polisen.Event, covered time.Time) {
-	t.Helper()
-	c := archivetest.Read(t, s)
-	for _, problem := range c.Problems {
-		t.Error(problem)
-	}
-	isGap := make(map[string]bool)
-	for _, g := range document(t, s).Gaps {
-		isGap[g.Day] = true
-	}
-	started := false
-	for _, e := range source {
-		stored := len(c.Events[e.ID]) == 1
-		started = started || stored
-		if day := archive.DateOf(e.Time).String(); started && !stored && !e.Time.After(covered) && !isGap[day] {
-			t.Errorf("event %d of %s is not stored, and the day is no gap; covered until %v", e.ID, day, covered)
-		}
 	}
 }
 

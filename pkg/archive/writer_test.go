@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -564,34 +563,6 @@ func TestPublishedFields(t *testing.T) {
 			t.Errorf("%s is %s, want %s", field, got[field], text)
 		}
 	}
-}
-
-// TestEightRuns checks that concurrent runs store each event once.
-func TestEightRuns(t *testing.T) {
-	s, m := memstore.New(), newModel()
-	storeBatch(t, s, m, current(archivetest.Parse(archivetest.LongList()...)...))
-	var wg sync.WaitGroup
-	for i := range int64(8) {
-		events := append(archivetest.Events(1190+i, 20, 1), archivetest.Event(1, 0, "first"), archivetest.Event(-1-i/2, 2, "first"), archivetest.Event(5, 1, "second"))
-		for j := range events {
-			if events[j].ID <= 1200 && events[j].ID > 150 {
-				events[j] = archivetest.Event(events[j].ID, 0, "first")
-			}
-		}
-		events[len(events)-1] = archivetest.Event(5, 4%3, "second") // the date of event 5 in LongList
-		b := archive.Batch{Events: events, ObservedAt: start, Current: i%2 == 0}
-		m.add(b)
-		wg.Go(func() {
-			o := archive.Options{RunID: fmt.Sprint("run-", i), Now: time.Now, Revisions: true}
-			w := archive.NewWriter(s, o)
-			_, err := w.Add(context.Background(), b)
-			if err = errors.Join(err, w.Flush(context.Background())); err != nil {
-				t.Errorf("run %d: %v", i, err)
-			}
-		})
-	}
-	wg.Wait()
-	m.Check(t, s)
 }
 
 // TestVerbatim checks that the archive holds an event exactly as the API sent it.

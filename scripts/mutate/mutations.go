@@ -26,7 +26,7 @@ const (
 // change that breaks it, in source that seldom changes, and a text that occurs once in
 // its file. TestMutationsApply checks the table.
 func mutations() []mutation {
-	return slices.Concat(protocol(), decisions(), simulated(), repairs(), reports(), copies(), limits(), folders(), buckets(), responses(), secrets(), security(), texts(), alarms(), health(), monitoring(), commands(), terminals(), installer(), releases())
+	return slices.Concat(protocol(), decisions(), simulated(), properties(), repairs(), reports(), copies(), limits(), folders(), buckets(), responses(), secrets(), security(), texts(), alarms(), health(), monitoring(), commands(), terminals(), installer(), releases())
 }
 
 // in returns a mutation of a file that all tests of the packages may notice. Where the
@@ -188,6 +188,35 @@ func simulated() []mutation {
 			"err := w.putPending(ctx, false)", "err := error(nil)"),
 		in("gaps.go", "In a history, a window that begins after covered_until makes the days between gaps.",
 			"window.From.After(*covered) {", "false {"),
+	}
+}
+
+// properties returns mutations that the properties of package archive have to notice, with
+// random inputs.
+func properties() []mutation {
+	in := func(file, guarantee, old, new string) mutation {
+		return mutation{
+			guarantee: guarantee, file: archivePkg + "/" + file, old: old, new: new,
+			packages: []string{archivePkg}, tests: "^Test(AnyCommits|AnyLookup|AnyGaps|DroppedIDsAreLookedUp)$",
+		}
+	}
+	return []mutation{
+		in("writer.go", "Whatever runs commit, each one replaces only the document that it has read.",
+			"cond = store.IfMatch(w.etag)", "cond = store.Always()"),
+		in("plan.go", "Whatever runs commit, the counts go on from those of the last document.",
+			"maps.Copy(after, last.Stored)", ""),
+		in("document.go", "Whatever ids are listed, complete_above rises to the highest that was dropped.",
+			"above := max(*d.CompleteAbove, slices.Max(dropped))", "above := max(*d.CompleteAbove, slices.Min(dropped))"),
+		in("document.go", "Whatever ids are listed, they keep their versions.",
+			"versions = d.Fingerprints[id]", "versions = nil"),
+		in("index.go", "Whatever an archive holds, a lookup reads revisions too.",
+			"range []Kind{Events, Revisions} {", "range []Kind{Events} {"),
+		in("plan.go", "An archive with revisions but without events and a document does not count as empty.",
+			"if k == Revisions {", "if k == Events {"),
+		in("gaps.go", "Whatever responses come, covered_until never falls.",
+			"p.coveredUntil == nil || until.After(*p.coveredUntil) {", "true {"),
+		in("gaps.go", "Whatever responses come, the days after a window that ended long before its response are no gaps.",
+			"end.Compare(last) < 0 {", "false {"),
 	}
 }
 
