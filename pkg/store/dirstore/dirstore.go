@@ -4,7 +4,8 @@
 // An object is the file of its name. Until it is complete it is a temporary file
 // beside it, whose name begins with ".tmp-". The store ignores all files and
 // folders whose names begin with a dot, and those of [store.IsLitter]. All paths are
-// resolved by [os.Root], so no name and no symbolic link leads out of the folder.
+// resolved by [os.Root], so no name and no symbolic link leads out of the folder. Files
+// and folders that root creates belong to the owner of the folder that they are in.
 //
 // Limits of the file system apply: there cannot be both an object "a" and an
 // object "a/b", and where the file system ignores case or normalizes Unicode,

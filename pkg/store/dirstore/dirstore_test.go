@@ -67,6 +67,42 @@ func TestFirstWriteCreatesFolder(t *testing.T) {
 	}
 }
 
+// Files and folders that root creates belong to the owner of the folder that they are in.
+// Otherwise a command of root would lock the user of the archive out.
+func TestRootKeepsOwner(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can create files of other users")
+	}
+	for _, owner := range []int{0, 12345} {
+		base := t.TempDir()
+		if err := os.Chown(base, owner, owner); err != nil {
+			t.Fatal(err)
+		}
+		s := open(t, filepath.Join(base, "data", "archive"))
+		etag := put(t, s, "events/2026/a", "1", store.IfAbsent())
+		put(t, s, "events/2026/a", "2", store.IfMatch(etag))
+		put(t, s, "events/2026/b", "3", store.Always())
+		seen := 0
+		err := filepath.WalkDir(base, func(path string, _ fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			seen++
+			info, err := os.Lstat(path)
+			if err != nil {
+				return err
+			}
+			if got := info.Sys().(*syscall.Stat_t); int(got.Uid) != owner || int(got.Gid) != owner {
+				t.Errorf("%s belongs to %d:%d, want %d", path, got.Uid, got.Gid, owner)
+			}
+			return nil
+		})
+		if err != nil || seen != 7 {
+			t.Errorf("%d files and folders, want 7: %v", seen, err)
+		}
+	}
+}
+
 // A path that cannot be used as a folder is an error, not an empty store.
 func TestUnusableFolder(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")

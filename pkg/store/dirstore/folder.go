@@ -51,8 +51,15 @@ func (s *Store) createRoot(dir string) error {
 			return err
 		}
 	}
-	if err := os.Mkdir(dir, folderMode); err != nil && !errors.Is(err, fs.ErrExist) {
+	err := os.Mkdir(dir, folderMode)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
+	}
+	if err == nil {
+		if root, err := os.OpenRoot(parent); err == nil {
+			keepFolderOwner(root, filepath.Base(dir))
+			root.Close()
+		}
 	}
 	folder, err := os.Open(parent)
 	if err != nil {
@@ -79,14 +86,17 @@ func (s *Store) createFolder(root *os.Root, dir string) (*os.Root, error) {
 	}
 	defer parent.Close()
 	base := path.Base(dir)
-	if err := parent.Mkdir(base, folderMode); errors.Is(err, fs.ErrExist) {
+	switch err := parent.Mkdir(base, folderMode); {
+	case err == nil:
+		keepFolderOwner(parent, base)
+	case errors.Is(err, fs.ErrExist):
 		if info, err := parent.Stat(base); err != nil {
 			return nil, err
 		} else if !info.IsDir() {
 			return nil, syscall.ENOTDIR
 		}
 		s.removeTemps(root, dir)
-	} else if err != nil {
+	default:
 		return nil, err
 	}
 	entries, err := parent.Open(".")
@@ -101,6 +111,32 @@ func (s *Store) createFolder(root *os.Root, dir string) (*os.Root, error) {
 	defer s.mu.Unlock()
 	s.folders[dir] = struct{}{}
 	return parent.OpenRoot(base)
+}
+
+// keepOwner gives a new file in a folder to the owner of the folder, if root has created it.
+// Root may run a command on the archive of another user, who could not read or replace the
+// objects of root later. It ignores errors: some file systems keep no owners.
+func keepOwner(created *os.File, folder *os.Root) {
+	if os.Geteuid() != 0 {
+		return
+	}
+	info, err := folder.Stat(".")
+	if err != nil {
+		return
+	}
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok && owner.Uid != 0 {
+		_ = created.Chown(int(owner.Uid), int(owner.Gid))
+	}
+}
+
+// keepFolderOwner is keepOwner for the new folder of that name in another folder.
+func keepFolderOwner(parent *os.Root, name string) {
+	created, err := parent.OpenFile(name, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return
+	}
+	defer created.Close()
+	keepOwner(created, parent)
 }
 
 // removeTemps removes the temporary files in a folder whose writers are gone:

@@ -76,7 +76,7 @@ func (s *Store) put(ctx context.Context, name string, body []byte, etag store.ET
 		return err
 	}
 	defer lock.Release()
-	if err := s.writeTemp(root, temp, body); err != nil {
+	if err := s.writeTemp(parent, path.Base(temp), body); err != nil {
 		return err
 	}
 	w := write{Store: s, root: root, parent: parent, folder: folder, name: name, temp: temp}
@@ -187,12 +187,13 @@ func (s *Store) existsError(folder *os.File) error {
 	return fmt.Errorf("%w: the object exists", store.ErrPrecondition)
 }
 
-// writeTemp writes and syncs the temporary file, which exists and is empty.
-func (s *Store) writeTemp(root *os.Root, temp string, body []byte) error {
-	f, err := root.OpenFile(temp, os.O_WRONLY, 0)
+// writeTemp writes and syncs the temporary file in its folder, which exists and is empty.
+func (s *Store) writeTemp(folder *os.Root, temp string, body []byte) error {
+	f, err := folder.OpenFile(temp, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
+	keepOwner(f, folder)
 	_, err = f.Write(body)
 	if err == nil {
 		err = s.syncFile(f)
