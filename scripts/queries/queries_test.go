@@ -574,6 +574,10 @@ func TestRunErrors(t *testing.T) {
 	t.Parallel()
 	runScript(t, "--help")
 	dir := t.TempDir()
+	loop := filepath.Join(dir, "loop") // even root cannot read it
+	if err := os.Symlink("loop", loop); err != nil {
+		t.Fatal(err)
+	}
 	bad := filepath.Join(dir, "bad.sql")
 	writeFile(t, bad, []byte("SELECT nothing FROM events"))
 	for _, c := range []struct {
@@ -585,6 +589,7 @@ func TestRunErrors(t *testing.T) {
 		{64, "give the archive and at least one file", []string{dir}},
 		{64, "Unknown option '--x' (see --help)", []string{"--x"}},
 		{64, "is not a folder", []string{filepath.Join(dir, "none"), "one-day.sql"}},
+		{1, "cannot read the archive: ELOOP", []string{loop, "one-day.sql"}},
 		{64, "--set day has no form", []string{"--set", "day", dir, "one-day.sql"}},
 		{1, "none.sql: ", []string{dir, "none.sql"}},
 		{1, "bad.sql: Binder Error", []string{dir, bad}},

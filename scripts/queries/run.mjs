@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Runs queries over an archive with the DuckDB of npm, for machines without the duckdb program.
-import { readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -87,6 +87,18 @@ function printJSON(names, rows) {
   console.log(objects.length === 0 ? '[]' : `[\n${objects.join(',\n')}\n]`);
 }
 
+// checkFolder ends the process unless the archive is a folder that can be read.
+function checkFolder(archive) {
+  try {
+    readdirSync(archive);
+  } catch (err) {
+    if (err.code === 'ENOENT' || err.code === 'ENOTDIR') {
+      fail(64, `${archive} is not a folder: give the folder that holds events/ and metadata/`);
+    }
+    fail(1, `cannot read the archive: ${err.message}: run this as a user who may read it, or read a copy`);
+  }
+}
+
 async function main() {
   const opts = options();
   if (opts.help) {
@@ -95,9 +107,7 @@ async function main() {
   }
   if (opts.files.length === 0) fail(64, 'give the archive and at least one file of SQL (see --help)');
   const archive = opts.archive.replace(/(?<=.)\/+$/, '');
-  if (!/^[a-z0-9]+:\/\//.test(archive) && !statSync(archive, { throwIfNoEntry: false })?.isDirectory()) {
-    fail(64, `${opts.archive} is not a folder: give the folder that holds events/ and metadata/`);
-  }
+  if (!/^[a-z0-9]+:\/\//.test(archive)) checkFolder(archive);
   let duckdb;
   try {
     duckdb = await import('@duckdb/node-api');
