@@ -18,6 +18,9 @@ const (
 	minRedraw = 100 * time.Millisecond
 	// minElapsed is the time from which on a bar shows the speed.
 	minElapsed = 500 * time.Millisecond
+	// minBarWidth is the number of columns that a bar needs. In fewer columns its lines would
+	// wrap, and the bar could not be removed.
+	minBarWidth = 50
 	// barSteps is the number of steps in which the library counts.
 	barSteps = 1000
 )
@@ -115,12 +118,12 @@ type bar struct {
 }
 
 // newBar returns a bar. It shows nothing if log messages show the progress already, or if the
-// terminal cannot move its cursor.
+// terminal is too narrow or cannot move its cursor.
 func (p Process) newBar(s config.General) *bar {
-	if !p.interactive(s) || s.LogLevel <= slog.LevelInfo || p.isDumb() {
+	style := p.style(p.Stderr)
+	if !p.interactive(s) || s.LogLevel <= slog.LevelInfo || p.isDumb() || style.Width < minBarWidth {
 		return new(bar)
 	}
-	style := p.style(p.Stderr)
 	options := []progressbar.Option{
 		progressbar.OptionSetWriter(p.Stderr),
 		progressbar.OptionSetPredictTime(false), // facts has the time left

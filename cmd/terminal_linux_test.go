@@ -166,6 +166,9 @@ func TestProgressOnTerminal(t *testing.T) {
 	if _, got := onTerminalWith(t, 100, map[string]string{"HOME": dir, "TERM": "dumb"}, "backfill", "--input", plain, "--store", t.TempDir()); strings.Contains(got, "\r") {
 		t.Errorf("on a dumb terminal it printed %q", got)
 	}
+	if _, got := onTerminalWith(t, minBarWidth-1, vars, "backfill", "--input", plain, "--store", t.TempDir()); strings.Contains(got, "\r") {
+		t.Errorf("on a narrow terminal, where the bar would wrap, it printed %q", got)
+	}
 	exit, got := onTerminalWith(t, 100, vars, "backfill", "--input", plain, "--input", "-", "--store", t.TempDir())
 	if exit != 0 || strings.Contains(got, " of ") || !strings.Contains(got, ", 2,000 items, 2,000 new") {
 		t.Errorf("exit code %d, printed %q, want no total", exit, got)
