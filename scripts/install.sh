@@ -144,6 +144,7 @@ package_dir=$root/usr/lib/systemd/system # for the units of a package
 drop_in=$unit_dir/$name.service.d/writable.conf
 case $scheduler in
 cron)
+	[[ -n ${HOME-} ]] || fail 64 'HOME is not set: set it to the home folder of the user who will run the collector'
 	bin_dir=$HOME/.local/bin
 	check_path 'the folder for the program' "$bin_dir"
 	env_file=${env_file:-${XDG_CONFIG_HOME:-$HOME/.config}/$name/env}
@@ -669,7 +670,7 @@ start_timers() {
 # run_service runs the service once and shows its messages, unless nothing has changed since a
 # successful run.
 run_service() {
-	local code result invocation
+	local code result invocation pid
 	if ! $changed && [[ -n $(systemd_value ExecMainStartTimestamp) && $(systemd_value ExecMainStatus) =~ ^[03]$ ]]; then
 		return
 	fi
@@ -679,8 +680,11 @@ run_service() {
 	code=$(systemd_value ExecMainStatus)
 	result=$(systemd_value Result)
 	invocation=$(systemd_value InvocationID)
+	pid=$(systemd_value ExecMainPID)
 	journalctl --sync >/dev/null 2>&1 || true
-	journalctl --quiet --no-pager --output cat "_SYSTEMD_INVOCATION_ID=$invocation" + "INVOCATION_ID=$invocation" | sed 's/^/  /'
+	# The journal does not know the invocation of a process that ended before it looked.
+	journalctl --quiet --no-pager --output cat --boot "_SYSTEMD_INVOCATION_ID=$invocation" + "INVOCATION_ID=$invocation" \
+		+ "_PID=$pid" "SYSLOG_IDENTIFIER=$name" | sed 's/^/  /'
 	case $result in
 	success | exit-code) report_run "$code" "systemctl start $name" ;;
 	*) fail 1 "the run failed (systemd calls the reason $result): see the messages above, then try again with: systemctl start $name" ;;
