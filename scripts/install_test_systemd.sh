@@ -197,6 +197,8 @@ inside() {
 	check '  and changes nothing' says 'nothing to change'
 	check '  and does not run the service' test "$(invocation)" == "$before"
 	check 'an administrator can read the archive as the service' test -n "$(cd / && runuser -u $name -- env HOME=/var/lib/$name $name inspect-metadata --env-file /etc/$name/env)"
+	output=$(cd / && runuser -u nobody -- $name verify --env-file /etc/$name/env 2>&1) || true
+	check 'another user cannot read the settings' says 'permission denied: run the command as root, or as the user of the collector'
 	chown root:root /var/lib/$name/.oci/key.pem && chmod 644 /var/lib/$name/.oci/key.pem
 	check 'a key with a wrong owner' installs 0
 	check '  becomes the key of the service' mode "600 $name:$name" /var/lib/$name/.oci/key.pem
@@ -221,6 +223,8 @@ inside() {
 	check 'an archive outside the home of the service' installs 0
 	check '  is written' test -e /srv/polisen/metadata/last_seen.json
 	check '  by the service' mode "640 $name:$name" /srv/polisen/metadata/last_seen.json
+	check 'a run of root' env HOME=/root $name collect --env-file /etc/$name/env
+	check '  leaves the archive to the service' test -z "$(find /srv/polisen ! -user $name)"
 	check '  and checked' systemctl start $name-check.service
 	echo 'POLISEN_TIMEOUT=soon' >>/etc/$name/env
 	systemctl start $name.service 2>/dev/null || true

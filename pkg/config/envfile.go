@@ -19,6 +19,9 @@ func readEnvFile(path string) (string, error) {
 		if pe, ok := errors.AsType[*fs.PathError](err); ok {
 			err = pe.Err // the caller's error has the path
 		}
+		if errors.Is(err, fs.ErrPermission) {
+			return "", fmt.Errorf("the file cannot be read: %w: run the command as root, or as the user of the collector", err)
+		}
 		return "", fmt.Errorf("the file cannot be read: %w", err)
 	}
 	return string(text), nil
