@@ -495,9 +495,9 @@ type oneObject struct {
 func (s *oneObject) Stat(context.Context, string) (store.Attrs, error) { return s.stat, nil }
 
 func (s *oneObject) Get(context.Context, string) (store.Object, error) {
-	body := s.bodies[0]
+	body := []byte(s.bodies[0])
 	s.bodies = s.bodies[1:]
-	return store.Object{Attrs: store.Attrs{Size: int64(len(body))}, Body: []byte(body)}, nil
+	return store.Object{Attrs: store.Attrs{Size: int64(len(body)), MD5: store.MD5(body)}, Body: body}, nil
 }
 
 // TestReadObject checks that content counts as read only if it has the length and,

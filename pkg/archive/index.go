@@ -232,7 +232,6 @@ func ReadObject(ctx context.Context, s store.Reader, attrs store.Attrs) (store.O
 			return store.Object{}, err
 		}
 		size := int64(len(object.Body))
-		object.MD5 = store.MD5(object.Body)
 		if size == attrs.Size && (attrs.MD5 == "" || attrs.MD5 == object.MD5) {
 			return object, nil
 		}

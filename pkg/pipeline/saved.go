@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"hash/maphash"
@@ -254,8 +255,9 @@ func (b *savedBackfill) parse(item saved.Item) {
 	b.addEvent(event)
 }
 
-// addEvent adds an event to the batch.
+// addEvent adds an event of the parser to the batch.
 func (b *savedBackfill) addEvent(e polisen.Event) {
+	e.Raw = bytes.Clone(e.Raw) // the parser overwrites it
 	b.batch.Events = append(b.batch.Events, e)
 	date := archive.DateOf(e.Time)
 	first := b.events[e.ID]

@@ -77,7 +77,8 @@ type Object struct {
 // return one that wraps ErrInvalid if [CheckName] does not accept it.
 type Reader interface {
 	// Get returns the object, after checking its content against the length
-	// and the MD5 that the store has for it. The error wraps ErrNotExist if
+	// and the MD5 that the store has for it. The MD5 of the result is that of the
+	// content. The error wraps ErrNotExist if
 	// there is no such object, ErrDamaged if the MD5 does not match and
 	// ErrTooLarge if the object is larger than MaxObject.
 	Get(ctx context.Context, name string) (Object, error)

@@ -133,7 +133,12 @@ func (a *audit) collectLines() {
 			*to = append(*to, &o.lines[i])
 		}
 	}
-	slices.SortFunc(a.lines, func(l, m *line) int { return cmp.Or(cmp.Compare(l.id, m.id), l.compare(m)) })
+	slices.SortFunc(a.lines, func(l, m *line) int {
+		if l.id != m.id { // as most lines
+			return cmp.Compare(l.id, m.id)
+		}
+		return l.compare(m)
+	})
 	slices.SortFunc(a.rejected, func(l, m *line) int { return cmp.Or(cmp.Compare(l.fingerprint, m.fingerprint), l.compare(m)) })
 }
 
