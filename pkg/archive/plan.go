@@ -389,7 +389,8 @@ func (p *plan) counts(last *Document, b Batch) (after map[string]Counts, forgott
 	after = make(map[string]Counts, len(last.Stored)+1)
 	maps.Copy(after, last.Stored)
 	forgotten = slices.Clone(last.Forgotten)
-	add := func(d Date, n Counts) { after[d.MonthKey()] = after[d.MonthKey()].Plus(n) }
+	added := make(map[Date]Counts)
+	add := func(d Date, n Counts) { added[d] = added[d].Plus(n) }
 	for i, class := range p.eventClasses {
 		date := DateOf(b.Events[i].Time)
 		switch class {
@@ -407,6 +408,9 @@ func (p *plan) counts(last *Document, b Batch) (after map[string]Counts, forgott
 		if isNew {
 			add(DateOf(b.observedAt(i)), Counts{Rejected: 1})
 		}
+	}
+	for d, n := range added {
+		after[d.MonthKey()] = after[d.MonthKey()].Plus(n)
 	}
 	return after, forgotten
 }

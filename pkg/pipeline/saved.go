@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"iter"
 	"log/slog"
+	"time"
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/polisen"
@@ -51,10 +52,12 @@ type Progress struct {
 func BackfillSaved(ctx context.Context, o Options, items iter.Seq2[saved.Item, error], onBatch func(Progress)) (report.Report, error) {
 	return backfill(ctx, o, func(ctx context.Context, r *run) error {
 		b := &savedBackfill{
-			run:     r,
-			onBatch: onBatch,
-			known:   hashes{limit: maxKnown},
-			seeds:   [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
+			run:      r,
+			onBatch:  onBatch,
+			known:    hashes{limit: maxKnown},
+			seeds:    [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
+			events:   make(map[int64]inputEvent),
+			versions: make(map[uint64]struct{}),
 		}
 		return b.addAll(ctx, items)
 	})
@@ -104,8 +107,11 @@ type savedBackfill struct {
 	problems     int
 	firstProblem string
 
-	// events are the first maxEvents events of the input, by their ids.
-	events map[int64]*inputEvent
+	// events are the first maxEvents events of the input, by their ids, and versions the
+	// hashes of the fingerprints of their versions in the input that are stored. There may be
+	// many, so both are small and have no pointers.
+	events   map[int64]inputEvent
+	versions map[uint64]struct{}
 	// revised is the number of versions that were stored as later versions of events which
 	// the archive had in versions that are not in the input.
 	revised int
@@ -113,31 +119,8 @@ type savedBackfill struct {
 
 // inputEvent is an event of the input.
 type inputEvent struct {
-	date archive.Date // of its first version in the input
-	// first and later are the fingerprints of its versions in the input that are stored.
-	// Most events have one version, and need no set.
-	first string
-	later map[string]struct{}
-}
-
-// add adds the fingerprint of a version.
-func (e *inputEvent) add(fingerprint string) {
-	switch {
-	case e.first == "":
-		e.first = fingerprint
-	case e.first != fingerprint && e.later == nil:
-		e.later = map[string]struct{}{fingerprint: {}}
-	case e.first != fingerprint:
-		e.later[fingerprint] = struct{}{}
-	}
-}
-
-// versions returns the number of versions of an event. It may be nil.
-func (e *inputEvent) versions() int {
-	if e == nil || e.first == "" {
-		return 0
-	}
-	return 1 + len(e.later)
+	firstDay int32 // the date of its first version in the input, such as 20260131
+	versions int32 // the number of its versions in the input that are stored
 }
 
 // addAll reads and stores the items.
@@ -260,19 +243,18 @@ func (b *savedBackfill) addEvent(e polisen.Event) {
 	e.Raw = bytes.Clone(e.Raw) // the parser overwrites it
 	b.batch.Events = append(b.batch.Events, e)
 	date := archive.DateOf(e.Time)
-	first := b.events[e.ID]
+	day := int32(date.Year*10000 + int(date.Month)*100 + date.Day)
+	first, known := b.events[e.ID]
 	switch {
-	case first != nil && first.date != date:
+	case known && first.firstDay != day:
 		// The archive may have the first version on a date that is not beside this one.
 		if b.batch.EarlierDates == nil {
 			b.batch.EarlierDates = make(map[int64]archive.Date)
 		}
-		b.batch.EarlierDates[e.ID] = first.date
-	case first == nil && len(b.events) < maxEvents:
-		if b.events == nil {
-			b.events = make(map[int64]*inputEvent)
-		}
-		b.events[e.ID] = &inputEvent{date: date}
+		d := int(first.firstDay)
+		b.batch.EarlierDates[e.ID] = archive.Date{Year: d / 10000, Month: time.Month(d / 100 % 100), Day: d % 100}
+	case !known && len(b.events) < maxEvents:
+		b.events[e.ID] = inputEvent{firstDay: day}
 	}
 }
 
@@ -317,13 +299,17 @@ func (b *savedBackfill) addBatch(ctx context.Context) error {
 func (b *savedBackfill) countRevisions(outcome archive.Outcome) {
 	for i, class := range outcome.Classes {
 		e := b.batch.Events[i]
-		event := b.events[e.ID]
-		if class == archive.Revised && outcome.Before[i] > event.versions() {
+		event, known := b.events[e.ID]
+		if class == archive.Revised && outcome.Before[i] > int(event.versions) {
 			b.revised++
 		}
+		version := maphash.String(b.seeds[0], e.Fingerprint) // the fingerprint is also of the id
+		_, counted := b.versions[version]
 		isStored := class == archive.New || class == archive.Revised || class == archive.Seen || class == archive.Repeated
-		if event != nil && isStored {
-			event.add(e.Fingerprint)
+		if known && isStored && !counted {
+			b.versions[version] = struct{}{}
+			event.versions++
+			b.events[e.ID] = event
 		}
 	}
 }

@@ -295,9 +295,9 @@ func copies() []mutation {
 		in(archivePkg+"/plan.go", "A later version with an earlier date goes into a later commit.",
 			"ok && date.Compare(last) < 0 {", "ok && false && last.Day > 0 {"),
 		in(pipelinePkg+"/saved.go", "A version is looked up at the date of the event's first version in the input, too.",
-			"b.batch.EarlierDates[e.ID] = first.date", "_ = first.date"),
+			"b.batch.EarlierDates[e.ID] = archive.Date{", "_ = archive.Date{"),
 		in(pipelinePkg+"/saved.go", "A backfill that knows the order of versions does not warn about it.",
-			"outcome.Before[i] > event.versions() {", "outcome.Before[i] > 0 {"),
+			"outcome.Before[i] > int(event.versions) {", "outcome.Before[i] > 0 {"),
 	}
 }
 
