@@ -53,7 +53,7 @@ func TestErrors(t *testing.T) {
 		{name: "replace nothing", do: put(store.IfMatch("stale")), want: store.ErrPrecondition, sent: []string{"PUT 412"}},
 		{name: "replace nothing, with a 404", fault: new(fault(404, "ObjectNotFound")), do: put(store.IfMatch("stale")), want: store.ErrPrecondition, sent: []string{"PUT 404"}},
 		{name: "put beside another put", fault: new(fault(409, "ConcurrentObjectUpdate")), do: put(store.Always()), want: store.ErrPrecondition, sent: []string{"PUT 409"}},
-		{name: "get with a conflict", fault: new(fault(409, "NotRestored")), do: get, text: "409 NotRestored", sent: []string{"GET 409"}},
+		{name: "get with a conflict", fault: new(fault(409, "ConcurrentObjectUpdate")), do: get, text: "409 ConcurrentObjectUpdate", sent: []string{"GET 409"}},
 		{name: "get from the Archive tier", fault: new(fault(409, "NotRestored")), do: get, text: "restore it; the bucket's default tier must be Standard", sent: []string{"GET 409"}},
 		{name: "put over an object in the Archive tier", fault: new(fault(409, "NotRestored")), do: put(store.Always()), text: "the bucket's default tier must be Standard", sent: []string{"PUT 409"}},
 		{name: "get without a bucket", fault: new(fault(404, "BucketNotFound")), do: get, want: store.ErrAccess, text: "404 BucketNotFound", sent: []string{"GET 404", "GET 404", "GET 404"}},
