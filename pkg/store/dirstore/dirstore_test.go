@@ -40,12 +40,12 @@ func TestFirstWriteCreatesFolder(t *testing.T) {
 			t.Errorf("error in a missing folder is %v, want ErrNotExist", err)
 		}
 	}
-	if got, err := names(ctx, s, ""); len(got) > 0 || err != nil {
+	if got, err := storetest.Names(ctx, s, ""); len(got) > 0 || err != nil {
 		t.Errorf("List yields %q, %v", got, err)
 	}
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, err := names(cancelled, s, ""); !errors.Is(err, context.Canceled) {
+	if _, err := storetest.Names(cancelled, s, ""); !errors.Is(err, context.Canceled) {
 		t.Errorf("List with a cancelled context: %v", err)
 	}
 	if got := files(t, base); len(got) > 0 {
@@ -138,11 +138,11 @@ func TestNamesTheFileSystemRejects(t *testing.T) {
 		for _, err := range []error{getErr, statErr} {
 			wantError(t, err, store.ErrNotExist)
 		}
-		if got, err := names(ctx, s, name+"/y/"); len(got) > 0 || err != nil {
+		if got, err := storetest.Names(ctx, s, name+"/y/"); len(got) > 0 || err != nil {
 			t.Errorf("List yields %q, %v", got, err)
 		}
 	}
-	if got, err := names(ctx, s, ""); err != nil || !slices.Equal(got, []string{"file", "folder/x"}) {
+	if got, err := storetest.Names(ctx, s, ""); err != nil || !slices.Equal(got, []string{"file", "folder/x"}) {
 		t.Errorf("List yields %q, %v", got, err)
 	}
 }
@@ -164,7 +164,7 @@ func TestLinksCannotLeaveTheFolder(t *testing.T) {
 		}
 	}
 	for _, prefix := range []string{"", "o", "out/", "out/s"} {
-		if got, err := names(ctx, s, prefix); len(got) > 0 || err == nil {
+		if got, err := storetest.Names(ctx, s, prefix); len(got) > 0 || err == nil {
 			t.Errorf("List(%s) yields %q, %v; want an error", prefix, got, err)
 		}
 	}
@@ -189,9 +189,9 @@ func TestNamedPipe(t *testing.T) {
 	}
 	_, err := s.Get(ctx, "events/2026/01/04/pipe")
 	wantError(t, err, nil, "not a regular file or folder")
-	_, err = names(ctx, s, "events/2026/01/04/pipe/")
+	_, err = storetest.Names(ctx, s, "events/2026/01/04/pipe/")
 	wantError(t, err, nil, "not a regular file or folder")
-	_, err = names(ctx, s, "events/2026/01/0")
+	_, err = storetest.Names(ctx, s, "events/2026/01/0")
 	wantError(t, err, nil, "events/2026/01/04/pipe", "not a regular file or folder")
 	var all []string
 	for a, err := range s.List(ctx, "events/") {
@@ -203,7 +203,7 @@ func TestNamedPipe(t *testing.T) {
 		t.Errorf("List yields %q, want %q", all, want)
 	}
 	for _, prefix := range []string{"events/2026/01/05", "events/2026/01/05/", "events/2026/01/04/a"} {
-		if got, err := names(ctx, s, prefix); len(got) != 1 || err != nil {
+		if got, err := storetest.Names(ctx, s, prefix); len(got) != 1 || err != nil {
 			t.Errorf("List(%s) yields %q, %v", prefix, got, err)
 		}
 	}
@@ -225,7 +225,7 @@ func TestDotFiles(t *testing.T) {
 	}
 	s := open(t, root)
 	for _, prefix := range []string{"", ".", ".tmp-", "b/", ".git/"} {
-		if got, err := names(t.Context(), s, prefix); len(got) > 0 || err != nil {
+		if got, err := storetest.Names(t.Context(), s, prefix); len(got) > 0 || err != nil {
 			t.Errorf("List(%s) yields %q, %v", prefix, got, err)
 		}
 	}
@@ -262,7 +262,7 @@ func TestTooLarge(t *testing.T) {
 				t.Errorf("%v does not wrap ErrTooLarge", err)
 			}
 		}
-		if all, err := names(t.Context(), s, ""); len(all) != 1 || err != nil {
+		if all, err := storetest.Names(t.Context(), s, ""); len(all) != 1 || err != nil {
 			t.Errorf("List yields %q, %v", all, err)
 		}
 	}
@@ -381,17 +381,6 @@ func put(t testing.TB, s store.Store, name, body string, cond store.Cond) store.
 		t.Fatal(err)
 	}
 	return etag
-}
-
-func names(ctx context.Context, s store.Store, prefix string) ([]string, error) {
-	var all []string
-	for a, err := range s.List(ctx, prefix) {
-		if err != nil {
-			return all, err
-		}
-		all = append(all, a.Name)
-	}
-	return all, nil
 }
 
 // files returns the mode and the relative path of each file and folder below dir.

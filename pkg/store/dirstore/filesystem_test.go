@@ -11,6 +11,7 @@ import (
 
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/dirstore"
+	"polisen-events-collector/pkg/store/storetest"
 	"polisen-events-collector/pkg/tooltest"
 )
 
@@ -125,7 +126,7 @@ func TestKilledAtCalls(t *testing.T) {
 				}
 				killed++
 				s := open(t, root)
-				all, err := names(t.Context(), s, "")
+				all, err := storetest.Names(t.Context(), s, "")
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -236,7 +236,7 @@ func TestKilledWriters(t *testing.T) {
 		}
 		put(t, s, "state", string(o.Body), store.IfMatch(o.ETag))
 	}
-	all, err := names(ctx, s, "")
+	all, err := storetest.Names(ctx, s, "")
 	if err != nil || len(all) < 13 {
 		t.Fatalf("List yields %d objects, %v", len(all), err)
 	}

@@ -25,6 +25,18 @@ func Objects(t testing.TB, from store.Reader) map[string][]byte {
 	return all
 }
 
+// Names returns the names that List yields up to its first error.
+func Names(ctx context.Context, r store.Reader, prefix string) ([]string, error) {
+	var all []string
+	for a, err := range r.List(ctx, prefix) {
+		if err != nil {
+			return all, err
+		}
+		all = append(all, a.Name)
+	}
+	return all, nil
+}
+
 // Clone returns a store in memory with the same objects as from. Their ETags
 // differ.
 func Clone(t testing.TB, from store.Reader) store.Store {

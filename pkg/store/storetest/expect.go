@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"context"
 	"errors"
 	"testing"
 
@@ -21,18 +20,6 @@ func put(t *testing.T, s store.Store, name, body string, cond store.Cond) store.
 // attrsOf returns the attributes of an object with this content.
 func attrsOf(name, body string, etag store.ETag) store.Attrs {
 	return store.Attrs{Name: name, Size: int64(len(body)), ETag: etag, MD5: store.MD5([]byte(body))}
-}
-
-// names returns the names that List yields up to its first error.
-func names(ctx context.Context, r store.Reader, prefix string) ([]string, error) {
-	var all []string
-	for a, err := range r.List(ctx, prefix) {
-		if err != nil {
-			return all, err
-		}
-		all = append(all, a.Name)
-	}
-	return all, nil
 }
 
 // wantOnly checks that err wraps want and no other error of package store, or that
@@ -65,7 +52,7 @@ func wantNone(t *testing.T, s store.Store, name string) {
 	wantOnly(t, err, store.ErrNotExist)
 	_, err = s.Stat(t.Context(), name)
 	wantOnly(t, err, store.ErrNotExist)
-	if got, err := names(t.Context(), s, name); len(got) > 0 || err != nil {
+	if got, err := Names(t.Context(), s, name); len(got) > 0 || err != nil {
 		t.Errorf("List yields %q, %v", got, err)
 	}
 }

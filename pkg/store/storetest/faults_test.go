@@ -44,7 +44,7 @@ func TestFault(t *testing.T) {
 			if got := []string{outcome(err1), outcome(err2), outcome(err3)}; !slices.Equal(got, tt.want) {
 				t.Errorf("calls gave %v, want %v", got, tt.want)
 			}
-			if got, _ := names(ctx, inner, ""); !slices.Equal(got, tt.left) {
+			if got, _ := storetest.Names(ctx, inner, ""); !slices.Equal(got, tt.left) {
 				t.Errorf("the store holds %v, want %v", got, tt.left)
 			}
 			want := []storetest.Call{
@@ -179,16 +179,6 @@ func outcome(err error) string {
 		return "missing"
 	}
 	return err.Error()
-}
-
-func names(ctx context.Context, r store.Reader, prefix string) (all []string, err error) {
-	for a, err := range r.List(ctx, prefix) {
-		if err != nil {
-			return all, err
-		}
-		all = append(all, a.Name)
-	}
-	return all, nil
 }
 
 func must[T any](v T, err error) T {

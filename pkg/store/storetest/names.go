@@ -24,7 +24,7 @@ func testNames(t *testing.T, s store.Store) {
 		}
 	}
 	slices.Sort(unusual)
-	if got, err := names(t.Context(), s, ""); err != nil || !slices.Equal(got, unusual) {
+	if got, err := Names(t.Context(), s, ""); err != nil || !slices.Equal(got, unusual) {
 		t.Errorf("List yields %q, %v; want %q", got, err, unusual)
 	}
 }
@@ -44,7 +44,7 @@ func testInvalidNames(t *testing.T, s store.Store) {
 			wantOnly(t, err, store.ErrInvalid)
 		}
 	}
-	if got, err := names(ctx, s, ""); len(got) > 0 || err != nil {
+	if got, err := Names(ctx, s, ""); len(got) > 0 || err != nil {
 		t.Errorf("List yields %q, %v; want nothing", got, err)
 	}
 }
@@ -116,7 +116,7 @@ func testListOfMany(t *testing.T, s store.Store) {
 	slices.Sort(want)
 	for _, prefix := range []string{"", "many/", "many/1", "many/17/"} {
 		want := slices.DeleteFunc(slices.Clone(want), func(name string) bool { return !strings.HasPrefix(name, prefix) })
-		if got, err := names(t.Context(), s, prefix); err != nil || !slices.Equal(got, want) {
+		if got, err := Names(t.Context(), s, prefix); err != nil || !slices.Equal(got, want) {
 			t.Errorf("prefix %q: got %d names, %v; want %d in order", prefix, len(got), err, len(want))
 		}
 	}
@@ -152,7 +152,7 @@ func testListDuringWrites(t *testing.T, s store.Store) {
 			running = false // after one more listing
 		default:
 		}
-		got, err := names(ctx, s, "")
+		got, err := Names(ctx, s, "")
 		if !slices.IsSorted(got) {
 			t.Errorf("List is out of order: %q", got)
 		}

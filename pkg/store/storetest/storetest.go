@@ -181,7 +181,7 @@ func testEndedContext(t *testing.T, s store.Store) {
 		_, putErr := s.Put(ctx, "new", []byte("after"), store.IfAbsent())
 		_, replaceErr := s.Put(ctx, "object", []byte("after"), store.IfMatch(etag))
 		_, overwriteErr := s.Put(ctx, "object", []byte("after"), store.Always())
-		_, listErr := names(ctx, s, "")
+		_, listErr := Names(ctx, s, "")
 		for call, err := range map[string]error{
 			"Get": getErr, "Stat": statErr, "Put if absent": putErr, "Put if match": replaceErr,
 			"Put always": overwriteErr, "List": listErr,

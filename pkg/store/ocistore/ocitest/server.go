@@ -31,14 +31,14 @@ func NewServer(t testing.TB) *Server {
 	v := new(ociauthtest.Verifier)
 	v.Trust(id.KeyID(), &id.Key.PublicKey)
 	service, cloud := New(v, "testnamespace", "testbucket"), ociauthtest.NewCloud(v)
-	server := httptest.NewServer(Combine(service, cloud))
+	server := httptest.NewServer(combine(service, cloud))
 	t.Cleanup(server.Close)
 	return &Server{Service: service, Cloud: cloud, URL: server.URL, Bucket: "testbucket", Identity: id, ConfigFile: config}
 }
 
-// Combine returns a handler for both the Object Storage service and the other
+// combine returns a handler for both the Object Storage service and the other
 // services of a cloud, which have different paths.
-func Combine(s *Service, c *ociauthtest.Cloud) http.Handler {
+func combine(s *Service, c *ociauthtest.Cloud) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/n" || strings.HasPrefix(r.URL.Path, "/n/") {
 			s.ServeHTTP(w, r)

@@ -15,9 +15,10 @@ import (
 )
 
 // authorize sends a PUT of an object with this body. Its signature covers the headers in
-// signed, in this order; x-content-sha256 is that of the body "x". form is the Authorization header, or several on lines of their own, in which
-// SIGNED, KEY and SIG stand for this list, the keyId and the signature. authorize returns
-// the reason why the signature was rejected, or nil.
+// signed, in this order; x-content-sha256 is that of the body "x". form is the
+// Authorization header, or several of them on lines of their own. SIGNED, KEY and SIG in it
+// stand for this list, the keyId and the signature. authorize returns the reason why the
+// signature was rejected, or nil.
 func authorize(t *testing.T, body, signed, form string) error {
 	t.Helper()
 	s := ocitest.NewServer(t)
