@@ -80,7 +80,8 @@ func (p *position) add(c byte) {
 }
 
 // mayBegin reports whether an object here may be an item: it begins a line, or follows a
-// comma, a bracket or the end of an object. Indented text after a colon is the value of a member.
+// comma, a bracket or the end of an object. Indented text after a colon is the value of a
+// member.
 func (p *position) mayBegin() bool {
 	return p.lineStart || p.indent && p.nonSpace != ':' || bytes.IndexByte([]byte(",[]}"), p.nonSpace) >= 0
 }

@@ -16,14 +16,14 @@ func (s *Scanner) longItem(damage string) bool {
 		length, state := n.read(s.in.unread())
 		found.Long.Write(s.in.unread()[:length])
 		s.in.pos += length
-		if state == inside && s.in.fill(1) {
+		if state == unfinished && s.in.fill(1) {
 			continue
 		}
 		if s.in.ctx.Err() != nil {
 			return false // the rest was not read
 		}
 		s.last = item
-		if state != closed {
+		if state != complete {
 			s.place = afterDamage
 		}
 		return s.emitPiece(found) && (state != broken || s.skipDamage("text outside of items"))
@@ -54,9 +54,9 @@ func (s *Scanner) deepItem() bool {
 		var n nesting
 		length, state := n.read(text)
 		switch {
-		case state == inside && s.grow():
+		case state == unfinished && s.grow():
 			continue
-		case state == inside && len(text) == s.limit:
+		case state == unfinished && len(text) == s.limit:
 			return s.longItem(reasonDeep)
 		case state == broken:
 			s.countWaste(0, length, nil)
@@ -65,7 +65,7 @@ func (s *Scanner) deepItem() bool {
 		ok := s.emit(bytes.TrimRight(text[:length], whiteSpace), reasonDeep)
 		s.in.pos += length
 		s.last = item
-		if state != closed {
+		if state != complete {
 			s.place = afterDamage
 		}
 		return ok
@@ -82,9 +82,9 @@ type nesting struct {
 type state int
 
 const (
-	inside state = iota
-	closed       // the value has ended
-	broken       // the next byte cannot be part of a value
+	unfinished state = iota
+	complete         // the value has ended
+	broken           // the next byte cannot be part of a value
 )
 
 // maxBrackets is the largest number of open brackets. It bounds the memory.
@@ -103,7 +103,7 @@ func (n *nesting) read(text []byte) (length int, s state) {
 		case n.inString && c == '"':
 			n.inString = false
 			if len(n.brackets) == 0 {
-				return i + 1, closed
+				return i + 1, complete
 			}
 		case n.inString && c >= ' ':
 		case n.inString:
@@ -122,11 +122,11 @@ func (n *nesting) read(text []byte) (length int, s state) {
 			}
 			n.brackets = n.brackets[:last]
 			if last == 0 {
-				return i + 1, closed
+				return i + 1, complete
 			}
 		case len(n.brackets) == 0 || !isSpace(c) && !strings.ContainsRune(",:0123456789+-.eE"+"truefalsn", rune(c)):
 			return i, broken
 		}
 	}
-	return len(text), inside
+	return len(text), unfinished
 }

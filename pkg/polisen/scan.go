@@ -30,8 +30,8 @@ type Piece struct {
 // Scanner finds the items in responses: JSON arrays one after another, indented or
 // not, and JSON values on lines of their own, in any mixture, each with or without a
 // byte order mark. After damaged text it goes on with the next object that begins a
-// line, or that follows a comma, a bracket or the end of an object. An object that is no event, and
-// has an array of objects as a member, counts as text around a response.
+// line, or that follows a comma, a bracket or the end of an object. An object that is not
+// an event, and has an array of objects as a member, counts as text around a response.
 //
 // The time is proportional to the size of the content. The zero value is ready for use.
 // A Scanner is not safe for concurrent use.

@@ -67,8 +67,8 @@ func (c Call) target() string {
 // and records all calls. It is safe for concurrent use.
 type API struct {
 	// Default returns the answer to a call after the end of the script; nil means
-	// 200 with BodyAt(T, 500), where T is the time of the first call in the zone of [Newest]. Use
-	// SetDefault once the API is served.
+	// 200 with BodyAt(T, 500), where T is the time of the first call in the zone of
+	// [Newest]. Use SetDefault once the API is served.
 	Default func(*http.Request) Answer
 	// Now returns the time of a call; nil means time.Now.
 	Now func() time.Time
