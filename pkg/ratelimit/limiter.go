@@ -137,7 +137,7 @@ func (l *Limiter) Wait(ctx context.Context, url string, onWait func(d time.Durat
 			s.remove(s.UnderWay)
 			s.UnderWay = time.Time{}
 			s.close()
-			continue // the calls of other processes are unto, so wait one interval
+			continue // save has noted that the calls of other processes are unknown: wait one interval
 		}
 		wait, next := at.Sub(now), s.Clock.Wall.Add(at.Sub(now))
 		longPause := s.NotBefore.Sub(now) > retry.MaxAskedWait

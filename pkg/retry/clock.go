@@ -16,9 +16,9 @@ type Clock interface {
 // can set that time, so it is right where the time of day may be wrong.
 type BootClock interface {
 	Clock
-	// Boot returns an id that each start of the machine has for itself, and the
-	// time since that start, in which the machine may have slept. Without an id
-	// the time is unknown.
+	// Boot returns an id, which is different after each start of the machine, and
+	// the time since that start, including the time for which the machine was
+	// suspended. Without an id the time is unknown.
 	Boot() (id string, up time.Duration)
 }
 
