@@ -274,7 +274,7 @@ func (w *world) everyCall(v victim, m moment, step int, row *row) error {
 		n := 0
 		at := call{}
 		r, err := trace(w.command(args...), w.disk, limit, nil, func(c call) action {
-			if !c.changes() || c.Exit != (m == killAfter) {
+			if !c.changes() || c.After != (m == killAfter) {
 				return action{}
 			}
 			if n++; n != k {

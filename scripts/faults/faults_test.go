@@ -130,7 +130,7 @@ func TestTrace(t *testing.T) {
 	defer w.close()
 	names := map[string]int{}
 	r, err := trace(w.command("collect"), w.disk, limit, nil, func(c call) action {
-		if !c.Exit {
+		if !c.After {
 			names[c.Name]++
 		}
 		return action{}

@@ -55,7 +55,7 @@ func readOnly(w *world, _ *exec.Cmd) (func(), error) {
 // on the disk.
 func failing(name string, archive bool, errno syscall.Errno) func(w *world, c call) action {
 	return func(w *world, c call) action {
-		if c.Exit || c.Path == "socket" || c.Name != name || archive && !strings.HasPrefix(c.Path, filepath.Join(w.disk, w.archive)) {
+		if c.After || c.Path == "socket" || c.Name != name || archive && !strings.HasPrefix(c.Path, filepath.Join(w.disk, w.archive)) {
 			return action{}
 		}
 		return action{Error: errno}

@@ -63,8 +63,11 @@ func run(ctx context.Context, args []string, stdout io.Writer) (err error) {
 		return fmt.Errorf("%w: %w", err, errUsage)
 	}
 	selected, err := regexp.Compile(*pattern)
-	if err != nil || flags.NArg() > 0 {
-		return fmt.Errorf("a wrong expression, or an argument: %w", errUsage)
+	switch {
+	case err != nil:
+		return fmt.Errorf("invalid value for -run: %w: %w", err, errUsage)
+	case flags.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q: %w", flags.Arg(0), errUsage)
 	}
 	if *list {
 		for _, f := range faults() {

@@ -125,7 +125,7 @@ func pauseAt(match func(*http.Request) bool) func(w *world, c *exec.Cmd) (func()
 
 // pauseBeforeRename lets the program pause before it renames the new document.
 func pauseBeforeRename(w *world, c call) action {
-	if c.Name == "renameat" && !c.Exit && strings.HasSuffix(c.Path, "/last_seen.json") {
+	if c.Name == "renameat" && !c.After && strings.HasSuffix(c.Path, "/last_seen.json") {
 		w.pause.elapse()
 	}
 	return action{}

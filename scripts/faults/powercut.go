@@ -244,7 +244,7 @@ func (w *world) cutAt(args []string, k int, image string, survives func() bool) 
 	r, err = trace(w.command(args...), w.disk, limit, nil, func(c call) action {
 		switch {
 		case !c.changes():
-		case !c.Exit:
+		case !c.After:
 			n++
 			return action{Kill: n == k}
 		case c.Name == "fsync" && n < k && !w.syncsNothing:

@@ -23,8 +23,8 @@ type call struct {
 	Name string
 	// Path is the file, or "socket".
 	Path string
-	// Exit is true after the call, and false before it.
-	Exit bool
+	// After is true after the call, and false before it.
+	After bool
 	// FD is the file descriptor of write, fsync, flock and similar calls, and -1 for others.
 	FD  int
 	PID int
@@ -205,7 +205,7 @@ func (t *thread) step(pid, tid int, root string, p *pause, react func(call) acti
 		return false
 	}
 	c := t.call
-	c.Exit = true
+	c.After = true
 	return react(c).Kill
 }
 
