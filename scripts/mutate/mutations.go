@@ -435,6 +435,8 @@ func buckets() []mutation {
 			"return isTransient(err)\n", "return false\n", bucketPkg),
 		in("pkg/store/ocistore/error.go", "A 409 of a Put means that another write was in progress.",
 			`if operation == "put" && response.Code != notRestored {`, "if false {", bucketPkg),
+		in("pkg/store/ocistore/error.go", "A 409 of a read is no failed condition.",
+			`if operation == "put" && response.Code != notRestored {`, "if response.Code != notRestored {", bucketPkg),
 		in("pkg/store/ocistore/error.go", "A missing bucket is not a missing object.",
 			`case response.Code != "ObjectNotFound":`, "case false:", bucketPkg),
 		in("pkg/ociclient/client.go", "A redirect of a service is an error.",
