@@ -41,6 +41,7 @@ type api struct {
 	notices []*notice            // by the time of publication
 	byDay   map[string][]*notice // by each day that a version has
 	byKey   map[string]*version
+	ids     map[int64]bool
 }
 
 // The model's figures.
@@ -54,7 +55,7 @@ const (
 
 // newAPI returns the API with the notices of a history that begins at start.
 func newAPI(p Plan, start time.Time) *api {
-	a := &api{byDay: make(map[string][]*notice), byKey: make(map[string]*version)}
+	a := &api{byDay: make(map[string][]*notice), byKey: make(map[string]*version), ids: make(map[int64]bool)}
 	d := draw(hashOf(p.Seed, "api"))
 	sequence := int64(100_000)
 	for i := range time.Duration(oldEvents) { // for mismatched responses
@@ -135,23 +136,25 @@ func (a *api) addVersion(n *notice, at, published time.Time, text string) bool {
 	if slices.ContainsFunc(n.versions, isFar) {
 		return false
 	}
-	v := &version{notice: n, published: published, time: at, day: at.Format(time.DateOnly), hour: at.Format("2006-01-02 15")}
+	v := newVersion(n, at, published)
 	v.raw = fmt.Sprintf(`{"id":%d,"datetime":"%s","summary":"%s"}`, n.id, polisentest.DateTime(at), text)
 	v.key = v.raw
 	return a.register(v)
 }
 
+// newVersion returns a version without its text. The time at is in Swedish time.
+func newVersion(n *notice, at, published time.Time) *version {
+	hour := at.Format("2006-01-02 15")
+	return &version{notice: n, published: published, time: at, day: hour[:len(time.DateOnly)], hour: hour}
+}
+
 // register adds a version to its notice. It reports false if the API has its line already,
 // or another notice of the id.
 func (a *api) register(v *version) bool {
-	idKey := fmt.Sprint("id ", v.notice.id)
-	if v.notice.id != 0 && len(v.notice.versions) == 0 && a.byKey[idKey] != nil || a.byKey[v.key] != nil {
+	if v.notice.id != 0 && len(v.notice.versions) == 0 && a.ids[v.notice.id] || a.byKey[v.key] != nil {
 		return false
 	}
-	a.byKey[v.key] = v
-	if v.notice.id != 0 {
-		a.byKey[idKey] = v
-	}
+	a.byKey[v.key], a.ids[v.notice.id] = v, true
 	v.notice.versions = append(v.notice.versions, v)
 	if of := a.byDay[v.day]; len(of) == 0 || of[len(of)-1] != v.notice {
 		a.byDay[v.day] = append(of, v.notice)
@@ -163,7 +166,7 @@ func (a *api) register(v *version) bool {
 func (a *api) addDamaged(d *draw, sequence int64, published time.Time) {
 	n := &notice{}
 	at := polisen.InSweden(published)
-	v := &version{notice: n, published: published, time: at, day: at.Format(time.DateOnly), hour: at.Format("2006-01-02 15")}
+	v := newVersion(n, at, published)
 	switch d.pick(3) {
 	case 0:
 		v.raw = fmt.Sprintf(`{"id":"x%d","datetime":"%s"}`, sequence, polisentest.DateTime(at))
@@ -247,6 +250,7 @@ func (a *api) published(now time.Time) int {
 // body returns a response of the items.
 func body(items []*version) []byte {
 	var b bytes.Buffer
+	b.Grow(100 * len(items))
 	b.WriteByte('[')
 	for i, v := range items {
 		if i > 0 {
@@ -271,9 +275,11 @@ type answer struct {
 // answerTo returns the answer to a call for a query at the time now. The chance is that of
 // a fault.
 func (a *api) answerTo(dateTime string, now time.Time, d *draw, chance float64) answer {
-	right := answer{items: a.newest(now), upTo: now}
-	if dateTime != "" {
-		right = answer{items: a.events(dateTime, now)}
+	var right answer
+	if dateTime == "" {
+		right.items, right.upTo = a.newest(now), now
+	} else {
+		right.items = a.events(dateTime, now)
 	}
 	if !d.chance(chance) {
 		return right

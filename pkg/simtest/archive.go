@@ -2,7 +2,6 @@ package simtest
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -40,6 +39,9 @@ type archiveModel struct {
 	away         *memstore.Store // the archive while it has vanished; else nil
 	unreadable   map[string]bool // the objects that cannot be read
 	copied       map[string]int  // the number of copies that another program made of each line
+
+	parsed    *archive.Document // the last document that was parsed
+	parsedMD5 string            // of its text
 }
 
 // commit is a commit with the lines of its objects.
@@ -194,19 +196,15 @@ func (c *commit) lines() (all []pendingLine) {
 
 // noteDocument checks a document that was written.
 func (a *archiveModel) noteDocument(p *process, body []byte) {
-	var d struct {
-		Commit       archive.Commit
-		Pending      []struct{ Name, Content string }
-		CoveredUntil *time.Time `json:"covered_until"`
-	}
-	if err := json.Unmarshal(body, &d); err != nil {
-		a.fail("%s wrote a document that cannot be read: %v", p, err)
+	d := a.document()
+	if d == nil || d.Commit == nil {
+		a.fail("%s wrote a document that cannot be read, or that has no commit", p)
 		return
 	}
-	c := &commit{Commit: d.Commit, pending: make(map[string][]string), body: body}
+	c := &commit{Commit: *d.Commit, pending: make(map[string][]string), body: body}
 	for _, object := range d.Pending {
 		n, _ := archive.ParseName(object.Name)
-		keys := keysOf(n.Kind, []byte(object.Content))
+		keys := keysOf(n.Kind, object.Content)
 		c.pending[object.Name] = keys
 		if n.Timestamp != c.Timestamp {
 			continue
@@ -293,17 +291,18 @@ func (a *archiveModel) checkCounts(p *process, r report.Report) {
 	}
 }
 
-// document returns the document; nil if there is none.
+// document returns the document, which callers must not change; nil if there is none, or
+// one that cannot be read.
 func (a *archiveModel) document() *archive.Document {
-	object, err := a.store.Get(context.Background(), archive.DocumentName)
+	attrs, err := a.store.Stat(context.Background(), archive.DocumentName)
 	if err != nil {
 		return nil
 	}
-	d, err := archive.ParseDocument(object.Body)
-	if err != nil {
-		return nil
+	if attrs.MD5 != a.parsedMD5 {
+		a.parsed, _ = archive.ParseDocument(a.body(archive.DocumentName))
+		a.parsedMD5 = attrs.MD5
 	}
-	return d
+	return a.parsed
 }
 
 // storedCounts returns the numbers of items in the archive by month.

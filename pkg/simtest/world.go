@@ -217,7 +217,9 @@ func (w *world) finish() {
 		if !w.mustRun(last) {
 			return
 		}
+		w.mu.Lock()
 		d := w.archive.document()
+		w.mu.Unlock()
 		if open, _ := d.GapDays(); i > len(w.hosts) && len(open) == 0 {
 			break
 		}
@@ -273,10 +275,8 @@ func (w *world) checkHealth() {
 	case w.rightClocks && time.Since(w.lastSuccess) > maxAge+status.MaxSkew:
 		w.fail("the health check says OK, and the last run succeeded %v ago", time.Since(w.lastSuccess))
 	}
-	for _, key := range slices.Sorted(maps.Keys(w.must)) {
-		if !a.isStored(key) {
-			w.fail("the health check says OK, and a line that a run fetched is missing: %s", key)
-		}
+	if key, ok := least(w.must, func(key string, _ bool) bool { return !a.isStored(key) }); ok {
+		w.fail("the health check says OK, and a line that a run fetched is missing: %s", key)
 	}
 	if time.Since(d.LastUpdated).Abs() >= status.PutGrace {
 		for _, l := range a.last.lines() {
@@ -299,15 +299,11 @@ func (w *world) check() {
 	if open, _ := d.GapDays(); len(open) > 0 {
 		w.fail("gaps are open at the end: %v", open)
 	}
-	for _, key := range slices.Sorted(maps.Keys(w.must)) {
-		if a.lines[key] == 0 {
-			w.fail("a line that a run fetched is missing: %s", key)
-		}
+	if key, ok := least(w.must, func(key string, _ bool) bool { return a.lines[key] == 0 }); ok {
+		w.fail("a line that a run fetched is missing: %s", key)
 	}
-	for _, key := range slices.Sorted(maps.Keys(a.lines)) {
-		if n := a.lines[key]; n > 1 {
-			w.fail("a line is stored %d times: %s", n, key)
-		}
+	if key, ok := least(a.lines, func(_ string, n int) bool { return n > 1 }); ok {
+		w.fail("a line is stored %d times: %s", a.lines[key], key)
 	}
 	w.checkComplete(d, w.lastFetch)
 	if d.Stored == nil {
@@ -331,6 +327,17 @@ func (w *world) check() {
 			w.fail("%s broke the API's rules: %q", host.name, b)
 		}
 	}
+}
+
+// least returns the least key of the entries that match, so that a history fails with the
+// same message each time. It does not sort the keys, of which there are thousands.
+func least[V any](m map[string]V, matches func(key string, value V) bool) (least string, ok bool) {
+	for key, value := range m {
+		if (!ok || key < least) && matches(key, value) {
+			least, ok = key, true
+		}
+	}
+	return least, ok
 }
 
 // checkComplete checks that each event that the API showed until the time of the last
@@ -407,14 +414,7 @@ func (c *hostClock) Sleep(ctx context.Context, d time.Duration) error {
 	} else {
 		d += random.between(time.Microsecond, 20*time.Millisecond)
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return retry.System.Sleep(ctx, d)
 }
 
 // Boot implements [retry.BootClock].
