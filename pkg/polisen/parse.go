@@ -253,5 +253,6 @@ func isBinary(text []byte) bool {
 // HasHalfPair reports whether JSON text holds the escape of half a surrogate pair, such as
 // "\ud83d", which many readers of JSON refuse.
 func HasHalfPair(raw []byte) bool {
-	return bytes.Contains(raw, []byte(`\u`)) && !jsontext.Value(raw).IsValid(strict...) && jsontext.Value(raw).IsValid(lenient...)
+	value := jsontext.Value(raw)
+	return bytes.Contains(raw, []byte(`\u`)) && !value.IsValid(jsontext.AllowDuplicateNames(true)) && value.IsValid(lenient...)
 }

@@ -326,6 +326,41 @@ func TestGoodItemsSurvive(t *testing.T) {
 	})
 }
 
+// TestKnownItems checks that a scanner which knows items splits a content as before: it
+// recognises no item that only begins like a known one, and no longer number. It also
+// checks that the number of known items is bounded.
+func TestKnownItems(t *testing.T) {
+	start, digits := `{"id":1,"name":"`+strings.Repeat("a", maxStart), strings.Repeat("1", maxStart)
+	items := []string{start + `"}`, start + `","b":2}`, start + `","b":3}`, start + `b"}`, digits, digits + "1", `{}`, `{"a":{}}`}
+	want := slices.Repeat(items, 3)
+	content := strings.Repeat("["+strings.Join(items, ", ")+"]\n", 3)
+	for _, wrap := range []func(io.Reader) io.Reader{whole, iotest.OneByteReader} {
+		var raws []string
+		for _, g := range scanAll(t, content, MaxText, wrap) {
+			raws = append(raws, g.Raw+g.Damage)
+		}
+		if diff := cmp.Diff(want, raws); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	}
+	for _, damage := range []string{"", `",}`, "\"\xff}"} { // after the beginning of a known item
+		all := scanAll(t, "["+items[0]+","+items[0]+","+start+damage+"]", MaxText, whole)
+		if len(all) < 3 || all[1].Raw != items[0] || all[1].Damage != "" || all[2].Damage == "" {
+			t.Errorf("with the damage %q: %+v", damage, all)
+		}
+	}
+	var s Scanner
+	var lines strings.Builder
+	for i := range 3 * maxKnown {
+		fmt.Fprintf(&lines, "{\"id\":%d}\n", i)
+	}
+	n := 0
+	s.scanText([]byte(lines.String()), func(Piece) bool { n++; return len(s.known) <= maxKnown })
+	if n != 3*maxKnown || len(s.known) == 0 {
+		t.Errorf("%d known items after %d items, want at most %d", len(s.known), n, maxKnown)
+	}
+}
+
 // FuzzScan scans any content, and checks that the sizes of the reads make no
 // difference.
 func FuzzScan(f *testing.F) {
