@@ -45,7 +45,10 @@ func drawGapRuns(t *rapid.T) (runs []gapRun) {
 	}
 	now, end := at(1, 0), at(1, 0) // end is that of the last window
 	for range rapid.IntRange(1, 12).Draw(t, "runs") {
-		now = now.Add(hours("later", 24) + 24*hours("days later", 10))
+		now = now.Add(hours("later", 24) / 2)
+		if rapid.Bool().Draw(t, "pause") {
+			now = now.Add(24 * hours("days", 10))
+		}
 		if rapid.IntRange(0, 39).Draw(t, "years later") == 39 {
 			now = now.AddDate(6, 0, 0)
 		}

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -14,16 +15,17 @@ import (
 // long as the limit allows, and an id that has left it is looked up, never taken for new.
 func TestDroppedIDsAreLookedUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		ever := make(map[int64]bool) // the ids of all batches
-		d, limit := &Document{}, int64(0)
+		ever := make(map[int64]bool)       // the ids of all batches
+		d, limit := &Document{}, int64(-1) // the limit is the highest id that has left the list
 		if rapid.Bool().Draw(t, "complete") {
-			d.CompleteAbove = &limit
+			above := limit
+			d.CompleteAbove = &above
 		}
 		for range rapid.IntRange(1, 5).Draw(t, "batches") {
-			first := rapid.Int64Range(1, 3000).Draw(t, "first id")
+			first, n := 50*rapid.Int64Range(0, 60).Draw(t, "first id, by 50"), 50*rapid.Int64Range(1, 16).Draw(t, "ids, by 50")
 			batch := make(map[int64]Versions)
-			for id := first; id < first+rapid.Int64Range(1, 800).Draw(t, "ids"); id++ {
-				batch[id], ever[id] = Versions{"fingerprint"}, true
+			for id := first; id < first+n; id++ {
+				batch[id], ever[id] = Versions{fmt.Sprint("version of ", id)}, true
 			}
 			all := maps.Clone(d.Fingerprints)
 			if all == nil {
@@ -36,15 +38,19 @@ func TestDroppedIDsAreLookedUp(t *testing.T) {
 			checkList(t, next, all)
 			for id := range all {
 				_, kept := next.Fingerprints[id]
-				if _, inBatch := batch[id]; !kept && inBatch && current {
-					t.Fatalf("%d of the current response is not listed", id)
+				lowest := next.SeenIDs[len(next.SeenIDs)-1]
+				if _, inBatch := batch[id]; !kept && (current && inBatch || !current && id > lowest) {
+					t.Fatalf("%d is not listed, although %d is; current: %t", id, lowest, current)
 				}
 				if !kept {
 					limit = max(limit, id)
 				}
 			}
-			if (next.CompleteAbove == nil) != (d.CompleteAbove == nil) || next.CompleteAbove != nil && *next.CompleteAbove != limit {
-				t.Fatalf("complete_above is %v, and the highest id ever dropped is %d", next.CompleteAbove, limit)
+			switch above := next.CompleteAbove; {
+			case (above == nil) != (d.CompleteAbove == nil):
+				t.Fatalf("complete_above was %v and is %v", d.CompleteAbove, above)
+			case above != nil && *above != limit:
+				t.Fatalf("complete_above is %d, and the highest id that was dropped is %d", *above, limit)
 			}
 			checkStatuses(t, next, ever)
 			d = next
