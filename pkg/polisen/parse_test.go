@@ -164,7 +164,7 @@ func TestParseItemRejects(t *testing.T) {
 }
 
 // TestParser checks that a Parser returns the same as ParseItem, even after damaged
-// items.
+// items, and that an event of ParseItem has a text of its own.
 func TestParser(t *testing.T) {
 	var p polisen.Parser
 	var kept []polisen.Event
@@ -174,7 +174,9 @@ func TestParser(t *testing.T) {
 	}
 	for _, item := range items {
 		event, rejected := p.Item([]byte(item))
-		wantEvent, wantRejected := polisen.ParseItem([]byte(item))
+		raw := []byte(item)
+		wantEvent, wantRejected := polisen.ParseItem(raw)
+		clear(raw)
 		if diff := cmp.Diff(wantEvent, event); diff != "" {
 			t.Errorf("event of %s (-ParseItem +Parser):\n%s", item, diff)
 		}
@@ -182,7 +184,7 @@ func TestParser(t *testing.T) {
 			t.Errorf("rejected of %s (-ParseItem +Parser):\n%s", item, diff)
 		}
 		if rejected == nil {
-			kept = append(kept, event)
+			kept = append(kept, wantEvent)
 		}
 	}
 	for i, raw := range []string{items[1], items[6], items[9]} {
