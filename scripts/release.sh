@@ -151,11 +151,11 @@ make_release() {
 	build_programs "$folder/programs" "$@"
 	go build -trimpath -o "$folder/tools/" ./scripts/release ./scripts/manpages
 	say 'licences and SBOMs'
-	"$folder/tools/release" describe --version "$version" --licenses "$common/licenses.txt" "$folder/programs"/*
+	"$folder/tools/release" describe "$version" "$common/licenses.txt" "$folder/programs"/*
 	mv "$folder/programs"/*.cdx.json "$folder/files/"
 	cp "$common/licenses.txt" "$folder/files/${name}_${version#v}_licenses.txt"
 
-	"$folder/tools/manpages" --version "$version" "$common/man"
+	"$folder/tools/manpages" "$version" "$common/man"
 	go build -trimpath -ldflags '-s -w' -o "$folder/tools/$name" .
 	"$folder/tools/$name" completion bash >"$common/completions/$name.bash"
 	"$folder/tools/$name" completion zsh >"$common/completions/_$name"

@@ -1,7 +1,7 @@
 // Command manpages writes the man pages of the program, one for each command and each help
 // topic, from the same texts as its help:
 //
-//	go run ./scripts/manpages --version v1.2.3 /tmp/man
+//	go run ./scripts/manpages v1.2.3 /tmp/man
 //
 // Commands are in section 1 and help topics in section 7. The pages show the month of
 // SOURCE_DATE_EPOCH (seconds since 1970), or without it the current month.
@@ -10,9 +10,7 @@ package main
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -25,42 +23,24 @@ import (
 	"polisen-events-collector/cmd"
 )
 
-const usage = `usage: manpages [--version VERSION] FOLDER
-
-Writes the man pages of the program into the folder, which is created if it is missing.
-
-options:
-`
-
 func main() {
-	err := run(os.Args[1:], os.Stdout)
-	if err == nil || errors.Is(err, flag.ErrHelp) {
-		return
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "manpages:", err)
+		os.Exit(1)
 	}
-	fmt.Fprintln(os.Stderr, "manpages:", err)
-	os.Exit(1)
 }
 
-func run(args []string, stdout io.Writer) error {
-	flags := flag.NewFlagSet("manpages", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // main prints the error
-	version := flags.String("version", "", "`VERSION` of the program, for the last line of each page")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(stdout, usage)
-			flags.SetOutput(stdout)
-			flags.PrintDefaults()
-		}
-		return err
+// run writes the pages. The last line of each page has the version. The folder is created
+// if it is missing.
+func run(args []string) error {
+	if len(args) != 2 {
+		return errors.New("usage: manpages VERSION FOLDER")
 	}
-	if flags.NArg() != 1 {
-		return errors.New("name one folder for the man pages")
-	}
-	dir := flags.Arg(0)
+	version, dir := args[0], args[1]
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	pages, err := manPages(cmd.Commands(), *version)
+	pages, err := manPages(cmd.Commands(), version)
 	if err != nil {
 		return err
 	}

@@ -40,28 +40,23 @@ var errUnnoticed = errors.New("not all mutations are noticed")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	err := run(ctx, os.Args[1:], os.Stdout)
 	stop()
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-	case err != nil:
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	flags := flag.NewFlagSet("mutate", flag.ContinueOnError)
-	flags.SetOutput(stderr)
+func run(ctx context.Context, args []string, stdout io.Writer) error {
+	flags := flag.NewFlagSet("mutate", flag.ExitOnError)
 	flags.Usage = func() {
-		fmt.Fprint(stderr, "usage: mutate [flags]\n\nBreaks one guarantee of the program after the other, and checks that its tests fail.\nEnds with 1 if a mutation is not noticed, does not apply or does not build.\n\n")
+		fmt.Fprint(flags.Output(), "usage: mutate [flags]\n\nBreaks one guarantee of the program after the other, and checks that its tests fail.\nEnds with 1 if a mutation is not noticed, does not apply or does not build.\n\n")
 		flags.PrintDefaults()
 	}
 	selection := flags.String("run", "", "use only mutations whose file or guarantee matches `REGEXP`")
 	list := flags.Bool("list", false, "print the mutations and run nothing")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
+	_ = flags.Parse(args) // ends the process if it fails
 	if flags.NArg() > 0 {
 		return fmt.Errorf("unknown argument %q; see --help", flags.Arg(0))
 	}

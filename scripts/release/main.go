@@ -1,10 +1,10 @@
 // Command release does the steps of scripts/release.sh that need a program:
 //
-//	release describe --version VERSION --licenses FILE BINARY...
+//	release describe VERSION LICENSES BINARY...
 //	release archive FOLDER FILE.tar.gz
 //
-// describe checks that the binaries are a release of this version. It writes one file with
-// the licences of all software that is built into them, and beside each binary a list of
+// describe checks that the binaries are a release of this version. It writes the file LICENSES
+// with the licences of all software that is built into them, and beside each binary a list of
 // that software (a software bill of materials, SBOM) with the suffix .cdx.json. It runs in the
 // folder of the module. archive packs a folder. The time of all entries, and of the SBOM, is
 // that of SOURCE_DATE_EPOCH, in seconds since 1970.
@@ -13,65 +13,36 @@ package main
 import (
 	"debug/buildinfo"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 )
 
-const usage = `usage: release describe --version VERSION --licenses FILE BINARY...
-       release archive FOLDER FILE.tar.gz
-
-Steps of scripts/release.sh. The time in the files is that of SOURCE_DATE_EPOCH.
-
-options of describe:
-`
-
 func main() {
-	err := run(os.Args[1:], os.Stdout)
-	if err == nil || errors.Is(err, flag.ErrHelp) {
-		return
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "release:", err)
+		os.Exit(1)
 	}
-	fmt.Fprintln(os.Stderr, "release:", err)
-	os.Exit(1)
 }
 
-func run(args []string, stdout io.Writer) error {
-	flags := flag.NewFlagSet("release", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // main prints the error
-	version := flags.String("version", "", "`VERSION` that the binaries should have, such as v1.2.3")
-	licenses := flags.String("licenses", "", "`FILE` to write the licences to")
-	command := ""
-	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		command, args = args[0], args[1:]
-	}
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(stdout, usage)
-			flags.SetOutput(stdout)
-			flags.PrintDefaults()
-		}
-		return err
-	}
+func run(args []string) error {
 	epoch, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64)
 	if err != nil {
 		return errors.New("set SOURCE_DATE_EPOCH to the time of the commit in seconds since 1970")
 	}
 	built := time.Unix(epoch, 0).UTC()
 	switch {
-	case command == "describe" && flags.NArg() > 0 && *version != "" && *licenses != "":
-		return describe(flags.Args(), *version, *licenses, built)
-	case command == "archive" && flags.NArg() == 2:
-		return archive(flags.Arg(0), flags.Arg(1), built)
+	case len(args) >= 4 && args[0] == "describe":
+		return describe(args[1], args[2], args[3:], built)
+	case len(args) == 3 && args[0] == "archive":
+		return archive(args[1], args[2], built)
 	}
-	return errors.New("wrong arguments (see -h)")
+	return errors.New("usage: release describe VERSION LICENSES BINARY..., or release archive FOLDER FILE.tar.gz")
 }
 
 // describe checks the binaries, and writes the files about them.
-func describe(binaries []string, version, licenses string, built time.Time) error {
+func describe(version, licenses string, binaries []string, built time.Time) error {
 	var all []part
 	for _, binary := range binaries {
 		info, err := buildinfo.ReadFile(binary)
