@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"hash/maphash"
@@ -238,9 +237,8 @@ func (b *savedBackfill) parse(item saved.Item) {
 	b.addEvent(event)
 }
 
-// addEvent adds an event of the parser to the batch.
+// addEvent adds an event to the batch.
 func (b *savedBackfill) addEvent(e polisen.Event) {
-	e.Raw = bytes.Clone(e.Raw) // the parser overwrites it
 	b.batch.Events = append(b.batch.Events, e)
 	date := archive.DateOf(e.Time)
 	day := int32(date.Year*10000 + int(date.Month)*100 + date.Day)

@@ -112,8 +112,7 @@ func ParseItem(raw []byte) (Event, *Rejected) { return new(Parser).Item(raw) }
 // [ParseItem]. The zero value is ready for use. It is not safe for concurrent use.
 type Parser struct{ r reader }
 
-// Item is [ParseItem] with the buffers of p. The Raw of an event is valid until the next
-// call.
+// Item is [ParseItem] with the buffers of p.
 func (p *Parser) Item(raw []byte) (Event, *Rejected) {
 	r := &p.r
 	event, rejected, err := r.item(raw)
@@ -131,6 +130,7 @@ func (p *Parser) Item(raw []byte) (Event, *Rejected) {
 		rejected.Raw = bytes.Clone(rejected.Raw)
 		return Event{}, rejected
 	default:
+		event.Raw = bytes.Clone(event.Raw)
 		return event, nil
 	}
 	reject := Reject(reason, raw)
