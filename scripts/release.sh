@@ -162,6 +162,7 @@ make_release() {
 	"$folder/tools/$name" completion fish >"$common/completions/$name.fish"
 	cp README.md LICENSE .github/CHANGELOG.md "$common/"
 	cp -R scripts/{env,crontab,README.md,monitoring,queries,container,*.service,*.timer,install.sh} "$common/scripts/"
+	rm -r "$common"/scripts/queries/{golden,*_test.go}
 	for platform in "${platforms[@]}"; do
 		say "archive for $platform"
 		cp -R "$common" "$folder/$(base "$platform")"

@@ -103,6 +103,7 @@ usr/lib/systemd/system/polisen-events-collector.timer root:root 644
 		m.t.Errorf("the package enables %s", got)
 	}
 	m.run("cd /usr/share/doc/polisen-events-collector && test -s README.md && test -s CHANGELOG.md && grep -q 'Apache License' copyright && grep -q 'MIT License' copyright")
+	m.run("cd /usr/share/polisen-events-collector/queries && test -r views.sql && test -r run.mjs && test -s DATA.md && test ! -e golden && test ! -e queries_test.go")
 	m.run("gzip -dc /usr/share/man/man7/polisen-events-collector-environment.7.gz | grep -q POLISEN_STORE")
 	m.run("bash -c 'source /usr/share/bash-completion/completions/polisen-events-collector; complete -p polisen-events-collector'")
 
