@@ -218,13 +218,21 @@ func (s Seconds) MarshalJSON() ([]byte, error) {
 	return json.Marshal(round(time.Duration(s).Seconds(), 4))
 }
 
-// UnmarshalJSON implements [json.Unmarshaler].
+// UnmarshalJSON implements [json.Unmarshaler]. A number that is out of the range of a
+// [time.Duration], about 292 years, becomes the nearest duration in it.
 func (s *Seconds) UnmarshalJSON(b []byte) error {
 	var f float64
 	if err := json.Unmarshal(b, &f); err != nil {
 		return err
 	}
-	*s = Seconds(math.Round(f * float64(time.Second)))
+	switch ns := math.Round(f * float64(time.Second)); {
+	case ns >= math.MaxInt64:
+		*s = math.MaxInt64
+	case ns <= math.MinInt64:
+		*s = math.MinInt64
+	default:
+		*s = Seconds(ns)
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package report_test
 import (
 	"encoding/json"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -89,6 +90,26 @@ func TestRoundTrip(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(`{"duration_s": "long"}`), &got); err == nil {
 		t.Error("accepted a duration that is not a number")
+	}
+}
+
+// TestSecondsRange checks that a number of seconds that is too large for a duration becomes
+// the longest one, and that a written duration is the same after it is read.
+func TestSecondsRange(t *testing.T) {
+	const longest, shortest = time.Duration(math.MaxInt64), time.Duration(math.MinInt64)
+	for number, want := range map[string]time.Duration{
+		"9.2e9": 9_200_000_000 * time.Second, "-9.2e9": -9_200_000_000 * time.Second,
+		"9223372036.8548": longest, "1e10": longest, "1e300": longest,
+		"-9223372036.8548": shortest, "-1e10": shortest, "-1e300": shortest,
+	} {
+		var got report.Seconds
+		if err := json.Unmarshal([]byte(number), &got); err != nil || time.Duration(got) != want {
+			t.Errorf("%s: %v, %v; want %v", number, time.Duration(got), err, want)
+		}
+		var again report.Seconds
+		if body, err := json.Marshal(got); err != nil || json.Unmarshal(body, &again) != nil || again != got {
+			t.Errorf("%v is written as %s, %v, and read as %v", time.Duration(got), body, err, time.Duration(again))
+		}
 	}
 }
 
