@@ -40,8 +40,8 @@ type audit struct {
 	// missing are the days that checkDays reports.
 	missing []DayRange
 
-	// readable are the rejected items that can be read as events now, each version once.
-	// Afterwards checkReadable leaves only those that are stored nowhere.
+	// readable are the rejected items that can be read as events now. checkReadable leaves
+	// one for each version of an event, and only those that are stored nowhere as events.
 	readable []rejectedEvent
 
 	documentWrong     bool    // the document needs a new commit
@@ -168,11 +168,10 @@ func (a *audit) checkRejected() {
 		}
 		if i == first {
 			a.countStored(l, archive.Counts{Rejected: 1})
+			continue
 		}
-		if i > first {
-			a.add(l.finding(DuplicateRejected, "each rejected item once", "the same item as "+a.rejected[first].String(), a.options.repairDuplicates()))
-			a.remove(l, removal{})
-		}
+		a.add(l.finding(DuplicateRejected, "each rejected item once", "the same item as "+a.rejected[first].String(), a.options.repairDuplicates()))
+		a.remove(l, removal{})
 	}
 }
 

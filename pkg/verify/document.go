@@ -13,13 +13,13 @@ import (
 	"polisen-events-collector/pkg/text"
 )
 
-// findDocument adds a problem with the document, which needs a new commit.
-func (a *audit) findDocument(c Check, id int64, expected, actual string) {
-	a.addDocument(a.documentFinding(c, id, expected, actual))
+// addDocumentProblem adds a problem with the document, which needs a new commit.
+func (a *audit) addDocumentProblem(c Check, id int64, expected, actual string) {
+	a.addDocumentFinding(a.documentFinding(c, id, expected, actual))
 }
 
-// addDocument adds a finding of documentFinding.
-func (a *audit) addDocument(f Finding) {
+// addDocumentFinding adds a finding that documentFinding has returned.
+func (a *audit) addDocumentFinding(f Finding) {
 	a.documentWrong = true
 	a.add(f)
 }
@@ -35,7 +35,7 @@ func (a *audit) documentFinding(c Check, id int64, expected, actual string) Find
 func (a *audit) checkFields() {
 	d := a.snapshot.document
 	if d.damage != "" {
-		a.findDocument(DocumentDamaged, 0, "a document that can be parsed", d.damage)
+		a.addDocumentProblem(DocumentDamaged, 0, "a document that can be parsed", d.damage)
 	}
 	if a.doc == nil {
 		return
@@ -43,25 +43,25 @@ func (a *audit) checkFields() {
 	a.counts.Listed = len(a.doc.SeenIDs)
 	for i, id := range d.seenIDs {
 		if i > 0 && id > d.seenIDs[i-1] {
-			a.findDocument(SeenUnsorted, id, "seen_ids in descending order", fmt.Sprintf("%d after %d", id, d.seenIDs[i-1]))
+			a.addDocumentProblem(SeenUnsorted, id, "seen_ids in descending order", fmt.Sprintf("%d after %d", id, d.seenIDs[i-1]))
 		}
 	}
 	ids := slices.Sorted(slices.Values(d.seenIDs))
 	for i, id := range ids {
 		if i > 0 && id == ids[i-1] {
-			a.findDocument(SeenRepeated, id, "each id once in seen_ids", fmt.Sprintf("id %d again", id))
+			a.addDocumentProblem(SeenRepeated, id, "each id once in seen_ids", fmt.Sprintf("id %d again", id))
 		}
 	}
 	if n := len(d.seenIDs); d.totalTracked != n {
-		a.findDocument(SeenMiscounted, 0, fmt.Sprintf("total_tracked %d, the length of seen_ids", n), fmt.Sprintf("total_tracked %d", d.totalTracked))
+		a.addDocumentProblem(SeenMiscounted, 0, fmt.Sprintf("total_tracked %d, the length of seen_ids", n), fmt.Sprintf("total_tracked %d", d.totalTracked))
 	}
 	if n := len(a.doc.SeenIDs); n > archive.MaxSeen {
-		a.findDocument(SeenOverCap, 0, fmt.Sprintf("at most %d ids in seen_ids", archive.MaxSeen), fmt.Sprintf("%d ids", n))
+		a.addDocumentProblem(SeenOverCap, 0, fmt.Sprintf("at most %d ids in seen_ids", archive.MaxSeen), fmt.Sprintf("%d ids", n))
 	}
 	if a.doc.LastUpdated.Sub(a.now) > status.MaxSkew {
 		f := a.documentFinding(UpdatedInFuture, 0, "last_updated not after "+a.now.UTC().Format(time.RFC3339), "last_updated "+a.doc.LastUpdated.Format(time.RFC3339))
 		f.Fix.Advice = "first correct the clock of the host that wrote the document"
-		a.addDocument(f)
+		a.addDocumentFinding(f)
 	}
 }
 
@@ -76,7 +76,7 @@ func (a *audit) checkDocument() {
 	if a.doc.CompleteAbove == nil {
 		f := a.documentFinding(NoCompleteAbove, 0, "the field complete_above", "no complete_above, so each unlisted id costs a lookup")
 		f.Severity = Notice
-		a.addDocument(f)
+		a.addDocumentFinding(f)
 	}
 	for _, id := range a.doc.SeenIDs {
 		a.checkListed(id)
@@ -99,7 +99,7 @@ func (a *audit) checkMissing() {
 			Fix: Fix{a.options.command("collect"), "only for a new archive; otherwise check the name of the store and that its disk is mounted"},
 		})
 	default:
-		a.findDocument(DocumentMissing, 0, "a document beside the data objects", "no document")
+		a.addDocumentProblem(DocumentMissing, 0, "a document beside the data objects", "no document")
 	}
 }
 
@@ -160,7 +160,7 @@ func (a *audit) checkRejectedList() {
 	if !a.partial() {
 		for _, hash := range list.Hashes {
 			if _, ok := stored[hash]; !ok {
-				a.findDocument(RejectedNotStored, 0, "each listed rejected item in the archive", "item "+hash+", which is not in the archive")
+				a.addDocumentProblem(RejectedNotStored, 0, "each listed rejected item in the archive", "item "+hash+", which is not in the archive")
 				a.rejectedListWrong = true
 			}
 		}
@@ -187,12 +187,12 @@ func (a *audit) checkListed(id int64) {
 	switch {
 	case !stored && !a.partial():
 		a.notStored = append(a.notStored, id)
-		a.findDocument(SeenNotStored, id, "each listed id in the archive", fmt.Sprintf("id %d, which is not in the archive", id))
+		a.addDocumentProblem(SeenNotStored, id, "each listed id in the archive", fmt.Sprintf("id %d, which is not in the archive", id))
 	case stored && len(listed) > 0 && !a.agree(listed, v.hashes()):
 		f := a.documentFinding(FingerprintsDiffer, id, fmt.Sprintf("the listed fingerprints %v of event %d", listed, id),
 			fmt.Sprintf("%v in %s", v.hashes(), a.positions(id)))
 		f.Fix.Advice = "first undo any change by hand: the repair lists the stored versions"
-		a.addDocument(f)
+		a.addDocumentFinding(f)
 	}
 }
 
@@ -208,7 +208,7 @@ func (a *audit) checkUnlisted() {
 			continue
 		}
 		if _, listed := slices.BinarySearchFunc(a.doc.SeenIDs, id, func(a, b int64) int { return cmp.Compare(b, a) }); !listed {
-			a.findDocument(StoredNotListed, id, fmt.Sprintf("each stored id above complete_above %d in seen_ids", *above),
+			a.addDocumentProblem(StoredNotListed, id, fmt.Sprintf("each stored id above complete_above %d in seen_ids", *above),
 				fmt.Sprintf("unlisted event %d, which the next run would store again", id))
 		}
 	}

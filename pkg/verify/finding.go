@@ -80,7 +80,7 @@ type Finding struct {
 	Fix      Fix    `json:"fix"`
 }
 
-// Fix is how to fix a finding. At least one of its fields is set.
+// Fix says how to fix a finding. At least one of its fields is set.
 type Fix struct {
 	// Command is the shell command that fixes the finding; empty if none does.
 	Command string `json:"command,omitempty"`

@@ -17,8 +17,8 @@ import (
 	"polisen-events-collector/pkg/verify"
 )
 
-// TestForgedFinding checks that no text of others makes a finding or an action
-// look like two, or like another one.
+// TestForgedFinding checks that no text from another program makes a finding or an
+// action look like two, or like another one.
 func TestForgedFinding(t *testing.T) {
 	const forged = "x\nFORGED\r\x1b[2J\u202e\u2028\u009b"
 	texts := map[string]string{
@@ -42,7 +42,7 @@ func TestForgedFinding(t *testing.T) {
 	}
 	for name, shown := range texts {
 		if strings.ContainsAny(shown, "\n\r\x1b\u202e\u2028\u009b") || !strings.Contains(shown, `x\nFORGED\r\x1b[2J\u202e\u2028`) {
-			t.Errorf("%s: %q; want the text of others with escapes", name, shown)
+			t.Errorf("%s: %q; want the text of the other program with escapes", name, shown)
 		}
 	}
 }

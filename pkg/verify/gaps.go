@@ -94,7 +94,7 @@ func ranges(days []archive.Date) (all []DayRange) {
 func (r DayRange) finding(c Check, why string, fix Fix) Finding {
 	days := "of " + r.From.String()
 	if r.From != r.To {
-		days = fmt.Sprintf("from %s to %s", r.From, r.To)
+		days = r.inWords()
 	}
 	return Finding{
 		Check: c, Severity: Problem, Object: archive.Partition{Kind: archive.Events, Date: r.From}.Prefix(),

@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -85,8 +84,8 @@ type grouper struct {
 	b strings.Builder
 }
 
-// line writes text of others, wrapped at the terminal's width. Continued lines are indented
-// further.
+// line writes a text, in which names and values may come from other programs, wrapped at the
+// terminal's width. Continued lines are indented further.
 func (g *grouper) line(indent, s string) {
 	const further = "  "
 	wrapped := text.Wrap(text.Clean(s), indent+further, g.o.Style.Width)
@@ -192,7 +191,7 @@ func (g *grouper) writeGroup(group Group) {
 	g.b.WriteByte('\n')
 }
 
-// labelled writes text of others after a label, in lines of the terminal's width.
+// labelled writes a text like line, but after a label. Continued lines begin below the text.
 func (g *grouper) labelled(label, s string) {
 	rest := strings.Repeat(" ", len(label))
 	g.b.WriteString(label + strings.TrimPrefix(text.Wrap(text.Clean(s), rest, g.o.Style.Width), rest))
@@ -218,13 +217,13 @@ func (g *grouper) writeSummary(r *Result) {
 	if c.Days > 0 {
 		checked += fmt.Sprintf("; %s with events, %s to %s", text.Count(c.Days, "day"), c.First, c.Last)
 	}
-	if r.From == "" && r.To == "" {
+	limits := r.limits()
+	if limits == "" {
 		checked += "; " + text.Count(c.Listed, "listed id")
 	}
 	g.b.WriteString(text.Wrap(checked, "", g.o.Style.Width))
-	if r.From != "" || r.To != "" {
-		g.b.WriteString(text.Wrap(fmt.Sprintf("only the days from %s to %s were read, so the listed ids were not checked",
-			cmp.Or(r.From, "the first"), cmp.Or(r.To, "the last")), "", g.o.Style.Width))
+	if limits != "" {
+		g.b.WriteString(text.Wrap(limits, "", g.o.Style.Width))
 	}
 	verdict := g.o.Style.Paint(text.Green, "ok: no problems")
 	if !r.OK {

@@ -41,31 +41,31 @@ type history struct {
 type process struct {
 	*history
 	mu     sync.Mutex
-	turns  []chan error // of the calls that wait for their turn
+	calls  []chan error // of the calls that wait for process.proceed
 	killed bool
-	stalls bool // its calls have their turn when all other processes have ended
+	stalls bool // most of its calls proceed when all other processes have ended
 }
 
 var errLost = errors.New("lost request or reply")
 
-// do makes a call when it is its turn.
+// do waits for process.proceed, and then makes a call.
 func (p *process) do(call func() error) error {
-	turn := make(chan error)
+	waiting := make(chan error)
 	p.mu.Lock()
-	p.turns = append(p.turns, turn)
+	p.calls = append(p.calls, waiting)
 	p.mu.Unlock()
-	if err := <-turn; err != nil {
+	if err := <-waiting; err != nil {
 		return err
 	}
 	err := call()
-	return cmp.Or(<-turn, err)
+	return cmp.Or(<-waiting, err)
 }
 
-// take takes the turn of one of the process's calls. The call may fail before or
-// after its effect, and the process may be killed at it.
-func (p *process) take() {
-	turn := p.turns[0]
-	p.turns = p.turns[1:]
+// proceed lets one of the process's calls proceed. The call may fail before or after its
+// effect, and the process may be killed at it.
+func (p *process) proceed() {
+	waiting := p.calls[0]
+	p.calls = p.calls[1:]
 	var before, after error
 	switch p.random.IntN(60) {
 	case 0:
@@ -81,14 +81,14 @@ func (p *process) take() {
 			before = nil
 		}
 	}
-	turn <- before
+	waiting <- before
 	if before == nil {
-		turn <- after
+		waiting <- after
 	}
 	synctest.Wait()
-	for p.killed && len(p.turns) > 0 {
-		turn, p.turns = p.turns[0], p.turns[1:]
-		turn <- errLost
+	for p.killed && len(p.calls) > 0 {
+		waiting, p.calls = p.calls[0], p.calls[1:]
+		waiting <- errLost
 		synctest.Wait()
 	}
 }
@@ -187,9 +187,9 @@ func (h *history) stored() map[string]int {
 	return counts
 }
 
-// meddle is an action of another program: it reorders an object, adds an event to it,
-// or stores copies of some lines in a new object. It may do so beside other processes.
-func (h *history) meddle(beside bool) {
+// edit makes a change as another program: it reorders an object, adds an event to it, or
+// stores copies of some lines in a new object. beside says that processes are at work.
+func (h *history) edit(beside bool) {
 	objects := storetest.Objects(h, h.store)
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(objects)) {
@@ -277,12 +277,13 @@ func (h *history) repair() *process {
 	})
 }
 
-// interleave gives the calls of the processes their turns in random order until all
-// have ended. Between two calls the other program may act.
-func (h *history) interleave(meddling float64, processes ...*process) {
+// interleave lets the calls of the processes proceed one by one, in random order, until all
+// processes have ended. Before each call the other program makes a change with the
+// probability edits.
+func (h *history) interleave(edits float64, processes ...*process) {
 	for {
 		synctest.Wait()
-		waiting := slices.DeleteFunc(slices.Clone(processes), func(p *process) bool { return len(p.turns) == 0 })
+		waiting := slices.DeleteFunc(slices.Clone(processes), func(p *process) bool { return len(p.calls) == 0 })
 		if len(waiting) == 0 {
 			return
 		}
@@ -290,12 +291,12 @@ func (h *history) interleave(meddling float64, processes ...*process) {
 		if len(active) == 0 {
 			active = waiting
 		}
-		if h.random.Float64() < meddling {
-			h.meddle(true)
+		if h.random.Float64() < edits {
+			h.edit(true)
 		}
 		p := active[h.random.IntN(len(active))]
-		h.random.Shuffle(len(p.turns), func(i, j int) { p.turns[i], p.turns[j] = p.turns[j], p.turns[i] })
-		p.take()
+		h.random.Shuffle(len(p.calls), func(i, j int) { p.calls[i], p.calls[j] = p.calls[j], p.calls[i] })
+		p.proceed()
 	}
 }
 
@@ -337,11 +338,11 @@ func (h *history) play() {
 	for range 1 + h.random.IntN(3) {
 		h.interleave(0, h.run(h.items()))
 		for range h.random.IntN(3) {
-			h.meddle(false)
+			h.edit(false)
 		}
 	}
 	h.check("at the start")
-	meddling := []float64{0, 0.1}[h.random.IntN(2)]
+	edits := []float64{0, 0.1}[h.random.IntN(2)]
 	for range 1 + h.random.IntN(2) {
 		processes := []*process{h.repair()}
 		for range 1 + h.random.IntN(3) {
@@ -351,7 +352,7 @@ func (h *history) play() {
 				processes = append(processes, h.run(h.items()))
 			}
 		}
-		h.interleave(meddling, processes...)
+		h.interleave(edits, processes...)
 		h.check("after the processes")
 	}
 	if err := repairDuplicates(h.store); err != nil {

@@ -143,8 +143,8 @@ func (r *repair) acceptedDays(a *audit) []string {
 }
 
 // removesPending reports whether lines are to be removed from objects of the last
-// commit. Another commit makes them objects of an earlier one, with which nobody
-// compares them.
+// commit. After another commit they are objects of an earlier one, which no run compares
+// with its pending content.
 func (a *audit) removesPending() bool {
 	if a.doc == nil {
 		return false
@@ -170,7 +170,7 @@ func (r *repair) finishEarlier(ctx context.Context) error {
 	err := r.writer.Open(ctx)
 	for _, name := range r.writer.HealedObjects()[r.healed:] {
 		r.healed++
-		r.act("put", name, 0, "missing object of the last commit")
+		r.addAction("put", name, 0, "missing object of the last commit")
 	}
 	if err != nil {
 		return err
@@ -179,7 +179,7 @@ func (r *repair) finishEarlier(ctx context.Context) error {
 	err = r.writer.Flush(ctx) // stores lines again that are nowhere
 	if after := r.writer.Document(); after != before && after.Commit.ID == r.options.Writer.RunID {
 		for _, p := range after.Pending {
-			r.act("put", p.Name, 0, "lines of the last commit that its objects no longer hold")
+			r.addAction("put", p.Name, 0, "lines of the last commit that its objects no longer hold")
 		}
 	}
 	return err
@@ -201,7 +201,7 @@ func (r *repair) commit(ctx context.Context, a *audit) error {
 	}
 	objects, damagedCopy, err := r.writer.CommitRepair(ctx, c)
 	if damagedCopy != "" {
-		r.act("save", damagedCopy, 0, "a copy of the damaged document")
+		r.addAction("save", damagedCopy, 0, "a copy of the damaged document")
 	}
 	if err != nil {
 		return err
@@ -211,7 +211,7 @@ func (r *repair) commit(ctx context.Context, a *audit) error {
 		return err
 	}
 	for _, o := range objects {
-		r.act("put", o.Name, 0, text.Count(o.Lines, "line"))
+		r.addAction("put", o.Name, 0, text.Count(o.Lines, "line"))
 	}
 	return nil
 }
@@ -353,7 +353,7 @@ func (r *repair) predict(a *audit) {
 	r.actions = append(r.actions, r.documentActions(a, &next)...)
 	for _, e := range a.readable {
 		to := archive.Partition{Kind: archive.Events, Date: e.day}
-		r.act("put", to.Prefix(), 0, fmt.Sprintf("event %d of a rejected item that can be read now", e.event.id))
+		r.addAction("put", to.Prefix(), 0, fmt.Sprintf("event %d of a rejected item that can be read now", e.event.id))
 	}
 	if !r.options.Duplicates {
 		return
@@ -396,11 +396,11 @@ func (r *repair) storeReadable(ctx context.Context, a *audit) error {
 	}
 	r.storedReadable = true
 	for _, o := range outcome.Objects {
-		r.act("put", o.Name, 0, text.Count(o.Lines, "event")+" of rejected items that can be read now")
+		r.addAction("put", o.Name, 0, text.Count(o.Lines, "event")+" of rejected items that can be read now")
 	}
 	return nil
 }
 
-func (r *repair) act(verb, object string, id int64, detail string) {
+func (r *repair) addAction(verb, object string, id int64, detail string) {
 	r.actions = append(r.actions, Action{verb, object, id, detail})
 }

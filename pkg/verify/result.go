@@ -128,10 +128,14 @@ func (r *Result) Summary() string {
 	if c.Days > 0 {
 		fmt.Fprintf(&b, "; %s with events, %s to %s", text.Count(c.Days, "day"), c.First, c.Last)
 	}
-	if r.From != "" || r.To != "" {
-		fmt.Fprintf(&b, "; only the days from %s to %s were read, so the listed ids were not checked", cmp.Or(r.From, "the first"), cmp.Or(r.To, "the last"))
-	} else {
-		fmt.Fprintf(&b, "; %s", text.Count(c.Listed, "listed id"))
-	}
+	fmt.Fprintf(&b, "; %s", cmp.Or(r.limits(), text.Count(c.Listed, "listed id")))
 	return text.Clean(b.String())
+}
+
+// limits says which days were read, and is empty if all were.
+func (r *Result) limits() string {
+	if r.From == "" && r.To == "" {
+		return ""
+	}
+	return fmt.Sprintf("only the days from %s to %s were read, so the listed ids were not checked", cmp.Or(r.From, "the first"), cmp.Or(r.To, "the last"))
 }

@@ -302,7 +302,7 @@ func (s *snapshot) readObjects(ctx context.Context) error {
 	}
 	for key, o := range s.objects {
 		if !o.found || !o.read {
-			delete(s.objects, key) // somebody has deleted it
+			delete(s.objects, key) // it was deleted
 		}
 	}
 	return nil
@@ -404,14 +404,14 @@ func (s *snapshot) readObject(ctx context.Context, o *object) error {
 		p.Objects, p.Bytes, p.Lines = p.Objects+1, p.Bytes+int64(len(got.Body)), p.Lines+len(o.lines)
 	})
 	if errors.Is(err, store.ErrNotExist) {
-		return nil // somebody has deleted it since the list
+		return nil // it was deleted after the list
 	}
 	if err != nil && !errors.Is(err, store.ErrDamaged) {
 		return fmt.Errorf("read %s: %w", o.key, err)
 	}
 	o.read, o.etag, o.size, o.md5 = true, got.ETag, int64(len(got.Body)), got.MD5
 	if err != nil {
-		o.find(ContentDamaged, 0, "the content that the store recorded", err.Error(), s.options.correctByHand())
+		o.addProblem(ContentDamaged, 0, "the content that the store recorded", err.Error(), s.options.correctByHand())
 		o.unreadable = got.Name == "" // a wrong MD5 alone leaves no line out
 	}
 	if !o.unreadable {
@@ -423,7 +423,7 @@ func (s *snapshot) readObject(ctx context.Context, o *object) error {
 // parse parses the lines of an object.
 func (s *snapshot) parse(o *object, body []byte) {
 	if len(body) > 0 && body[len(body)-1] != '\n' {
-		o.find(NoFinalNewline, 0, "a newline at the end", "no newline, so the last line may be cut", s.options.correctByHand())
+		o.addProblem(NoFinalNewline, 0, "a newline at the end", "no newline, so the last line may be cut", s.options.correctByHand())
 	}
 	o.month = o.name.Date.MonthKey()
 	o.lines = make([]line, 0, bytes.Count(body, []byte("\n")))
@@ -431,7 +431,7 @@ func (s *snapshot) parse(o *object, body []byte) {
 	for number, raw := range archive.Lines(body) {
 		parsed, reason := parser.Parse(o.name.Kind, raw)
 		if reason != "" {
-			s.findInvalid(o, number, raw, reason)
+			s.addInvalid(o, number, raw, reason)
 			continue
 		}
 		l := newLine(o, parsed, number)
@@ -452,8 +452,8 @@ func (s *snapshot) parse(o *object, body []byte) {
 	}
 }
 
-// findInvalid reports a line that is not valid.
-func (s *snapshot) findInvalid(o *object, number int, raw []byte, reason string) {
+// addInvalid adds a problem with a line that is not valid.
+func (s *snapshot) addInvalid(o *object, number int, raw []byte, reason string) {
 	check, expected := NotEvent, "an event with an integer id and a datetime"
 	switch {
 	case !utf8.Valid(raw):
@@ -468,11 +468,11 @@ func (s *snapshot) findInvalid(o *object, number int, raw []byte, reason string)
 		fix = s.options.backfill(o.name.Date, o.name.Date)
 		fix.Advice = strings.TrimSuffix("first correct or delete the line by hand, then run: "+s.options.repair().Command+"; "+fix.Advice, "; ")
 	}
-	o.find(check, number, expected, reason, fix)
+	o.addProblem(check, number, expected, reason, fix)
 }
 
-// find adds a problem with the object, or with one of its lines.
-func (o *object) find(c Check, number int, expected, actual string, fix Fix) {
+// addProblem adds a problem with the object, or with one of its lines.
+func (o *object) addProblem(c Check, number int, expected, actual string, fix Fix) {
 	o.findings.add(Finding{
 		Check: c, Severity: Problem, Object: o.key, Line: number, Expected: expected, Actual: actual, Fix: fix,
 	})

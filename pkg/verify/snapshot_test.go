@@ -289,7 +289,7 @@ func TestAuditBesideRuns(t *testing.T) {
 }
 
 // TestAuditBesideRepair: an audit reads an object as a repair has rewritten it after
-// the list, or does not report an object that somebody has deleted then.
+// the list, or does not report an object that was deleted then.
 func TestAuditBesideRepair(t *testing.T) {
 	const name = "events/2026/01/01/events-1767301300.jsonl"
 	for what, change := range map[string]func(store.Store){

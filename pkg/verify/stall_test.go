@@ -79,7 +79,7 @@ func TestStalledRun(t *testing.T) {
 						t.Errorf("lost %s", key)
 					}
 				}
-				for range 2 { // later runs take the objects for what they are
+				for range 2 { // later runs do not store the lines of the changed objects again
 					sequence := document(t, s).Commit.Sequence
 					if err := collect(s, b, later); err != nil || document(t, s).Commit.Sequence != sequence {
 						t.Errorf("a later run commits: %v", err)
@@ -107,8 +107,8 @@ func document(t *testing.T, s store.Reader) *archive.Document {
 }
 
 // TestRepairOfTheLastCommit: after a repair has removed duplicates from objects of the
-// last commit, their content is that of no pending object. So nobody counts them as
-// changed ones, and the new document has none of an old document's leftover fields.
+// last commit, the document has no pending objects, so no run takes them for changed ones.
+// It also has none of the fields that only an older release knows.
 func TestRepairOfTheLastCommit(t *testing.T) {
 	s := load(t, "testdata/duplicate_pending.txtar").store
 	o, err := s.Get(t.Context(), archive.DocumentName)

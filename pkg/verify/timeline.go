@@ -37,10 +37,10 @@ type Week struct {
 	// Late is the number of events that were stored more than [LateAfter] after their
 	// datetime, as by a backfill.
 	Late int
-	// Median and Most are the median and the 90th percentile of the delay of all other
+	// Median and P90 are the median and the 90th percentile of the delay of all other
 	// events: the time from an event's datetime to the commit that stored it, rounded down
 	// to minutes. Both are zero if there are no other events.
-	Median, Most time.Duration
+	Median, P90 time.Duration
 }
 
 // LateAfter is the delay from which an event counts as [Week.Late]. An event that a collect
@@ -84,7 +84,7 @@ func newWeek(monday archive.Date, delays []uint16) Week {
 	w := Week{Monday: monday, Events: len(delays), Late: len(delays) - late}
 	if late > 0 {
 		w.Median = time.Duration(delays[(late-1)/2]) * time.Minute
-		w.Most = time.Duration(delays[(late*9-1)/10]) * time.Minute
+		w.P90 = time.Duration(delays[(late*9-1)/10]) * time.Minute
 	}
 	return w
 }

@@ -53,9 +53,9 @@ func TestTimeline(t *testing.T) {
 	want := verify.Timeline{
 		Days: []verify.Day{{Date: june(2), Events: 8}, {Date: june(3), Events: 3}, {Date: june(7), Events: 1}, {Date: june(8), Events: 1}, {Date: june(15), Events: 1}},
 		Weeks: []verify.Week{
-			{Monday: june(1), Events: 12, Late: 2, Median: 30 * time.Minute, Most: 70 * time.Minute},
+			{Monday: june(1), Events: 12, Late: 2, Median: 30 * time.Minute, P90: 70 * time.Minute},
 			{Monday: june(8), Events: 1, Late: 1},
-			{Monday: june(15), Events: 1, Median: verify.LateAfter, Most: verify.LateAfter},
+			{Monday: june(15), Events: 1, Median: verify.LateAfter, P90: verify.LateAfter},
 		},
 		Missing:  []verify.DayRange{{From: june(4), To: june(6)}, {From: june(9), To: june(9)}, {From: june(13), To: june(14)}},
 		Open:     []archive.Date{june(10)},

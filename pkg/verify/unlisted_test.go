@@ -19,8 +19,8 @@ import (
 	"polisen-events-collector/pkg/verify"
 )
 
-// collectInto stores events in a folder as a run does, and returns the error of what is
-// unfinished.
+// collectInto stores events in a folder as a run does, and returns the error of
+// [archive.Writer.Unfinished].
 func collectInto(t *testing.T, root string, events ...polisen.Event) error {
 	t.Helper()
 	s, err := dirstore.Open(root)
@@ -128,9 +128,9 @@ func TestUnlisted(t *testing.T) {
 	}
 }
 
-// TestTopOfFolder puts into the top of an archive's folder what disks, systems and users
-// keep there. The archive stays healthy and can be repaired: known litter is passed over,
-// and the rest are notices.
+// TestTopOfFolder puts files and folders into the top of an archive's folder that systems and
+// users keep there. The archive stays healthy and can be repaired: the audit skips the names
+// that [store.IsLitter] accepts, and the others are notices.
 func TestTopOfFolder(t *testing.T) {
 	root, s := folderWith(t, event(1, 1, "first"))
 	file := func(name string) string { return filepath.Join(root, filepath.FromSlash(name)) }
@@ -143,7 +143,7 @@ func TestTopOfFolder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Nobody can read a folder in place of which there is a loop of links, not even root.
+	// These names are links to themselves, so not even root can read them.
 	for _, name := range []string{"mnt", "events/lost+found"} {
 		if err := os.Symlink(filepath.Base(name), file(name)); err != nil {
 			t.Fatal(err)

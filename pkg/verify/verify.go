@@ -1,6 +1,6 @@
 // Package verify audits an archive: it reads every object, checks each line
 // against the others and against the metadata document, and returns the
-// findings as values. A repair is a separate step. It deletes nothing: it commits
+// findings as values. A repair is a separate step. It deletes no object: it commits
 // as a run does, and removes duplicates by conditional overwrites.
 //
 // The archive package defines names, lines and the document. An object that the

@@ -106,9 +106,9 @@ func fourYears() page.Content {
 			if week.Events > 0 { // not in a pause
 				t.Weeks = append(t.Weeks, week)
 			}
-			week = verify.Week{Monday: d, Median: time.Duration(15+random.IntN(12)) * time.Minute, Most: time.Duration(60+random.IntN(50)) * time.Minute}
+			week = verify.Week{Monday: d, Median: time.Duration(15+random.IntN(12)) * time.Minute, P90: time.Duration(60+random.IntN(50)) * time.Minute}
 			if random.IntN(20) == 0 {
-				week.Most += time.Duration(random.IntN(2000)) * time.Minute
+				week.P90 += time.Duration(random.IntN(2000)) * time.Minute
 			}
 		}
 		if absent(d) {
@@ -126,7 +126,7 @@ func fourYears() page.Content {
 		week.Events += n
 		if d.Compare(date(2023, 3, 25)) < 0 {
 			week.Late += n
-			week.Median, week.Most = 0, 0
+			week.Median, week.P90 = 0, 0
 		}
 	}
 	t.Weeks = append(t.Weeks, week)

@@ -3,8 +3,8 @@
 // no script.
 //
 // It only renders. The audit in package verify finds and counts, and package status checks
-// the health. Names and messages may come from anybody, so they are cleaned, shortened and
-// escaped.
+// the health. Other programs may have written the names and messages, so they are cleaned,
+// shortened and escaped.
 package page
 
 import (
@@ -125,10 +125,11 @@ func newVerdict(r *verify.Result) verdict {
 	return v
 }
 
-// maxText is the maximum number of bytes of a text that somebody else may have written.
+// maxText is the maximum number of bytes of a text that another program may have written.
 const maxText = 400
 
-// clean returns a text, which may be somebody else's, in a form that is safe to show.
+// clean returns a text, which another program may have written, in a form that is safe to
+// show.
 func clean(s any) string { return text.Short(fmt.Sprint(s), maxText) }
 
 // utc returns a time in UTC to the minute.

@@ -43,7 +43,7 @@ type weekRow struct {
 	Monday       string
 	Events, Late int
 	Seen         bool // some events were not late, so that there is a delay
-	Median, Most string
+	Median, P90  string
 }
 
 // The geometry of a chart in units of its picture.
@@ -110,7 +110,7 @@ func newWeekYear(y int, all []verify.Week, step int) weekYear {
 	return v
 }
 
-// eventsY returns the height of a number of events in the picture.
+// eventsY returns the y coordinate of a number of events in the picture.
 func eventsY(n, step int) int {
 	return chartTop + chartHeight - n*chartHeight/(axisLines*step)
 }
@@ -131,11 +131,11 @@ func (v *weekYear) addWeek(w verify.Week, step int) {
 	}
 	row := weekRow{Monday: w.Monday.String(), Events: w.Events, Late: w.Late}
 	if w.Events > w.Late {
-		row.Seen, row.Median, row.Most = true, text.Duration(w.Median), text.Duration(w.Most)
-		title := fmt.Sprintf("Week from %s: half within %s, 90 %% within %s", w.Monday, row.Median, row.Most)
-		median, most := delayY(w.Median), delayY(w.Most)
+		row.Seen, row.Median, row.P90 = true, text.Duration(w.Median), text.Duration(w.P90)
+		title := fmt.Sprintf("Week from %s: half within %s, 90 %% within %s", w.Monday, row.Median, row.P90)
+		median, p90 := delayY(w.Median), delayY(w.P90)
 		v.Delay.Bars = append(v.Delay.Bars,
-			shape{"span", bar(x, most, max(median, most+1)), title},
+			shape{"span", bar(x, p90, max(median, p90+1)), title},
 			shape{"median", bar(x, median-1, median+2), ""})
 	}
 	v.Rows = append(v.Rows, row)
@@ -146,10 +146,9 @@ func bar(x float64, top, bottom int) string {
 	return fmt.Sprintf("M%.1f %dh%.1fv%dh-%.1fz", x, top, barWidth, bottom-top, barWidth)
 }
 
-// delayY returns the height of a delay in the picture, whose axis is logarithmic.
+// delayY returns the y coordinate of a delay in the picture, whose axis is logarithmic.
 func delayY(d time.Duration) int {
-	most := math.Log(verify.LateAfter.Minutes())
-	share := math.Log(max(d.Minutes(), 1)) / most
+	share := math.Log(max(d.Minutes(), 1)) / math.Log(verify.LateAfter.Minutes())
 	return chartTop + chartHeight - int(share*chartHeight)
 }
 
