@@ -13,8 +13,8 @@ import (
 	"polisen-events-collector/pkg/store/memstore"
 )
 
-// archiveModel is a store with what the history knows about the archive in it. It checks
-// each write.
+// archiveModel is a store, with a record of the archive that is in it. It checks each
+// write.
 type archiveModel struct {
 	*world
 	store *memstore.Store
@@ -48,11 +48,8 @@ type archiveModel struct {
 type commit struct {
 	archive.Commit
 	pending map[string][]string // the keys of the lines by object, of its own and earlier objects
-	// events, revisions and rejected are the numbers of lines of the objects that the
-	// commit itself made.
-	events, revisions, rejected int
-
-	body []byte // the document
+	own     archive.Counts      // of the lines of its own objects
+	body    []byte              // the document
 }
 
 // coverage is a value of covered_until, and the time of the commit that set it.
@@ -206,16 +203,8 @@ func (a *archiveModel) noteDocument(p *process, body []byte) {
 		n, _ := archive.ParseName(object.Name)
 		keys := keysOf(n.Kind, object.Content)
 		c.pending[object.Name] = keys
-		if n.Timestamp != c.Timestamp {
-			continue
-		}
-		switch n.Kind {
-		case archive.Events:
-			c.events += len(keys)
-		case archive.Revisions:
-			c.revisions += len(keys)
-		case archive.Rejected:
-			c.rejected += len(keys)
+		if n.Timestamp == c.Timestamp {
+			c.own = c.own.Plus(countsOf(n.Kind, len(keys)))
 		}
 	}
 	if last := a.last; last != nil {
@@ -269,25 +258,23 @@ func (a *archiveModel) noteLastRun(p *process, body []byte) {
 
 // checkCounts checks the numbers of a report of a process.
 func (a *archiveModel) checkCounts(p *process, r report.Report) {
-	var made commit
-	for id, c := range a.commits {
-		if id.ID == r.RunID {
-			made.events += c.events
-			made.revisions += c.revisions
-			made.rejected += c.rejected
-		}
-	}
-	n := r.Counts
 	if a.disturbed {
 		return // a commit may have lines again that an object lacks
 	}
+	var made archive.Counts
+	for id, c := range a.commits {
+		if id.ID == r.RunID {
+			made = made.Plus(c.own)
+		}
+	}
+	n := r.Counts
 	// A run that does not learn that its commit succeeded, since another run has committed
 	// meanwhile, finds its events stored.
-	atMost := n.CommitUnknownOutcomes+n.CommitConflicts > 0 && n.New <= made.events && n.Revised <= made.revisions && n.Rejected <= made.rejected
-	exactly := n.New == made.events && n.Revised == made.revisions && n.Rejected == made.rejected
+	atMost := n.CommitUnknownOutcomes+n.CommitConflicts > 0 && n.New <= made.Events && n.Revised <= made.Revisions && n.Rejected <= made.Rejected
+	exactly := archive.Counts{Events: n.New, Revisions: n.Revised, Rejected: n.Rejected} == made
 	if r.Succeeded() && !exactly && !atMost {
 		a.fail("%s reported %d new, %d revised and %d rejected, but its commits have %d, %d and %d",
-			p, n.New, n.Revised, n.Rejected, made.events, made.revisions, made.rejected)
+			p, n.New, n.Revised, n.Rejected, made.Events, made.Revisions, made.Rejected)
 	}
 }
 
@@ -310,19 +297,23 @@ func (a *archiveModel) storedCounts() map[string]archive.Counts {
 	counts := make(map[string]archive.Counts)
 	for name, keys := range a.objects {
 		n, _ := archive.ParseName(name)
-		month := n.Date.MonthKey()
-		add := archive.Counts{}
-		switch n.Kind {
-		case archive.Events:
-			add.Events = len(keys)
-		case archive.Revisions:
-			add.Revisions = len(keys)
-		case archive.Rejected:
-			add.Rejected = len(keys)
+		if len(keys) > 0 {
+			month := n.Date.MonthKey()
+			counts[month] = counts[month].Plus(countsOf(n.Kind, len(keys)))
 		}
-		if add != (archive.Counts{}) {
-			counts[month] = counts[month].Plus(add)
-		}
+	}
+	return counts
+}
+
+// countsOf returns the counts of n items of one kind.
+func countsOf(kind archive.Kind, n int) (counts archive.Counts) {
+	switch kind {
+	case archive.Events:
+		counts.Events = n
+	case archive.Revisions:
+		counts.Revisions = n
+	case archive.Rejected:
+		counts.Rejected = n
 	}
 	return counts
 }

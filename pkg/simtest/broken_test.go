@@ -65,8 +65,8 @@ func isData(name string) bool {
 	return ok
 }
 
-// breaks are stores that break the protocol, by the step that they break. "A lookup reads
-// no neighbouring days" cannot be done from outside: scripts/mutate has it.
+// breaks are stores that break the protocol, by the step that they break. A store cannot
+// make a lookup leave out the neighbouring days: a mutation in scripts/mutate does.
 var breaks = map[string]broken{
 	"commit without a condition": {onPut: func(b *broken, ctx context.Context, name string, body []byte, cond store.Cond) (store.ETag, error) {
 		if name == archive.DocumentName {
@@ -143,8 +143,8 @@ func (b broken) wrap(s store.Store) store.Store {
 	return &b
 }
 
-// TestShrink looks for the shortest trace of a history that runs without a heal break. One
-// run has to fail or die after its commit, and another one has to commit.
+// TestShrink looks for the shortest history with a violation by processes that do not heal.
+// In it one run has to fail or die after its commit, and another one has to commit.
 func TestShrink(t *testing.T) {
 	wrap := breaks["no heal"].wrap
 	plan := simtest.NewPlan(0)

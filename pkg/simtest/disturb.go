@@ -38,8 +38,8 @@ const (
 	Reorder    Kind = "reorder the lines of an object"
 )
 
-// disturbances returns the kinds of steps that change the archive and, by kind, the step
-// that follows later.
+// disturbances returns the kinds of steps that begin a change of the archive and, by kind,
+// the step that ends the change later.
 func disturbances() ([]Kind, map[Kind]Kind) {
 	return []Kind{LoseDocument, DamageDocument, ForeignDocument, OlderDocument, Vanish, Unreadable, Copy, Reorder},
 		map[Kind]Kind{Vanish: Return, Unreadable: Readable}
@@ -55,8 +55,8 @@ func (a *archiveModel) disturb(s Step) bool {
 	case Readable:
 		a.unreadable = nil
 		return true
-	case LoseDocument, DamageDocument, ForeignDocument, OlderDocument, Vanish, Unreadable, Copy, Reorder:
-	default:
+	}
+	if all, _ := disturbances(); !slices.Contains(all, s.Kind) {
 		return false
 	}
 	if !a.isCalm() {

@@ -168,11 +168,11 @@ func (p *process) checkSuccess(r report.Report) {
 		p.lastFetch = p.upTo
 	}
 	p.archive.checkCounts(p, r)
-	p.see(r)
+	p.countSeen(r)
 }
 
-// see counts what a report shows.
-func (p *process) see(r report.Report) {
+// countSeen counts the cases that a report shows.
+func (p *process) countSeen(r report.Report) {
 	p.seen["healed objects"] += r.Counts.Healed
 	p.seen["conflicts"] += r.Counts.CommitConflicts
 	p.seen["unknown outcomes"] += r.Counts.CommitUnknownOutcomes

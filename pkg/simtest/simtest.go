@@ -23,13 +23,13 @@ import (
 type Result struct {
 	// Violation is the first broken promise; empty if there is none.
 	Violation string
-	// Trace says what happened, one line each: the steps, the faults and the writes. It
-	// is complete only if the history was played with a trace.
+	// Trace lists the steps, the calls, the faults and the writes, one line each. It is
+	// empty unless the history was played with a trace.
 	Trace []string
 	// Faults are the faults that happened, in their order. See [Plan.Without].
 	Faults []string
-	// Seen are the numbers of the things that happened, by name, for a test that the
-	// histories have all of them.
+	// Seen counts the cases that occurred, by name. TestHistories prints them, to show
+	// that the histories have all of them.
 	Seen map[string]int
 	// Hash is a hash of all calls with their times.
 	Hash uint64

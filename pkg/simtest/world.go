@@ -63,7 +63,7 @@ type host struct {
 	*world
 	name      string
 	stateDir  string
-	clock     time.Duration // its error
+	clock     time.Duration // the error of its clock; positive if the clock is ahead
 	boots     int
 	booted    time.Time
 	api       *polisentest.API
@@ -391,15 +391,15 @@ func (w *world) health() (*status.Health, error) {
 
 func commandLine(args string) string { return "polisen-events-collector " + args }
 
+// hostClock is the clock of a host as one process reads it.
+type hostClock struct{ *process }
+
 // Now implements [retry.Clock].
 func (c *hostClock) Now() time.Time {
 	c.host.mu.Lock()
 	defer c.host.mu.Unlock()
 	return time.Now().Add(c.host.clock)
 }
-
-// hostClock is the clock of a host as one process reads it.
-type hostClock struct{ *process }
 
 // longestPause is the longest pause of the program that is random.
 const longestPause = 1280 * time.Millisecond
