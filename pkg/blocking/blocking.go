@@ -7,9 +7,9 @@ package blocking
 
 import "context"
 
-// Begin notes that a call begins. what says for a message what the process then waits
-// for, such as "read /etc/file". kind is an error that the failure of the call would wrap,
-// or nil. The returned function notes that the call has ended.
+// Begin notes that a call begins. The text what names the call in messages, such as
+// "read /etc/file". kind is an error that the failure of the call would wrap, or nil. The
+// returned function notes that the call has ended.
 type Begin func(what string, kind error) (end func())
 
 type (
@@ -17,18 +17,18 @@ type (
 	kindKey  struct{}
 )
 
-// With returns a context whose calls begin notes.
+// With returns a context with which [Call] calls begin.
 func With(ctx context.Context, begin Begin) context.Context {
 	return context.WithValue(ctx, beginKey{}, begin)
 }
 
-// WithKind returns a context whose calls are of this kind.
+// WithKind returns a context with which [Call] passes this kind to the [Begin].
 func WithKind(ctx context.Context, kind error) context.Context {
 	return context.WithValue(ctx, kindKey{}, kind)
 }
 
-// Call notes that a call begins, to the Begin in ctx if there is one. The returned
-// function notes its end:
+// Call notes that a call begins: it calls the [Begin] in ctx, if there is one. The returned
+// function notes that the call has ended:
 //
 //	defer blocking.Call(ctx, "read "+path)()
 func Call(ctx context.Context, what string) (end func()) {

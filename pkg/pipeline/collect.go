@@ -103,8 +103,8 @@ func (c *collect) fetchAndCommit(ctx context.Context) (archive.Outcome, error) {
 	g.Go(func() error {
 		err := c.fetchNewest(gctx)
 		if err != nil {
-			// Returning cancels open, which has yet to heal the archive and to
-			// open the store for the report.
+			// Returning the error cancels open, which must heal the archive and
+			// open the store for the report first.
 			<-opened
 			if c.refused { // the error of open is the one that matters
 				return nil

@@ -176,9 +176,9 @@ func (d Days) isFiltered() bool {
 	return d.Filtered || len(d.Query.Locations)+len(d.Query.Types) > 0
 }
 
-// isNotFound reports whether the API answered 404, now or before, to a query for a day or
-// an hour, and err is the error of that query. A 404 to the query for the newest events
-// is another matter: it forbids all queries.
+// isNotFound reports whether err, the error of a query for a day or an hour, says that the
+// API answered 404 to this query, now or before. It reports false for the error after a 404
+// to the query for the newest events, which forbids all queries.
 func isNotFound(err error) bool {
 	e, ok := errors.AsType[*polisen.StatusError](err)
 	return ok && e.NotFound() || errors.Is(err, ratelimit.ErrQueryNotFound)

@@ -393,7 +393,7 @@ func TestCancelledReport(t *testing.T) {
 }
 
 // TestReportAfterDeadline checks that a run whose time is over stores its report in the
-// time that is left for it, of which a run that did not succeed takes 10 seconds at most.
+// time that is left for it. A run that did not succeed takes at most 10 seconds of it.
 func TestReportAfterDeadline(t *testing.T) {
 	s, clock := memstore.New(), newClock()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)

@@ -20,7 +20,7 @@ import (
 // Stages of a run. Packages archive and report have the others.
 const (
 	stageCredentials = "credentials" // OpenStore
-	stageReport      = "report"      // storing the report, which therefore lacks this stage
+	stageReport      = "report"      // storing the report; the stored report lacks this stage
 )
 
 // run is the state of one run.
@@ -172,7 +172,7 @@ func (r *run) finish(err error) report.Report {
 	for _, object := range out.Objects {
 		done.Objects = append(done.Objects, report.Object(object))
 	}
-	if r.options.NoContact { // noteCommit warns of it in an important case
+	if r.options.NoContact { // noteCommit has a higher level if the run began the archive
 		r.options.Recorder.Warn(slog.LevelInfo, noContact)
 	}
 	r.options.Recorder.Finish(&done)

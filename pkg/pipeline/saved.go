@@ -73,8 +73,8 @@ type hashes struct {
 	limit int
 }
 
-// add adds a hash, and reports whether it is new. A full set forgets all others: the
-// archive recognises items too.
+// add adds a hash, and reports whether it is new. A full set first forgets all hashes. The
+// archive then recognises repeated items.
 func (h *hashes) add(hash itemHash) bool {
 	if _, known := h.set[hash]; known {
 		return false
@@ -111,9 +111,9 @@ type savedBackfill struct {
 	// many, so both are small and have no pointers.
 	events   map[int64]inputEvent
 	versions map[uint64]struct{}
-	// revised is the number of versions that were stored as later versions of events which
-	// the archive had in versions that are not in the input.
-	revised int
+	// unordered is the number of revisions that the run stored although the archive had a
+	// version of the event that is not in the input. Which of the two is older is unknown.
+	unordered int
 }
 
 // inputEvent is an event of the input.
@@ -124,7 +124,7 @@ type inputEvent struct {
 
 // addAll reads and stores the items.
 func (b *savedBackfill) addAll(ctx context.Context, items iter.Seq2[saved.Item, error]) error {
-	defer b.warnOfRevisions()
+	defer b.warnOfUnordered()
 	for item, err := range items {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -281,7 +281,7 @@ func (b *savedBackfill) addBatch(ctx context.Context) error {
 	}
 	b.batch.ObservedAt = b.options.Clock.Now()
 	outcome, err := b.add(ctx, b.batch)
-	b.countRevisions(outcome)
+	b.countUnordered(outcome)
 	b.batch = archive.Batch{Events: b.batch.Events[:0], Rejected: b.batch.Rejected[:0]}
 	b.size = 0
 	b.progress.New += outcome.New
@@ -291,17 +291,16 @@ func (b *savedBackfill) addBatch(ctx context.Context) error {
 	return err
 }
 
-// countRevisions counts the versions of the batch whose order is not known: those that are
-// stored as later versions, although the archive had other versions that the input does not
-// have before them.
-func (b *savedBackfill) countRevisions(outcome archive.Outcome) {
+// countUnordered counts the revisions of the batch whose order is unknown. The archive had
+// more versions of such an event than the input has before the revision.
+func (b *savedBackfill) countUnordered(outcome archive.Outcome) {
 	for i, class := range outcome.Classes {
 		e := b.batch.Events[i]
 		event, known := b.events[e.ID]
 		if class == archive.Revised && outcome.Before[i] > int(event.versions) {
-			b.revised++
+			b.unordered++
 		}
-		version := maphash.String(b.seeds[0], e.Fingerprint) // the fingerprint is also of the id
+		version := maphash.String(b.seeds[0], e.Fingerprint) // the fingerprint covers the id, too
 		_, counted := b.versions[version]
 		isStored := class == archive.New || class == archive.Revised || class == archive.Seen || class == archive.Repeated
 		if known && isStored && !counted {
@@ -312,12 +311,12 @@ func (b *savedBackfill) countRevisions(outcome archive.Outcome) {
 	}
 }
 
-// warnOfRevisions warns if versions were stored whose order is not known. A saved response
+// warnOfUnordered warns if versions were stored whose order is unknown. A saved response
 // does not say when it was fetched, so these versions may be older than the stored ones.
-func (b *savedBackfill) warnOfRevisions() {
-	if b.revised == 0 {
+func (b *savedBackfill) warnOfUnordered() {
+	if b.unordered == 0 {
 		return
 	}
 	b.options.Recorder.Warn(slog.LevelWarn, "%s of events that the archive already had: stored as later versions, under revisions/; if the input is older than the archive, this order is wrong: import older copies into an empty archive first, and then collect into it",
-		text.Count(b.revised, "other version"))
+		text.Count(b.unordered, "other version"))
 }

@@ -30,8 +30,8 @@ func (c *collect) check(ctx context.Context, outcome archive.Outcome, ok bool) e
 	for _, a := range alarms {
 		reasons = append(reasons, a.Text)
 	}
-	isAlarm := func(a alarm) bool { return a.Name == alarmRejected }
-	if n := c.outcome.Rejected; n > 0 && !slices.ContainsFunc(alarms, isAlarm) {
+	isRejected := func(a alarm) bool { return a.Name == alarmRejected }
+	if n := c.outcome.Rejected; n > 0 && !slices.ContainsFunc(alarms, isRejected) {
 		reason := fmt.Sprintf("%d of %d items rejected", n, c.report.Counts.Fetched)
 		if len(c.response.Rejected) > 0 {
 			reason += fmt.Sprintf(" (first: %s)", c.response.Rejected[0].Reason)

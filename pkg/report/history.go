@@ -99,8 +99,8 @@ func ManyRevised(revised, known int) bool { return known >= 20 && 2*revised >= k
 // had before.
 func (r Run) Known() int { return r.Fetched - r.Invalid - r.New }
 
-// LagText returns the lag for people, "saved response" if the run read one, and "" if the lag
-// is unknown.
+// LagText returns the lag as text such as "25m", "saved response" if the run read
+// one, and "" if the lag is unknown.
 func (r Run) LagText() string {
 	switch {
 	case r.Saved:

@@ -35,8 +35,8 @@ type Item struct {
 	// Read is the number of bytes read so far from all files, as they are stored, which
 	// may be compressed. It may be ahead of the item.
 	Read int64
-	// Warning says what is unusual about a file that could be read nevertheless. The
-	// Item then has no text.
+	// Warning says what is unusual about a file that was read to its end. The Item then
+	// has no text.
 	Warning string
 }
 

@@ -87,8 +87,8 @@ type Health struct {
 	// Listed is the number of ids in the document.
 	Listed int `json:"listed"`
 	// Pending is the number of objects of the last commit. Missing counts those
-	// that do not exist, and Different those of which a line is nowhere in the
-	// archive.
+	// that do not exist, and Different those that lack a line which is nowhere else
+	// in the archive.
 	Pending   int `json:"pending"`
 	Missing   int `json:"missing"`
 	Different int `json:"different"`
@@ -246,11 +246,11 @@ func (c *check) lastSuccess() (last time.Time, ok bool) {
 	return last, ok
 }
 
-// newestRun returns the newest collect from the API that is like this; nil if there is
-// none in the history.
-func (c *check) newestRun(like func(report.Run) bool) *report.Run {
+// newestRun returns the newest collect from the API that matches; nil if there is none in
+// the history.
+func (c *check) newestRun(matches func(report.Run) bool) *report.Run {
 	for i, r := range c.last.Runs {
-		if !r.Saved && like(r) {
+		if !r.Saved && matches(r) {
 			return &c.last.Runs[i]
 		}
 	}
@@ -472,7 +472,7 @@ func (h *Health) Line(style text.Style) string {
 	return line
 }
 
-// facts returns the measured values for people.
+// facts returns the measured values as texts, such as "lag 25m".
 func (h *Health) facts() []string {
 	facts := []string{"archive " + h.Store}
 	add := func(format string, args ...any) { facts = append(facts, fmt.Sprintf(format, args...)) }

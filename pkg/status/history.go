@@ -45,9 +45,9 @@ type History struct {
 	MaxPerDay  int     `json:"max_calls_per_day"`
 	MaxPerHour int     `json:"max_calls_per_hour"`
 
-	// BestInterval is the interval to choose: the longest one of which a response
-	// covers at least 20. ShortenAt is how many times as many events the API could
-	// publish before that is no longer so.
+	// BestInterval is the interval to choose: the longest one at which a response
+	// covers at least 20 polls. ShortenAt is how many times as many events the API could
+	// publish before a response covers fewer.
 	BestInterval *report.Seconds `json:"best_interval_s,omitempty"`
 	ShortenAt    float64         `json:"shorten_at_factor,omitempty"`
 }

@@ -22,7 +22,8 @@ import (
 )
 
 var (
-	// ErrNotFound says that an id, or the document, is not in the archive.
+	// ErrNotFound says that the archive does not have an id, or that its document or its
+	// history is missing or damaged.
 	ErrNotFound = errors.New("not found")
 	// ErrUnhealthy says that a health check found problems.
 	ErrUnhealthy = errors.New("health check failed")

@@ -255,7 +255,7 @@ host            ` + green + `a, last run 30 minutes ago: ok` + end + `
 	}
 }
 
-// TestNearTheCap: the summary has a note from nine tenths of the maximum on.
+// TestNearTheCap checks that the summary has a note from nine tenths of the maximum on.
 func TestNearTheCap(t *testing.T) {
 	for _, tt := range []struct {
 		n    int
@@ -364,8 +364,8 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// TestFindStopsEarly: Find reads the newest days first, and stops when it has
-// found all ids.
+// TestFindStopsEarly checks that Find reads the newest days first, and stops when it
+// has found all ids.
 func TestFindStopsEarly(t *testing.T) {
 	w := newWorld(t)
 	for i := range 200 {
