@@ -78,13 +78,15 @@ const asService = "runuser -u polisen-events-collector -- env -i PATH=/usr/bin:/
 // checkInstalled checks the files of a package, and runs the program from it.
 func (m *machine) checkInstalled() {
 	m.t.Helper()
-	owned := m.run(`cd / && stat -c '%n %U:%G %a' usr/bin/polisen-events-collector etc/polisen-events-collector etc/polisen-events-collector/env var/lib/polisen-events-collector var/lib/polisen-events-collector/.oci usr/lib/systemd/system/polisen-events-collector.timer`)
+	owned := m.run(`cd / && stat -c '%n %U:%G %a' usr/bin/polisen-events-collector etc/polisen-events-collector etc/polisen-events-collector/env var/lib/polisen-events-collector var/lib/polisen-events-collector/.oci usr/lib/systemd/system/polisen-events-collector.timer usr/share/polisen-events-collector/queries usr/share/polisen-events-collector/queries/views.sql`)
 	const want = `usr/bin/polisen-events-collector root:root 755
 etc/polisen-events-collector root:polisen-events-collector 750
 etc/polisen-events-collector/env root:polisen-events-collector 640
 var/lib/polisen-events-collector polisen-events-collector:polisen-events-collector 750
 var/lib/polisen-events-collector/.oci polisen-events-collector:polisen-events-collector 700
 usr/lib/systemd/system/polisen-events-collector.timer root:root 644
+usr/share/polisen-events-collector/queries root:root 755
+usr/share/polisen-events-collector/queries/views.sql root:root 644
 `
 	if owned != want {
 		m.t.Errorf("owners and modes are\n%swant\n%s", owned, want)
@@ -103,7 +105,7 @@ usr/lib/systemd/system/polisen-events-collector.timer root:root 644
 		m.t.Errorf("the package enables %s", got)
 	}
 	m.run("cd /usr/share/doc/polisen-events-collector && test -s README.md && test -s CHANGELOG.md && grep -q 'Apache License' copyright && grep -q 'MIT License' copyright")
-	m.run("cd /usr/share/polisen-events-collector/queries && test -r views.sql && test -r run.mjs && test -s DATA.md && test ! -e golden && test ! -e queries_test.go")
+	m.run("cd /usr/share/polisen-events-collector/queries && test -s run.mjs && test -s DATA.md && test ! -e golden && test ! -e queries_test.go")
 	m.run("gzip -dc /usr/share/man/man7/polisen-events-collector-environment.7.gz | grep -q POLISEN_STORE")
 	m.run("bash -c 'source /usr/share/bash-completion/completions/polisen-events-collector; complete -p polisen-events-collector'")
 
