@@ -163,8 +163,8 @@ func pendingName(t *testing.T, s store.Reader, k archive.Kind) string {
 	return ""
 }
 
-// TestRepeatedEdits edits the newest object again and again, as in the report of
-// five copies after four edits.
+// TestRepeatedEdits edits the objects of the last commit after each of several runs, and
+// checks that no run stores their events again.
 func TestRepeatedEdits(t *testing.T) {
 	s, b := memstore.New(), current(archivetest.Events(1, 5, 0)...)
 	mustRun(t, s, b)
@@ -296,7 +296,7 @@ func TestTwoRunsAndAnEditor(t *testing.T) {
 			} {
 				mayMiss := destroyed(e, p)
 				if name == "edit, run, edit" && e.loses {
-					for fingerprint := range destroyed(edit2(e), p) {
+					for fingerprint := range destroyed(e.twice(), p) {
 						mayMiss[fingerprint] = true
 					}
 				}
@@ -309,8 +309,8 @@ func TestTwoRunsAndAnEditor(t *testing.T) {
 	}
 }
 
-// edit2 returns the edit that makes e twice.
-func edit2(e edit) edit {
+// twice returns the edit that makes e two times.
+func (e edit) twice() edit {
 	once := e.change
 	e.change = func(content string) string { return once(once(content)) }
 	return e

@@ -65,7 +65,7 @@ type Gap struct {
 	LastAttempt *time.Time `json:"last_attempt,omitempty"`
 	// IDs are the ids of the events that wait, and Hashes the fingerprints of the
 	// rejected items. If there are more than a document names, both are empty.
-	// Otherwise the gap goes when a run has decided on all of them.
+	// Otherwise the gap closes when a run has decided on all of them.
 	IDs    []int64  `json:"ids,omitempty"`
 	Hashes []string `json:"hashes,omitempty"`
 }
@@ -186,28 +186,7 @@ func (w *Writer) now() time.Time { return w.opts.Now().UTC().Truncate(time.Secon
 // that time to the window's end.
 func (w *Writer) decideMissed(p *plan, window polisen.Window, observed time.Time) {
 	if covered := p.coveredUntil; covered != nil && window.From.After(*covered) {
-		first := DateOf(polisen.InSweden(*covered))
-		// The source may have stopped before the response: later days are missed only
-		// if a later window does not reach back to its end.
-		last := DateOf(polisen.InSweden(observed)).Previous()
-		if end := DateOf(polisen.InSweden(window.To)); end.Compare(last) < 0 {
-			last = end
-		}
-		if oldest := last.AddDays(1 - maxMissed); first.Compare(oldest) < 0 {
-			w.opts.Warn(slog.LevelWarn, fmt.Sprintf("events from %s to %s may be missing too, but %s records at most %d days of one pause as gaps; fetch them with backfill",
-				first, oldest.Previous(), DocumentName, maxMissed))
-			first = oldest
-		}
-		now, isGap := w.now(), make(map[string]bool)
-		for _, g := range p.gaps {
-			isGap[g.Day] = isGap[g.Day] || g.Reason == Missed
-		}
-		for day := first; day.Compare(last) <= 0; day = day.Next() {
-			if !isGap[day.String()] {
-				p.gaps = append(p.gaps, Gap{Day: day.String(), Reason: Missed, Since: now})
-				p.missed++
-			}
-		}
+		w.addMissed(p, *covered, window.To, observed)
 	}
 	if p.incomplete {
 		return
@@ -219,6 +198,33 @@ func (w *Writer) decideMissed(p *plan, window polisen.Window, observed time.Time
 	until = until.UTC().Truncate(time.Second)
 	if p.coveredUntil == nil || until.After(*p.coveredUntil) {
 		p.coveredUntil = &until
+	}
+}
+
+// addMissed makes gaps of the days from the time that the document is covered until to
+// the day before a response, or to the day on which its window ends if that is earlier.
+func (w *Writer) addMissed(p *plan, covered, windowEnd, observed time.Time) {
+	first := DateOf(polisen.InSweden(covered))
+	last := DateOf(polisen.InSweden(observed)).Previous()
+	// The source may have stopped before the response: later days are missed only
+	// if a later window does not reach back to its end.
+	if end := DateOf(polisen.InSweden(windowEnd)); end.Compare(last) < 0 {
+		last = end
+	}
+	if oldest := last.AddDays(1 - maxMissed); first.Compare(oldest) < 0 {
+		w.opts.Warn(slog.LevelWarn, fmt.Sprintf("events from %s to %s may be missing too, but %s records at most %d days of one pause as gaps; fetch them with backfill",
+			first, oldest.Previous(), DocumentName, maxMissed))
+		first = oldest
+	}
+	now, isGap := w.now(), make(map[string]bool)
+	for _, g := range p.gaps {
+		isGap[g.Day] = isGap[g.Day] || g.Reason == Missed
+	}
+	for day := first; day.Compare(last) <= 0; day = day.Next() {
+		if !isGap[day.String()] {
+			p.gaps = append(p.gaps, Gap{Day: day.String(), Reason: Missed, Since: now})
+			p.missed++
+		}
 	}
 }
 

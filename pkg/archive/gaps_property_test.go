@@ -34,7 +34,7 @@ type gapRun struct {
 	ids        []int64 // of the events
 	unreadable bool    // the object beside them cannot be read
 
-	rival bool // the next run happens just before the commit
+	other bool // the next run happens just before the commit
 	fault string
 }
 
@@ -52,7 +52,7 @@ func drawGapRuns(t *rapid.T) (runs []gapRun) {
 		if rapid.IntRange(0, 39).Draw(t, "years later") == 39 {
 			now = now.AddDate(6, 0, 0)
 		}
-		r := gapRun{now: now, observed: now.Add(-hours("late", 48)), rival: rapid.Bool().Draw(t, "rival"), fault: drawFault(t)}
+		r := gapRun{now: now, observed: now.Add(-hours("late", 48)), other: rapid.Bool().Draw(t, "other"), fault: drawFault(t)}
 		r.window.From = r.observed.Add(-hours("from", 200))
 		if rapid.Bool().Draw(t, "near") {
 			r.window.From = end.Add(hours("from the last window", 60) - 30*time.Hour)
@@ -73,7 +73,7 @@ func drawGapRuns(t *rapid.T) (runs []gapRun) {
 type gapHistory struct {
 	*rapid.T
 	t     *testing.T
-	store *ledger
+	store *commitRecorder
 	runs  []gapRun // that are still to come
 
 	covered  time.Time              // zero if it is not known
@@ -98,7 +98,7 @@ func (h *gapHistory) next() {
 		s = storetest.NewUnreadable(s, besideName, store.ErrDamaged)
 	}
 	faults := failing(s, r.fault, func() {
-		if r.rival && len(h.runs) > 0 {
+		if r.other && len(h.runs) > 0 {
 			h.next()
 		}
 	})
@@ -250,7 +250,7 @@ func (h *gapHistory) check() {
 func TestAnyGaps(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		h := &gapHistory{
-			T: rt, t: t, store: &ledger{Store: memstore.New(), byRun: make(map[string]int)}, runs: drawGapRuns(rt),
+			T: rt, t: t, store: &commitRecorder{Store: memstore.New(), byRun: make(map[string]int)}, runs: drawGapRuns(rt),
 			gaps: make(map[string]archive.Gap), accepted: make(map[string]bool), stored: make(map[int64]bool),
 		}
 		storetest.MustPut(t, h.store, besideName, "{}\n")

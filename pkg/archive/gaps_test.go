@@ -386,7 +386,7 @@ func TestWholeAnswerWithWaitingEvents(t *testing.T) {
 }
 
 // TestMissedBesideUnreadable checks that a day may be missed although its events wait
-// already, and that the gap of the waiting events goes alone.
+// already, and that the gap of the waiting events closes without the other one.
 func TestMissedBesideUnreadable(t *testing.T) {
 	const name = "events/2026/01/03/events-1700000000.jsonl"
 	s := memstore.New()

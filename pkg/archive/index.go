@@ -124,7 +124,7 @@ func (x *index) readPartitions(ctx context.Context, kind Kind, dates []Date) err
 				continue
 			}
 			for day, date := range group {
-				if len(attrs.Name) > len(day) && attrs.Name[:len(day)] == day {
+				if strings.HasPrefix(attrs.Name, day) {
 					objects, days = append(objects, attrs), append(days, date)
 				}
 			}
@@ -157,9 +157,11 @@ func groupByMonth(kind Kind, dates []Date) map[string]map[string]Date {
 		months[p.monthPrefix()][p.Prefix()] = date
 	}
 	groups := make(map[string]map[string]Date, len(months))
-	for prefix, group := range months {
+	for month, group := range months {
+		prefix := month
 		if len(group) == 1 {
-			for prefix = range group {
+			for day := range group {
+				prefix = day
 			}
 		}
 		groups[prefix] = group

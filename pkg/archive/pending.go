@@ -150,7 +150,7 @@ func (p Pending) missingFrom(content []byte) (missing []objectLine, all int) {
 // store then reports as missing.
 const maxPuts = 4
 
-// presence is what ensure has found out about a pending object.
+// presence is the result of [Pending.ensure] for an object.
 type presence struct {
 	state   ObjectState
 	content []byte // of the stored object if it is Different

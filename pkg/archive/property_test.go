@@ -1,7 +1,6 @@
 package archive_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +32,7 @@ func version(n int) polisen.Event {
 	return archivetest.Event(int64(event-3), 27+event+v%2, fmt.Sprint("version ", v))
 }
 
-// drawEvents draws some versions, which may repeat, and whose ids may.
+// drawEvents draws some events. An event, or another version of it, may occur several times.
 func drawEvents(t *rapid.T) (events []polisen.Event) {
 	for _, n := range rapid.SliceOfN(rapid.IntRange(0, versions-1), 0, 6).Draw(t, "versions") {
 		events = append(events, version(n))
@@ -41,9 +40,9 @@ func drawEvents(t *rapid.T) (events []polisen.Event) {
 	return events
 }
 
-// ledger is a store that checks the order of the commits that are made in it, and keeps
-// their lines.
-type ledger struct {
+// commitRecorder is a store that checks the order of the commits that are made in it, and
+// records their lines.
+type commitRecorder struct {
 	store.Store
 	last  archive.Commit
 	lines []string       // of all commits, each as often as it was committed
@@ -51,8 +50,8 @@ type ledger struct {
 	wrong []string       // the violations
 }
 
-func (l *ledger) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.ETag, error) {
-	etag, err := l.Store.Put(ctx, name, body, cond)
+func (r *commitRecorder) Put(ctx context.Context, name string, body []byte, cond store.Cond) (store.ETag, error) {
+	etag, err := r.Store.Put(ctx, name, body, cond)
 	if err != nil || name != archive.DocumentName {
 		return etag, err
 	}
@@ -60,17 +59,17 @@ func (l *ledger) Put(ctx context.Context, name string, body []byte, cond store.C
 	if err != nil {
 		return etag, err
 	}
-	if d.Commit.Sequence != l.last.Sequence+1 || d.Commit.Timestamp <= l.last.Timestamp {
-		l.wrong = append(l.wrong, fmt.Sprintf("commit %+v follows %+v", *d.Commit, l.last))
+	if d.Commit.Sequence != r.last.Sequence+1 || d.Commit.Timestamp <= r.last.Timestamp {
+		r.wrong = append(r.wrong, fmt.Sprintf("commit %+v follows %+v", *d.Commit, r.last))
 	}
-	l.last = *d.Commit
+	r.last = *d.Commit
 	for _, p := range d.Pending {
 		if n, _ := archive.ParseName(p.Name); n.Timestamp != d.Commit.Timestamp {
 			continue // of an earlier commit
 		}
 		lines := strings.SplitAfter(strings.TrimSuffix(string(p.Content), "\n"), "\n")
-		l.lines = append(l.lines, lines...)
-		l.byRun[d.Commit.ID] += len(lines)
+		r.lines = append(r.lines, lines...)
+		r.byRun[d.Commit.ID] += len(lines)
 	}
 	return etag, nil
 }
@@ -86,16 +85,16 @@ var commitFaults = map[string]storetest.Fault{
 	"effect after the run":     storetest.Late(0),
 }
 
-// failing returns a store for one run. Just before the first commit it calls rivals, and
+// failing returns a store for one run. Just before the first commit it calls others, and
 // the commit then goes wrong in a way of commitFaults.
-func failing(s store.Store, fault string, rivals func()) *storetest.Faults {
+func failing(s store.Store, fault string, others func()) *storetest.Faults {
 	committing := false
 	return storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
 		if committing || c.Method != storetest.Put || c.Name != archive.DocumentName {
 			return storetest.Fault{}
 		}
 		committing = true
-		rivals()
+		others()
 		return commitFaults[fault]
 	})
 }
@@ -109,7 +108,7 @@ func drawFault(t *rapid.T) string {
 type plannedRun struct {
 	batch  archive.Batch
 	clock  int // the error of its clock in seconds
-	rivals int // the number of runs that happen as a whole just before its first commit
+	others int // the number of other runs that happen as a whole just before its first commit
 	fault  string
 }
 
@@ -119,7 +118,7 @@ func drawRun(t *rapid.T) plannedRun {
 		b.Rejected = append(b.Rejected, rejected(fmt.Sprintf(`"item %d"`, n)))
 	}
 	return plannedRun{
-		batch: b, clock: rapid.IntRange(-100, 100).Draw(t, "clock"), rivals: rapid.IntRange(0, 3).Draw(t, "rivals"),
+		batch: b, clock: rapid.IntRange(-100, 100).Draw(t, "clock"), others: rapid.IntRange(0, 3).Draw(t, "others"),
 		fault: drawFault(t),
 	}
 }
@@ -127,10 +126,10 @@ func drawRun(t *rapid.T) plannedRun {
 // history is a sequence of runs, some of which meet the commits of those after them.
 type history struct {
 	*rapid.T
-	store    *ledger
+	store    *commitRecorder
 	runs     []plannedRun // that are still to come
 	finished []archive.Batch
-	stored   *archive.Commit // what the last finished run knows to be stored
+	stored   *archive.Commit // the commit whose objects are stored, as the last finished run knows
 }
 
 // next makes the next run, and those that happen during it.
@@ -138,7 +137,7 @@ func (h *history) next() {
 	r := h.runs[0]
 	h.runs = h.runs[1:]
 	faults := failing(h.store, r.fault, func() {
-		for range r.rivals {
+		for range r.others {
 			if len(h.runs) > 0 {
 				h.next()
 			}
@@ -168,7 +167,7 @@ func (h *history) next() {
 // stored, the counts are right, and the timestamps rise.
 func TestAnyCommits(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		h := &history{T: rt, store: &ledger{Store: memstore.New(), byRun: make(map[string]int)}}
+		h := &history{T: rt, store: &commitRecorder{Store: memstore.New(), byRun: make(map[string]int)}}
 		h.runs = rapid.SliceOfN(rapid.Custom(drawRun), 1, 8).Draw(rt, "runs")
 		for len(h.runs) > 0 {
 			h.next()
@@ -235,21 +234,6 @@ func drawArchive(t *rapid.T) map[archive.Name]string {
 	return objects
 }
 
-// copiesOf returns how often each version is stored, by its fingerprint.
-func copiesOf(t testing.TB, s store.Reader) map[string]int {
-	copies := make(map[string]int)
-	for name, body := range storetest.Objects(t, s) {
-		if n, ok := archive.ParseName(name); ok {
-			for _, raw := range archive.Lines(body) {
-				if line, reason := archive.ParseLine(n.Kind, bytes.TrimSpace(raw)); reason == "" {
-					copies[line.Fingerprint]++
-				}
-			}
-		}
-	}
-	return copies
-}
-
 // TestAnyLookup checks the decisions on any events in any archive that does not list them,
 // with an object that cannot be read. A version that is in an object is never new, an event
 // that may be in the unreadable object waits, and all others are stored once.
@@ -263,7 +247,7 @@ func TestAnyLookup(t *testing.T) {
 		if rapid.Bool().Draw(rt, "listed by another program") {
 			storetest.MustPut(t, s, archive.DocumentName, `{"seen_ids":[2,1,0,-1,-2,-3],"last_updated":"2026-01-01T00:00:00Z","total_tracked":6}`)
 		}
-		before := copiesOf(t, s)
+		before := copies(t, s)
 
 		// known are the versions that a run can read, by their fingerprints, and their ids.
 		known, ids := make(map[string]bool), make(map[int64]bool)
@@ -313,7 +297,7 @@ func TestAnyLookup(t *testing.T) {
 			if _, err := run(s, b); err != nil {
 				rt.Fatal(err)
 			}
-			if diff := cmp.Diff(before, copiesOf(t, s)); diff != "" {
+			if diff := cmp.Diff(before, copies(t, s)); diff != "" {
 				rt.Fatalf("copies by version (-want +got):\n%s", diff)
 			}
 		}

@@ -39,6 +39,9 @@ type Contents struct {
 // Counts are numbers of stored items that belong to one month.
 type Counts struct{ Events, Revisions, Rejected int }
 
+// documentName is the name of the metadata document.
+const documentName = "metadata/last_seen.json"
+
 var (
 	dataName     = regexp.MustCompile(`^(events|revisions|rejected)/(\d{4})/(\d\d)/(\d\d)/(events|revisions|rejected)-\d+\.jsonl$`)
 	metadataName = regexp.MustCompile(`^metadata/(last_seen|last_run|last_seen\.corrupt-\d+)\.json$`)
@@ -92,7 +95,7 @@ func (c *Contents) problem(format string, args ...any) {
 
 // object checks an object and adds its content.
 func (c *Contents) object(name string, body []byte) {
-	if name == "metadata/last_seen.json" {
+	if name == documentName {
 		c.document(body)
 	}
 	if metadataName.MatchString(name) {

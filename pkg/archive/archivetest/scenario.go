@@ -30,8 +30,6 @@ func (sc Scenario) Model() *Model {
 	return NewModel(slices.Concat(sc.Earlier, sc.Changed, sc.Items)...)
 }
 
-const documentName = "metadata/last_seen.json"
-
 // LongList returns items with the ids 1 to 1200, of which a document lists 201 to
 // 1200. The ids up to 200 then need a lookup. The first 150 are of three days.
 func LongList() [][]byte {
