@@ -267,3 +267,21 @@ func FuzzParseTime(f *testing.F) {
 		})
 	})
 }
+
+// TestDamagedText checks that a response keeps at most some 4 MiB of damaged text, and that
+// one rejected item has the beginning of the rest.
+func TestDamagedText(t *testing.T) {
+	const pieces, size = 100, 1 << 17
+	damaged := strings.Repeat(strings.Repeat("\x01", size)+"\n{", pieces)
+	events, rejected, err := polisen.Parse([]byte("[" + string(polisentest.Event(1, polisentest.Newest)) + "," + damaged + "]"))
+	kept := 0
+	for _, r := range rejected {
+		kept += len(r.Raw)
+	}
+	if err != nil || len(events) != 1 || len(rejected) >= pieces || kept > 6<<20 {
+		t.Errorf("%d events and %d rejected items with %d bytes, %v", len(events), len(rejected), kept, err)
+	}
+	if last := rejected[len(rejected)-1]; !strings.Contains(string(last.Raw), `"bytes":`) {
+		t.Errorf("the last rejected item is %.200s", last.Raw)
+	}
+}

@@ -483,7 +483,7 @@ func responses() []mutation {
 		in("pkg/polisen/parse.go", "The memory for damaged text in a response is bounded.",
 			"if p.quoted > maxDamage {", "if false {", polisenPkg),
 		in("pkg/polisen/parse.go", "A response that is cut is not taken as a whole one.",
-			"case cut && !p.scanner.closed:", "case false:", polisenPkg),
+			"case cut && !p.scanner.closed:", "case cut && false:", polisenPkg),
 		in("pkg/polisen/client.go", "Events of a response that stays cut are stored.",
 			"if err != nil && len(f.kept.Events) > 0 && ctx.Err() == nil {", "if false {", polisenPkg),
 		in("pkg/polisen/fingerprint.go", "An event has at most 1 MiB.",
