@@ -249,10 +249,7 @@ func TestKnownCommit(t *testing.T) {
 	}
 	clock.Advance(time.Minute)
 	days := func(source pipeline.Source) pipeline.Days {
-		done, err := pipeline.OpenDoneDays(t.TempDir(), "x", false)
-		if err != nil {
-			t.Fatal(err)
-		}
+		done := openDoneDays(t, t.TempDir(), false)
 		day := archive.DateOf(polisentest.Newest)
 		return pipeline.Days{From: day, To: day, Source: source, Done: done}
 	}

@@ -409,26 +409,36 @@ func (a *dayAPI) Fetch(_ context.Context, q polisen.Query) (*polisen.Response, e
 	return r, err
 }
 
-func TestBackfillDays(t *testing.T) {
-	s, clock := memstore.New(), newClock() // 2 January 2026, the evening
-	api := &dayAPI{clock: clock, items: map[string][][]byte{}}
+// newDayAPI returns a dayAPI with a number of events in each hour.
+func newDayAPI(clock *retrytest.Clock, events map[string]int) *dayAPI {
+	api := &dayAPI{clock: clock, items: make(map[string][][]byte)}
 	id := int64(0)
-	for _, hours := range []struct {
-		hour string
-		n    int
-	}{{"2025-12-30 05", 3}, {"2025-12-31 04", 300}, {"2025-12-31 22", 260}, {"2026-01-01 10", 520}, {"2026-01-02 09", 1}} {
-		when, _ := time.Parse("2006-01-02 15", hours.hour)
-		for range hours.n {
+	for hour, n := range events {
+		when, _ := time.Parse("2006-01-02 15", hour)
+		for range n {
 			id++
-			api.items[hours.hour] = append(api.items[hours.hour], polisentest.Event(id, when))
+			api.items[hour] = append(api.items[hour], polisentest.Event(id, when))
 		}
 	}
+	return api
+}
+
+// openDoneDays returns the done days of a backfill.
+func openDoneDays(t *testing.T, stateDir string, resume bool) *pipeline.DoneDays {
+	t.Helper()
+	done, err := pipeline.OpenDoneDays(stateDir, "test", resume)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return done
+}
+
+func TestBackfillDays(t *testing.T) {
+	s, clock := memstore.New(), newClock() // 2 January 2026, the evening
+	api := newDayAPI(clock, map[string]int{"2025-12-30 05": 3, "2025-12-31 04": 300, "2025-12-31 22": 260, "2026-01-01 10": 520, "2026-01-02 09": 1})
 	dir := t.TempDir()
 	days := func(resume bool) pipeline.Days {
-		done, err := pipeline.OpenDoneDays(dir, "test", resume)
-		if err != nil {
-			t.Fatal(err)
-		}
+		done := openDoneDays(t, dir, resume)
 		return pipeline.Days{From: archive.Date{Year: 2025, Month: 12, Day: 30}, To: archive.Date{Year: 2026, Month: 1, Day: 2}, Source: api, Done: done}
 	}
 	api.fail = "2026-01-01 11"
@@ -466,21 +476,11 @@ func TestBackfillMismatchedDay(t *testing.T) {
 	}{{"2026-01-01", 1 + 1}, {"2026-01-01 07", 1 + 25}} {
 		t.Run(test.mismatched, func(t *testing.T) {
 			s, clock := memstore.New(), newClock()
-			api := &dayAPI{clock: clock, items: map[string][][]byte{}, mismatched: test.mismatched}
-			id := int64(0)
-			for hour, n := range map[string]int{"2025-12-30 05": 3, "2025-12-28 04": 300, "2025-12-29 22": 260, "2026-01-01 10": 300, "2026-01-01 11": 200} {
-				when, _ := time.Parse("2006-01-02 15", hour)
-				for range n {
-					id++
-					api.items[hour] = append(api.items[hour], polisentest.Event(id, when))
-				}
-			}
+			api := newDayAPI(clock, map[string]int{"2025-12-30 05": 3, "2025-12-28 04": 300, "2025-12-29 22": 260, "2026-01-01 10": 300, "2026-01-01 11": 200})
+			api.mismatched = test.mismatched
 			dir := t.TempDir()
 			backfill := func(resume bool) (mismatched []string, err error) {
-				done, err := pipeline.OpenDoneDays(dir, "test", resume)
-				if err != nil {
-					t.Fatal(err)
-				}
+				done := openDoneDays(t, dir, resume)
 				days := pipeline.Days{
 					From: archive.Date{Year: 2025, Month: 12, Day: 31}, To: archive.Date{Year: 2026, Month: 1, Day: 1}, Source: api, Done: done,
 					OnDay: func(d pipeline.Day) {
@@ -536,15 +536,12 @@ func TestBackfillEmptyDay(t *testing.T) {
 		"of one type":              {served: "2025-08-02", from: "2026-01-01", query: polisen.Query{Types: []string{"Rån"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			done, err := pipeline.OpenDoneDays(t.TempDir(), "test", false)
-			if err != nil {
-				t.Fatal(err)
-			}
+			done := openDoneDays(t, t.TempDir(), false)
 			days := pipeline.Days{
 				From: day(test.from), To: day(test.from), ServedFrom: day(test.served), Query: test.query,
 				Source: &dayAPI{clock: clock}, Done: done,
 			}
-			_, err = pipeline.BackfillDays(t.Context(), options(memstore.New(), clock), days)
+			_, err := pipeline.BackfillDays(t.Context(), options(memstore.New(), clock), days)
 			if _, isPartial := errors.AsType[*pipeline.PartialError](err); isPartial != test.partial || !isPartial && err != nil {
 				t.Errorf("error %v; want partial: %v", err, test.partial)
 			}
@@ -560,22 +557,11 @@ func TestBackfillEmptyDay(t *testing.T) {
 func TestBackfillMismatchedHour(t *testing.T) {
 	for _, instead := range []string{"2026-01-01 04", "2026-01-01 03"} {
 		s, clock := memstore.New(), newClock()
-		api := &dayAPI{clock: clock, items: map[string][][]byte{}}
-		id := int64(0)
-		for hour, n := range map[string]int{"2026-01-01 04": 400, "2026-01-01 10": 400} {
-			when, _ := time.Parse("2006-01-02 15", hour)
-			for range n {
-				id++
-				api.items[hour] = append(api.items[hour], polisentest.Event(id, when))
-			}
-		}
-		done, err := pipeline.OpenDoneDays(t.TempDir(), "test", false)
-		if err != nil {
-			t.Fatal(err)
-		}
+		api := newDayAPI(clock, map[string]int{"2026-01-01 04": 400, "2026-01-01 10": 400})
+		done := openDoneDays(t, t.TempDir(), false)
 		day := archive.Date{Year: 2026, Month: 1, Day: 1}
 		source := mismatching{api, "2026-01-01 10", instead}
-		_, err = pipeline.BackfillDays(t.Context(), options(s, clock), pipeline.Days{From: day, To: day, Source: source, Done: done})
+		_, err := pipeline.BackfillDays(t.Context(), options(s, clock), pipeline.Days{From: day, To: day, Source: source, Done: done})
 		if _, partial := errors.AsType[*pipeline.PartialError](err); !partial || done.Has(day) {
 			t.Errorf("hour 10 answered as %s: error %v, day done: %v", instead, err, done.Has(day))
 		}
@@ -586,19 +572,9 @@ func TestBackfillMismatchedHour(t *testing.T) {
 // 404. It fetches all other hours, and the day is not done.
 func TestBackfillHourNotFound(t *testing.T) {
 	s, clock := memstore.New(), newClock()
-	api := &dayAPI{clock: clock, items: map[string][][]byte{}, notFound: "2026-01-01 04"}
-	id := int64(0)
-	for hour, n := range map[string]int{"2026-01-01 04": 10, "2026-01-01 10": 400, "2026-01-01 23": 400} {
-		when, _ := time.Parse("2006-01-02 15", hour)
-		for range n {
-			id++
-			api.items[hour] = append(api.items[hour], polisentest.Event(id, when))
-		}
-	}
-	done, err := pipeline.OpenDoneDays(t.TempDir(), "test", false)
-	if err != nil {
-		t.Fatal(err)
-	}
+	api := newDayAPI(clock, map[string]int{"2026-01-01 04": 10, "2026-01-01 10": 400, "2026-01-01 23": 400})
+	api.notFound = "2026-01-01 04"
+	done := openDoneDays(t, t.TempDir(), false)
 	day := archive.Date{Year: 2026, Month: 1, Day: 1}
 	r, err := pipeline.BackfillDays(t.Context(), options(s, clock), pipeline.Days{From: day, To: day, Source: api, Done: done})
 	partial, ok := errors.AsType[*pipeline.PartialError](err)
@@ -644,10 +620,7 @@ func TestBackfillCancelled(t *testing.T) {
 func TestPhases(t *testing.T) {
 	clock := newClock()
 	o := options(memstore.New(), clock)
-	done, err := pipeline.OpenDoneDays(t.TempDir(), "test", false)
-	if err != nil {
-		t.Fatal(err)
-	}
+	done := openDoneDays(t, t.TempDir(), false)
 	fetches := 0
 	source := sourceFunc(func(context.Context) (*polisen.Response, error) {
 		fetches++

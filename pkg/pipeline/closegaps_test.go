@@ -224,13 +224,10 @@ func TestGapUnserved(t *testing.T) {
 
 // backfill fetches missedDays.
 func (h *host) backfill(q polisen.Query) error {
-	done, err := pipeline.OpenDoneDays(h.t.TempDir(), "test", false)
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	done := openDoneDays(h.t, h.t.TempDir(), false)
 	from, _ := archive.ParseDate(missedDays[0])
 	to, _ := archive.ParseDate(missedDays[len(missedDays)-1])
-	_, err = pipeline.BackfillDays(h.t.Context(), h.options(), pipeline.Days{From: from, To: to, Query: q, Source: h.client(true), Done: done})
+	_, err := pipeline.BackfillDays(h.t.Context(), h.options(), pipeline.Days{From: from, To: to, Query: q, Source: h.client(true), Done: done})
 	return err
 }
 

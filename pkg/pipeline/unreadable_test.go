@@ -64,11 +64,8 @@ func TestUnreadableObject(t *testing.T) {
 	t.Run("days", func(t *testing.T) {
 		s, clock := prepare(t), newClock()
 		day := archive.Date{Year: 2026, Month: 1, Day: 1}
-		done, err := pipeline.OpenDoneDays(t.TempDir(), "test", false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = pipeline.BackfillDays(t.Context(), options(storetest.NewUnreadable(s, name, store.ErrAccess), clock), pipeline.Days{
+		done := openDoneDays(t, t.TempDir(), false)
+		_, err := pipeline.BackfillDays(t.Context(), options(storetest.NewUnreadable(s, name, store.ErrAccess), clock), pipeline.Days{
 			From: day, To: day, Done: done, Source: respondWith(clock, polisentest.Response(items...)),
 		})
 		check(t, err)
