@@ -28,7 +28,7 @@ var dayZero = time.Date(2026, 1, 5, 0, 0, 0, 0, time.FixedZone("", 3600))
 // day returns a time that is some days after dayZero.
 func day(n float64) time.Time { return dayZero.Add(time.Duration(n * 24 * float64(time.Hour))) }
 
-// The pause of missedDays: its response covers day 6.6 to day 9.5.
+// The pause of missedDays. The first response after it covers day 6.6 to day 9.5.
 var (
 	pauseBegins, pauseEnds = day(5), day(9.5)
 	missedDays             = []string{"2026-01-09", "2026-01-10", "2026-01-11", "2026-01-12", "2026-01-13"}
@@ -79,7 +79,7 @@ func (h *host) collectUntilClosed(n int) {
 	h.t.Errorf("gaps are left: %+v", h.document().Gaps)
 }
 
-// openDays returns the days of the gaps that runs may still close, and of those that
+// openDays returns the days of the gaps that runs may still close, and of the gaps that
 // the API does not serve.
 func (h *host) openDays() (open, unserved []string) {
 	h.t.Helper()

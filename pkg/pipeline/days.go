@@ -100,12 +100,7 @@ func (d Days) addAll(ctx context.Context, r *run) error {
 		if day.Mismatched {
 			mismatched = append(mismatched, date)
 		} else if len(day.NotFound) == 0 && day.Waiting == 0 && isOver(date, r.options.Clock.Now()) {
-			end := blocking.Call(ctx, "write "+d.Done.path)
-			err := d.Done.Add(date)
-			end()
-			if err != nil {
-				r.options.Recorder.Warn(slog.LevelWarn, "%v; if this backfill is interrupted, --resume fetches %s again", err, date)
-			}
+			d.markDone(ctx, r, date)
 		}
 		if d.OnDay != nil {
 			d.OnDay(day)
@@ -128,6 +123,14 @@ func (d Days) addAll(ctx context.Context, r *run) error {
 			len(notFound), len(todo), notFound[0]))
 	}
 	return partial(reasons)
+}
+
+// markDone adds a day to Done, and warns if it cannot write the file.
+func (d Days) markDone(ctx context.Context, r *run, date archive.Date) {
+	defer blocking.Call(ctx, "write "+d.Done.path)()
+	if err := d.Done.Add(date); err != nil {
+		r.options.Recorder.Warn(slog.LevelWarn, "%v; if this backfill is interrupted, --resume fetches %s again", err, date)
+	}
 }
 
 // isOver reports whether a day is over in Sweden at the time now. It uses the end of the

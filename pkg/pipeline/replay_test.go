@@ -171,9 +171,9 @@ type gapModel struct {
 	found   int       // number of pauses
 }
 
-// add adds a poll. The rule is that of the design: a full response begins, its oldest
-// 5 % of events left aside, after the newest event of those before. Responses over more
-// than 30 days are mismatched and do not count.
+// add adds a poll. Events may be missing if the window of a full response begins after the
+// newest event of earlier ones. The window leaves out the oldest 5 % of the events. Responses
+// with a window of more than 30 days are mismatched and do not count.
 func (m *gapModel) add(poll replaytest.Poll) {
 	events, _, err := polisen.Parse(poll.Body)
 	if err != nil || len(poll.Items) < polisen.FullResponse {

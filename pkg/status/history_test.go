@@ -84,8 +84,8 @@ poll interval: 30m, since a response covers 330 polls; choose 15m if events come
 	}
 }
 
-// TestPollInterval compares the advice with the triggers of the published analysis: at
-// ten times the rate of events nothing has to be done, at 30 times a poll every 15 minutes.
+// TestPollInterval checks the advice at higher rates of events. A poll every 30 minutes is
+// enough at ten times the usual rate, and one every 15 minutes at 30 times.
 func TestPollInterval(t *testing.T) {
 	const usual = 165 * time.Hour // 500 events at 2.9 an hour
 	for _, tt := range []struct {
@@ -116,15 +116,15 @@ func TestHistoryFigures(t *testing.T) {
 		runs []report.Run
 		want string // interval, factor, runs a day, best interval
 	}{
-		"none":                   {nil, "? 0 0 ?"},
-		"one":                    {polls("a", 1, time.Hour, 100*time.Hour), "? 0 0 30m0s"},
-		"saved responses":        {[]report.Run{{Saved: true}, {Saved: true}}, "? 0 0 ?"},
-		"a day":                  {polls("a", 30, time.Hour, 100*time.Hour), "1h0m0s 100 23 30m0s"},
-		"more than the history":  {polls("a", 50, 10*time.Minute, 100*time.Hour), "10m0s 600 144 30m0s"},
-		"by hand":                {polls("a", 3, 59*time.Second, 100*time.Hour), "? 0 3 30m0s"},
-		"two hosts":              {two, "30m0s 200 25 30m0s"},
-		"without full responses": {noWindow, "1h0m0s 0 2 ?"},
-		"long ago":               {[]report.Run{{Started: ago(1000 * time.Hour)}, {Started: ago(1001 * time.Hour)}}, "1h0m0s 0 0 ?"},
+		"none":                     {nil, "? 0 0 ?"},
+		"one":                      {polls("a", 1, time.Hour, 100*time.Hour), "? 0 0 30m0s"},
+		"saved responses":          {[]report.Run{{Saved: true}, {Saved: true}}, "? 0 0 ?"},
+		"a day":                    {polls("a", 30, time.Hour, 100*time.Hour), "1h0m0s 100 23 30m0s"},
+		"more than the history":    {polls("a", 50, 10*time.Minute, 100*time.Hour), "10m0s 600 144 30m0s"},
+		"less than a minute apart": {polls("a", 3, 59*time.Second, 100*time.Hour), "? 0 3 30m0s"},
+		"two hosts":                {two, "30m0s 200 25 30m0s"},
+		"without full responses":   {noWindow, "1h0m0s 0 2 ?"},
+		"long ago":                 {[]report.Run{{Started: ago(1000 * time.Hour)}, {Started: ago(1001 * time.Hour)}}, "1h0m0s 0 0 ?"},
 	} {
 		h := history(t, tt.runs...)
 		show := func(s *report.Seconds) string {
