@@ -74,7 +74,7 @@ type Options struct {
 	// wraps [ErrLostCommits]. A damaged document, or data without a document, passes,
 	// because it is rebuilt.
 	KnownCommit int64
-	// StoredCommit, if not nil, is called each time the document was read. It returns
+	// StoredCommit, if not nil, is called after each read of the document. It returns
 	// a commit whose objects are all known to be stored, from [Writer.StoredCommit] of
 	// an earlier run, or nil. If it is the document's commit, and its objects are
 	// not large, the Writer checks them only before it reads partitions, or after it

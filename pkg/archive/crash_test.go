@@ -50,7 +50,7 @@ func (sc scenario) checkCounts(t *testing.T, s store.Reader) {
 func scenarios() (all []scenario) {
 	few := archivetest.Items(1, 5, 0)
 	unhealed := [][]byte{archivetest.Item(6, 0, "first"), archivetest.Item(7, 3, "first")}
-	others := archivetest.Item(77, 2, "another program's")
+	foreign := archivetest.Item(77, 2, "another program's")
 	for _, sc := range append(archivetest.Scenarios(archivetest.Size(18, 110)), // 18 are more than the calls that a run makes at a time
 		archivetest.Scenario{Name: "nothing new", Earlier: few, Items: few},
 		archivetest.Scenario{
@@ -68,9 +68,9 @@ func scenarios() (all []scenario) {
 			Items: [][]byte{archivetest.Item(1, 0, "second"), archivetest.Item(7, 3, "first")},
 		},
 		archivetest.Scenario{
-			Name: "another program's object", Earlier: few, Changed: [][]byte{others},
+			Name: "another program's object", Earlier: few, Changed: [][]byte{foreign},
 			Change: func(t *testing.T, s store.Store) {
-				storetest.MustPut(t, s, fmt.Sprintf("events/2026/01/03/events-%d.jsonl", start.Unix()+1), string(others)+"\n")
+				storetest.MustPut(t, s, fmt.Sprintf("events/2026/01/03/events-%d.jsonl", start.Unix()+1), string(foreign)+"\n")
 			},
 			Items: [][]byte{archivetest.Item(6, 0, "first"), archivetest.Item(7, 2, "first")},
 		},

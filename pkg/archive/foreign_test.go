@@ -397,8 +397,8 @@ func TestRefusedForGood(t *testing.T) {
 	}
 }
 
-// TestDocumentStaysReadable checks that a commit holds no more than a run can read
-// again, whatever it has to store beside new events.
+// TestDocumentStaysReadable checks that a document does not become too large to be read
+// again if it holds lines of an earlier commit beside new events.
 func TestDocumentStaysReadable(t *testing.T) {
 	text := strings.Repeat(`"`, polisen.MaxItem/2-200) // 1 MiB in the event, 2 MiB in the document
 	s, m := memstore.New(), newModel()
@@ -417,7 +417,7 @@ func TestDocumentStaysReadable(t *testing.T) {
 	m.Check(t, s)
 }
 
-// watching is a store that shows each PUT.
+// watching is a store that calls onPut before each PUT.
 type watching struct {
 	store.Store
 	onPut func(name string, body []byte)
@@ -484,8 +484,8 @@ func TestUnreadablePartition(t *testing.T) {
 	}
 }
 
-// oneObject is a store with one object. List describes it by attributes of another
-// time, or without an MD5; Get returns the bodies one after the other.
+// oneObject is a store with one object. Stat returns the attributes stat, which may be
+// wrong, and Get returns the bodies one after the other.
 type oneObject struct {
 	store.Reader
 	stat   store.Attrs

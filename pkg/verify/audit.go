@@ -171,7 +171,7 @@ func (a *audit) checkRejected() {
 			continue
 		}
 		a.add(l.finding(DuplicateRejected, "each rejected item once", "the same item as "+a.rejected[first].String(), a.options.repairDuplicates()))
-		a.remove(l, removal{})
+		a.addRemoval(l, removal{})
 	}
 }
 

@@ -65,14 +65,14 @@ func (a *audit) checkEvent(all []*line) {
 		switch {
 		case earlier < i:
 			f.Actual = "the same version as " + revisions[earlier].String()
-			a.remove(l, removal{})
+			a.addRemoval(l, removal{})
 		case len(events) > 0 && l.same(events[0]):
 			f.Actual = "the same version as " + events[0].String()
 			switch {
 			case events[0].misplaced: // a lookup finds only this copy
 				f.Fix.Advice = "first move the other line by hand to an object of its own day"
 			case !slices.ContainsFunc(events, func(e *line) bool { return !e.same(l) }):
-				a.remove(l, removal{})
+				a.addRemoval(l, removal{})
 			} // else the other versions leave events/ first, so that nothing can make one of them the event meanwhile
 		case len(events) == 0 && !a.partial(): // else the first version may be in an object that was not read
 			prefix := archive.Partition{Kind: archive.Events, Date: l.object.name.Date}.Prefix()
@@ -116,16 +116,16 @@ func (a *audit) checkOtherLines(events, revisions []*line) {
 		}
 		if earlier < i {
 			a.add(l.finding(DuplicateEvent, "each event once", "the same version as "+events[earlier].String(), a.options.repairDuplicates()))
-			a.remove(l, removal{})
+			a.addRemoval(l, removal{})
 			continue
 		}
 		a.add(l.finding(RevisionInEvents, "later versions only under revisions/", "another version of the event in "+events[0].String(), a.options.repairDuplicates()))
-		a.remove(l, removal{later: true, copied: copies[l.fingerprint]})
+		a.addRemoval(l, removal{later: true, copied: copies[l.fingerprint]})
 	}
 }
 
-// remove notes that a line is to be removed from its object.
-func (a *audit) remove(l *line, r removal) {
+// addRemoval adds a line to those that a repair removes from their objects.
+func (a *audit) addRemoval(l *line, r removal) {
 	r.number = l.number
 	a.removals[l.object] = append(a.removals[l.object], r)
 	a.copyFirst = a.copyFirst || r.later && !r.copied

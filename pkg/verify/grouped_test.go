@@ -191,8 +191,8 @@ func TestGroupedCounts(t *testing.T) {
 	}
 }
 
-// TestNoArchive checks that a store without an archive is one finding, whatever it holds,
-// and that the finding names one of the objects.
+// TestNoArchive checks that a store with only other objects has one finding, even if some of
+// them are in the archive's folders, and that the finding names one of these objects.
 func TestNoArchive(t *testing.T) {
 	s := memstore.New()
 	for i := range 282 {
