@@ -233,6 +233,7 @@ func TestProfileErrors(t *testing.T) {
 		"principal":            {config: "[DEFAULT]\nauthentication_type=instance_principal\n", want: []string{"--auth instance_principal"}},
 		"session":              {config: "[DEFAULT]\n" + without(good, "user") + "security_token_file=/x\n", want: []string{"no user", "--auth security_token"}},
 		"no key file":          {config: "[DEFAULT]\n" + strings.Replace(good, "key.pem", "other.pem", 1), want: []string{"key_file: ", "other.pem", "no such file"}},
+		"key for its path":     {config: "[DEFAULT]\n" + strings.Replace(good, "{dir}/key.pem", "canary"+strings.Repeat("MIIEvQIBADANBgkqhkiG", 4), 1), want: []string{"key_file: no such file or directory; the value is not shown: it must be the path of the file"}},
 		"key file folder":      {config: "[DEFAULT]\n" + strings.Replace(good, "{dir}/key.pem", "{dir}", 1), want: []string{"key_file: ", "is a directory"}},
 		"not PEM":              {config: "[DEFAULT]\n" + good, key: "canary", want: []string{"key.pem: not a PEM file"}},
 		"public key":           {config: "[DEFAULT]\n" + good, key: block("PUBLIC KEY", public), want: []string{"it holds a PUBLIC KEY instead of a private key"}},

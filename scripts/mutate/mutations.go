@@ -523,7 +523,7 @@ func secrets() []mutation {
 		in("pkg/ociclient/error.go", "The text of a service in an error has at most 300 bytes.",
 			"text.Short(strings.TrimSpace(s), maxText)", "text.Clean(strings.TrimSpace(s))", clientPkg),
 		in("pkg/ociauth/profile.go", "An error does not show a key that stands in place of the key's path.",
-			"ok && !isPath", "ok && false", authPkg),
+			"ok && !isPath", "ok && !isPath && false", authPkg),
 		in("pkg/ociauth/profile.go", "An error does not show a secret that stands in place of a profile's name.",
 			"if address.MayShow(name) {", "if true {", authPkg),
 		in("pkg/ociauth/session.go", "A session that has expired is not used.",
@@ -696,13 +696,8 @@ func health() []mutation {
 func security() []mutation {
 	return []mutation{
 		{
-			guarantee: "Other users cannot read the locks.", file: "pkg/filelock/filelock.go",
+			guarantee: "Other users cannot read the archive and the locks.", file: "pkg/filelock/filelock.go",
 			old: "flock.SetPermissions(0o640)", new: "flock.SetPermissions(0o644)",
-			packages: []string{commandsPkg}, tests: "^TestFileModes$",
-		},
-		{
-			guarantee: "Other users cannot read the archive.", file: "pkg/store/dirstore/write.go",
-			old: "fs.FileMode = 0o640", new: "fs.FileMode = 0o644",
 			packages: []string{commandsPkg}, tests: "^TestFileModes$",
 		},
 		{

@@ -18,8 +18,8 @@ const (
 	// its object, since a folder may be on another disk than its parent.
 	tempPrefix = ".tmp-"
 
-	// The process's umask may remove bits from both.
-	fileMode   fs.FileMode = 0o640
+	// folderMode is the mode of folders. The process's umask may remove bits from it.
+	// Package filelock sets the mode of files.
 	folderMode fs.FileMode = 0o750
 )
 
