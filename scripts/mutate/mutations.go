@@ -388,7 +388,7 @@ func folders() []mutation {
 		in("pkg/store/dirstore/folder.go", "A new folder is durable before a file is written to it.",
 			"if err := s.syncFolder(entries); err != nil {", "if err := error(nil); err != nil {", dirPkg),
 		in("pkg/store/dirstore/folder.go", "A command of root does not lock the user of an archive out.",
-			"ok && owner.Uid != 0", "ok && owner.Uid == 0", dirPkg),
+			"hasOwner && owner.Uid != 0", "hasOwner && owner.Uid == 0", dirPkg),
 		in("pkg/store/dirstore/folder.go", "The temporary file of a live process stays.",
 			"if lock, ok := filelock.Try(s.file(name)); ok {", "if lock, ok := filelock.Try(s.file(name)); !ok {\n\t\t\t_ = root.Remove(name)\n\t\t} else {", dirPkg),
 		in("pkg/store/dirstore/etagcache.go", "An edit of a file in place changes its ETag.",

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -39,6 +40,43 @@ func TestCallError(t *testing.T) {
 		got := s.callError("put", "a/b", tt.err)
 		if got.Error() != tt.want || errors.Is(got, store.ErrAccess) != tt.access {
 			t.Errorf("callError(%v) = %v, ErrAccess: %v; want %s, %v", tt.err, got, errors.Is(got, store.ErrAccess), tt.want, tt.access)
+		}
+	}
+}
+
+// TestKeepOwnerOfLinks checks that root gives away a new file, but none that has a second
+// name, which may be a file of root elsewhere.
+func TestKeepOwnerOfLinks(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can create files of other users")
+	}
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	for name, want := range map[string]uint32{"new": 12345, "linked": 0} {
+		file := filepath.Join(dir, name)
+		err := errors.Join(os.WriteFile(file, nil, 0o600), os.Chown(dir, 12345, 12345))
+		if name == "linked" {
+			err = errors.Join(err, os.Link(file, file+"2"))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		created, err := os.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer created.Close()
+		keepOwner(created, root)
+		info, err := created.Stat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Sys().(*syscall.Stat_t).Uid; got != want {
+			t.Errorf("%s belongs to %d, want %d", name, got, want)
 		}
 	}
 }

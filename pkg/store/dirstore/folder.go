@@ -115,16 +115,24 @@ func (s *Store) createFolder(root *os.Root, dir string) (*os.Root, error) {
 
 // keepOwner gives a new file in a folder to the owner of the folder, if root has created it.
 // Root may run a command on the archive of another user, who could not read or replace the
-// objects of root later. It ignores errors: some file systems keep no owners.
+// objects of root later. It gives away no file that has a second name, since the owner of
+// the folder may have put a link to a file of root there. It ignores errors: some file
+// systems keep no owners.
 func keepOwner(created *os.File, folder *os.Root) {
 	if os.Geteuid() != 0 {
 		return
 	}
-	info, err := folder.Stat(".")
+	in, err := folder.Stat(".")
 	if err != nil {
 		return
 	}
-	if owner, ok := info.Sys().(*syscall.Stat_t); ok && owner.Uid != 0 {
+	info, err := created.Stat()
+	if err != nil {
+		return
+	}
+	owner, hasOwner := in.Sys().(*syscall.Stat_t)
+	file, hasLinks := info.Sys().(*syscall.Stat_t)
+	if hasOwner && owner.Uid != 0 && hasLinks && (info.IsDir() || file.Nlink == 1) {
 		_ = created.Chown(int(owner.Uid), int(owner.Gid))
 	}
 }
