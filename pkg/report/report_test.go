@@ -189,24 +189,21 @@ func TestWarnings(t *testing.T) {
 // others, and that the time is proportional to their number.
 func TestManyWarnings(t *testing.T) {
 	const most = 20_000
-	var rec *report.Recorder // of the last measurement of the larger number
-	lineartest.Check(t, most, func(size int) func() {
-		r := report.NewRecorder(time.Now)
-		if size == most {
-			rec = r
-		}
-		return func() {
-			for range 2 {
-				for i := range size / 2 {
-					level := slog.LevelInfo
-					if i == 1000 {
-						level = slog.LevelWarn
-					}
-					r.Warn(level, "line %d is damaged", i)
+	record := func(n int) *report.Recorder {
+		rec := report.NewRecorder(time.Now)
+		for range 2 {
+			for i := range n / 2 {
+				level := slog.LevelInfo
+				if i == 1000 {
+					level = slog.LevelWarn
 				}
+				rec.Warn(level, "line %d is damaged", i)
 			}
 		}
-	})
+		return rec
+	}
+	lineartest.Check(t, most, func(size int) func() { return func() { record(size) } })
+	rec := record(most)
 	got := rec.Warnings()
 	last := report.Warning{Level: slog.LevelWarn, Text: "19,800 more warnings"}
 	if len(got) != 101 || got[99].Text != "line 99 is damaged" || got[100] != last {
