@@ -72,8 +72,10 @@ type Options struct {
 	// this archive, in Unix seconds; 0 if none is known. If the archive is empty or
 	// its document is older, the Writer writes nothing and returns an error that
 	// wraps [ErrLostCommits]. A damaged document, or data without a document, passes,
-	// because it is rebuilt.
+	// because it is rebuilt. The commits of the Writer are later than it.
 	KnownCommit int64
+	// AcceptArchive makes the Writer continue with an archive that lacks KnownCommit.
+	AcceptArchive bool
 	// StoredCommit, if not nil, is called after each read of the document. It returns
 	// a commit whose objects are all known to be stored, from [Writer.StoredCommit] of
 	// an earlier run, or nil. If it is the document's commit, and its objects are

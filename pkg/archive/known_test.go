@@ -74,6 +74,15 @@ func TestLostCommits(t *testing.T) {
 					t.Errorf("%v, although the archive lacks commits", c)
 				}
 			}
+			// If the user accepts the archive, its commits are later than the known one:
+			// a host that finds the lost archive again can tell which is which.
+			o.KnownCommit, o.AcceptArchive = seconds+3600, true
+			if _, err := archive.NewWriter(s, o).Add(t.Context(), current(archivetest.Event(1, 0, "first"))); err != nil {
+				t.Fatal(err)
+			}
+			if c := document(t, s).Commit; c.Timestamp <= o.KnownCommit {
+				t.Errorf("the commit of the accepted archive has timestamp %d, want one after %d", c.Timestamp, o.KnownCommit)
+			}
 		})
 	}
 }

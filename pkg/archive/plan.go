@@ -419,7 +419,8 @@ func (p *plan) counts(last *Document, b Batch) (after map[string]Counts, forgott
 // the lines. It returns the commit's objects.
 func (w *Writer) setCommit(next *Document, lines map[Partition][][]byte) (objects []Object) {
 	now := w.now()
-	// The known commit is later than that of the document only if the document is new.
+	// The known commit is later than that of the document if the document is rebuilt, or
+	// if this archive was accepted in place of another.
 	timestamp := max(now.Unix(), w.doc.timestamp()+1, w.opts.KnownCommit+1)
 	next.LastUpdated = now
 	next.Version, next.Stored, next.CoveredUntil = formatVersion, w.doc.Stored, w.covered()

@@ -279,7 +279,7 @@ func (w *Writer) canHealLater() bool {
 // the commit that is known to have been made in it.
 func (w *Writer) checkKnownCommit(ctx context.Context) error {
 	known := w.opts.KnownCommit
-	if known == 0 || w.damaged != nil {
+	if known == 0 || w.opts.AcceptArchive || w.damaged != nil {
 		return nil
 	}
 	if w.noDocument {

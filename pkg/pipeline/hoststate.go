@@ -206,10 +206,10 @@ func (r *run) warnAboutState(err error) {
 	r.options.Recorder.Warn(slog.LevelWarn, "this host cannot remember the archive, so later runs do not notice if it is lost, and print each alarm again: %v; make the state folder writable", err)
 }
 
-// knownTimestamp returns the timestamp of the commit that the archive must have; 0 if
-// there is none.
+// knownTimestamp returns the timestamp of the last commit that this host has seen; 0 if
+// it has seen none.
 func (r *run) knownTimestamp() int64 {
-	if r.known == nil || r.options.AcceptArchive {
+	if r.known == nil {
 		return 0
 	}
 	return r.known.Timestamp

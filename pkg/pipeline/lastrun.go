@@ -115,7 +115,7 @@ func (c *collect) replaceLastRun(ctx context.Context, r report.Report) error {
 				return err
 			}
 		}
-		if last.cond.Absent() && c.writer == nil && c.knownTimestamp() != 0 {
+		if last.cond.Absent() && c.writer == nil && c.known != nil {
 			return nil // the archive may be on a disk that is not mounted
 		}
 		body, err := last.content.Add(r, stored).JSON()

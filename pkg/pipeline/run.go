@@ -54,15 +54,16 @@ func (r *run) openStore(ctx context.Context) (err error) {
 // see [archive.Options]; it may be nil.
 func (r *run) openArchive(ctx context.Context, storedCommit func() *archive.Commit) error {
 	w := archive.NewWriter(r.store, archive.Options{
-		RunID:        r.options.Report.RunID,
-		Now:          r.options.Clock.Now,
-		Pause:        Pause(r.options.Clock),
-		Stage:        r.options.Recorder.Stage,
-		Warn:         func(level slog.Level, text string) { r.options.Recorder.Warn(level, "%s", text) },
-		KnownCommit:  r.knownTimestamp(),
-		StoredCommit: storedCommit,
-		Revisions:    r.options.Revisions,
-		DryRun:       r.options.DryRun,
+		RunID:         r.options.Report.RunID,
+		Now:           r.options.Clock.Now,
+		Pause:         Pause(r.options.Clock),
+		Stage:         r.options.Recorder.Stage,
+		Warn:          func(level slog.Level, text string) { r.options.Recorder.Warn(level, "%s", text) },
+		KnownCommit:   r.knownTimestamp(),
+		AcceptArchive: r.options.AcceptArchive,
+		StoredCommit:  storedCommit,
+		Revisions:     r.options.Revisions,
+		DryRun:        r.options.DryRun,
 	})
 	if err := w.Open(ctx); err != nil {
 		return storeError(r.explainRefusal(err))
