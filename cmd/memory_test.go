@@ -16,6 +16,7 @@ import (
 
 	"polisen-events-collector/pkg/archive/archivetest"
 	"polisen-events-collector/pkg/polisen/polisentest"
+	"polisen-events-collector/pkg/racetest"
 )
 
 // maxMemory is the most memory that a run may take.
@@ -66,6 +67,9 @@ func TestResponseMemory(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux tells the most memory that a process had")
+	}
+	if racetest.Enabled {
+		t.Skip("the program runs in a process of its own, without the race detector")
 	}
 	size := archivetest.Size(6<<20, 30<<20)
 	event := func(i, size int) string {

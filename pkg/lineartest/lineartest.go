@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"polisen-events-collector/pkg/racetest"
 )
 
 const (
@@ -39,7 +41,7 @@ const (
 // function once, for the smaller size: tests without the detector compare the times.
 func Check(t testing.TB, size int, prepare func(size int) (measured func())) {
 	t.Helper()
-	if raceDetector {
+	if racetest.Enabled {
 		prepare(size / sizeRatio)()
 		return
 	}

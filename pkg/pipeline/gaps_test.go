@@ -17,6 +17,7 @@ import (
 	"polisen-events-collector/pkg/pipeline/replaytest"
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/polisen/polisentest"
+	"polisen-events-collector/pkg/racetest"
 	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/retry"
 	"polisen-events-collector/pkg/store"
@@ -276,7 +277,7 @@ func (h *host) live(p pause) (covered time.Time) {
 // a pause store every event of the days of the pause, each once.
 func TestGaps(t *testing.T) {
 	t.Parallel()
-	const every = 3 // tests one of three pauses, to take less time
+	every := racetest.Size(9, 3) // tests one of so many pauses, to take less time
 	replaytest.Run(t, func(t *testing.T, polls []replaytest.Poll) {
 		r := newRecording(polls)
 		n, closed := 0, 0

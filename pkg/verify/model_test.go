@@ -18,6 +18,7 @@ import (
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/archive/archivetest"
 	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/racetest"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/memstore"
 	"polisen-events-collector/pkg/store/storetest"
@@ -375,7 +376,7 @@ func (h *history) play() {
 // TestModel plays random histories. In none of them is a line lost, or stored twice
 // by this program, and a last repair leaves each line once.
 func TestModel(t *testing.T) {
-	for seed := range archivetest.Size(600, 6_000) {
+	for seed := range racetest.Size(100, archivetest.Size(600, 6_000)) {
 		ok := t.Run("", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := &history{

@@ -4,19 +4,20 @@ import (
 	"errors"
 	"testing"
 
+	"polisen-events-collector/pkg/racetest"
 	"polisen-events-collector/pkg/store"
 )
 
 // FaultAtEveryCall runs op without a fault, and then once for each of its calls
-// and each kind of fault, always on a copy of prepared. If op makes 120 calls or
-// more, it tries only every second call, and so on (see maxSteps). After each run
+// and each kind of fault, always on a copy of prepared. Of the calls of a long operation
+// it tries only a part (see step). After each run
 // it calls check with the copy and with the Faults, whose late effects have not
 // happened yet unless they were due. op may return the error of the fault, and no
 // other.
 func FaultAtEveryCall(t *testing.T, prepared store.Reader, op func(store.Store) error, check func(s store.Store, f *Faults)) {
 	t.Helper()
 	calls := countCalls(t, prepared, op, check)
-	for k := 1; k <= calls; k += max(1, calls/maxSteps) {
+	for k := 1; k <= calls; k += step(calls) {
 		for name, fault := range faultKinds() {
 			func() {
 				defer reportStep(t, k, calls, name)
@@ -38,7 +39,7 @@ func FaultAtEveryCall(t *testing.T, prepared store.Reader, op func(store.Store) 
 func OtherAtEveryCall(t *testing.T, prepared store.Reader, op, other func(store.Store) error, check func(s store.Store)) {
 	t.Helper()
 	calls := countCalls(t, prepared, op, func(store.Store, *Faults) {})
-	for k := 1; k <= calls; k += max(1, calls/maxSteps) {
+	for k := 1; k <= calls; k += step(calls) {
 		func() {
 			defer reportStep(t, k, calls, "other operation")
 			s := Clone(t, prepared)
@@ -58,9 +59,10 @@ func OtherAtEveryCall(t *testing.T, prepared store.Reader, op, other func(store.
 	}
 }
 
-// maxSteps bounds the calls that FaultAtEveryCall and OtherAtEveryCall try: of n
-// calls they try every (n/maxSteps)-th one.
-const maxSteps = 60
+// step returns the distance between the calls that FaultAtEveryCall and OtherAtEveryCall
+// try. They try all calls of an operation of fewer than 120 calls, every second one of
+// longer operations, and so on. With the race detector they try 4 to 7 calls.
+func step(calls int) int { return max(1, calls/racetest.Size(4, 60)) }
 
 // faultKinds returns faults of every kind by name.
 func faultKinds() map[string]Fault {

@@ -1,6 +1,0 @@
-//go:build !race
-
-package lineartest
-
-// raceDetector is true if the race detector is on.
-const raceDetector = false
