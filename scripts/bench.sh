@@ -9,7 +9,7 @@ usage() {
 usage: bench.sh [--no-duckdb]
 
 Builds the program, measures its CPU, memory, requests and time, and prints tables in
-Markdown, and the Go benchmarks. Takes about four minutes. Some rows compare the program
+Markdown, and the Go benchmarks. Takes a few minutes. Some rows compare the program
 with DuckDB, which comes from npm (70 MB) if Node.js is installed.
 
   --no-duckdb   do not download DuckDB; these rows then have no result
