@@ -233,15 +233,17 @@ func testBackfillCompact(t *testing.T, random *rand.Rand) {
 	}
 	copyAgain()
 	for run := range 3 { // lookups find a version that is dated beside another one
-		for id, day := range first {
-			if random.IntN(3) == 0 {
+		for _, id := range slices.Sorted(maps.Keys(first)) {
+			if day := first[id]; random.IntN(3) == 0 {
 				collect(archivetest.Item(id, day+random.IntN(3)-1, fmt.Sprint("late run ", run)))
 			}
 		}
 		collect(archivetest.Items(5000+int64(run)*100, 3, random.IntN(30))...)
 		copyAgain()
 	}
-	if before, after := len(storetest.Objects(t, from)), len(storetest.Objects(t, to)); after >= before {
+	// A copy that is made often has about as many commits as the archive.
+	before, after := len(storetest.Objects(t, from)), len(storetest.Objects(t, to))
+	if after >= before && !oftenCopied {
 		t.Errorf("the copy has %d objects, the archive %d", after, before)
 	}
 }
