@@ -87,6 +87,48 @@ func TestLostCommits(t *testing.T) {
 	}
 }
 
+// TestAcceptedOlderDocument checks that a run which accepts an older document stores no
+// item again that a later commit has stored, and neither do the runs after it.
+func TestAcceptedOlderDocument(t *testing.T) {
+	first, later, last := archivetest.Event(1, 0, "first"), archivetest.Event(2, 1, "first"), archivetest.Event(3, 2, "first")
+	lost := archive.Batch{Events: []polisen.Event{later}, Rejected: []polisen.Rejected{rejected(`"later"`)}, ObservedAt: start, Current: true}
+	for name, next := range map[string]archive.Batch{
+		"new events":  {Events: []polisen.Event{first, later, last}, Rejected: lost.Rejected, ObservedAt: start, Current: true},
+		"nothing new": {Events: []polisen.Event{first, later}, Rejected: lost.Rejected, ObservedAt: start, Current: true},
+		"other event": current(last),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := memstore.New()
+			mustRun(t, s, archive.Batch{Events: []polisen.Event{first}, Rejected: []polisen.Rejected{rejected(`"first"`)}, ObservedAt: start, Current: true})
+			older := storetest.Objects(t, s)[archive.DocumentName]
+			mustRun(t, s, lost)
+			o := options()
+			o.KnownCommit, o.AcceptArchive = document(t, s).Commit.Timestamp, true
+			storetest.MustPut(t, s, archive.DocumentName, string(older))
+			w := archive.NewWriter(s, o)
+			for range 2 {
+				if _, err := w.Add(t.Context(), next); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := w.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if c := document(t, s).Commit; c.Timestamp <= o.KnownCommit {
+				t.Errorf("the document's commit has timestamp %d, want one after %d", c.Timestamp, o.KnownCommit)
+			}
+			o.KnownCommit, o.AcceptArchive = document(t, s).Commit.Timestamp, false
+			if _, err := archive.NewWriter(s, o).Add(t.Context(), lost); err != nil {
+				t.Fatal(err)
+			}
+			c := archivetest.Read(t, s)
+			if len(c.Problems) > 0 || len(c.Rejected) != 2 {
+				t.Errorf("problems %q, %d rejected items, want 2", c.Problems, len(c.Rejected))
+			}
+		})
+	}
+}
+
 // runKnowing stores a batch as one run that knows of a commit whose objects are all
 // stored. It returns the commit for the next run.
 func runKnowing(s store.Store, known *archive.Commit, b archive.Batch) (*archive.Commit, error) {

@@ -72,7 +72,7 @@ type plan struct {
 
 // empty reports whether there is nothing to commit.
 func (p *plan) empty(w *Writer) bool {
-	return len(p.lines) == 0 && !p.rebuild && slices.EqualFunc(p.gaps, w.doc.Gaps, Gap.equal) && equalTimes(p.coveredUntil, w.covered())
+	return len(p.lines) == 0 && !p.rebuild && !w.accepted && slices.EqualFunc(p.gaps, w.doc.Gaps, Gap.equal) && equalTimes(p.coveredUntil, w.covered())
 }
 
 // decide is step 3 of the protocol: it decides on the changed objects, and on each

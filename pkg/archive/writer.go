@@ -45,6 +45,7 @@ type Writer struct {
 	listedRejected map[string]bool    // doc.Rejected.Hashes
 	noDocument     bool               // the document is missing or damaged
 	damaged        []byte             // the content of a damaged document, else nil
+	accepted       bool               // the document is older than the known commit, and accepted
 
 	checkedData bool // without a document: the store was asked for data objects
 	noData      bool // the store has none
@@ -288,12 +289,15 @@ func (w *Writer) checkKnownCommit(ctx context.Context) error {
 		}
 		return fmt.Errorf("%w: it is empty, but it had a commit of %s", ErrLostCommits, unixTime(known))
 	}
-	last := cmp.Or(w.doc.timestamp(), w.doc.LastUpdated.Unix())
+	last := lastCommit(w.doc)
 	if last >= known {
 		return nil
 	}
 	return fmt.Errorf("%w: its last one is of %s, but it had one of %s", ErrLostCommits, unixTime(last), unixTime(known))
 }
+
+// lastCommit returns the time of the document's commit in Unix seconds.
+func lastCommit(d *Document) int64 { return cmp.Or(d.timestamp(), d.LastUpdated.Unix()) }
 
 // unixTime returns the text of a time in Unix seconds.
 func unixTime(seconds int64) string { return time.Unix(seconds, 0).UTC().Format(time.RFC3339) }
@@ -324,6 +328,13 @@ func (w *Writer) readDocument(ctx context.Context) error {
 	}
 	w.noDocument, w.damaged = noDocument, damaged
 	w.setDocument(doc, object.ETag)
+	if w.opts.AcceptArchive && !noDocument && lastCommit(doc) < w.opts.KnownCommit {
+		w.accepted = true
+		w.doc.CompleteAbove = nil
+		if w.doc.Rejected != nil {
+			w.doc.Rejected.Complete = false
+		}
+	}
 	return nil
 }
 
@@ -331,7 +342,7 @@ func (w *Writer) readDocument(ctx context.Context) error {
 func (w *Writer) setDocument(doc *Document, etag store.ETag) {
 	w.doc, w.etag = doc, etag
 	w.unhealed, w.unflushed, w.allStored = false, false, false
-	w.checkedData, w.noData = false, false
+	w.checkedData, w.noData, w.accepted = false, false, false
 	w.changed, w.held = nil, nil
 	w.listed = make(map[int64]Versions, len(doc.SeenIDs))
 	for _, id := range doc.SeenIDs {

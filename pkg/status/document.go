@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/store"
 )
 
@@ -80,6 +81,11 @@ func (d *Document) IDs() []int64 { return append([]int64{}, d.parsed.SeenIDs...)
 func (d *Document) lists(id int64) bool {
 	_, ok := slices.BinarySearchFunc(d.parsed.SeenIDs, id, func(a, b int64) int { return cmp.Compare(b, a) })
 	return ok
+}
+
+// isOlder reports whether the document's commit is older than one that the last run knew.
+func (d *Document) isOlder(last *report.LastRun) bool {
+	return last != nil && last.StoredCommit != nil && d.parsed.Commit != nil && d.parsed.Commit.Timestamp < last.StoredCommit.Timestamp
 }
 
 // provesMissing reports whether the document shows that an id which it does not

@@ -107,6 +107,12 @@ type Health struct {
 // The error is the store's. All other trouble is in the Health, a document of a
 // newer format too.
 func CheckHealth(ctx context.Context, s Archive, o HealthOptions) (*Health, error) {
+	return checkHealth(ctx, s, o, false)
+}
+
+// checkHealth is CheckHealth. If the document is older than the last run, it reads both
+// again, unless again is true.
+func checkHealth(ctx context.Context, s Archive, o HealthOptions, again bool) (*Health, error) {
 	doc, docErr := ReadDocument(ctx, s)
 	newer := errors.Is(docErr, archive.ErrNewerFormat)
 	if newer {
@@ -115,6 +121,9 @@ func CheckHealth(ctx context.Context, s Archive, o HealthOptions) (*Health, erro
 		return nil, docErr
 	}
 	run, pending, err := doc.readRest(ctx, o.Concurrency)
+	if err == nil && !newer && !again && doc.isOlder(run.history()) {
+		return checkHealth(ctx, s, o, true) // a run may have committed since the document was read
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -397,6 +406,10 @@ func (c *check) checkDocument(pending []Object) {
 	}
 	if c.age(d.LastUpdated).Abs() >= PutGrace {
 		c.checkPending()
+	}
+	if c.doc.isOlder(c.last) {
+		c.problem("the metadata document is older than the last run, which knew a commit of %s: it may be an older copy, so events may be stored twice; before the next collect run: %s",
+			time.Unix(c.last.StoredCommit.Timestamp, 0).UTC().Format(time.RFC3339), c.o.Command("verify --repair"))
 	}
 	if c.age(d.LastUpdated) < -MaxSkew {
 		c.warn("last_updated of the document is %s, in the future: check the clocks", d.LastUpdated.Format(time.RFC3339))
