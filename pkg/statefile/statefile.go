@@ -17,7 +17,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/google/renameio/v2"
 )
@@ -103,6 +105,7 @@ func Write(path string, v any) error {
 // replace writes body to the file and renames it to path. If the file system cannot
 // sync a file, a crash of the machine may lose the content.
 func replace(file *renameio.PendingFile, path string, body []byte) error {
+	defer removeAbandoned(path)
 	defer file.Cleanup() // does nothing after CloseAtomicallyReplace
 	if _, err := file.Write(body); err != nil {
 		return err
@@ -115,6 +118,30 @@ func replace(file *renameio.PendingFile, path string, body []byte) error {
 		return err
 	}
 	return os.Rename(file.Name(), path)
+}
+
+// abandoned is the age from which a temporary file belongs to no process that still runs.
+const abandoned = time.Hour
+
+// removeAbandoned removes the temporary files that processes left which were killed while
+// they replaced the file at path. It compares the times of files, since the clock of the
+// machine may differ from that of a network folder.
+func removeAbandoned(path string) {
+	dir, base := filepath.Split(path)
+	current, err := os.Stat(path)
+	entries, listErr := os.ReadDir(filepath.Clean(dir))
+	if err != nil || listErr != nil {
+		return // a later write tries again
+	}
+	for _, entry := range entries {
+		random, ok := strings.CutPrefix(entry.Name(), "."+base) // as renameio names them
+		if !ok || random == "" || strings.Trim(random, "0123456789") != "" {
+			continue
+		}
+		if info, err := entry.Info(); err == nil && info.Mode().IsRegular() && current.ModTime().Sub(info.ModTime()) >= abandoned {
+			_ = os.Remove(filepath.Join(dir, entry.Name()))
+		}
+	}
 }
 
 // CannotSync reports whether err, the error of a sync, means that the file system has

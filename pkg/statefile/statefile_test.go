@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,6 +30,40 @@ func TestReadReturnsWhatWriteWrote(t *testing.T) {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil || len(entries) != 1 {
 		t.Errorf("the folder holds %v (%v), want only the file", entries, err)
+	}
+}
+
+// TestAbandonedFiles checks that a write removes the temporary files of processes that were
+// killed long ago, and no other files.
+func TestAbandonedFiles(t *testing.T) {
+	for name, write := range map[string]func(path string) error{
+		"state":  func(path string) error { return Write(path, 1) },
+		"public": func(path string) error { return WritePublic(path, []byte("1")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			ages := map[string]time.Duration{
+				".state.json123": abandoned + time.Minute, ".state.json45": abandoned - time.Minute,
+				".state.json": 2 * abandoned, ".state.json6.old": 2 * abandoned, ".state.jsonx": 2 * abandoned,
+				".other.json7": 2 * abandoned, "state.json8": 2 * abandoned,
+			}
+			for name, age := range ages {
+				file := filepath.Join(dir, name)
+				at := time.Now().Add(-age)
+				if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Chtimes(file, at, at)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := write(filepath.Join(dir, "state.json")); err != nil {
+				t.Fatal(err)
+			}
+			for name := range ages {
+				_, err := os.Lstat(filepath.Join(dir, name))
+				if removed := errors.Is(err, fs.ErrNotExist); removed != (name == ".state.json123") {
+					t.Errorf("%s is removed: %v", name, removed)
+				}
+			}
+		})
 	}
 }
 
