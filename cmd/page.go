@@ -16,9 +16,13 @@ import (
 	"polisen-events-collector/pkg/verify/page"
 )
 
-// checkPage checks, before a long audit, that the page of verify --report can be written.
-func checkPage(ctx context.Context, path string) error {
+// checkPage checks, before a long audit, that the page of verify --report can be written,
+// and is no object of the archive.
+func checkPage(ctx context.Context, path string, archive config.StoreURL) error {
 	defer blocking.Call(ctx, "check "+path)()
+	if err := checkOutside("report", path, archive); err != nil {
+		return err
+	}
 	if err := statefile.CheckPublic(path); err != nil {
 		return usagef("--report: %w", err)
 	}

@@ -201,7 +201,7 @@ func (p Process) runVerify(ctx context.Context, s config.Settings, opts verifyOp
 	ctx, cancel := withTimeout(ctx, limit)
 	defer cancel()
 	if opts.hasReport {
-		if err := checkPage(ctx, opts.report); err != nil {
+		if err := checkPage(ctx, opts.report, s.Archive.Store); err != nil {
 			return err
 		}
 	}
