@@ -75,8 +75,8 @@ type Options struct {
 	// because it is rebuilt. The commits of the Writer are later than it.
 	KnownCommit int64
 	// AcceptArchive makes the Writer continue with an archive that lacks KnownCommit. If
-	// the document is older, its list of ids counts as incomplete: the archive may hold
-	// the items of later commits.
+	// the document is older, its lists of ids and rejected items do not count, since the
+	// archive may hold the items of later commits.
 	AcceptArchive bool
 	// StoredCommit, if not nil, is called after each read of the document. It returns
 	// a commit whose objects are all known to be stored, from [Writer.StoredCommit] of

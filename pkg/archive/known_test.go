@@ -91,9 +91,10 @@ func TestLostCommits(t *testing.T) {
 // item again that a later commit has stored, and neither do the runs after it.
 func TestAcceptedOlderDocument(t *testing.T) {
 	first, later, last := archivetest.Event(1, 0, "first"), archivetest.Event(2, 1, "first"), archivetest.Event(3, 2, "first")
-	lost := archive.Batch{Events: []polisen.Event{later}, Rejected: []polisen.Rejected{rejected(`"later"`)}, ObservedAt: start, Current: true}
+	revised := archivetest.Event(1, 0, "second")
+	lost := archive.Batch{Events: []polisen.Event{revised, later}, Rejected: []polisen.Rejected{rejected(`"later"`)}, ObservedAt: start, Current: true}
 	for name, next := range map[string]archive.Batch{
-		"new events":  {Events: []polisen.Event{first, later, last}, Rejected: lost.Rejected, ObservedAt: start, Current: true},
+		"new events":  {Events: []polisen.Event{revised, later, last}, Rejected: lost.Rejected, ObservedAt: start, Current: true},
 		"nothing new": {Events: []polisen.Event{first, later}, Rejected: lost.Rejected, ObservedAt: start, Current: true},
 		"other event": current(last),
 	} {

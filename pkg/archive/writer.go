@@ -327,14 +327,12 @@ func (w *Writer) readDocument(ctx context.Context) error {
 		w.index = w.index.renew()
 	}
 	w.noDocument, w.damaged = noDocument, damaged
-	w.setDocument(doc, object.ETag)
-	if w.opts.AcceptArchive && !noDocument && lastCommit(doc) < w.opts.KnownCommit {
-		w.accepted = true
-		w.doc.CompleteAbove = nil
-		if w.doc.Rejected != nil {
-			w.doc.Rejected.Complete = false
-		}
+	accepted := w.opts.AcceptArchive && !noDocument && lastCommit(doc) < w.opts.KnownCommit
+	if accepted { // later commits may have stored more items, and more versions of the listed events
+		doc.SeenIDs, doc.CompleteAbove, doc.Fingerprints, doc.Rejected = nil, nil, nil, nil
 	}
+	w.setDocument(doc, object.ETag)
+	w.accepted = accepted
 	return nil
 }
 

@@ -35,7 +35,6 @@ type archiveModel struct {
 	// exemptBefore is the time of that response.
 	exempt       bool
 	exemptBefore time.Time
-	older        bool            // an older document was restored
 	away         *memstore.Store // the archive while it has vanished; else nil
 	unreadable   map[string]bool // the objects that cannot be read
 	copied       map[string]int  // the number of copies that another program made of each line

@@ -164,7 +164,6 @@ func (a *archiveModel) restoreOlder(d *draw) {
 	c := older[d.pick(len(older))]
 	a.write(archive.DocumentName, c.body)
 	a.replaced(c)
-	a.older = true
 }
 
 // comeBack makes an archive return that has vanished.

@@ -200,15 +200,12 @@ func (w *world) finish() {
 	}
 	w.archive.comeBack()
 	w.archive.unreadable = nil
-	failed, disturbed, older := w.violation != "", w.archive.disturbed, w.archive.older
+	failed, disturbed := w.violation != "", w.archive.disturbed
 	w.mu.Unlock()
 	if failed {
 		return
 	}
 	calm := 1_000_000
-	if older && !w.mustRun(w.hosts[0].newProcess(Step{ID: calm, Kind: Repair})) {
-		return
-	}
 	var last *process
 	for i := range 20 {
 		calm++
