@@ -64,10 +64,7 @@ All runs on this host call the API at most every 10 s, 60 times an hour, 1,440 t
 		Annotations: endsWith(exitPartial, exitAPI, exitStorage, exitAccess, exitRateLimited),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, log, err := p.settings(cmd, groups)
-			if outside := checkOutside("metrics-file", s.Monitoring.MetricsFile, s.Archive.Store); outside != nil {
-				s.Monitoring.MetricsFile = ""
-				err = cmp.Or(err, outside)
-			}
+			err = cmp.Or(err, checkMetricsFile(cmd.Context(), &s))
 			monitorOf(cmd.Context()).start(cmd.Context(), p, s, opts.dryRun, log)
 			if err != nil {
 				return err

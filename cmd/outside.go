@@ -1,12 +1,26 @@
 package cmd
 
 import (
+	"context"
 	"path/filepath"
 	"strings"
 
 	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/blocking"
 	"polisen-events-collector/pkg/config"
 )
+
+// checkMetricsFile is checkOutside for --metrics-file. It drops a file in the archive from
+// the settings, since a run that fails writes the file too.
+func checkMetricsFile(ctx context.Context, s *config.Settings) error {
+	file := s.Monitoring.MetricsFile
+	defer blocking.Call(ctx, "check "+file)()
+	err := checkOutside("metrics-file", file, s.Archive.Store)
+	if err != nil {
+		s.Monitoring.MetricsFile = ""
+	}
+	return err
+}
 
 // checkOutside returns an error if the file that a flag names is in the folders of the
 // archive, where it could replace an object.

@@ -10,10 +10,9 @@ import (
 
 // FaultAtEveryCall runs op without a fault, and then once for each of its calls
 // and each kind of fault, always on a copy of prepared. Of the calls of a long operation
-// it tries only a part (see step). After each run
-// it calls check with the copy and with the Faults, whose late effects have not
-// happened yet unless they were due. op may return the error of the fault, and no
-// other.
+// it tries only a part (see step). After each run it calls check with the copy and with
+// the Faults, whose late effects have not happened yet unless they were due. op may
+// return the error of the fault, and no other.
 func FaultAtEveryCall(t *testing.T, prepared store.Reader, op func(store.Store) error, check func(s store.Store, f *Faults)) {
 	t.Helper()
 	calls := countCalls(t, prepared, op, check)
