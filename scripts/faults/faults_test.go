@@ -8,9 +8,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"polisen-events-collector/pkg/tooltest"
 )
@@ -142,6 +145,25 @@ func TestTrace(t *testing.T) {
 		if names[name] == 0 {
 			t.Errorf("the tracer saw no %s: %v", name, names)
 		}
+	}
+}
+
+// TestTraceLeavesOtherPrograms checks that the tracer does not take the end of a program that
+// its thread started before.
+func TestTraceLeavesOtherPrograms(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	other := exec.Command("true")
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := &unix.Siginfo{}
+	if err := unix.Waitid(unix.P_PID, other.Process.Pid, ended, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+		t.Fatal(err)
+	}
+	needTracer(t)
+	if err := other.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 

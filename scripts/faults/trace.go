@@ -82,7 +82,9 @@ func trace(c *exec.Cmd, root string, limit time.Duration, p *pause, react func(c
 		return r, err
 	}
 	defer out.close()
-	c.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
+	// A process group of its own lets the tracer wait for this program only. Its thread may
+	// have started other programs before.
+	c.SysProcAttr = &syscall.SysProcAttr{Ptrace: true, Setpgid: true}
 	start := time.Now()
 	if err := c.Start(); errors.Is(err, syscall.EPERM) {
 		return r, fmt.Errorf("%w: trace the program: %w (it needs the permission to trace processes)", errSkipped, err)
@@ -113,7 +115,7 @@ func trace(c *exec.Cmd, root string, limit time.Duration, p *pause, react func(c
 	threads := map[int]*thread{pid: {}}
 	for {
 		var usage syscall.Rusage
-		tid, err := syscall.Wait4(-1, &status, syscall.WALL|syscall.WNOTHREAD, &usage)
+		tid, err := syscall.Wait4(-pid, &status, syscall.WALL, &usage)
 		if errors.Is(err, syscall.EINTR) {
 			continue
 		}
