@@ -61,16 +61,37 @@ func peakMemory(pid int) int64 {
 	return kilobytes << 10
 }
 
-// TestResponseMemory saves responses of the largest size, of several forms, and
-// collects each: memory stays under 100 MiB.
-func TestResponseMemory(t *testing.T) {
-	t.Parallel()
+// needMemory skips the test if the memory of the program cannot be measured.
+func needMemory(t *testing.T) {
+	t.Helper()
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux tells the most memory that a process had")
 	}
 	if racetest.Enabled {
 		t.Skip("the program runs in a process of its own, without the race detector")
 	}
+}
+
+// TestTooLargeResponseMemory checks the memory of a run that refuses a response for its size.
+func TestTooLargeResponseMemory(t *testing.T) {
+	t.Parallel()
+	needMemory(t)
+	dir := t.TempDir()
+	file := filepath.Join(dir, "response.json")
+	if err := os.WriteFile(file, bytes.Repeat([]byte(" "), 40<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	peak := measured(t, exitAPI, "collect", "--store", dir+"/archive", "--state-dir", dir, "--api-url", "file://"+file)
+	if peak == 0 || peak > maxMemory {
+		t.Errorf("the run took %d MiB, at most %d are allowed", peak>>20, maxMemory>>20)
+	}
+}
+
+// TestResponseMemory saves responses of the largest size, of several forms, and
+// collects each: memory stays under 100 MiB.
+func TestResponseMemory(t *testing.T) {
+	t.Parallel()
+	needMemory(t)
 	size := archivetest.Size(6<<20, 30<<20)
 	event := func(i, size int) string {
 		return string(polisentest.Event(int64(i+1), polisentest.Newest.AddDate(0, 0, -i%30), polisentest.Summary(strings.Repeat("x", size))))

@@ -150,9 +150,9 @@ func (p Process) printWait(s config.General, log *slog.Logger, d time.Duration, 
 	}
 }
 
-// printReport prints the result of a run: with --output json the report, for a
-// dry run the objects it would store, and otherwise a summary on a terminal. If it
-// prints no summary of a successful run, it logs it, unless --quiet is set.
+// printReport prints the result of a run: with --output json the report, for a dry run
+// the objects it would store, and, if the run succeeded, a summary after a dry run and on a
+// terminal. If it prints no summary of a successful run, it logs it, unless --quiet is set.
 func (p Process) printReport(r report.Report, s config.General, log *slog.Logger) error {
 	p.printWarnings(r.Warnings, s, log)
 	printed := false
@@ -161,7 +161,8 @@ func (p Process) printReport(r report.Report, s config.General, log *slog.Logger
 			for _, object := range r.Objects {
 				fmt.Fprintf(w, "would store %s, %d bytes in %s\n", text.Count(object.Lines, "line"), object.Bytes, object.Name)
 			}
-		} else if !r.Succeeded() || s.Quiet || !isTerminal(w) {
+		}
+		if !r.Succeeded() || !r.DryRun && (s.Quiet || !isTerminal(w)) {
 			return nil
 		}
 		printed = true

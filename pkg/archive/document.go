@@ -126,20 +126,23 @@ func (v *Versions) UnmarshalText(text []byte) error {
 // [ErrNewerFormat] if only a later release can read the document. Any other
 // error means that the document is damaged.
 func ParseDocument(body []byte) (*Document, error) {
+	if len(body) == 0 {
+		return nil, fmt.Errorf("parse %s: it is empty", DocumentName)
+	}
 	var d Document
 	if err := json.Unmarshal(body, &d); err != nil {
-		return nil, fmt.Errorf("read %s: %w", DocumentName, err)
+		return nil, fmt.Errorf("parse %s: %w", DocumentName, err)
 	}
 	if d.Version > formatVersion {
-		return nil, fmt.Errorf("read %s: %w: version %d, and this release reads versions up to %d; install a later release",
+		return nil, fmt.Errorf("parse %s: %w: version %d, and this release reads versions up to %d; install a later release",
 			DocumentName, ErrNewerFormat, d.Version, formatVersion)
 	}
 	if d.SeenIDs == nil {
-		return nil, fmt.Errorf("read %s: it has no seen_ids", DocumentName)
+		return nil, fmt.Errorf("parse %s: it has no seen_ids", DocumentName)
 	}
 	for _, p := range d.Pending {
 		if _, ok := ParseName(p.Name); !ok {
-			return nil, fmt.Errorf("read %s: pending object %.80q does not have the name of a data object", DocumentName, p.Name)
+			return nil, fmt.Errorf("parse %s: pending object %.80q does not have the name of a data object", DocumentName, p.Name)
 		}
 	}
 	slices.SortFunc(d.SeenIDs, descending)

@@ -396,7 +396,7 @@ func newTable() []Setting {
 		{
 			Flag: "quiet", Group: GeneralGroup, Common: true,
 			Default: "false",
-			Help:    "print no summary and no progress on a terminal",
+			Help:    "on a terminal, print no summary and no progress",
 			Example: "true",
 			set:     into(func(s *Settings) *bool { return &s.General.Quiet }, parseBool),
 		},

@@ -203,7 +203,7 @@ func (r *run) readHostState(ctx context.Context) error {
 
 // warnAboutState warns that the state of this host cannot be written.
 func (r *run) warnAboutState(err error) {
-	r.options.Recorder.Warn(slog.LevelWarn, "this host cannot remember the archive, so later runs do not notice if it is lost, and print each alarm again: %v; make the state folder writable", err)
+	r.options.Recorder.Warn(slog.LevelWarn, "this host cannot remember the archive, so later runs do not notice if it is lost, and print each alarm again: %v; %s", err, statefile.Advice(err))
 }
 
 // knownTimestamp returns the timestamp of the last commit that this host has seen; 0 if

@@ -110,8 +110,10 @@ func (f *fetch) receive(body io.Reader, encoding string, trace *callTrace) error
 	return nil
 }
 
-// usualBody is more than the size of most bodies: 500 events have some 200 kB.
-const usualBody = 256 << 10
+// usualBody is more than the size of most bodies: 500 events have some 200 kB. A buffer of
+// this size that doubles seven times holds more than maxBody bytes, so a body that is too
+// large does not make it twice as large as that.
+const usualBody = 260 << 10
 
 // readBody reads a body to its end and decompresses it. It recognises gzip by the
 // first bytes, since the Content-Encoding header may be wrong. With an error it

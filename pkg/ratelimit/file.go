@@ -131,7 +131,7 @@ func (l *Limiter) noteUnshared(err error) {
 	if !l.unshared {
 		l.unshared = true
 		l.memory.assume(1)
-		l.warn("the API's call limits hold within this run only: %v; make the state folder writable, free space on its disk, or choose another folder", err)
+		l.warn("the API's call limits hold within this run only: %v; %s", err, statefile.Advice(err))
 	}
 }
 

@@ -144,6 +144,18 @@ func removeAbandoned(path string) {
 	}
 }
 
+// Advice returns what the user can do about err, which is why the file or its lock cannot be
+// written. It speaks of the file's folder as the state folder.
+func Advice(err error) string {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "free some space on the disk of the state folder"
+	case errors.Is(err, fs.ErrPermission):
+		return "make the state folder writable"
+	}
+	return "correct that, or choose another state folder"
+}
+
 // CannotSync reports whether err, the error of a sync, means that the file system has
 // no such call (see fsync(2)).
 func CannotSync(err error) bool {

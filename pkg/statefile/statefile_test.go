@@ -223,3 +223,21 @@ func TestWriteReplacesLinks(t *testing.T) {
 		t.Errorf("the link is still there: %v, %v", info, err)
 	}
 }
+
+func TestAdvice(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	belowFile := Write(filepath.Join(file, "state.json"), 1)
+	for err, want := range map[error]string{
+		belowFile: "correct that, or choose another state folder",
+		&fs.PathError{Op: "open", Path: file, Err: syscall.EACCES}:  "make the state folder writable",
+		&fs.PathError{Op: "write", Path: file, Err: syscall.ENOSPC}: "free some space on the disk of the state folder",
+		&fs.PathError{Op: "write", Path: file, Err: syscall.EDQUOT}: "free some space on the disk of the state folder",
+	} {
+		if got := Advice(err); got != want {
+			t.Errorf("%v: %q, want %q", err, got, want)
+		}
+	}
+}

@@ -48,7 +48,7 @@ type FindResult []Found
 // Find looks for ids: first in the document's list, and then, newest first, in
 // the objects under events/. It does not search the objects for an id that is
 // missing from a list which would have it. If date is not nil, it searches only
-// the objects of that day. The error is the store's.
+// the objects of that day, since the list has no dates. The error is the store's.
 func (d *Document) Find(ctx context.Context, ids []int64, date *archive.Date) (FindResult, error) {
 	result := make(FindResult, len(ids))
 	wanted := make(map[int64]*Found)
@@ -56,6 +56,8 @@ func (d *Document) Find(ctx context.Context, ids []int64, date *archive.Date) (F
 		f := &result[i]
 		*f = Found{ID: id, Status: NotFound, Searched: "seen_ids"}
 		switch {
+		case date != nil:
+			wanted[id] = f
 		case d.lists(id):
 			f.Status = Listed
 		case d.provesMissing(id):
@@ -75,15 +77,17 @@ func (d *Document) Find(ctx context.Context, ids []int64, date *archive.Date) (F
 	if err != nil {
 		return nil, err
 	}
+	searched := fmt.Sprintf("%s of %s", text.Count(read, "object"), prefix)
+	switch {
+	case d.State != Readable:
+		searched += fmt.Sprintf("; the document is %s", d.State)
+	case date == nil:
+		searched = "seen_ids and " + searched
+	}
 	for i := range result {
-		f := wanted[result[i].ID]
-		if f == nil {
-			continue
-		}
-		result[i] = *f
-		result[i].Searched = fmt.Sprintf("seen_ids and %s of %s", text.Count(read, "object"), prefix)
-		if d.State != Readable {
-			result[i].Searched = fmt.Sprintf("%s of %s; the document is %s", text.Count(read, "object"), prefix, d.State)
+		if f := wanted[result[i].ID]; f != nil {
+			result[i] = *f
+			result[i].Searched = searched
 		}
 	}
 	return result, nil

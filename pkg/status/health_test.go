@@ -318,9 +318,9 @@ func TestHealth(t *testing.T) {
 		{"a commit slightly in the future", committed(-2*minute, "{}\n"), "OK - "},
 
 		{"no document", func(w *healthWorld) { w.docText = "-" }, "CRITICAL - there is no metadata/last_seen.json; the next collect creates it; archive mem:"},
-		{"a damaged document", func(w *healthWorld) { w.docText = "{" }, "CRITICAL - read metadata/last_seen.json: unexpected end of JSON input; the next collect saves a copy and rebuilds it; "},
+		{"a damaged document", func(w *healthWorld) { w.docText = "{" }, "CRITICAL - parse metadata/last_seen.json: unexpected end of JSON input; the next collect saves a copy and rebuilds it; "},
 		{"a document of a newer format", func(w *healthWorld) { w.docText = `{"seen_ids":[],"version":99}` },
-			"CRITICAL - read metadata/last_seen.json: unsupported newer format: version 99, and this release reads versions up to 2; install a later release; "},
+			"CRITICAL - parse metadata/last_seen.json: unsupported newer format: version 99, and this release reads versions up to 2; install a later release; "},
 		{"no run", func(w *healthWorld) { w.lastRun = "-" },
 			"CRITICAL - no collect from the API has ever finished in mem:; check that this is the right store and that its disk is mounted, and then run collect; if collect runs as another user, that user's settings may name another store; archive mem:, lag 1h0m, 0 open gaps, "},
 		{"a damaged report", func(w *healthWorld) { w.lastRun = "{}" }, "CRITICAL - metadata/last_run.json is damaged; the next collect replaces it; archive mem:"},

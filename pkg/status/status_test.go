@@ -172,6 +172,15 @@ last run        2025-12-31 01:00:00 CET (00:00:00 UTC), 3.0 days ago: failed wit
                 0 fetched: 0 new, 0 revised, 0 rejected, 0 already seen
 `,
 		},
+		"a partial run": {
+			objects: map[string]string{archive.LastRunName: `{"finished":"2026-01-02T23:30:00Z","exit_code":3,"error":"1 item was rejected"}`},
+			want: `store     mem:
+document  missing
+last run  2026-01-03 00:30:00 CET (2026-01-02 23:30:00 UTC), 30 minutes ago: ended with exit code 3: 1 item was rejected
+          0 fetched: 0 new, 0 revised, 0 rejected, 0 already seen
+`,
+			missing: true,
+		},
 		"empty store": {
 			want: `store     mem:
 document  missing
@@ -182,7 +191,7 @@ last run  none: there is no metadata/last_run.json
 		"damaged": {
 			objects: map[string]string{archive.DocumentName: `{"seen_ids":null}`, archive.LastRunName: "x"},
 			want: `store     mem:
-document  damaged: read metadata/last_seen.json: it has no seen_ids; the next collect saves a copy and rebuilds it
+document  damaged: parse metadata/last_seen.json: it has no seen_ids; the next collect saves a copy and rebuilds it
 last run  metadata/last_run.json is damaged; the next collect replaces it
 `,
 			missing: true,
@@ -314,7 +323,11 @@ func TestFind(t *testing.T) {
 		},
 		"on the wrong date": {
 			doc: &listed, ids: []int64{2}, date: &jan2,
-			want: "2 not found: searched seen_ids and 1 object of events/2026/01/02/\n", absent: true, lists: 1,
+			want: "2 not found: searched 1 object of events/2026/01/02/\n", absent: true, lists: 1,
+		},
+		"listed, on the wrong date": {
+			doc: &listed, ids: []int64{30}, date: &jan1,
+			want: "30 not found: searched 1 object of events/2026/01/01/\n", absent: true, lists: 1,
 		},
 		"complete_above is unknown": {
 			doc: &archive.Document{SeenIDs: []int64{}}, ids: []int64{14},

@@ -255,8 +255,11 @@ func (t *summaryText) writeLastRun() {
 
 // outcome returns how the run ended.
 func outcome(r *report.Report) string {
-	if r.OK {
+	switch {
+	case r.OK:
 		return "ok"
+	case r.ExitCode == report.ExitPartial: // all that was fetched is stored
+		return fmt.Sprintf("ended with exit code %d: %s", r.ExitCode, r.Error)
 	}
 	return fmt.Sprintf("failed with exit code %d: %s", r.ExitCode, r.Error)
 }

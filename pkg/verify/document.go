@@ -35,7 +35,7 @@ func (a *audit) documentFinding(c Check, id int64, expected, actual string) Find
 func (a *audit) checkFields() {
 	d := a.snapshot.document
 	if d.damage != "" {
-		a.addDocumentProblem(DocumentDamaged, 0, "a document that can be parsed", d.damage)
+		a.addDocumentProblem(DocumentDamaged, 0, "a document that can be parsed", "this error: "+d.damage)
 	}
 	if a.doc == nil {
 		return
