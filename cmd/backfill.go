@@ -96,10 +96,10 @@ func (p Process) runBackfill(ctx context.Context, s config.Settings, opts backfi
 // check returns an error if flags contradict each other, one is missing, or an
 // input does not exist.
 func (opts backfillOptions) check(ctx context.Context) error {
-	forAPI := opts.from != "" || opts.to != "" || opts.locations != "" || opts.types != "" || opts.resume || opts.force
+	forAPI := opts.from != "" || opts.to != "" || len(opts.locations)+len(opts.types) > 0 || opts.resume || opts.force || opts.retryNotFound
 	switch {
 	case len(opts.inputs) > 0 && forAPI:
-		return usagef("--input cannot be combined with --from, --to, --location, --type, --resume or --force, which are for the API")
+		return usagef("--input cannot be combined with --from, --to, --location, --type, --resume, --force or --retry-not-found, which are for the API")
 	case len(opts.inputs) == 0 && opts.from == "":
 		return missingf("give --from to fetch from the API, or --input to read saved responses")
 	}

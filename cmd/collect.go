@@ -51,7 +51,8 @@ unless there is a warning; --output json prints a report on stdout. If the API i
 changes its format, or events may be missing, each run ends with exit code 3, but this is
 printed only when it begins and then once a day.
 
-All runs on this host call the API at most every 10 s, 60 times an hour, 1,440 times a day.`,
+All runs with the same state folder (--state-dir; by default one for each user) together call
+the API at most every 10 s, 60 times an hour, 1,440 times a day.`,
 		Example: `  # collect into a local folder
   ` + program + ` collect --store ./archive --contact ops@example.org
   # show what a saved response would add to the archive
@@ -72,7 +73,7 @@ All runs on this host call the API at most every 10 s, 60 times an hour, 1,440 t
 			return p.runCollect(cmd.Context(), s, opts, log)
 		},
 	}
-	opts.storeOptions.bind(cmd.Flags(), "show what would be stored, but write nothing")
+	opts.storeOptions.bind(cmd.Flags(), "show what would be stored, but write nothing to the archive")
 	opts.filter.bind(cmd.Flags())
 	cmd.Flags().BoolVar(&opts.fillGaps, "fill-gaps", true, "fetch days missed in a pause; =false only records them")
 	cmd.Flags().BoolVar(&opts.timings, "timings", false, "draw how long each part of the run took; not with --output json")

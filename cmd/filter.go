@@ -10,12 +10,12 @@ import (
 )
 
 // filter holds the flags that select some of the API's events.
-type filter struct{ locations, types string }
+type filter struct{ locations, types []string }
 
 // bind defines the flags.
 func (f *filter) bind(flags *pflag.FlagSet) {
-	flags.StringVar(&f.locations, "location", "", "fetch only events in these municipalities or counties: `A;B`")
-	flags.StringVar(&f.types, "type", "", "fetch only events of these types: `X;Y`")
+	flags.StringArrayVar(&f.locations, "location", nil, "fetch only events in this municipality or county: `PLACE`; may be repeated")
+	flags.StringArrayVar(&f.types, "type", nil, "fetch only events of this `TYPE`; may be repeated")
 }
 
 // query returns the query that the flags describe.
@@ -23,10 +23,11 @@ func (f *filter) query() polisen.Query {
 	return polisen.Query{Locations: list(f.locations), Types: list(f.types)}
 }
 
-// list returns the names in the value of a flag, such as "A;B".
-func list(flag string) []string {
+// list returns the names in the values of a flag. A value may have several, as in a query of
+// the API: "A;B".
+func list(values []string) []string {
 	var names []string
-	for name := range strings.SplitSeq(flag, ";") {
+	for name := range strings.SplitSeq(strings.Join(values, ";"), ";") {
 		if name = strings.TrimSpace(name); name != "" {
 			names = append(names, name)
 		}

@@ -219,7 +219,7 @@ func environmentTopic(style text.Style) string {
 	paragraph := func(s string) { b.WriteString(text.Wrap(s, indent, style.Width)) }
 	b.WriteString(text.Wrap(`The program takes each setting from the first of these that has it: the flag, the environment
 variable, that variable in the settings file (--env-file or POLISEN_ENV_FILE), the default. An empty variable counts as
-not set. At the beginning of a value, ~/ stands for the home folder.`, "", style.Width))
+not set. At the beginning of a path, ~/ stands for the home folder.`, "", style.Width))
 	heading := func(title string) { b.WriteString("\n" + style.Paint(text.Bold, title) + "\n") }
 	titles := map[config.Group]string{
 		config.APIGroup: "The events API", config.ArchiveGroup: "The archive and the access to it",

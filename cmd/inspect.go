@@ -34,7 +34,7 @@ func newInspectCmd(p Process) *cobra.Command {
 	var opts inspectOptions
 	cmd := &cobra.Command{
 		Use:   "inspect-metadata [--has ID...]",
-		Short: "Show which events have been seen, and when",
+		Short: "Show the state of the archive and its last runs, and look for events",
 		Long: `Shows the document, metadata/last_seen.json, which lists the newest stored ids, and the report
 of the last run: up to which time the archive has all events, whether the objects of the last
 commit are stored, and how the last run ended. It writes nothing, so credentials for reading are
@@ -50,7 +50,7 @@ as collect, and lists the ids that collect would store.`,
   ` + program + ` inspect-metadata --store ./archive
   # show the last runs
   ` + program + ` inspect-metadata --history
-  # find out whether two events are in the archive, and where
+  # find out whether two events are in the archive, and in which objects of that day
   ` + program + ` inspect-metadata --has 646001 646002 --date 2026-01-31
   # show what the next collect would store
   ` + program + ` inspect-metadata --against-api --contact ops@example.org

@@ -53,7 +53,7 @@ type Document struct {
 	Rejected *RejectedItems `json:"rejected,omitempty"`
 	// Stored are the numbers of items stored, by month, such as "2026-01". It is nil
 	// if they are not known, because another program, an older release or a rebuild
-	// wrote the document.
+	// wrote the document, or because a run has accepted an older document.
 	Stored map[string]Counts `json:"stored,omitzero"`
 	// Forgotten are ids of events that Stored counts although a repair has found them
 	// nowhere, in descending order, at most MaxSeen. A run that stores such an event

@@ -58,7 +58,7 @@ type Gap struct {
 	// it. An answer with the whole day still closes the gap.
 	Unserved bool `json:"unserved,omitempty"`
 	// Attempts is the number of queries for the day that did not return the whole
-	// day and were at least an hour apart. LastAttempt is the time of the last of these
+	// day and were at least an hour apart. A 404 counts without this condition. LastAttempt is the time of the last of these
 	// queries, or of one that returned the day although items of the gap still wait,
 	// in UTC.
 	Attempts    int        `json:"attempts,omitempty"`
@@ -143,10 +143,16 @@ type waitingItem struct {
 	hash string // empty for an event
 }
 
+// waitReason says why an item waits.
+type waitReason struct {
+	day Date  // the day that is a gap because of the item
+	err error // of the object that cannot be read
+}
+
 // wait makes an item wait for a later run because of err.
 func (p *plan) wait(date Date, item waitingItem, err error) {
 	if _, ok := p.waiting[item]; !ok {
-		p.waiting[item] = err
+		p.waiting[item] = waitReason{date, err}
 		p.newGaps[date] = append(p.newGaps[date], item)
 	}
 }
@@ -259,12 +265,18 @@ func (g *Gap) attempt(now time.Time, kind AnswerKind) {
 }
 
 // stillWaits reports whether items of a gap with the reason Unreadable wait in this
-// run: items that the gap names, or events of the batch on its day.
+// run: items that the gap names, or any items of its day, since a gap does not name them if
+// they are too many.
 func (w *Writer) stillWaits(p *plan, g Gap, day Date) bool {
 	waits := func(item waitingItem) bool {
 		_, before := w.waiting[item]
 		_, now := p.waiting[item]
 		return now || before && !p.decided[item]
+	}
+	for item, reason := range w.waiting {
+		if reason.day == day && waits(item) {
+			return true
+		}
 	}
 	return len(p.newGaps[day]) > 0 ||
 		slices.ContainsFunc(g.IDs, func(id int64) bool { return waits(waitingItem{id: id}) }) ||
@@ -328,8 +340,8 @@ func (w *Writer) Unfinished() error {
 		errs = append(errs, o.err)
 	}
 	rejected := 0
-	for item, err := range w.waiting {
-		errs = append(errs, err)
+	for item, reason := range w.waiting {
+		errs = append(errs, reason.err)
 		if item.hash != "" {
 			rejected++
 		}

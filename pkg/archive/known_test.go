@@ -118,6 +118,9 @@ func TestAcceptedOlderDocument(t *testing.T) {
 			if c := document(t, s).Commit; c.Timestamp <= o.KnownCommit {
 				t.Errorf("the document's commit has timestamp %d, want one after %d", c.Timestamp, o.KnownCommit)
 			}
+			if stored := document(t, s).Stored; stored != nil {
+				t.Errorf("the document counts %v, but not what later commits have stored", stored)
+			}
 			o.KnownCommit, o.AcceptArchive = document(t, s).Commit.Timestamp, false
 			if _, err := archive.NewWriter(s, o).Add(t.Context(), lost); err != nil {
 				t.Fatal(err)
@@ -140,6 +143,25 @@ func runKnowing(s store.Store, known *archive.Commit, b archive.Batch) (*archive
 		err = w.Unfinished()
 	}
 	return w.StoredCommit(), err
+}
+
+// TestOwnObjectsAreNotHealed checks that a run whose commit took effect without an answer
+// does not count its own objects as healed.
+func TestOwnObjectsAreNotHealed(t *testing.T) {
+	s := storetest.NewFaults(memstore.New(), func() func(storetest.Call) storetest.Fault {
+		failed := false
+		return func(c storetest.Call) storetest.Fault {
+			if failed || c.Method != storetest.Put || c.Name != archive.DocumentName {
+				return storetest.Fault{}
+			}
+			failed = true
+			return storetest.FailAfter()
+		}
+	}())
+	w, outcome, err := runWith(s, options(), current(archivetest.Event(1, 0, "first")))
+	if err != nil || outcome.UnknownOutcomes != 1 || w.Healed() != 0 {
+		t.Errorf("%d healed, %d unknown outcomes, want 0 and 1: %v", w.Healed(), outcome.UnknownOutcomes, err)
+	}
 }
 
 // TestStoredCommit checks when all objects of the document's commit are known to be

@@ -45,13 +45,13 @@ type plan struct {
 	// contain. They count as stored.
 	unstored []objectLine
 
-	decided         map[waitingItem]bool   // items of the batch that do not wait
-	waiting         map[waitingItem]error  // items that wait, and why
-	waitingRejected []bool                 // by rejected item: it waits
-	newGaps         map[Date][]waitingItem // the items that wait, by the day that is a gap
-	gaps            []Gap                  // of the next document
-	missed          int                    // the number of days that become gaps with the reason Missed
-	coveredUntil    *time.Time             // of the next document
+	decided         map[waitingItem]bool       // items of the batch that do not wait
+	waiting         map[waitingItem]waitReason // items that wait, and why
+	waitingRejected []bool                     // by rejected item: it waits
+	newGaps         map[Date][]waitingItem     // the items that wait, by the day that is a gap
+	gaps            []Gap                      // of the next document
+	missed          int                        // the number of days that become gaps with the reason Missed
+	coveredUntil    *time.Time                 // of the next document
 
 	// stored holds the versions of those ids of the batch that are stored or that
 	// this commit stores.
@@ -91,7 +91,7 @@ func (w *Writer) decide(ctx context.Context, c *batchChange) (*plan, error) {
 		lines:           make(map[Partition][][]byte),
 		stored:          make(map[int64]*versionSet, len(c.batch.Events)),
 		decided:         make(map[waitingItem]bool),
-		waiting:         make(map[waitingItem]error),
+		waiting:         make(map[waitingItem]waitReason),
 		newGaps:         make(map[Date][]waitingItem),
 		rebuild:         w.doc.published(),
 		newArchive:      w.noDocument && w.damaged == nil && w.noData,
@@ -109,7 +109,7 @@ func (w *Writer) decide(ctx context.Context, c *batchChange) (*plan, error) {
 	}
 	w.decideGaps(p, c.batch)
 	if p.incomplete && len(p.lines) == 0 {
-		return nil, fmt.Errorf("commit: %w; %s keeps %d MiB of lines because objects cannot be read, and has no room for new items",
+		return nil, fmt.Errorf("commit: %w; %s keeps %d MiB of lines because objects cannot be read, and has no room for new items; restore, replace or move the object, and run again",
 			w.held[0].err, DocumentName, p.earlier>>20)
 	}
 	return p, nil

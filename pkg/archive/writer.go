@@ -57,7 +57,7 @@ type Writer struct {
 	changed   []changedObject // pending objects to decide on in step 3
 	held      []heldObject    // pending objects that the next document has to contain
 
-	waiting map[waitingItem]error // items that wait, and why
+	waiting map[waitingItem]waitReason // items that wait, and why
 
 	healed      []string // the objects that this Writer healed
 	damagedCopy string   // the object that holds a copy of damaged
@@ -76,7 +76,7 @@ func NewWriter(s store.Store, o Options) *Writer {
 	if o.Warn == nil {
 		o.Warn = func(slog.Level, string) {}
 	}
-	return &Writer{store: s, opts: o, index: newIndex(s, o.Warn), waiting: make(map[waitingItem]error)}
+	return &Writer{store: s, opts: o, index: newIndex(s, o.Warn), waiting: make(map[waitingItem]waitReason)}
 }
 
 // Document returns the document that was last read or committed. It is nil
@@ -171,7 +171,7 @@ func (w *Writer) commitChange(ctx context.Context, c change) (a attempts, err er
 				refusals++
 				if refusals == maxRefusals {
 					// The answer goes in as text, because it is no conflict.
-					return a, fmt.Errorf("the store refused %d tries, although no other run has committed: %v", maxRefusals, refused)
+					return a, fmt.Errorf("the store refused %d tries, although no other run has committed: %v; see whether a retention rule or another program protects %s", maxRefusals, refused, DocumentName)
 				}
 			}
 			refused = nil
@@ -330,6 +330,7 @@ func (w *Writer) readDocument(ctx context.Context) error {
 	accepted := w.opts.AcceptArchive && !noDocument && lastCommit(doc) < w.opts.KnownCommit
 	if accepted { // later commits may have stored more items, and more versions of the listed events
 		doc.SeenIDs, doc.CompleteAbove, doc.Fingerprints, doc.Rejected = nil, nil, nil, nil
+		doc.Stored, doc.Forgotten = nil, nil
 	}
 	w.setDocument(doc, object.ETag)
 	w.accepted = accepted
@@ -420,7 +421,7 @@ func (w *Writer) putPending(ctx context.Context, putFirst bool) error {
 		case f.state == Missing:
 			unhealed = append(unhealed, p)
 			w.healed = append(w.healed, p.Name)
-		case f.created && !(putFirst && w.doc.isOwn(p)):
+		case f.created && !(w.doc.isOwn(p) && w.doc.Commit.ID == w.opts.RunID):
 			w.healed = append(w.healed, p.Name)
 		}
 	}

@@ -77,6 +77,7 @@ func (c *collect) cycle(ctx context.Context) error {
 // metadata document.
 func (c *collect) open(ctx context.Context) error {
 	if err := c.openStore(ctx); err != nil {
+		c.lastRunErr = err // nothing was read
 		return err
 	}
 	var reading sync.WaitGroup
@@ -96,19 +97,21 @@ func (c *collect) open(ctx context.Context) error {
 func (c *collect) fetchAndCommit(ctx context.Context) (archive.Outcome, error) {
 	g, gctx := errgroup.WithContext(ctx)
 	opened := make(chan struct{})
+	var openErr error // once opened is closed
 	g.Go(func() error {
 		defer close(opened)
-		return c.open(gctx)
+		openErr = c.open(gctx)
+		return openErr
 	})
 	g.Go(func() error {
 		err := c.fetchNewest(gctx)
-		if err != nil {
-			// Returning the error cancels open, which must heal the archive and
-			// open the store for the report first.
-			<-opened
-			if c.refused { // the error of open is the one that matters
-				return nil
-			}
+		if err == nil {
+			return nil
+		}
+		// An error cancels open, which has to heal the archive first.
+		<-opened
+		if openErr != nil { // it matters more
+			return nil
 		}
 		return err
 	})

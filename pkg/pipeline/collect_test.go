@@ -159,6 +159,50 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// TestAPIAndStoreFail checks that the error of the store is the one of the run if the API
+// has failed before it.
+func TestAPIAndStoreFail(t *testing.T) {
+	noAccess := fmt.Errorf("no such bucket: %w", store.ErrAccess)
+	o := options(memstore.New(), newClock())
+	failed := make(chan struct{})
+	o.OpenStore = func(context.Context) (store.Store, error) {
+		<-failed
+		time.Sleep(20 * time.Millisecond) // so that the source's error could be the first one
+		return nil, noAccess
+	}
+	_, err := pipeline.Collect(t.Context(), o, sourceFunc(func(context.Context) (*polisen.Response, error) {
+		close(failed)
+		return nil, errors.New("down")
+	}))
+	if !errors.Is(err, store.ErrAccess) {
+		t.Errorf("error %v, want ErrAccess", err)
+	}
+}
+
+// unlocated is a store that cannot say where it is.
+type unlocated struct {
+	store.Store
+	err error
+}
+
+func (u unlocated) Location(context.Context) (string, error) { return "", u.err }
+
+// TestStoreWithoutLocation checks the error and the report of a run that cannot find out
+// where its store is.
+func TestStoreWithoutLocation(t *testing.T) {
+	s, clock := memstore.New(), newClock()
+	down := errors.New("the service of the namespace is down")
+	o := options(unlocated{s, down}, clock)
+	o.HostState = pipeline.NewHostState(t.TempDir())
+	_, err := pipeline.Collect(t.Context(), o, respondWith(clock, polisentest.Body(5)))
+	if !errors.Is(err, down) || strings.Contains(err.Error(), "report") {
+		t.Errorf("error %v, want only that of the namespace", err)
+	}
+	if r := lastRun(t, s); r.OK || !strings.Contains(r.Error, down.Error()) {
+		t.Errorf("the report is %+v", r)
+	}
+}
+
 // TestStoreFailsAtTheEnd checks that a run which can store neither its objects nor its
 // report names both, and a run which cannot store its report names it once.
 func TestStoreFailsAtTheEnd(t *testing.T) {

@@ -221,7 +221,6 @@ func (r *run) explainRefusal(err error) error {
 	if !errors.Is(err, archive.ErrLostCommits) {
 		return err
 	}
-	r.refused = true
 	return fmt.Errorf("%w; this host saw that commit on %s in %s: if it is on a disk or a network folder, see whether it is mounted; otherwise continue with the archive that is there with: %s",
 		err, formatTime(r.known.Seen), r.store, r.options.Command(r.options.Report.Command+" --accept-archive"))
 }

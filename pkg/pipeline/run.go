@@ -33,7 +33,6 @@ type run struct {
 
 	location string       // of the archive on this host; see locate
 	known    *knownCommit // the newest commit that this host knows; nil if none
-	refused  bool         // the archive lacks known commits, so the run writes nothing
 }
 
 func newRun(o Options) *run { return &run{options: o, report: o.Report} }

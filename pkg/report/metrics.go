@@ -166,7 +166,9 @@ func (m Metrics) measure(r Report, set func(name, label string, value float64)) 
 		window, sinceNewest := r.Window.To.Sub(r.Window.From), max(r.Finished.Sub(r.Window.To), 0) // an event may have a time in the future
 		set(metricLag, "", time.Duration(*r.Lag).Seconds())
 		set(metricWindow, "", window.Seconds())
-		set(metricHeadroom, "", (window - sinceNewest).Seconds())
+		if r.Succeeded() { // otherwise the archive may lack the events of the response
+			set(metricHeadroom, "", (window - sinceNewest).Seconds())
+		}
 	}
 	if r.Gaps != nil {
 		set(metricOpenGaps, "", float64(r.Gaps.Open))

@@ -112,11 +112,12 @@ func TestMetrics(t *testing.T) {
 
 	failed := runOf("h", 30, 5)
 	failed.Program, failed.Counts.New = "v1.2.4", 7 // committed, but not all objects are stored
+	failed.Window, failed.Lag = measuredRun(30).Window, measuredRun(30).Lag
 	second := again(t, first).Add(failed, nil)
 	for name, value := range map[string]float64{
 		"polisen_last_run_timestamp_seconds": start + 1800, "polisen_last_run_exit_code": 5,
 		`polisen_last_run_events{result="new"}`: 7, `polisen_last_run_events{result="revised"}`: 0, `polisen_last_run_events{result="rejected"}`: 0, `polisen_last_run_events{result="seen"}`: 0,
-		"polisen_source_lag_seconds": 3600 + 1800, "polisen_headroom_seconds": 5*86400 - 3600 - 1800,
+		"polisen_source_lag_seconds": 3600, "polisen_headroom_seconds": 5*86400 - 3600 - 1800,
 		"polisen_store_retries": 0, `polisen_runs_total{outcome="failure"}`: 1,
 		`polisen_stored_total{kind="events"}`: 12, `polisen_build_info{version="v1.2.4"}`: 1,
 	} {

@@ -230,7 +230,7 @@ func tasks() []task {
 		{name: "`verify --quick`", role: readers, run: command("verify", "--quick")},
 		{name: "`inspect-metadata`", role: readers, run: func(t *testing.T, w *world) {
 			w.run(t, 0, nil, "inspect-metadata")
-			w.run(t, 7, nil, "inspect-metadata", "--has", "601")
+			w.run(t, 7, nil, "inspect-metadata", "--has", "601", "--date", "2026-01-02")
 		}},
 		{name: "the namespace, for a store without one", role: readers, run: func(t *testing.T, w *world) {
 			w.run(t, 0, map[string]string{"POLISEN_STORE": "oci:///" + w.Bucket + "/" + prefix}, "inspect-metadata")

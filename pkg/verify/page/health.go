@@ -111,7 +111,7 @@ const (
 
 func newRuns(all []report.Run) runs {
 	var v runs
-	most, failed, fresh := 1, 0, 0
+	most, failed, fresh := 0, 0, 0
 	for _, r := range all {
 		most = max(most, r.New)
 	}
@@ -132,7 +132,7 @@ func newRuns(all []report.Run) runs {
 			v.Strip = append(v.Strip, shape{"failed", fmt.Sprintf("M%d %dl%d %dm0 -%dl-%d %d", x, runHeight-failedWidth-1, failedWidth, failedWidth, failedWidth, failedWidth, failedWidth), title + ", failed"})
 			continue
 		}
-		height := max(int(runHeight*math.Sqrt(float64(r.New)/float64(most))), 1)
+		height := max(int(runHeight*math.Sqrt(float64(r.New)/float64(max(most, 1)))), 1)
 		v.Strip = append(v.Strip, shape{"bar", fmt.Sprintf("M%d %dh%dv%dh-%dz", x, runHeight-height, failedWidth, height, failedWidth), title})
 	}
 	v.Summary = fmt.Sprintf("%s, %s, %s failed; at most %s in a run", text.Count(len(all), "run"), text.Count(fresh, "new event"), text.Number(failed), text.Count(most, "new event"))
