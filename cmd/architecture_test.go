@@ -43,7 +43,7 @@ var layers = map[string][]string{
 	"pkg/store/dirstore": {"pkg/filelock", "pkg/statefile", "pkg/store"},
 	"pkg/store/memstore": {"pkg/store"},
 	"pkg/store/ocistore": {"pkg/ociclient", "pkg/retry", "pkg/store", "pkg/text"},
-	"pkg/archive":        {"pkg/polisen", "pkg/store"},
+	"pkg/archive":        {"pkg/polisen", "pkg/store", "pkg/text"},
 	"pkg/pipeline":       {"pkg/archive", "pkg/blocking", "pkg/filelock", "pkg/polisen", "pkg/ratelimit", "pkg/report", "pkg/retry", "pkg/saved", "pkg/statefile", "pkg/store", "pkg/text"},
 	"pkg/status":         {"pkg/archive", "pkg/polisen", "pkg/ratelimit", "pkg/report", "pkg/store", "pkg/text"},
 	"pkg/verify":         {"pkg/archive", "pkg/status", "pkg/store", "pkg/text"},

@@ -48,7 +48,7 @@ func (w *Writer) decideChanged(p *plan) {
 	w.changed = nil
 	for _, o := range w.held {
 		p.earlier += len(o.Content)
-		p.unstored = append(p.unstored, o.lines()...)
+		p.heldLines = append(p.heldLines, o.lines()...)
 	}
 	for _, l := range nowhere {
 		p.storeAgain(l, w.index)
@@ -65,7 +65,7 @@ func (p *plan) storeAgain(l objectLine, x *index) {
 		p.stored[l.ID].add(l.Fingerprint)
 		isEvent := func(a objectLine) bool { return a.kind == Events && a.ID == l.ID }
 		l.kind = Events
-		if x.events[l.ID] || slices.ContainsFunc(p.again, isEvent) || slices.ContainsFunc(p.unstored, isEvent) {
+		if x.events[l.ID] || slices.ContainsFunc(p.again, isEvent) || slices.ContainsFunc(p.heldLines, isEvent) {
 			l.kind = Revisions
 		}
 	}
@@ -79,7 +79,7 @@ func (p *plan) storeAgain(l objectLine, x *index) {
 // objects that the next document has to contain.
 func (p *plan) storedIn(x *index, id int64) *versionSet {
 	versions := x.versions[id].share()
-	for _, l := range p.unstored {
+	for _, l := range p.heldLines {
 		if l.ID == id && l.kind != Rejected && l.reason == "" {
 			versions.add(l.Fingerprint)
 		}

@@ -44,7 +44,8 @@ type Document struct {
 	// higher id that is not listed was never seen. If it is nil, any event that is
 	// not listed may be stored.
 	CompleteAbove *int64 `json:"complete_above,omitempty"`
-	// Pending are the objects of the last commit, with their contents.
+	// Pending are the objects of the last commit, and those of earlier commits that no
+	// run has looked at since, with their contents.
 	Pending []Pending `json:"pending,omitempty"`
 	// Fingerprints are the stored versions of listed ids. A listed id may have
 	// none here.
@@ -266,6 +267,12 @@ func listRejected(next *Document, hashes []string, complete bool) {
 	if complete || kept > 0 {
 		next.Rejected = &RejectedItems{Complete: complete && kept == len(hashes), Hashes: hashes[:kept]}
 	}
+}
+
+// Lists reports whether SeenIDs has the id.
+func (d *Document) Lists(id int64) bool {
+	_, ok := slices.BinarySearchFunc(d.SeenIDs, id, descending)
+	return ok
 }
 
 // descending orders ids from high to low.

@@ -11,6 +11,7 @@ import (
 
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/store"
+	"polisen-events-collector/pkg/text"
 )
 
 const (
@@ -357,24 +358,16 @@ func (w *Writer) Unfinished() error {
 	}
 	var effects []string
 	if n := len(errs) - 1; n > 0 {
-		effects = append(effects, count(n, "other object")+" unreadable too")
+		effects = append(effects, text.Count(n, "other object")+" unreadable too")
 	}
 	if len(w.held) > 0 {
-		effects = append(effects, count(len(w.held), "object")+" of the last commits kept in "+DocumentName)
+		effects = append(effects, text.Count(len(w.held), "object")+" of the last commits kept in "+DocumentName)
 	}
 	if n := len(w.waiting) - rejected; n > 0 {
-		effects = append(effects, count(n, "event")+" waiting")
+		effects = append(effects, text.Count(n, "event")+" waiting")
 	}
 	if rejected > 0 {
-		effects = append(effects, count(rejected, "rejected item")+" waiting")
+		effects = append(effects, text.Count(rejected, "rejected item")+" waiting")
 	}
 	return fmt.Errorf("%w; everything else is stored (%s); restore, replace or move the object, and the next run stores the rest", err, strings.Join(effects, ", "))
-}
-
-// count returns n with its noun.
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -14,7 +14,7 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-// Pending is an object of the last commit, with its content.
+// Pending is an object that the document contains whole: see [Document.Pending].
 type Pending struct {
 	Name    string `json:"name"`
 	Content Text   `json:"content"`
@@ -163,7 +163,7 @@ type presence struct {
 // ensure makes sure that an object with the name of p exists, unless the store
 // does not let it look at the object or cannot hold an object of that name. It never
 // overwrites an object. With putFirst it puts before it looks, which saves a call if
-// the object is missing. Its error is that of a PUT.
+// the object is missing. Its error is that of a PUT, or that of a call that ctx ended.
 func (p Pending) ensure(ctx context.Context, s store.Store, putFirst bool) (presence, error) {
 	var unknown, refused error // of the last PUT with an unknown outcome, and of the last one refused
 	for puts := 0; ; {

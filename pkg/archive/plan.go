@@ -16,8 +16,10 @@ import (
 // every run reads the document, so it has to stay small. A full response, 500
 // events of 358 bytes on average, fits into one commit several times.
 const (
-	maxCommitItems = 2000
-	maxCommitBytes = 1 << 20
+	// MaxCommitItems is about the maximum number of items of a commit.
+	MaxCommitItems = 2000
+	// MaxCommitBytes is about the maximum number of bytes of its lines.
+	MaxCommitBytes = 1 << 20
 	// maxPendingBytes limits all lines that a commit contains, those of earlier
 	// commits included. JSON escapes may double them, and a run reads documents of
 	// up to 96 MiB.
@@ -41,9 +43,9 @@ type plan struct {
 	revised map[int64]Date
 
 	again []objectLine // lines of the last commit that this one stores again
-	// unstored are the lines in pending objects that the next document has to
-	// contain. They count as stored.
-	unstored []objectLine
+	// heldLines are the lines of w.held, which the next document keeps in Pending.
+	// They count as stored.
+	heldLines []objectLine
 
 	decided         map[waitingItem]bool       // items of the batch that do not wait
 	waiting         map[waitingItem]waitReason // items that wait, and why
@@ -271,7 +273,7 @@ func (w *Writer) storedVersions(p *plan, e polisen.Event, status idStatus) (vers
 // full, so that the item has to be in another one. A commit without other lines
 // takes an item of any size.
 func (p *plan) add(to Partition, line []byte) bool {
-	full := p.items > 0 && (p.items >= maxCommitItems || p.size+len(line) >= maxCommitBytes) ||
+	full := p.items > 0 && (p.items >= MaxCommitItems || p.size+len(line) >= MaxCommitBytes) ||
 		p.earlier > 0 && p.earlier+p.size+len(line) >= maxPendingBytes
 	if p.incomplete || full {
 		p.incomplete = true
@@ -337,7 +339,7 @@ func (w *Writer) decideRejected(ctx context.Context, p *plan, c *batchChange) er
 func (w *Writer) storedRejected(ctx context.Context, p *plan, c *batchChange) (map[string]bool, error) {
 	p.allRejected = w.listsAllRejected()
 	stored := maps.Clone(w.listedRejected)
-	for _, l := range slices.Concat(p.again, p.unstored) {
+	for _, l := range slices.Concat(p.again, p.heldLines) {
 		if l.kind == Rejected && l.reason == "" {
 			stored[l.Fingerprint] = true
 		}

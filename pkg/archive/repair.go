@@ -10,10 +10,6 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
-// MaxRepairBytes is about the maximum total size of the lines of one [Repair],
-// because the document contains them.
-const MaxRepairBytes = maxCommitBytes
-
 // Repair is a commit that corrects the archive rather than adding a batch.
 type Repair struct {
 	// BasedOn is the ETag of the document that the repair was derived from, empty

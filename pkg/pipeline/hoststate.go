@@ -195,7 +195,7 @@ func (r *run) readHostState(ctx context.Context) error {
 	state, err := h.read(location)
 	end()
 	if err != nil {
-		r.options.Recorder.Warn(slog.LevelWarn, "this run does not notice if the archive was lost, because it cannot read which commits this host knows: %v", err)
+		r.options.Recorder.Warn(slog.LevelWarn, "this run does not notice if the archive was lost, because it cannot read which commits this host knows: %v; make the file readable, or delete it if it is damaged", err)
 	}
 	r.known = state.Commit
 	return nil
@@ -222,14 +222,15 @@ func (r *run) explainRefusal(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w; this host saw that commit on %s in %s: if it is on a disk or a network folder, see whether it is mounted; otherwise continue with the archive that is there with: %s",
-		err, formatTime(r.known.Seen), r.store, r.options.Command(r.options.Report.Command+" --accept-archive"))
+		err, formatTime(r.known.Seen), r.store, r.options.Command("collect --accept-archive"))
 }
 
 // formatTime returns a time for messages, to the minute.
 func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
 // noteCommit notes the last commit of the document in the state of this host, unless it
-// is known. It warns if this run has begun the archive.
+// is known, and warns if this run has begun the archive. A run that does not call the API
+// only reads the state, and does neither.
 func (r *run) noteCommit(ctx context.Context, outcome archive.Outcome) {
 	h, commit := r.options.HostState, r.writer.Document().Commit
 	if h == nil || h.readOnly || r.options.DryRun || commit == nil {

@@ -16,11 +16,6 @@ import (
 )
 
 const (
-	// maxBatchItems and maxBatchBytes are the numbers of items and bytes at which
-	// a batch is stored. They are the limits of a commit, so that most batches
-	// need one commit.
-	maxBatchItems = 2000
-	maxBatchBytes = 1 << 20
 	// maxKnown is the largest number of hashes of items in memory.
 	maxKnown = 1 << 20
 	// maxEvents is the largest number of events of the input in memory. The API has
@@ -179,7 +174,7 @@ func (b *savedBackfill) addItem(ctx context.Context, item saved.Item) error {
 	}
 	b.parse(item)
 	b.size += len(item.Raw)
-	if len(b.batch.Events)+len(b.batch.Rejected) >= maxBatchItems || b.size >= maxBatchBytes {
+	if len(b.batch.Events)+len(b.batch.Rejected) >= archive.MaxCommitItems || b.size >= archive.MaxCommitBytes { // so that most batches need one commit
 		return b.addBatch(ctx)
 	}
 	return nil

@@ -60,8 +60,9 @@ type Report struct {
 	Counts Counts `json:"counts"`
 	// Objects are the data objects that the run stored, in any order.
 	Objects []Object `json:"objects"`
-	// Window is the window of the API's response to a collect. It is nil if the
-	// response is not full or is mismatched, for a saved response and for a backfill.
+	// Window is the window of the API's response to a collect. It is nil for a
+	// backfill, for a saved or filtered response, and for one that is cut, not full or
+	// mismatched.
 	Window *Window `json:"window,omitempty"`
 	// Lag is the age of the newest event of the response with this window, at the
 	// time of the response; nil without a window.

@@ -1,11 +1,9 @@
 package status
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/report"
@@ -76,12 +74,6 @@ func (d *Document) Err() error {
 
 // IDs returns the listed ids in descending order. It never returns nil.
 func (d *Document) IDs() []int64 { return append([]int64{}, d.parsed.SeenIDs...) }
-
-// lists reports whether the document lists the id.
-func (d *Document) lists(id int64) bool {
-	_, ok := slices.BinarySearchFunc(d.parsed.SeenIDs, id, func(a, b int64) int { return cmp.Compare(b, a) })
-	return ok
-}
 
 // isOlder reports whether the document's commit is older than one that the last run knew.
 func (d *Document) isOlder(last *report.LastRun) bool {

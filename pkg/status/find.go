@@ -58,7 +58,7 @@ func (d *Document) Find(ctx context.Context, ids []int64, date *archive.Date) (F
 		switch {
 		case date != nil:
 			wanted[id] = f
-		case d.lists(id):
+		case d.parsed.Lists(id):
 			f.Status = Listed
 		case d.provesMissing(id):
 			f.Searched = fmt.Sprintf("seen_ids, which lists every stored id above %d", *d.parsed.CompleteAbove)

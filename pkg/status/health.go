@@ -86,7 +86,7 @@ type Health struct {
 	HealthyHosts int `json:"healthy_hosts"`
 	// Listed is the number of ids in the document.
 	Listed int `json:"listed"`
-	// Pending is the number of objects of the last commit. Missing counts those
+	// Pending is the number of the document's pending objects. Missing counts those
 	// that do not exist, and Different those that lack a line which is nowhere else
 	// in the archive.
 	Pending   int `json:"pending"`
@@ -432,9 +432,9 @@ func (c *check) checkDocument(pending []Object) {
 	}
 }
 
-// checkPending reports objects of the last commit that are missing or lack lines. Runs do
-// not look again at objects that an earlier run has found, so that only a repair brings
-// them back.
+// checkPending reports objects of the last commit that are missing or lack lines. A run that
+// knows that they were stored looks at them only before a lookup or when it commits, and its
+// commit drops the pending objects of earlier commits without a look.
 func (c *check) checkPending() {
 	d := &c.doc.parsed
 	wereStored := c.last != nil && c.last.StoredCommit != nil && d.Commit != nil && archive.Commit(*c.last.StoredCommit) == *d.Commit

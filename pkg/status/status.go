@@ -47,10 +47,10 @@ type Archive interface {
 	String() string
 }
 
-// Object is an object of the last commit.
+// Object is a pending object of the document.
 type Object struct {
 	Name string `json:"name"`
-	// Lines is the number of lines that the commit gave it.
+	// Lines is the number of lines that its commit gave it.
 	Lines int                 `json:"lines"`
 	State archive.ObjectState `json:"state"`
 }

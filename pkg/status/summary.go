@@ -39,7 +39,7 @@ type Summary struct {
 	// wrote it; 0 and nil if another program did.
 	Version int             `json:"version"`
 	Commit  *archive.Commit `json:"commit"`
-	// Pending are the objects of the last commit.
+	// Pending are the document's pending objects.
 	Pending []Object `json:"pending"`
 	// CoveredUntil is the time up to which the archive has all events, apart from those
 	// of the gaps: see [archive.Document.Covered]; nil before the first full response.

@@ -207,7 +207,7 @@ func (a *audit) checkUnlisted() {
 		if id <= *above {
 			continue
 		}
-		if _, listed := slices.BinarySearchFunc(a.doc.SeenIDs, id, func(a, b int64) int { return cmp.Compare(b, a) }); !listed {
+		if !a.doc.Lists(id) {
 			a.addDocumentProblem(StoredNotListed, id, fmt.Sprintf("each stored id above complete_above %d in seen_ids", *above),
 				fmt.Sprintf("unlisted event %d, which the next run would store again", id))
 		}

@@ -85,7 +85,7 @@ func (r *repair) run(ctx context.Context) (*Result, error) {
 		}
 		a := r.snapshot.audit()
 		if s := r.snapshot; s.unlisted != nil {
-			return nil, fmt.Errorf("repair: %w", s.unlisted[0].err)
+			return nil, fmt.Errorf("repair: %w; first remove the entry, replace it or make it readable", s.unlisted[0].err)
 		}
 		if a.unreadable != nil {
 			return nil, fmt.Errorf("repair: read %s: %w; replace the object with an undamaged copy first", a.unreadable[0].key, store.ErrDamaged)
@@ -156,7 +156,7 @@ func (a *audit) removesPending() bool {
 func (r *repair) waitAfterConflict(ctx context.Context, err error) error {
 	r.conflicts++
 	if r.conflicts > maxConflicts {
-		return fmt.Errorf("repair: gave up after other runs committed first %d times: %w", maxConflicts, err)
+		return fmt.Errorf("repair: gave up after other runs committed first %d times: %w; try again when fewer runs are active", maxConflicts, err)
 	}
 	if r.options.Writer.Pause == nil {
 		return nil
@@ -285,7 +285,7 @@ func (r *repair) laterVersions(ctx context.Context, a *audit) (map[archive.Parti
 			}
 			var line bytes.Buffer
 			_ = json.Compact(&line, raw) // the audit has parsed it
-			if size += line.Len(); size > line.Len() && size > archive.MaxRepairBytes {
+			if size += line.Len(); size > line.Len() && size > archive.MaxCommitBytes {
 				return lines, nil
 			}
 			parsed, _ := archive.ParseLine(archive.Events, raw)
