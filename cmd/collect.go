@@ -39,9 +39,9 @@ func newCollectCmd(p Process) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "collect",
 		Short: "Fetch the newest events and store those that are new",
-		Long: `Fetches the newest events from the API once and stores those that are not in the
-archive yet. Run it from cron every 30 minutes. Each event is stored exactly once,
-even if runs are killed, overlap, or work on several hosts at once.
+		Long: `Fetches the newest events from the API once and stores those that are not in the archive
+yet. Run it from cron every 30 minutes. Each event is stored exactly once, even if runs are
+killed, overlap, or work on several hosts at once.
 
 A response covers five days or more. After a longer pause, in which events may have been
 missed, runs also fetch the days of the pause, one by one, until the archive has them.
@@ -51,8 +51,7 @@ unless there is a warning; --output json prints a report on stdout. If the API i
 changes its format, or events may be missing, each run ends with exit code 3, but this is
 printed only when it begins and then once a day.
 
-All runs with the same state folder (--state-dir; by default one for each user) together call
-the API at most every 10 s, 60 times an hour, 1,440 times a day.`,
+All runs of a user on this host call the API at most every 10 s, 60 times an hour, 1,440 a day.`,
 		Example: `  # collect into a local folder
   ` + program + ` collect --store ./archive --contact ops@example.org
   # show what a saved response would add to the archive

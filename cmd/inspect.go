@@ -34,7 +34,7 @@ func newInspectCmd(p Process) *cobra.Command {
 	var opts inspectOptions
 	cmd := &cobra.Command{
 		Use:   "inspect-metadata [--has ID...]",
-		Short: "Show the state of the archive and its last runs, and look for events",
+		Short: "Show the state of the archive and the last runs",
 		Long: `Shows the document, metadata/last_seen.json, which lists the newest stored ids, and the report
 of the last run: up to which time the archive has all events, whether the objects of the last
 commit are stored, and how the last run ended. It writes nothing, so credentials for reading are
@@ -50,7 +50,7 @@ as collect, and lists the ids that collect would store.`,
   ` + program + ` inspect-metadata --store ./archive
   # show the last runs
   ` + program + ` inspect-metadata --history
-  # find out whether two events are in the archive, and in which objects of that day
+  # find out whether two events are in the archive, and in which objects
   ` + program + ` inspect-metadata --has 646001 646002 --date 2026-01-31
   # show what the next collect would store
   ` + program + ` inspect-metadata --against-api --contact ops@example.org
@@ -58,6 +58,9 @@ as collect, and lists the ids that collect would store.`,
   ` + program + ` inspect-metadata --ids --output json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(opts.has) == 0 {
+				if len(args) > 0 && isID(args[0]) {
+					return usagef("unexpected argument %s: use --has to look for an id", args[0])
+				}
 				return noArgs(cmd, args)
 			}
 			opts.has = append(opts.has, args...)
@@ -85,6 +88,12 @@ as collect, and lists the ids that collect would store.`,
 	flags.BoolVar(&opts.history, "history", false, "show the last runs, and the poll interval to choose")
 	config.Bind(flags, config.APIGroup|config.ArchiveGroup)
 	return cmd
+}
+
+// isID reports whether text is the id of an event.
+func isID(text string) bool {
+	_, err := strconv.ParseInt(text, 10, 64)
+	return err == nil
 }
 
 // check parses the ids and the date; no date is nil. It returns an error if flags

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -69,7 +70,7 @@ func (m *repairMode) Choices() (all []string) {
 // Set implements pflag.Value.
 func (m *repairMode) Set(text string) error {
 	if *m = repairMode(text); !slices.Contains(repairModes, *m) {
-		return fmt.Errorf("must be %s, %s, %s or %s", repairDocument, repairDuplicates, repairCounts, repairGaps)
+		return fmt.Errorf("must be one of %s", strings.Join(m.Choices(), ", "))
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func (l *loader) deriveAPI(product string) {
 	if api.URL.Path != "" {
 		if _, err := os.Stat(api.URL.Path); errors.Is(err, fs.ErrNotExist) {
 			err := errNoScheme
-			if isPolisen(l.given[flagAPIURL].text) {
+			if lacksScheme(l.given[flagAPIURL].text) {
 				err = errPolisen
 			}
 			l.invalid(flagAPIURL, "%w", err)

@@ -142,7 +142,7 @@ type APIURL struct {
 }
 
 var (
-	errNoScheme = errors.New("no such file or directory, and a URL begins with https://")
+	errNoScheme = errors.New("no such file; a URL begins with https://")
 	errPolisen  = errors.New("did you mean https://polisen.se/api/events? a URL begins with https://")
 )
 
@@ -152,8 +152,8 @@ var (
 	polisenHost = regexp.MustCompile(`(?i)^(www\.)?polisen\.se(:[0-9]+)?([/?]|$)`)
 )
 
-// isPolisen reports whether text is a URL of the police without its scheme.
-func isPolisen(text string) bool { return polisenHost.MatchString(text) }
+// lacksScheme reports whether text is a URL of the police without its scheme.
+func lacksScheme(text string) bool { return polisenHost.MatchString(text) }
 
 // encodeQuery encodes the characters of a query that a URL cannot hold, such as spaces
 // and letters beyond ASCII. It leaves others, and encoded ones, as they are.
@@ -182,7 +182,7 @@ func parseAPIURL(text string) (APIURL, error) {
 	scheme, _, isURL := strings.Cut(text, "://")
 	if !isURL || scheme == "file" {
 		path, err := localPath(text)
-		if err != nil && isPolisen(text) {
+		if err != nil && lacksScheme(text) {
 			err = errPolisen
 		} else if err != nil && strings.ContainsAny(text, ":?") && hostAndMore.MatchString(text) {
 			err = errNoScheme

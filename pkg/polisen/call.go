@@ -95,11 +95,18 @@ func (f *fetch) call(ctx context.Context, u *url.URL, allowed *ratelimit.Call) (
 	callCtx, cancel := context.WithTimeoutCause(ctx, callTimeout, errSlow)
 	defer cancel()
 	defer func() {
+		if err == nil {
+			return
+		}
 		// A context's cause explains more than the transport's error. But a
 		// StatusError explains more than the timeout of reading its body.
 		_, hasStatus := errors.AsType[*StatusError](err)
-		if err != nil && (ctx.Err() != nil || callCtx.Err() != nil && !hasStatus) {
-			err = fmt.Errorf("call %s: %w", u.Host, context.Cause(callCtx))
+		if ctx.Err() != nil || callCtx.Err() != nil && !hasStatus {
+			err = context.Cause(callCtx)
+		}
+		err = fmt.Errorf("call %s: %w", u.Host, err)
+		if body, ok := errors.AsType[*BodyError](err); ok && body.Kind == BodyHTML {
+			err = fmt.Errorf("%w; check the API's URL, and whether a proxy answers in its place", err)
 		}
 	}()
 	trace := &callTrace{now: f.options.Clock.Now}
@@ -153,7 +160,7 @@ func (f *fetch) send(ctx context.Context, u *url.URL) (*http.Response, error) {
 	// the rate limiter, and the client's error for an unreadable Location shows it.
 	answer, err := f.options.Transport.RoundTrip(req)
 	if err != nil {
-		return nil, fmt.Errorf("call %s: %w", u.Host, text.HideQuoted(transport.Explain(err)))
+		return nil, text.HideQuoted(transport.Explain(err))
 	}
 	return answer, nil
 }

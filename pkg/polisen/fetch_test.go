@@ -227,8 +227,9 @@ func TestOnWait(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	host := strings.TrimSuffix(strings.TrimPrefix(w.options.URL, "http://"), "/api/events")
 	want := []string{
-		"10s before a retry: the API answered 503 Service Unavailable: a page titled `503 Service Unavailable`",
+		"10s before a retry: call " + host + ": the API answered 503 Service Unavailable: a page titled `503 Service Unavailable`",
 		"10s at least 10s between calls",
 	}
 	if diff := cmp.Diff(want, w.waits); diff != "" {

@@ -61,7 +61,7 @@ func (e *LimitError) Error() string {
 	if e.Rule == pauseRule {
 		return fmt.Sprintf("%v: the API asked to wait until %s (Retry-After); run again after that", ErrExceeded, next)
 	}
-	return fmt.Sprintf("%v: %s; the next call is allowed at %s, after this run's deadline", ErrExceeded, e.Rule, next)
+	return fmt.Sprintf("%v: %s; the next call is allowed at %s, after the time limit of this run: run again then, or set a longer --timeout", ErrExceeded, e.Rule, next)
 }
 
 // Unwrap returns [ErrExceeded].

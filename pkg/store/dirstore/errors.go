@@ -40,14 +40,16 @@ func asInvalid(err error) error {
 	return err
 }
 
-// shortage returns advice if err means that the machine is short of something,
-// else "".
+// shortage returns advice if err means that the machine is short of something, or that its
+// disk fails; else "".
 func shortage(err error) string {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return "free some space"
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		return "end other programs, or raise the limit (ulimit -n)"
+	case errors.Is(err, syscall.EIO):
+		return "check the disk, and then the archive with verify"
 	}
 	return ""
 }
@@ -56,7 +58,7 @@ func shortage(err error) string {
 // folder. It wraps store.ErrAccess, except for a shortage or an error of the
 // disk, such as a failed sync, which no other setting would prevent.
 func accessError(err error) error {
-	if shortage(err) != "" || errors.Is(err, syscall.EIO) || errors.Is(err, errSyncFolder) {
+	if shortage(err) != "" || errors.Is(err, errSyncFolder) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", store.ErrAccess, err)

@@ -24,9 +24,9 @@ func TestCallError(t *testing.T) {
 		{&fs.PathError{Op: "openat", Path: "a", Err: syscall.ENFILE}, "put /data/a/b: too many open files in system: end other programs, or raise the limit (ulimit -n)", false},
 		{accessError(syscall.EMFILE), "put /data/a/b: too many open files: end other programs, or raise the limit (ulimit -n)", false},
 		{accessError(syscall.EDQUOT), "put /data/a/b: disk quota exceeded: free some space", false},
-		{accessError(syscall.EIO), "put /data/a/b: input/output error", false},
+		{accessError(syscall.EIO), "put /data/a/b: input/output error: check the disk, and then the archive with verify", false},
 		{accessError(syscall.ENOTDIR), "put /data/a/b: no access to the store: not a directory: check the folder's owner, mode and mount, or choose another folder", true},
-		{&os.LinkError{Op: "renameat", Old: "a/.tmp-X", New: "a/b", Err: syscall.EIO}, "put /data/a/b: input/output error", false},
+		{&os.LinkError{Op: "renameat", Old: "a/.tmp-X", New: "a/b", Err: syscall.EIO}, "put /data/a/b: input/output error: check the disk, and then the archive with verify", false},
 		{
 			&fs.PathError{Op: "mkdirat", Path: "a", Err: syscall.EROFS},
 			"put /data/a/b: no access to the store: read-only file system: check the folder's owner, mode and mount, or choose another folder", true,

@@ -53,7 +53,7 @@ func (s *Store) get(ctx context.Context, t target, name string) (store.Object, e
 	case o.Size > store.MaxObject:
 		return store.Object{}, store.ErrTooLarge
 	case resp.ContentMd5 != nil && *resp.ContentMd5 != o.MD5: // nil for a multipart upload
-		return store.Object{}, fmt.Errorf("%w in transit or in the bucket: its MD5 is %s, want %s", store.ErrDamaged, o.MD5, *resp.ContentMd5)
+		return store.Object{}, fmt.Errorf("%w in transit or in the bucket: its MD5 is %s, want %s; if this lasts, restore a previous version of the object", store.ErrDamaged, o.MD5, *resp.ContentMd5)
 	case o.ETag == "":
 		return store.Object{}, errNoETag
 	}
@@ -174,7 +174,7 @@ func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Co
 	})
 }
 
-var errNoETag = errors.New("the response has no ETag")
+var errNoETag = errors.New("the response has no ETag: check the endpoint and the proxy")
 
 // contentTypeOf returns the media type of an object by the end of its name.
 func contentTypeOf(name string) string {
