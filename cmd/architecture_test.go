@@ -30,7 +30,7 @@ var layers = map[string][]string{
 	"pkg/blocking":       {},
 	"pkg/statefile":      {},
 	"pkg/filelock":       {"pkg/blocking"},
-	"pkg/config":         {"pkg/address", "pkg/ratelimit", "pkg/statefile"},
+	"pkg/config":         {"pkg/address", "pkg/ratelimit", "pkg/report", "pkg/statefile"},
 	"pkg/retry":          {},
 	"pkg/report":         {"pkg/text"},
 	"pkg/ping":           {"pkg/address", "pkg/retry", "pkg/text", "pkg/transport"},

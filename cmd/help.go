@@ -223,11 +223,15 @@ not set. At the beginning of a path, ~/ stands for the home folder.`, "", style.
 	heading := func(title string) { b.WriteString("\n" + style.Paint(text.Bold, title) + "\n") }
 	titles := map[config.Group]string{
 		config.APIGroup: "The events API", config.ArchiveGroup: "The archive and the access to it",
-		config.MonitoringGroup: "Monitoring of collect", config.GeneralGroup: "Settings file, messages and output",
+		config.HealthGroup: "The health check, verify --quick", config.MonitoringGroup: "Monitoring of collect", config.GeneralGroup: "Settings file, messages and output",
 	}
 	last := config.Group(0)
 	for _, s := range config.All(config.AllGroups) {
-		if group := s.Group &^ config.HealthGroup; group != last {
+		group := s.Group
+		if s.Group != config.HealthGroup { // a setting that others need too is listed with them
+			group &^= config.HealthGroup
+		}
+		if group != last {
 			heading(titles[group])
 			last = group
 		}

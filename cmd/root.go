@@ -170,8 +170,6 @@ func flagError(cmd *cobra.Command, err error) error {
 			reason = "neither true nor false"
 		case "int":
 			reason = "not a whole number"
-		case "duration":
-			reason = "not a duration: write a number and a unit (ms, s, m or h); for example " + strings.TrimSuffix(e.GetFlag().DefValue, "0s")
 		}
 		return usagef("invalid argument %s for \"--%s\" flag: %s", address.Describe(e.GetValue()), e.GetFlag().Name, reason)
 	}

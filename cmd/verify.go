@@ -38,8 +38,6 @@ type verifyOptions struct {
 	from, to    string
 	concurrency int
 	quick       bool
-	maxAge      time.Duration
-	hosts       int
 	healthFlag  string // a flag on the command line that is for the health check; empty if there is none
 	report      string // path of the page; empty without --report
 	hasReport   bool   // --report was given, maybe with an empty path
@@ -136,8 +134,6 @@ commit is stored, and that no events are missing. Its time limit is 10s without 
 	flags.StringVar(&opts.to, "to", "", "last `DATE` to read")
 	flags.IntVar(&opts.concurrency, "concurrency", 32, "maximum number of concurrent store `CALLS`, 1 to 256")
 	flags.BoolVar(&opts.quick, "quick", false, "check the health, and print one line for monitoring")
-	flags.DurationVar(&opts.maxAge, "max-age", 45*time.Minute, "health: maximum `AGE` of the last success")
-	flags.IntVar(&opts.hosts, "hosts", 0, "health: minimum `NUMBER` of healthy hosts")
 	flags.StringVar(&opts.report, "report", "", "also write the result, with diagrams, as an HTML page to this `FILE`")
 	flags.Var(&opts.repair, "repair", "fix what can be fixed and, if given, duplicates, counts or gaps")
 	flags.Lookup("repair").NoOptDefVal = string(repairDocument)
@@ -166,10 +162,6 @@ func (o verifyOptions) check() (from, to archive.Date, err error) {
 		err = usagef("%s works only with --quick or --report", o.healthFlag)
 	case o.concurrency < 1 || o.concurrency > maxConcurrency:
 		err = usagef("--concurrency: %d is not between 1 and %d", o.concurrency, maxConcurrency)
-	case o.maxAge <= 0:
-		err = usagef("--max-age: %v is not longer than 0s", o.maxAge)
-	case o.hosts < 0 || o.hosts > report.MaxHosts:
-		err = usagef("--hosts: %d is not between 0 and %d", o.hosts, report.MaxHosts)
 	}
 	if err != nil {
 		return from, to, err
@@ -296,7 +288,7 @@ func (p Process) printUnknown(s config.Settings, opts verifyOptions, err error) 
 
 func healthOptions(s config.Settings, opts verifyOptions) status.HealthOptions {
 	return status.HealthOptions{
-		MaxAge: opts.maxAge, MaxLag: s.API.MaxLag, Hosts: opts.hosts, Concurrency: opts.concurrency, Now: time.Now(), Command: archiveCommand(s.Archive),
+		MaxAge: s.Health.MaxAge, MaxLag: s.API.MaxLag, Hosts: s.Health.Hosts, Concurrency: opts.concurrency, Now: time.Now(), Command: archiveCommand(s.Archive),
 	}
 }
 

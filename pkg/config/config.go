@@ -20,6 +20,7 @@ type Settings struct {
 	General    General
 	API        API
 	Archive    Archive
+	Health     Health
 	Monitoring Monitoring
 }
 
@@ -77,6 +78,12 @@ type Archive struct {
 	// access to it, quoted for a shell. Commands that the program suggests
 	// repeat them.
 	Flags string
+}
+
+// Health are the limits of the health check.
+type Health struct {
+	MaxAge time.Duration // of the last success
+	Hosts  int           // minimum number of healthy hosts, at most [report.MaxHosts]
 }
 
 // Monitoring are the settings for the systems that watch the runs of collect.

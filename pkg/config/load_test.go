@@ -130,6 +130,7 @@ func TestDefaults(t *testing.T) {
 			OCI:       config.OCI{Auth: config.AuthAPIKey, Profile: "DEFAULT"},
 			Vault:     config.Vault{Auth: config.AuthAPIKey},
 		},
+		Health: config.Health{MaxAge: 45 * time.Minute},
 	}
 	if diff := cmp.Diff(want, mustLoad(t, nil)); diff != "" {
 		t.Error(diff)
@@ -145,7 +146,7 @@ func TestEachFieldHasItsSetting(t *testing.T) {
 		"--vault-name", "name", "--vault-compartment", compartment, "--vault-region", "iad",
 		"--vault-auth", "resource_principal", "--vault-secret-prefix", "prefix-",
 		"--oci-secrets-endpoint", local + "6", "--oci-kms-endpoint", local + "7",
-		"--metrics-file", "/metrics.prom", "--ping-url", local + "8/secret",
+		"--max-age", "9m", "--hosts", "2", "--metrics-file", "/metrics.prom", "--ping-url", local + "8/secret",
 		"--log-level", "error", "--log-format", "json", "--output", "json", "--quiet",
 	})
 	ping, err := address.ParseSecret(local + "8/secret")
@@ -169,6 +170,7 @@ func TestEachFieldHasItsSetting(t *testing.T) {
 				SecretsEndpoint: local + "6", KMSEndpoint: local + "7",
 			},
 		},
+		Health:     config.Health{MaxAge: 9 * time.Minute, Hosts: 2},
 		Monitoring: config.Monitoring{MetricsFile: "/metrics.prom", PingURL: ping},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"regexp"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"polisen-events-collector/pkg/address"
+	"polisen-events-collector/pkg/report"
 )
 
 // into returns a setter that parses a value and stores it in a field.
@@ -49,6 +51,15 @@ func duration(field func(*Settings) *time.Duration) func(*Settings, string) erro
 		}
 		return d, nil
 	})
+}
+
+// parseHosts parses a number of hosts.
+func parseHosts(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 || n > report.MaxHosts {
+		return 0, fmt.Errorf("not a number between 0 and %d", report.MaxHosts)
+	}
+	return n, nil
 }
 
 // interval returns a setter for a duration that may be zero, which means no interval. It

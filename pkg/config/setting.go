@@ -17,10 +17,10 @@ const (
 	GeneralGroup    Group = 1 << iota // diagnostics and output
 	APIGroup                          // calls to the API
 	ArchiveGroup                      // the store and the access to it
-	HealthGroup                       // the limits of the health check; part of APIGroup
+	HealthGroup                       // the limits of the health check
 	MonitoringGroup                   // the systems that watch the runs of collect
 
-	AllGroups = GeneralGroup | APIGroup | ArchiveGroup | MonitoringGroup
+	AllGroups = GeneralGroup | APIGroup | ArchiveGroup | HealthGroup | MonitoringGroup
 )
 
 // Setting describes one setting. Most are a flag and an environment variable.
@@ -343,6 +343,22 @@ func newTable() []Setting {
 			Help:    "scheme and host of the service that lists vaults",
 			Example: "https://kms.eu-frankfurt-1.oraclecloud.com",
 			set:     into(func(s *Settings) *string { return &s.Archive.Vault.KMSEndpoint }, parseEndpoint),
+		},
+		{
+			Flag: "max-age", Env: "POLISEN_MAX_AGE", Group: HealthGroup, Placeholder: "DURATION", Common: true,
+			Default: "45m",
+			Help:    "health: maximum age of the last success",
+			Detail:  "Set it to one and a half times the interval of the runs.",
+			Example: "90m",
+			set:     duration(func(s *Settings) *time.Duration { return &s.Health.MaxAge }),
+		},
+		{
+			Flag: "hosts", Env: "POLISEN_HOSTS", Group: HealthGroup, Placeholder: "NUMBER", Common: true,
+			Default: "0",
+			Help:    "health: minimum number of healthy hosts",
+			Detail:  "A host is healthy if one of its runs has succeeded within --max-age.",
+			Example: "2",
+			set:     into(func(s *Settings) *int { return &s.Health.Hosts }, parseHosts),
 		},
 		{
 			Flag: "metrics-file", Env: "POLISEN_METRICS_FILE", Group: MonitoringGroup, Placeholder: "FILE",
