@@ -67,6 +67,10 @@ func protocol() []mutation {
 		in("writer.go", "A commit that meets the commit of another run does not count as a success.",
 			"refused, refusedETag = err, w.etag",
 			"refused, refusedETag = err, w.etag\n\t\t\t\tif c.committed(w, *next.Commit) {\n\t\t\t\t\treturn a, nil\n\t\t\t\t}"),
+		in("writer.go", "An accepted older document does not say how many items are stored.",
+			"doc.Stored, doc.Forgotten = nil, nil", "doc.Forgotten = nil"),
+		in("writer.go", "The objects of a run's own commit do not count as healed.",
+			"w.doc.isOwn(p) && w.doc.Commit.ID == w.opts.RunID", "putFirst && w.doc.isOwn(p)"),
 		in("writer.go", "A damaged document is copied before it is replaced.",
 			`if w.damaged != nil && w.damagedCopy == "" {`, "if false {"),
 		in("writer.go", "A run ends after four tries if the store refuses each commit.",
@@ -152,6 +156,8 @@ func decisions() []mutation {
 			"if b.Answer != nil && !p.incomplete {", "if b.Answer != nil {"),
 		in("gaps.go", "The gap of a day stays if its events still wait.",
 			"g.Reason == Unreadable && w.stillWaits(p, g, answer.Day)", "false"),
+		in("gaps.go", "A gap that names no items stays if items of its day wait.",
+			"if reason.day == day && waits(item) {", "if reason.day != day && waits(item) {"),
 		in("gaps.go", "Attempts within an hour count once.",
 			"!g.AttemptCounts(now) && kind != AnswerNotFound", "false"),
 		in("plan.go", "A rebuilt document does not count the stored items.",
@@ -269,6 +275,12 @@ func reports() []mutation {
 	return []mutation{
 		in(pipelinePkg+"/lastrun.go", "A run does not replace the history of a run at the same time.",
 			"body, last.cond)", "body, store.Always())"),
+		in(pipelinePkg+"/collect.go", "A run that cannot find out where its store is stores a report if it can.",
+			"c.lastRunErr = err // nothing was read\n", ""),
+		in(pipelinePkg+"/collect.go", "A run that fails to fetch heals the archive first.",
+			"<-opened\n", ""),
+		in("pkg/report/metrics.go", "The headroom falls while runs fail.",
+			"if r.Succeeded() { // otherwise", "if true { // otherwise"),
 		in(pipelinePkg+"/lastrun.go", "A run whose report was overtaken tries once more.",
 			"case try == 2:", "case try == 1:"),
 		in(pipelinePkg+"/lastrun.go", "A run that loses the response to its report finds it in the store.",
@@ -466,6 +478,10 @@ func buckets() []mutation {
 // responses, fetched or saved.
 func responses() []mutation {
 	return []mutation{
+		{
+			guarantee: "A response that is too large takes less than 100 MiB.", file: "pkg/polisen/response.go",
+			old: "const usualBody = 260 << 10", new: "const usualBody = 256 << 10", packages: []string{"cmd"}, tests: "^TestTooLargeResponseMemory$",
+		},
 		in("pkg/polisen/call.go", "A redirect from https to http is not followed.",
 			`case to.Scheme != from.Scheme && to.Scheme != "https":`, "case false:", polisenPkg),
 		in("pkg/polisen/call.go", "A redirect to another host is not followed.",
