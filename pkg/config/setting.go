@@ -213,7 +213,7 @@ func newTable() []Setting {
 			set:     check(parseName),
 		},
 		{
-			Flag: flagTimeout, Env: "POLISEN_TIMEOUT", Group: ArchiveGroup, Placeholder: "DURATION",
+			Flag: flagTimeout, Env: "POLISEN_TIMEOUT", Group: ArchiveGroup, Placeholder: "DURATION", Common: true,
 			Implied: "5m for collect, 10s for verify --quick, no limit for other commands",
 			Help:    "time limit for the whole run, including retries",
 			Detail:  "The process ends within a second after the limit. To leave time for the report, the work stops before it: by a fifth of the limit, but at most by 12 seconds.",
