@@ -18,7 +18,7 @@ func main() {
 		debug.SetMemoryLimit(softMemoryLimit)
 	}
 	os.Exit(cmd.Main(cmd.Process{
-		Args: os.Args[1:], Env: os.LookupEnv, Setenv: os.Setenv,
+		Args: os.Args[1:], Env: os.LookupEnv, Environ: os.Environ, Setenv: os.Setenv,
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 	}))
 }

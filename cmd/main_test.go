@@ -48,7 +48,7 @@ func (c cleaned) Run() int {
 }
 
 func thisProcess() Process {
-	return Process{Args: os.Args[1:], Env: os.LookupEnv, Setenv: os.Setenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	return Process{Args: os.Args[1:], Env: os.LookupEnv, Environ: os.Environ, Setenv: os.Setenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 }
 
 // signalledProbe is the name of a program that waits for a signal inside execute.

@@ -29,6 +29,9 @@ const program = config.Program
 type Process struct {
 	Args []string // without the program's name
 	Env  config.Lookup
+	// Environ returns the environment, as [os.Environ] does. Nil means that nothing looks
+	// for misspelt names in it.
+	Environ func() []string
 	// Setenv sets the variables of the env-file in the environment of the process, for
 	// libraries that read it. Nil means that they count for the settings only.
 	Setenv func(name, value string) error
@@ -205,6 +208,10 @@ func (p Process) settings(cmd *cobra.Command, groups config.Group) (config.Setti
 	if path := config.EnvFile(cmd.Flags(), p.Env); path != "" {
 		what += " and the env-file " + path
 	}
+	var misspelt []string // before the variables of the env-file are added
+	if p.Environ != nil {
+		misspelt = config.Misspelt(p.Environ())
+	}
 	end := blocking.Call(cmd.Context(), what)
 	s, err := config.Load(cmd.Flags(), groups, p.Env, product())
 	end()
@@ -217,6 +224,9 @@ func (p Process) settings(cmd *cobra.Command, groups config.Group) (config.Setti
 	}
 	log := p.newLogger(s.General)
 	p.printReplaced(s.General, log)
+	for _, text := range misspelt {
+		p.printWarnings([]report.Warning{{Level: slog.LevelWarn, Text: text}}, s.General, log)
+	}
 	return s, log, err
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -45,6 +46,20 @@ func misspelling(name string) (near Setting, misspelt bool) {
 		}
 	}
 	return near, ours || !slices.Contains(replaced, name) && best <= max(1, len(core(near.Env))/4)
+}
+
+// Misspelt returns a warning for each variable of the environment, which has the form of
+// [os.Environ], that is probably a misspelt setting. In an env-file such a name is an error
+// of [Load]. But the environment belongs to other programs too.
+func Misspelt(environ []string) (warnings []string) {
+	for _, variable := range environ {
+		name, value, _ := strings.Cut(variable, "=")
+		if near, misspelt := misspelling(name); misspelt && value != "" { // an empty one counts as not set
+			warnings = append(warnings, fmt.Sprintf("%s in the environment is not a setting and has no effect: the nearest one is %s, and \"%s help environment\" lists all",
+				shownName(name), near.Env, Program))
+		}
+	}
+	return warnings
 }
 
 // core returns the name of a variable without its prefix, and without an ending that says
