@@ -48,7 +48,6 @@ type Store struct {
 	unsynced map[string]struct{} // folders of objects that Get has returned since the last syncRead
 
 	syncingRead sync.Mutex // held by syncRead
-	last        etagCache  // the last file that Put renamed to an object's name
 }
 
 var _ store.Store = (*Store)(nil)

@@ -30,16 +30,14 @@ func (s *Store) Put(ctx context.Context, name string, body []byte, cond store.Co
 	if err := store.CheckPut(ctx, name, body, cond); err != nil {
 		return "", err
 	}
-	etag := etagOf(body)
-	if err := s.put(ctx, name, body, etag, cond); err != nil {
+	if err := s.put(ctx, name, body, cond); err != nil {
 		return "", s.callError("put", name, err)
 	}
-	return etag, nil
+	return etagOf(body), nil
 }
 
-// put is Put without its checks and the context of its errors. etag is the ETag of
-// body.
-func (s *Store) put(ctx context.Context, name string, body []byte, etag store.ETag, cond store.Cond) error {
+// put is Put without its checks and the context of its errors.
+func (s *Store) put(ctx context.Context, name string, body []byte, cond store.Cond) error {
 	root, err := s.prepare()
 	if err != nil {
 		return err
@@ -84,7 +82,7 @@ func (s *Store) put(ctx context.Context, name string, body []byte, etag store.ET
 		return w.create(ctx)
 	}
 	for {
-		err := w.replace(ctx, etag, cond)
+		err := w.replace(ctx, cond)
 		if !errors.Is(err, store.ErrNotExist) {
 			return err
 		}
@@ -146,7 +144,7 @@ func (w write) renameNew(ctx context.Context) (bool, error) {
 //
 // The object's own file is locked, not one beside it: nobody can remove the lock
 // without removing the object.
-func (w write) replace(ctx context.Context, etag store.ETag, cond store.Cond) error {
+func (w write) replace(ctx context.Context, cond store.Cond) error {
 	_, match := cond.Match()
 	info, err := w.root.Lstat(w.name)
 	if err != nil {
@@ -160,7 +158,7 @@ func (w write) replace(ctx context.Context, etag store.ETag, cond store.Cond) er
 		defer lock.Release()
 	}
 	if match {
-		current, err := w.last.etagOf(w.root, w.name)
+		current, err := hashFile(w.root, w.name)
 		if err != nil {
 			return err
 		}
@@ -168,12 +166,9 @@ func (w write) replace(ctx context.Context, etag store.ETag, cond store.Cond) er
 			return store.ConditionFailed(current)
 		}
 	}
-	tagged := openTagged(w.root, w.temp, etag)
 	if err := w.root.Rename(w.temp, w.name); err != nil {
-		tagged.close()
 		return asInvalid(err)
 	}
-	w.last.set(tagged)
 	return w.syncFolder(w.folder)
 }
 
