@@ -58,10 +58,10 @@ type Gap struct {
 	// Unserved says that the API does not serve the day, so runs no longer ask for
 	// it. An answer with the whole day still closes the gap.
 	Unserved bool `json:"unserved,omitempty"`
-	// Attempts is the number of queries for the day that did not return the whole
-	// day and were at least an hour apart. A 404 counts without this condition. LastAttempt is the time of the last of these
-	// queries, or of one that returned the day although items of the gap still wait,
-	// in UTC.
+	// Attempts is the number of queries for the day that did not return the whole day.
+	// Only queries that are at least an hour apart count, and each answer of 404.
+	// LastAttempt is the time of the last of these queries, or of one that returned the
+	// day although items of the gap still wait, in UTC.
 	Attempts    int        `json:"attempts,omitempty"`
 	LastAttempt *time.Time `json:"last_attempt,omitempty"`
 	// IDs are the ids of the events that wait, and Hashes the fingerprints of the

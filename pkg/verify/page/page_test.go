@@ -144,6 +144,17 @@ func TestTables(t *testing.T) {
 	}
 }
 
+// TestQuietRuns checks the summary of runs that have stored nothing.
+func TestQuietRuns(t *testing.T) {
+	c := small(t)
+	for i := range c.Runs {
+		c.Runs[i].New = 0
+	}
+	if want := "3 runs, 0 new events, 1 failed; at most 0 new events in a run"; !strings.Contains(render(t, c), want) {
+		t.Errorf("the page does not have: %s", want)
+	}
+}
+
 // TestWrongDates checks that events with wrong dates add no years to the pictures.
 func TestWrongDates(t *testing.T) {
 	body := render(t, hostile())
