@@ -121,7 +121,7 @@ func TestMonitoredRuns(t *testing.T) {
 		"no access":          {nil, map[string]string{"POLISEN_STORE": "/dev/null/archive"}, exitAccess, "/6 storage failed", ""},
 		"no credentials":     {nil, map[string]string{"POLISEN_STORE": "oci://a/b", "OCI_CONFIG_FILE": "/missing"}, exitAccess, "/6 ", "/missing"},
 		"an invalid setting": {nil, map[string]string{"POLISEN_TIMEOUT": "-1s"}, exitUsage, "/64 --timeout (POLISEN_TIMEOUT)", ""},
-		"no answer in time":  {[]polisentest.Answer{{Delay: time.Hour}}, map[string]string{"POLISEN_TIMEOUT": "1s"}, exitAPI, "/4 ", "--timeout"},
+		"no answer in time":  {[]polisentest.Answer{{Delay: time.Hour}}, map[string]string{"POLISEN_TIMEOUT": "3s"}, exitAPI, "/4 ", "--timeout"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -208,8 +208,9 @@ func (p Process) settings(cmd *cobra.Command, groups config.Group) (config.Setti
 	if path := config.EnvFile(cmd.Flags(), p.Env); path != "" {
 		what += " and the env-file " + path
 	}
-	var misspelt []string // before the variables of the env-file are added
-	if p.Environ != nil {
+	// Before the variables of the env-file are added. Commands such as version need no settings.
+	var misspelt []string
+	if p.Environ != nil && groups != config.GeneralGroup {
 		misspelt = config.Misspelt(p.Environ())
 	}
 	end := blocking.Call(cmd.Context(), what)
