@@ -148,12 +148,17 @@ func removeAbandoned(path string) {
 // written. It speaks of the file's folder as the state folder.
 func Advice(err error) string {
 	switch {
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case IsFull(err):
 		return "free some space on the disk of the state folder"
 	case errors.Is(err, fs.ErrPermission):
 		return "make the state folder writable"
 	}
 	return "correct that, or choose another state folder"
+}
+
+// IsFull reports whether err means that a disk or the user's quota has no space left.
+func IsFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
 // CannotSync reports whether err, the error of a sync, means that the file system has

@@ -410,7 +410,7 @@ func folders() []mutation {
 		in("pkg/store/dirstore/write.go", "A Put with IfMatch compares the content of the file.",
 			"if !cond.Allows(current) {", "if false {", dirPkg),
 		in("pkg/store/dirstore/errors.go", "A full disk is no lack of access.",
-			`if shortage(err) != "" || errors.Is(err, errSyncFolder) {`, "if errors.Is(err, errSyncFolder) {", dirPkg),
+			`if shortage(err) != "" || errors.Is(err, syscall.EIO) || errors.Is(err, errSyncFolder) {`, "if errors.Is(err, syscall.EIO) {", dirPkg),
 		in("pkg/store/dirstore/errors.go", "A failed sync of the store's new folder is no lack of access.",
 			" || errors.Is(err, errSyncFolder) {", " {", dirPkg),
 		in("pkg/filelock/filelock.go", "A lock is on the file that its path names.",

@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"polisen-events-collector/pkg/filelock"
+	"polisen-events-collector/pkg/statefile"
 	"polisen-events-collector/pkg/store"
 )
 
@@ -40,16 +41,14 @@ func asInvalid(err error) error {
 	return err
 }
 
-// shortage returns advice if err means that the machine is short of something, or that its
-// disk fails; else "".
+// shortage returns advice if err means that the machine is short of something,
+// else "".
 func shortage(err error) string {
 	switch {
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case statefile.IsFull(err):
 		return "free some space"
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		return "end other programs, or raise the limit (ulimit -n)"
-	case errors.Is(err, syscall.EIO):
-		return "check the disk, and then the archive with verify"
 	}
 	return ""
 }
@@ -58,7 +57,7 @@ func shortage(err error) string {
 // folder. It wraps store.ErrAccess, except for a shortage or an error of the
 // disk, such as a failed sync, which no other setting would prevent.
 func accessError(err error) error {
-	if shortage(err) != "" || errors.Is(err, errSyncFolder) {
+	if shortage(err) != "" || errors.Is(err, syscall.EIO) || errors.Is(err, errSyncFolder) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", store.ErrAccess, err)
@@ -81,6 +80,8 @@ func (s *Store) callError(verb, name string, err error) error {
 		return fmt.Errorf("%s: %w: %w: %s", call, store.ErrAccess, err, advice)
 	case shortage(err) != "":
 		return fmt.Errorf("%s: %w: %s", call, err, shortage(err))
+	case errors.Is(err, syscall.EIO):
+		return fmt.Errorf("%s: %w: check the disk, and then the archive with verify", call, err)
 	}
 	return fmt.Errorf("%s: %w", call, err)
 }

@@ -11,6 +11,20 @@ import (
 	"polisen-events-collector/pkg/store"
 )
 
+// TestListErrors checks which errors of a folder are those of the store as a whole.
+func TestListErrors(t *testing.T) {
+	for cause, wantName := range map[error]string{syscall.EIO: "a", syscall.EACCES: "a", syscall.EMFILE: "", syscall.EDQUOT: ""} {
+		var got store.Attrs
+		w := walk{Store: &Store{path: "/data"}, ctx: t.Context(), yield: func(attrs store.Attrs, _ error) bool {
+			got = attrs
+			return true
+		}}
+		if goesOn := w.fail("a", cause); got.Name != wantName || goesOn != (wantName != "") {
+			t.Errorf("%v: the error is that of %q, want %q; the list goes on: %t", cause, got.Name, wantName, goesOn)
+		}
+	}
+}
+
 // TestCallError checks errors of a disk that a test cannot cause on every machine.
 func TestCallError(t *testing.T) {
 	s := &Store{path: "/data"}
