@@ -39,16 +39,14 @@ func newBackfillCmd(p Process) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backfill (--from DATE [--to DATE] | --input PATH...)",
 		Short: "Store events of past days or of saved responses",
-		Long: `Stores events that the archive lacks. Like collect it stores each event exactly once
-and may be killed, repeated, and run beside other commands.
+		Long: `Stores events that the archive lacks, each once. It may be killed, repeated, and run in parallel.
 
 With --from it fetches past days from the API, which serves about six months. It makes one
 call per day, and 24 more for a day with 500 events, the most that a response holds. Calls are
 11 seconds apart, at most 50 an hour and 1,200 a day, so that collects can run too.
 
 With --input it reads saved responses: files, folders, or "-" for standard input, with JSON
-arrays or one event per line, plain or compressed. Damaged items
-go under rejected/, with exit code 3.`,
+arrays or one event per line, plain or compressed. Damaged items go under rejected/ (exit code 3).`,
 		Example: `  # fetch a week from the API; fetch one type of event in one county
   ` + program + ` backfill --from 2026-01-01 --to 2026-01-07
   ` + program + ` backfill --from 2026-01-01 --location 'Uppsala län' --type Rån

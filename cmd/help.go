@@ -227,11 +227,7 @@ not set. At the beginning of a path, ~/ stands for the home folder.`, "", style.
 	}
 	last := config.Group(0)
 	for _, s := range config.All(config.AllGroups) {
-		group := s.Group
-		if s.Group != config.HealthGroup { // a setting that others need too is listed with them
-			group &^= config.HealthGroup
-		}
-		if group != last {
+		if group := s.Group & -s.Group; group != last { // the first of its groups
 			heading(titles[group])
 			last = group
 		}

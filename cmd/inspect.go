@@ -58,8 +58,10 @@ as collect, and lists the ids that collect would store.`,
   ` + program + ` inspect-metadata --ids --output json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(opts.has) == 0 {
-				if len(args) > 0 && isID(args[0]) {
-					return usagef("unexpected argument %s: use --has to look for an id", args[0])
+				if len(args) > 0 {
+					if id, err := parseID(args[0]); err == nil {
+						return usagef("unexpected argument %d: use --has to look for an id", id)
+					}
 				}
 				return noArgs(cmd, args)
 			}
@@ -90,11 +92,8 @@ as collect, and lists the ids that collect would store.`,
 	return cmd
 }
 
-// isID reports whether text is the id of an event.
-func isID(text string) bool {
-	_, err := strconv.ParseInt(text, 10, 64)
-	return err == nil
-}
+// parseID parses the id of an event.
+func parseID(text string) (int64, error) { return strconv.ParseInt(text, 10, 64) }
 
 // check parses the ids and the date; no date is nil. It returns an error if flags
 // contradict each other.
@@ -114,7 +113,7 @@ func (o inspectOptions) check(output config.Format) (ids []int64, date *archive.
 		return nil, nil, usagef("--date works only with --has")
 	}
 	for _, text := range o.has {
-		id, err := strconv.ParseInt(text, 10, 64)
+		id, err := parseID(text)
 		if err != nil {
 			return nil, nil, usagef("--has: %s is not an id", address.Describe(text))
 		}

@@ -81,9 +81,8 @@ func newVerifyCmd(p Process) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Check that the archive holds each event once, and repair it",
-		Long: `Reads every object of the archive and checks names, lines, dates, duplicates and the
-document, metadata/last_seen.json. It prints what was expected, what was found, and the command
-that fixes it: on a terminal grouped by check, elsewhere one line per finding. It changes nothing.
+		Long: `Reads every object and checks names, lines, dates, duplicates and the document. It changes
+nothing. It prints what was expected, what was found, and the command that fixes it.
 
 --repair stores missing objects of the last commit and rejected items that can be read now,
 removes listed ids that are not stored, and rebuilds a damaged document. Beyond that,

@@ -355,29 +355,23 @@ func TestWholeAnswerWithWaitingEvents(t *testing.T) {
 			if _, err := runAt(unread, at(2, 12), waiting); err != nil {
 				t.Fatal(err)
 			}
-			// The same run has met the event before the answer, which does not have it.
-			o := options()
-			w := archive.NewWriter(unread, o)
-			for _, b := range []archive.Batch{waiting, answer(3, archive.AnswerWhole)} {
-				if _, err := w.Add(t.Context(), b); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if diff := cmp.Diff([]string{"2026-01-03 unreadable"}, gaps(t, s)); diff != "" {
-				t.Errorf("an event waits in another batch: gaps (-want +got):\n%s", diff)
-			}
 			unname := func() { // as if there were too many to name
 				setField(t, s, "gaps", `[{"day":"2026-01-03","reason":"unreadable","since":"2026-01-02T12:00:00Z"}]`)
 			}
-			unname()
-			w = archive.NewWriter(unread, o)
-			for _, b := range []archive.Batch{waiting, answer(3, archive.AnswerWhole)} {
-				if _, err := w.Add(t.Context(), b); err != nil {
-					t.Fatal(err)
+			for _, named := range []bool{true, false} {
+				if !named {
+					unname()
 				}
-			}
-			if diff := cmp.Diff([]string{"2026-01-03 unreadable"}, gaps(t, s)); diff != "" {
-				t.Errorf("an event waits in another batch, without a name: gaps (-want +got):\n%s", diff)
+				// The same run has met the event before the answer, which does not have it.
+				w := archive.NewWriter(unread, options())
+				for _, b := range []archive.Batch{waiting, answer(3, archive.AnswerWhole)} {
+					if _, err := w.Add(t.Context(), b); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if diff := cmp.Diff([]string{"2026-01-03 unreadable"}, gaps(t, s)); diff != "" {
+					t.Errorf("an event waits in another batch, named: %t: gaps (-want +got):\n%s", named, diff)
+				}
 			}
 			setField(t, s, "gaps", `[]`)
 			for _, named := range []bool{true, false} {

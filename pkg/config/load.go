@@ -257,8 +257,7 @@ func (l *loader) openEnvFile(s Setting) {
 		case slices.Contains(readAtStart, name):
 			l.invalid(s.key(), "%s in this file would have no effect, since it is read when the process starts: set it in the environment", name)
 		case misspelt:
-			l.problems = append(l.problems, fmt.Errorf("%s in %s is not a setting: the nearest one is %s, and \"%s help environment\" lists all; for example %s=%s",
-				shownName(name), path, near.Env, Program, near.Env, near.Example))
+			l.problems = append(l.problems, fmt.Errorf("%s in %s is not a setting: %s; for example %s=%s", shownName(name), path, nearest(near), near.Env, near.Example))
 		case slices.Contains(replaced, name):
 			l.settings.General.Replaced = append(l.settings.General.Replaced, name)
 		}

@@ -55,11 +55,15 @@ func Misspelt(environ []string) (warnings []string) {
 	for _, variable := range environ {
 		name, value, _ := strings.Cut(variable, "=")
 		if near, misspelt := misspelling(name); misspelt && value != "" { // an empty one counts as not set
-			warnings = append(warnings, fmt.Sprintf("%s in the environment is not a setting and has no effect: the nearest one is %s, and \"%s help environment\" lists all",
-				shownName(name), near.Env, Program))
+			warnings = append(warnings, fmt.Sprintf("%s in the environment is not a setting and has no effect: %s", shownName(name), nearest(near)))
 		}
 	}
 	return warnings
+}
+
+// nearest says which setting a misspelt name is nearest to.
+func nearest(near Setting) string {
+	return fmt.Sprintf("the nearest one is %s, and \"%s help environment\" lists all", near.Env, Program)
 }
 
 // core returns the name of a variable without its prefix, and without an ending that says

@@ -85,7 +85,7 @@ func (r *repair) run(ctx context.Context) (*Result, error) {
 		}
 		a := r.snapshot.audit()
 		if s := r.snapshot; s.unlisted != nil {
-			return nil, fmt.Errorf("repair: %w; first remove the entry, replace it or make it readable", s.unlisted[0].err)
+			return nil, fmt.Errorf("repair: %w; %s", s.unlisted[0].err, a.options.replaceEntry().Advice)
 		}
 		if a.unreadable != nil {
 			return nil, fmt.Errorf("repair: read %s: %w; replace the object with an undamaged copy first", a.unreadable[0].key, store.ErrDamaged)
