@@ -68,8 +68,8 @@ func TestFillGaps(t *testing.T) {
 		t.Errorf("backfill: exit code %d\n%s%s", exit, stdout, stderr)
 	}
 	exit, stdout, stderr, days := collect()
-	if exit != int(exitOK) || days < 10 || days > 11 || !strings.Contains(stdout, `"open": 0`) || !strings.Contains(stderr, "0 days left") {
-		t.Errorf("exit code %d, %d days fetched, want 10 or 11\n%s%s", exit, days, stdout, stderr)
+	if exit != int(exitOK) || days < 11 || days > 12 || !strings.Contains(stdout, `"open": 0`) || !strings.Contains(stderr, "0 days left") {
+		t.Errorf("exit code %d, %d days fetched, want 11 or 12\n%s%s", exit, days, stdout, stderr)
 	}
 	c := archivetest.Read(t, w.contents())
 	if len(c.Problems) > 0 || len(c.Events) < len(events)-144 { // without the first day

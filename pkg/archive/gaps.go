@@ -208,15 +208,19 @@ func (w *Writer) decideMissed(p *plan, window polisen.Window, observed time.Time
 	}
 }
 
-// addMissed makes gaps of the days from the time that the document is covered until to
-// the day before a response, or to the day on which its window ends if that is earlier.
+// addMissed makes gaps of the days from the one before that of the time that the document
+// is covered until, to the day on which the window of a response ends, or to that of the
+// response if it is earlier.
 func (w *Writer) addMissed(p *plan, covered, windowEnd, observed time.Time) {
-	first := DateOf(polisen.InSweden(covered))
-	last := DateOf(polisen.InSweden(observed)).Previous()
-	// The source may have stopped before the response: later days are missed only
-	// if a later window does not reach back to its end.
-	if end := DateOf(polisen.InSweden(windowEnd)); end.Compare(last) < 0 {
-		last = end
+	// Some events of the time before are published only now: 99 % within 7 hours of the
+	// event, see API.md in package polisen.
+	first := DateOf(polisen.InSweden(covered)).Previous()
+	// Of the last day, events before the window may be missing. The source may have
+	// stopped before the response: later days are missed only if a later window does not
+	// reach back to the end of this one.
+	last := DateOf(polisen.InSweden(windowEnd))
+	if day := DateOf(polisen.InSweden(observed)); day.Compare(last) < 0 {
+		last = day
 	}
 	if oldest := last.AddDays(1 - maxMissed); first.Compare(oldest) < 0 {
 		w.opts.Warn(slog.LevelWarn, fmt.Sprintf("events from %s to %s may be missing too, but %s records at most %d days of one pause as gaps; fetch them with backfill",

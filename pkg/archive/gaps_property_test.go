@@ -140,11 +140,8 @@ func (h *gapHistory) apply(r gapRun, day archive.Date) {
 	switch r.kind {
 	case "response":
 		if !h.covered.IsZero() && r.window.From.After(h.covered) {
-			last := archive.DateOf(polisen.InSweden(r.observed)).Previous()
-			if end := archive.DateOf(polisen.InSweden(r.window.To)); end.Compare(last) < 0 {
-				last = end
-			}
-			first := archive.DateOf(polisen.InSweden(h.covered))
+			last := archive.DateOf(polisen.InSweden(slices.MinFunc([]time.Time{r.observed, r.window.To}, time.Time.Compare)))
+			first := archive.DateOf(polisen.InSweden(h.covered)).Previous()
 			for n := 0; n < 2000 && first.Compare(last) <= 0; n++ { // the latest days
 				h.add(last, archive.Missed)
 				last = last.Previous()

@@ -91,12 +91,13 @@ func TestMissed(t *testing.T) {
 	}{
 		{"overlap", at(2, 12), at(1, 0), at(3, 12), at(3, 12), nil, at(3, 12)},
 		{"begins at the end of the last one", at(2, 12), at(2, 12), at(9, 12), at(9, 12), nil, at(9, 12)},
-		{"pause", at(2, 12), at(5, 0), at(12, 12), at(12, 12), missed(2, 11), at(12, 12)},
-		{"the days are Swedish", at(2, 23), at(3, 12), at(4, 23), at(4, 23), missed(3, 4), at(4, 23)},
+		{"pause", at(2, 12), at(5, 0), at(12, 12), at(12, 12), missed(1, 12), at(12, 12)},
+		{"the days are Swedish", at(2, 23), at(3, 12), at(4, 23), at(4, 23), missed(2, 5), at(4, 23)},
 		{"older than the last one", at(20, 12), at(1, 0), at(8, 0), at(20, 13), nil, at(20, 12)},
-		{"the source stopped after the pause", at(2, 12), at(5, 0), at(9, 12), at(20, 12), missed(2, 9), at(9, 12)},
+		{"the source stopped after the pause", at(2, 12), at(5, 0), at(9, 12), at(20, 12), missed(1, 9), at(9, 12)},
 		{"events in the future", at(2, 12), at(1, 0), at(9, 12), at(3, 12), nil, at(3, 12)},
-		{"on the same day", at(2, 12), at(2, 13), at(2, 20), at(2, 20), nil, at(2, 20)},
+		{"events in the future after the pause", at(2, 12), at(5, 0), at(9, 12), at(7, 12), missed(1, 7), at(7, 12)},
+		{"hundreds of new events at once", at(2, 12), at(2, 13), at(2, 20), at(2, 20), missed(1, 2), at(2, 20)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := memstore.New()
@@ -135,16 +136,16 @@ func TestCoveredOfOlderFormat(t *testing.T) {
 		gaps              []string
 		until             time.Time // zero if it is not known
 	}{
-		"published, pause":      {published, "2026-01-02T12:00:00Z", response(at(5, 0), at(12, 12)), missed(2, 11), at(12, 12)},
+		"published, pause":      {published, "2026-01-02T12:00:00Z", response(at(5, 0), at(12, 12)), missed(1, 12), at(12, 12)},
 		"published, backfill":   {published, "2026-01-02T12:00:00Z", backfilled, nil, at(2, 12)},
-		"version 1, pause":      {version1, "2026-01-02T12:00:00Z", response(at(5, 0), at(12, 12)), missed(2, 11), at(12, 12)},
+		"version 1, pause":      {version1, "2026-01-02T12:00:00Z", response(at(5, 0), at(12, 12)), missed(1, 12), at(12, 12)},
 		"version 1, overlap":    {version1, "2026-01-02T12:00:00Z", response(at(1, 0), at(12, 12)), nil, at(12, 12)},
 		"version 1, backfill":   {version1, "2026-01-02T12:00:00Z", backfilled, nil, at(2, 12)},
 		"no time":               {published, "0001-01-01T00:00:00Z", response(at(5, 0), at(12, 12)), nil, at(12, 12)},
 		"no time, backfill":     {published, "0001-01-01T00:00:00Z", backfilled, nil, time.Time{}},
 		"a time in the future":  {version1, "2036-01-02T12:00:00Z", backfilled, nil, at(12, 12)},
 		"another time zone":     {published, "2026-01-02T14:00:00+02:00", backfilled, nil, at(2, 12)},
-		"a time of last summer": {version1, "2025-12-31T22:30:00Z", response(at(5, 0), at(7, 12)), append([]string{"2025-12-31 missed"}, missed(1, 6)...), at(7, 12)},
+		"a time of last summer": {version1, "2025-12-31T22:30:00Z", response(at(5, 0), at(7, 12)), append([]string{"2025-12-30 missed", "2025-12-31 missed"}, missed(1, 7)...), at(7, 12)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := memstore.New()
@@ -192,17 +193,17 @@ func TestLongPause(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := w.Document()
-	if n := len(d.Gaps); n != 2000 || d.Gaps[n-1].Day != "2026-01-11" || d.Gaps[0].Day != "2020-07-22" {
+	if n := len(d.Gaps); n != 2000 || d.Gaps[n-1].Day != "2026-01-12" || d.Gaps[0].Day != "2020-07-23" {
 		t.Errorf("%d gaps, the first is %v, the last %v", n, d.Gaps[0], d.Gaps[n-1])
 	}
-	if len(warnings) != 1 || warnings[0] != "WARN events from 1990-01-01 to 2020-07-21 may be missing too, but metadata/last_seen.json "+
+	if len(warnings) != 1 || warnings[0] != "WARN events from 1989-12-31 to 2020-07-22 may be missing too, but metadata/last_seen.json "+
 		"records at most 2000 days of one pause as gaps; fetch them with backfill" {
 		t.Errorf("warnings %q", warnings)
 	}
 }
 
 // paused returns an archive whose last full response was on the 2nd, and the first
-// one after a pause, of the 5th to the 8th. The days 2 to 7 may have been missed.
+// one after a pause, of the 5th to the 8th. The days 1 to 8 may have been missed.
 func paused(t *testing.T) (store.Store, archive.Batch) {
 	t.Helper()
 	s := memstore.New()
@@ -210,7 +211,7 @@ func paused(t *testing.T) (store.Store, archive.Batch) {
 	return s, response(at(5, 0), at(8, 12), archivetest.Event(11, 4, "first"), archivetest.Event(12, 7, "first"))
 }
 
-// withGaps returns an archive with the gaps 2 to 7.
+// withGaps returns an archive with the gaps 1 to 8.
 func withGaps(t *testing.T) store.Store {
 	t.Helper()
 	s, b := paused(t)
@@ -253,7 +254,7 @@ func TestAnswers(t *testing.T) {
 			{2, 3, archive.AnswerNotFound, "2026-01-03 missed 2 attempts unserved", false},
 		},
 		"a day that is no gap": {
-			{0, 8, archive.AnswerWhole, "", false}, {0, 8, archive.AnswerOther, "", false}, {0, 1, archive.AnswerNotFound, "", false},
+			{0, 9, archive.AnswerWhole, "", false}, {0, 9, archive.AnswerOther, "", false}, {0, 10, archive.AnswerNotFound, "", false},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -293,12 +294,12 @@ func TestUnservedDaysStay(t *testing.T) {
 	if o := mustRunAt(t, s, at(10, 12), response(at(9, 0), at(10, 12))); o.NewGaps != 2 {
 		t.Errorf("%d new gaps, want 2", o.NewGaps)
 	}
-	want := append(missed(2, 6), "2026-01-07 missed 1 attempts unserved", "2026-01-08 missed", "2026-01-09 missed")
+	want := append(missed(1, 6), "2026-01-07 missed 1 attempts unserved", "2026-01-08 missed", "2026-01-09 missed", "2026-01-10 missed")
 	if diff := cmp.Diff(want, gaps(t, s)); diff != "" {
 		t.Errorf("gaps (-want +got):\n%s", diff)
 	}
 	open, unserved := document(t, s).GapDays()
-	if len(open) != 7 || open[0] != "2026-01-02" || !slices.Equal(unserved, []string{"2026-01-07"}) {
+	if len(open) != 9 || open[0] != "2026-01-01" || !slices.Equal(unserved, []string{"2026-01-07"}) {
 		t.Errorf("open %v, unserved %v", open, unserved)
 	}
 
@@ -309,7 +310,7 @@ func TestUnservedDaysStay(t *testing.T) {
 	if _, _, err := archive.NewWriter(s, options()).CommitRepair(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(slices.Delete(want, 5, 6), gaps(t, s)); diff != "" {
+	if diff := cmp.Diff(slices.Delete(want, 6, 7), gaps(t, s)); diff != "" {
 		t.Errorf("after the repair: gaps (-want +got):\n%s", diff)
 	}
 	after := document(t, s)
@@ -406,15 +407,15 @@ func TestMissedBesideUnreadable(t *testing.T) {
 	}
 	b := response(at(5, 0), at(6, 12))
 	mustRunAt(t, s, at(6, 12), b)
-	want := []string{"2026-01-02 missed", "2026-01-03 unreadable", "2026-01-03 missed", "2026-01-04 missed", "2026-01-05 missed"}
+	want := slices.Concat(missed(1, 2), []string{"2026-01-03 unreadable"}, missed(3, 6))
 	if diff := cmp.Diff(want, gaps(t, s)); diff != "" {
 		t.Fatalf("gaps (-want +got):\n%s", diff)
 	}
-	if open, _ := document(t, s).GapDays(); len(open) != 4 {
-		t.Errorf("open days %v, want 4", open)
+	if open, _ := document(t, s).GapDays(); len(open) != 6 {
+		t.Errorf("open days %v, want 6", open)
 	}
 	mustRunAt(t, s, at(6, 13), waiting)
-	if diff := cmp.Diff(missed(2, 5), gaps(t, s)); diff != "" {
+	if diff := cmp.Diff(missed(1, 6), gaps(t, s)); diff != "" {
 		t.Errorf("when the event is stored: gaps (-want +got):\n%s", diff)
 	}
 }
@@ -431,11 +432,11 @@ func TestGapFaultAtEveryCall(t *testing.T) {
 		batch    archive.Batch
 		want     []string
 	}{
-		"pause":                            {prepared, pause, missed(2, 7)},
-		"whole answer":                     {withGaps(t), whole, append(missed(2, 3), missed(5, 7)...)},
-		"whole answer, in several commits": {withGaps(t), several, append(missed(2, 3), missed(5, 7)...)},
-		"not found":                        {withGaps(t), answer(7, archive.AnswerNotFound), append(missed(2, 6), "2026-01-07 missed 1 attempts unserved")},
-		"no answer":                        {withGaps(t), answer(7, archive.AnswerOther), append(missed(2, 6), "2026-01-07 missed 1 attempts")},
+		"pause":                            {prepared, pause, missed(1, 8)},
+		"whole answer":                     {withGaps(t), whole, append(missed(1, 3), missed(5, 8)...)},
+		"whole answer, in several commits": {withGaps(t), several, append(missed(1, 3), missed(5, 8)...)},
+		"not found":                        {withGaps(t), answer(7, archive.AnswerNotFound), append(missed(1, 6), "2026-01-07 missed 1 attempts unserved", "2026-01-08 missed")},
+		"no answer":                        {withGaps(t), answer(7, archive.AnswerOther), append(missed(1, 6), "2026-01-07 missed 1 attempts", "2026-01-08 missed")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -472,9 +473,9 @@ func TestKilledBetweenCommits(t *testing.T) {
 		gaps     []string
 		until    time.Time
 	}{
-		"whole answer": {withGaps(t), answer(4, archive.AnswerWhole, events...), missed(2, 7), at(8, 12)},
-		"response":     {withGaps(t), response(at(5, 0), at(9, 12), events...), missed(2, 7), at(8, 12)},
-		"pause":        {withGaps(t), response(at(8, 18), at(9, 12), events...), missed(2, 8), at(8, 12)},
+		"whole answer": {withGaps(t), answer(4, archive.AnswerWhole, events...), missed(1, 8), at(8, 12)},
+		"response":     {withGaps(t), response(at(5, 0), at(9, 12), events...), missed(1, 8), at(8, 12)},
+		"pause":        {withGaps(t), response(at(8, 18), at(9, 12), events...), missed(1, 9), at(8, 12)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			killed := storetest.NewFaults(tt.prepared, func(c storetest.Call) storetest.Fault {
@@ -504,12 +505,12 @@ func TestOtherRunBesideGaps(t *testing.T) {
 		want      [][]string // the possible gaps
 		until     time.Time
 	}{
-		"two hosts meet the same pause": {prepared, pause, pause, [][]string{missed(2, 7)}, at(8, 12)},
+		"two hosts meet the same pause": {prepared, pause, pause, [][]string{missed(1, 8)}, at(8, 12)},
 		// If the later response is the first one, the other run makes no gaps.
-		"a later response":            {prepared, pause, later, [][]string{missed(2, 8), missed(2, 7)}, at(9, 12)},
-		"two hosts close two days":    {withGaps(t), answer(2, archive.AnswerWhole), answer(3, archive.AnswerWhole), [][]string{missed(4, 7)}, at(8, 12)},
-		"two hosts close the day":     {withGaps(t), answer(2, archive.AnswerWhole), answer(2, archive.AnswerWhole), [][]string{missed(3, 7)}, at(8, 12)},
-		"two attempts within an hour": {withGaps(t), answer(7, archive.AnswerOther), answer(7, archive.AnswerOther), [][]string{append(missed(2, 6), "2026-01-07 missed 1 attempts")}, at(8, 12)},
+		"a later response":            {prepared, pause, later, [][]string{missed(1, 9), missed(1, 8)}, at(9, 12)},
+		"two hosts close two days":    {withGaps(t), answer(2, archive.AnswerWhole), answer(3, archive.AnswerWhole), [][]string{append(missed(1, 1), missed(4, 8)...)}, at(8, 12)},
+		"two hosts close the day":     {withGaps(t), answer(2, archive.AnswerWhole), answer(2, archive.AnswerWhole), [][]string{append(missed(1, 1), missed(3, 8)...)}, at(8, 12)},
+		"two attempts within an hour": {withGaps(t), answer(7, archive.AnswerOther), answer(7, archive.AnswerOther), [][]string{append(missed(1, 6), "2026-01-07 missed 1 attempts", "2026-01-08 missed")}, at(8, 12)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -32,7 +32,7 @@ func day(n float64) time.Time { return dayZero.Add(time.Duration(n * 24 * float6
 // The pause of missedDays. The first response after it covers day 6.6 to day 9.5.
 var (
 	pauseBegins, pauseEnds = day(5), day(9.5)
-	missedDays             = []string{"2026-01-09", "2026-01-10", "2026-01-11", "2026-01-12", "2026-01-13"}
+	missedDays             = []string{"2026-01-08", "2026-01-09", "2026-01-10", "2026-01-11", "2026-01-12", "2026-01-13", "2026-01-14"}
 )
 
 // dense returns a recording of twelve days with 170 events each, so that a response
@@ -304,10 +304,14 @@ func TestGapTime(t *testing.T) {
 			left int
 			line string
 		}{
-			{3, "gaps: 2 days closed with 172 new events, 3 days left; stopped at 2026-01-11: "},
-			{1, "gaps: 2 days closed with 93 new events, 1 day left; stopped at 2026-01-13: "},
+			{5, "gaps: 2 days closed with 2 new events, 5 days left; stopped at 2026-01-10: "},
+			{3, "gaps: 2 days closed with 263 new events, 3 days left; stopped at 2026-01-12: "},
+			{1, "gaps: 2 days closed with 0 new events, 1 day left; stopped at 2026-01-14: "},
 			{0, "gaps: 1 day closed with 0 new events, 0 days left"},
 		} {
+			if i > 0 {
+				time.Sleep(30 * time.Minute)
+			}
 			r := h.mustCollect()
 			if open, _ := h.openDays(); len(open) != want.left {
 				t.Errorf("run %d: %d days are left, want %d", i, len(open), want.left)
@@ -318,7 +322,6 @@ func TestGapTime(t *testing.T) {
 			if last := lastRun(t, h.store); last.RunID != r.RunID {
 				t.Errorf("run %d has no report", i)
 			}
-			time.Sleep(30 * time.Minute)
 		}
 		h.check(missedDays)
 	})
@@ -404,7 +407,7 @@ func TestGapFullDay(t *testing.T) {
 		}
 		hours = 3
 		h.mustCollect()
-		if g := h.document().Gaps; len(g) != 4 || g[0].Day != "2026-01-10" || g[0].Attempts != 1 || g[1].Attempts != 0 {
+		if g := h.document().Gaps; len(g) != 5 || g[0].Day != "2026-01-10" || g[0].Attempts != 1 || g[1].Attempts != 0 {
 			t.Errorf("after 3 of 24 hours: %+v", g)
 		}
 		hours = 24
@@ -416,7 +419,7 @@ func TestGapFullDay(t *testing.T) {
 				t.Fatalf("event %d of %d is stored %d times", i, len(full), len(c.Events[int64(9_000_000+i)]))
 			}
 		}
-		h.check(missedDays[2:])
+		h.check(missedDays[3:])
 	})
 }
 
@@ -477,8 +480,8 @@ func TestGapAdvice(t *testing.T) {
 		days int // since the pause
 		want string
 	}{
-		{1, "fetch them with: polisen-events-collector backfill --from 2026-01-09 --to 2026-01-13"},
-		{178, "fetch them with: polisen-events-collector backfill --from 2026-01-11 --to 2026-01-13"},
+		{1, "fetch them with: polisen-events-collector backfill --from 2026-01-08 --to 2026-01-14"},
+		{178, "fetch them with: polisen-events-collector backfill --from 2026-01-11 --to 2026-01-14"},
 		{190, "the API serves about 6 months; if you have saved responses of these days, store them with backfill --input"},
 	} {
 		synctest.Test(t, func(t *testing.T) {

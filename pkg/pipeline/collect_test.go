@@ -299,7 +299,7 @@ func TestCheck(t *testing.T) {
 	}{
 		"good":       {polisentest.Response(at(polisentest.FirstID, 0), at(700_000, 1)), "", ""},
 		"rejected":   {polisentest.Response(at(polisentest.FirstID, 0), []byte(`{"id":"x"}`)), "1 of 2 items rejected (first: id is not an integer", ""},
-		"gap":        {polisentest.Response(later...), "polisen-events-collector backfill --from 2026-01-02 --to 2026-01-13", ""},
+		"gap":        {polisentest.Response(later...), "polisen-events-collector backfill --from 2026-01-01 --to 2026-01-14", ""},
 		"mismatched": {polisentest.Response(mismatched...), "", "mismatched response: 60 events over 168 days"},
 		"older":      {polisentest.Response(at(polisentest.FirstID-1, 0), at(polisentest.FirstID-2, 0)), "", "older than the last one"},
 	} {
@@ -347,7 +347,7 @@ func TestOldResponse(t *testing.T) {
 	for _, test := range []struct {
 		first int64
 		gaps  int
-	}{{1000, 0}, {2000, 10}, {3000, 20}, {1000, 20}} {
+	}{{1000, 0}, {2000, 12}, {3000, 22}, {1000, 22}} {
 		if now := polisentest.Newest.AddDate(0, 0, int(test.first/100)); clock.Now().Before(now) {
 			clock.Advance(now.Sub(clock.Now()))
 		}

@@ -170,11 +170,11 @@ func newRecording(polls []replaytest.Poll) *polisentest.Recording {
 	return r
 }
 
-// swedishDays returns the days from that of the time from to the day before that of the
-// time to, in Swedish time.
-func swedishDays(from, to time.Time) (days []string) {
-	last := polisen.InSweden(to).Format(time.DateOnly)
-	for t := polisen.InSweden(from); t.Format(time.DateOnly) < last; t = t.AddDate(0, 0, 1) {
+// pauseDays returns the days that a pause makes gaps: those from the one before that of
+// covered_until to that of the next response, in Swedish time.
+func pauseDays(covered, response time.Time) (days []string) {
+	last := polisen.InSweden(response).Format(time.DateOnly)
+	for t := polisen.InSweden(covered).AddDate(0, 0, -1); t.Format(time.DateOnly) <= last; t = t.AddDate(0, 0, 1) {
 		days = append(days, t.Format(time.DateOnly))
 	}
 	return days
@@ -317,7 +317,7 @@ func testGap(t *testing.T, polls []replaytest.Poll, r *polisentest.Recording, p 
 	if gaps := h.document().Gaps; len(gaps) > 0 {
 		t.Errorf("gaps are left: %+v", gaps)
 	}
-	days := swedishDays(covered, p.to)
+	days := pauseDays(covered, p.to)
 	queries := h.queries()
 	if !firstWindow(polls, p.to).From.After(covered) {
 		t.Log("no gap: the first response after the pause covers it")

@@ -270,12 +270,14 @@ type answer struct {
 	// upTo is the time up to which an answer to the query for the newest events has all
 	// that were published; zero if it is another answer.
 	upTo time.Time
+	// made is the time at which the API made the answer.
+	made time.Time
 }
 
 // answerTo returns the answer to a call for a query at the time now. The chance is that of
 // a fault.
 func (a *api) answerTo(dateTime string, now time.Time, d *draw, chance float64) answer {
-	var right answer
+	right := answer{made: now}
 	if dateTime == "" {
 		right.items, right.upTo = a.newest(now), now
 	} else {
@@ -313,7 +315,7 @@ func (a *api) answerTo(dateTime string, now time.Time, d *draw, chance float64) 
 		past := now.Add(-ago)
 		// It has no event dated after it: see "Limits" in PROTOCOL.md of package archive.
 		items := slices.DeleteFunc(a.newest(past), func(v *version) bool { return v.time.After(past) })
-		return answer{items: items, fault: fmt.Sprint("the answer of ", ago.Round(time.Minute), " ago")}
+		return answer{items: items, fault: fmt.Sprint("the answer of ", ago.Round(time.Minute), " ago"), made: past}
 	default:
 		if dateTime == "" {
 			return answer{Answer: polisentest.Answer{Body: []byte("<html><title>Underhåll</title></html>")}, fault: "a web page"}

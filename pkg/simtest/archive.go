@@ -25,7 +25,7 @@ type archiveModel struct {
 	// commits are the commits that were made, and last is the newest.
 	commits map[archive.Commit]*commit
 	last    *commit
-	// covered are the values of covered_until, in the order of the commits.
+	// covered are the values of covered_until, each higher than the one before.
 	covered []coverage
 
 	// disturbed says that another program has changed the archive.
@@ -51,7 +51,7 @@ type commit struct {
 	body    []byte              // the document
 }
 
-// coverage is a value of covered_until, and the time of the commit that set it.
+// coverage is a value of covered_until, and the time of the API's answer from which it is.
 type coverage struct{ at, until time.Time }
 
 func newArchive(w *world) *archiveModel {
@@ -218,10 +218,13 @@ func (a *archiveModel) noteDocument(p *process, body []byte) {
 	}
 	a.commits[c.Commit], a.last = c, c
 	if d.CoveredUntil != nil {
-		if n := len(a.covered); n > 0 && d.CoveredUntil.Before(a.covered[n-1].until) {
+		n := len(a.covered)
+		switch {
+		case n == 0 || d.CoveredUntil.After(a.covered[n-1].until):
+			a.covered = append(a.covered, coverage{p.answered, *d.CoveredUntil})
+		case d.CoveredUntil.Before(a.covered[n-1].until):
 			a.fail("%s let covered_until fall from %v to %v", p, a.covered[n-1].until, d.CoveredUntil)
 		}
-		a.covered = append(a.covered, coverage{time.Now(), *d.CoveredUntil})
 		if a.exempt && p.step.Kind == Collect {
 			a.exempt, a.exemptBefore = false, time.Now()
 		}

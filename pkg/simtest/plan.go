@@ -112,7 +112,7 @@ func (p *planner) choose() {
 		}
 	}
 	if p.chance(0.2) {
-		p.Bulk = 100 + p.pick(150)
+		p.Bulk = 100 + p.pick(400)
 	}
 	if p.chance(0.4) {
 		p.Revised = 0.3

@@ -43,6 +43,7 @@ type process struct {
 	answer    answer    // to the current call of the API
 	delivered []string  // the keys of the items that the API has sent
 	upTo      time.Time // the time up to which the API has shown all events
+	answered  time.Time // the time of the last answer with the newest events
 
 	err      error // of the run
 	accept   bool  // --accept-archive

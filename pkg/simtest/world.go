@@ -355,7 +355,8 @@ func (w *world) checkComplete(d *archive.Document, until time.Time) {
 		first := n.versions[0]
 		isGap := func(v *version) bool { return gap[v.day] }
 		// Published late, or moved back: see "Limits" in PROTOCOL.md of package archive.
-		isEarly := func(v *version) bool { return !v.time.After(a.coveredAt(first.published)) }
+		gapsBegin := archive.DateOf(polisen.InSweden(a.coveredAt(first.published))).Previous().String()
+		isEarly := func(v *version) bool { return v.day < gapsBegin }
 		isPending := func(v *version) bool { return a.last.has(v.key) }
 		switch {
 		case n.id == 0, !n.withdrawn.IsZero(), !n.hiddenFrom.IsZero(), a.events[n.id] > 0:
@@ -368,13 +369,12 @@ func (w *world) checkComplete(d *archive.Document, until time.Time) {
 	}
 }
 
-// coveredAt returns covered_until at a time.
+// coveredAt returns the covered_until of the answers that the API made until a time.
 func (a *archiveModel) coveredAt(t time.Time) (until time.Time) {
 	for _, c := range a.covered {
-		if c.at.After(t) {
-			break
+		if !c.at.After(t) {
+			until = c.until
 		}
-		until = c.until
 	}
 	return until
 }
@@ -501,7 +501,7 @@ func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
 		p.host.notBefore = now.Add(wait)
 	}
 	if dateTime == "" && err == nil {
-		p.upTo = a.upTo
+		p.upTo, p.answered = a.upTo, a.made
 	}
 	if err == nil && a.Truncate == 0 {
 		for _, v := range a.items {

@@ -226,7 +226,11 @@ func properties() []mutation {
 		in("gaps.go", "Whatever responses come, covered_until never falls.",
 			"p.coveredUntil == nil || until.After(*p.coveredUntil) {", "true {"),
 		in("gaps.go", "Whatever responses come, the days after a window that ended long before its response are no gaps.",
-			"end.Compare(last) < 0 {", "false {"),
+			"day.Compare(last) < 0 {", "true {"),
+		in("gaps.go", "Whatever responses come, the gaps of a pause begin on the day before that of covered_until.",
+			"covered)).Previous()", "covered))"),
+		in("gaps.go", "Whatever responses come, the gaps of a pause end on the day of the response.",
+			"last := DateOf(polisen.InSweden(windowEnd))", "last := DateOf(polisen.InSweden(windowEnd)).Previous()"),
 	}
 }
 

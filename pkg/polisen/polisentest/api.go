@@ -80,7 +80,7 @@ type API struct {
 	mu       sync.Mutex
 	script   []Answer
 	calls    []Call
-	notFound map[string]bool // paths with queries that answered 404
+	notFound map[string]bool // paths with queries whose 404 was sent to a client
 	breaches []string
 }
 
@@ -114,13 +114,16 @@ func (a *API) Breaches() []string {
 
 // ServeHTTP implements [http.Handler].
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	answer := a.take(r)
+	answer, call := a.take(r)
 	if answer.Delay > 0 {
 		select {
 		case <-time.After(answer.Delay):
 		case <-r.Context().Done():
 			return
 		}
+	}
+	if answer.Status == http.StatusNotFound {
+		a.noteNotFound(call)
 	}
 	if answer.Reset {
 		panic(http.ErrAbortHandler)
@@ -145,8 +148,18 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// noteNotFound notes a call that gets a 404. Another call with the same query is a breach.
+func (a *API) noteNotFound(call Call) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.notFound == nil {
+		a.notFound = make(map[string]bool)
+	}
+	a.notFound[call.target()] = true
+}
+
 // take records the call and returns its answer.
-func (a *API) take(r *http.Request) Answer {
+func (a *API) take(r *http.Request) (Answer, Call) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := time.Now
@@ -166,13 +179,7 @@ func (a *API) take(r *http.Request) Answer {
 	default:
 		answer = Answer{Body: BodyAt(a.calls[0].Time.In(Newest.Location()), 500)}
 	}
-	if answer.Status == http.StatusNotFound {
-		if a.notFound == nil {
-			a.notFound = make(map[string]bool)
-		}
-		a.notFound[call.target()] = true
-	}
-	return answer
+	return answer, call
 }
 
 // check records the breaches of a call that is not yet in a.calls.
