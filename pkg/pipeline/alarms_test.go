@@ -17,6 +17,7 @@ import (
 	"polisen-events-collector/pkg/pipeline/replaytest"
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/polisen/polisentest"
+	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/retry/retrytest"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/memstore"
@@ -225,6 +226,32 @@ func TestAlarmIsPrintedOnce(t *testing.T) {
 		clock.Advance(step.pause)
 		if unprinted := collect(step.stateDir, step.printAll); (unprinted != nil) != step.printed {
 			t.Errorf("run %d prints %v, want an alarm: %v", i+1, unprinted, step.printed)
+		}
+	}
+}
+
+// TestCutAlarm checks that the first of several runs with a response that is cut
+// prints it. The response to a query with a filter is no alarm, so each run prints it.
+func TestCutAlarm(t *testing.T) {
+	clock := newClock()
+	s := memstore.New()
+	cut := sourceFunc(func(ctx context.Context) (*polisen.Response, error) {
+		r, err := respondWith(clock, polisentest.Body(3)).Fetch(ctx, polisen.Query{})
+		if err == nil {
+			r.Cut = errors.New("it is truncated")
+		}
+		return r, err
+	})
+	o := options(s, clock)
+	o.HostState = pipeline.NewHostState(t.TempDir())
+	for i, run := range []struct{ filtered, printed bool }{{false, true}, {false, false}, {true, true}, {true, true}, {false, false}} {
+		clock.Advance(30 * time.Minute)
+		o.Recorder, o.Filtered = report.NewRecorder(clock.Now), run.filtered
+		_, err := pipeline.Collect(t.Context(), o, cut)
+		partial, ok := errors.AsType[*pipeline.PartialError](err)
+		const reason = "no whole response: it is truncated; the 3 events that could be read are stored"
+		if !ok || !slices.Equal(partial.Reasons, []string{reason}) || (partial.Unprinted() != nil) != run.printed {
+			t.Errorf("run %d: %v, and prints %v", i+1, err, partial.Unprinted())
 		}
 	}
 }

@@ -30,15 +30,17 @@ func (c *collect) check(ctx context.Context, outcome archive.Outcome, ok bool) e
 	for _, a := range alarms {
 		reasons = append(reasons, a.Text)
 	}
-	isRejected := func(a alarm) bool { return a.Name == alarmRejected }
-	if n := c.outcome.Rejected; n > 0 && !slices.ContainsFunc(alarms, isRejected) {
+	raised := func(name string) bool {
+		return slices.ContainsFunc(alarms, func(a alarm) bool { return a.Name == name })
+	}
+	if n := c.outcome.Rejected; n > 0 && !raised(alarmRejected) {
 		reason := fmt.Sprintf("%d of %d items rejected", n, c.report.Counts.Fetched)
 		if len(c.response.Rejected) > 0 {
 			reason += fmt.Sprintf(" (first: %s)", c.response.Rejected[0].Reason)
 		}
 		reasons = append(reasons, reason+"; rejected items go under rejected/ in the archive")
 	}
-	if c.response.Cut != nil {
+	if c.response.Cut != nil && !raised(alarmCut) {
 		reasons = append(reasons, cutReason(c.response))
 	}
 	if len(reasons) == 0 {
@@ -64,6 +66,7 @@ const (
 	alarmGap      = "gap"      // the document has open gaps
 	alarmRejected = "rejected" // half or more of a full response is rejected
 	alarmRevised  = "revised"  // half or more of the known events were revised at once
+	alarmCut      = "cut"      // the API sends no whole response
 )
 
 // alarms returns the alarms after a response of the API. Only a full response says
@@ -96,6 +99,9 @@ func (c *collect) alarms(ctx context.Context, outcome archive.Outcome) (alarms [
 	if n, known := outcome.Revised, outcome.Revised+outcome.Seen; full && report.ManyRevised(n, known) {
 		add(alarmRevised, "", "%d of %d known events revised at once: the API's format may have changed (%s); the new versions are under revisions/ in the archive",
 			n, known, revisedExample(ctx, c.store, c.response.Events, outcome.Classes))
+	}
+	if c.response.Cut != nil {
+		add(alarmCut, "", "%s", cutReason(c.response))
 	}
 	return alarms
 }
