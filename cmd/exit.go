@@ -9,6 +9,7 @@ import (
 
 	"polisen-events-collector/pkg/config"
 	"polisen-events-collector/pkg/ociauth"
+	"polisen-events-collector/pkg/ociclient"
 	"polisen-events-collector/pkg/pipeline"
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/ratelimit"
@@ -55,7 +56,7 @@ func exitMeanings() []exitMeaning {
 		{exitFailure, "failure: an unexpected error"},
 		{exitPartial, "partial: items were rejected, events may be missing, or the API is stale; all else is stored"},
 		{exitAPI, "API failed: the events API gave no usable response"},
-		{exitStorage, "store failed: an object could not be read or written"},
+		{exitStorage, "store failed: an object could not be read or written, or the vault of the credentials is down"},
 		{exitAccess, "no access: wrong credentials, missing permissions or a missing bucket; a retry does not help"},
 		{exitFindings, "check failed: problems found, id not found, or unhealthy"},
 		{exitRateLimited, "rate limited: the API's limits, its Retry-After or an earlier 404 forbid a call now"},
@@ -76,9 +77,9 @@ func exitCode(err error) code {
 		return exitOK
 	case badUsage, badSettings, errors.Is(err, polisen.ErrSettings):
 		return exitUsage
-	case errors.Is(err, store.ErrAccess), errors.Is(err, ociauth.ErrCredentials):
+	case errors.Is(err, store.ErrAccess), errors.Is(err, ociauth.ErrCredentials) && !isTransient(err):
 		return exitAccess
-	case errors.Is(err, pipeline.ErrStore):
+	case errors.Is(err, pipeline.ErrStore), errors.Is(err, ociauth.ErrCredentials):
 		return exitStorage
 	case errors.Is(err, ratelimit.ErrExceeded):
 		return exitRateLimited
@@ -90,6 +91,13 @@ func exitCode(err error) code {
 		return exitFindings
 	}
 	return exitFailure
+}
+
+// isTransient reports whether a service of OCI, such as a vault, has failed in a way that
+// may pass.
+func isTransient(err error) bool {
+	e, ok := errors.AsType[*ociclient.Error](err)
+	return ok && e.Transient()
 }
 
 // usageError is an error about a mistake on the command line.

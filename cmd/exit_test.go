@@ -11,6 +11,7 @@ import (
 
 	"polisen-events-collector/pkg/config"
 	"polisen-events-collector/pkg/ociauth"
+	"polisen-events-collector/pkg/ociclient"
 	"polisen-events-collector/pkg/pipeline"
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/ratelimit"
@@ -32,6 +33,8 @@ func TestExitCode(t *testing.T) {
 		{store.ErrAccess, 6},
 		{errors.Join(io.ErrUnexpectedEOF, store.ErrAccess), 6},
 		{ociauth.ErrCredentials, 6},
+		{errors.Join(ociauth.ErrCredentials, &ociclient.Error{Status: 401}), 6},
+		{errors.Join(ociauth.ErrCredentials, &ociclient.Error{Status: 503}), 5},
 		{polisen.ErrSettings, 64},
 		{ratelimit.ErrExceeded, 8},
 		{pipeline.ErrAPI, 4},
