@@ -1,11 +1,13 @@
 package cmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"polisen-events-collector/pkg/config"
 	"polisen-events-collector/pkg/ociauth"
@@ -56,7 +58,7 @@ func exitMeanings() []exitMeaning {
 		{exitFailure, "failure: an unexpected error"},
 		{exitPartial, "partial: items were rejected, events may be missing, or the API is stale; all else is stored"},
 		{exitAPI, "API failed: the events API gave no usable response"},
-		{exitStorage, "store failed: an object could not be read or written, or the vault of the credentials is down"},
+		{exitStorage, "store failed: an object could not be read or written, or the credentials not be fetched"},
 		{exitAccess, "no access: wrong credentials, missing permissions or a missing bucket; a retry does not help"},
 		{exitFindings, "check failed: problems found, id not found, or unhealthy"},
 		{exitRateLimited, "rate limited: the API's limits, its Retry-After or an earlier 404 forbid a call now"},
@@ -77,7 +79,7 @@ func exitCode(err error) code {
 		return exitOK
 	case badUsage, badSettings, errors.Is(err, polisen.ErrSettings):
 		return exitUsage
-	case errors.Is(err, store.ErrAccess), errors.Is(err, ociauth.ErrCredentials) && !isTransient(err):
+	case errors.Is(err, store.ErrAccess), errors.Is(err, ociauth.ErrCredentials) && !mayPass(err):
 		return exitAccess
 	case errors.Is(err, pipeline.ErrStore), errors.Is(err, ociauth.ErrCredentials):
 		return exitStorage
@@ -93,11 +95,13 @@ func exitCode(err error) code {
 	return exitFailure
 }
 
-// isTransient reports whether a service of OCI, such as a vault, has failed in a way that
-// may pass.
-func isTransient(err error) bool {
+// mayPass reports whether a run that got no credentials because of err may get them later
+// without a change of the settings: a service of OCI failed, the time limit was reached, or
+// this machine had no file descriptors left.
+func mayPass(err error) bool {
 	e, ok := errors.AsType[*ociclient.Error](err)
-	return ok && e.Transient()
+	return ok && e.Transient() || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
 // usageError is an error about a mistake on the command line.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"polisen-events-collector/pkg/config"
@@ -35,6 +36,8 @@ func TestExitCode(t *testing.T) {
 		{ociauth.ErrCredentials, 6},
 		{errors.Join(ociauth.ErrCredentials, &ociclient.Error{Status: 401}), 6},
 		{errors.Join(ociauth.ErrCredentials, &ociclient.Error{Status: 503}), 5},
+		{errors.Join(ociauth.ErrCredentials, context.DeadlineExceeded), 5},
+		{errors.Join(ociauth.ErrCredentials, syscall.EMFILE), 5},
 		{polisen.ErrSettings, 64},
 		{ratelimit.ErrExceeded, 8},
 		{pipeline.ErrAPI, 4},

@@ -46,7 +46,7 @@ func openStore(ctx context.Context, s config.Archive, log *slog.Logger, rec *rep
 		rec.StoreRetry()
 		log.Info("the call failed and will be repeated", "operation", operation, "delay", delay, "error", err)
 	}
-	creds, err := ociauth.Resolve(blocking.WithKind(ctx, ociauth.ErrCredentials), credentials(s, onRetry))
+	creds, err := ociauth.Resolve(ctx, credentials(s, onRetry))
 	if err != nil {
 		return nil, err
 	}

@@ -299,7 +299,7 @@ func TestStalledDisk(t *testing.T) {
 		args []string
 	}{
 		{"env-file " + env, exitFailure, []string{"version", "--env-file", env}},
-		{"oci-config", exitAccess, []string{"verify", "--store", "oci:///bucket", "--oci-config", dir + "/oci-config"}},
+		{"oci-config", exitStorage, []string{"verify", "--store", "oci:///bucket", "--oci-config", dir + "/oci-config"}},
 		{"/api-calls", exitFailure, []string{"collect"}},
 		{"read " + input, exitFailure, []string{"collect", "--api-url", input}},
 		{"read " + input, exitFailure, []string{"backfill", "--input", input}},

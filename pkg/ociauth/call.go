@@ -14,20 +14,27 @@ import (
 const callTimeout = 10 * time.Second
 
 // call calls op and repeats it after transient failures. Its errors begin with the
-// operation.
+// operation, and say how often it was tried.
 func call[T any](ctx context.Context, o Options, operation string, op func(context.Context) (T, error)) (T, error) {
+	tries := 0
 	v, err := retry.Do(ctx, o.Retry,
 		func(err error) bool {
 			e, ok := errors.AsType[*ociclient.Error](err)
 			return ok && e.Transient()
 		},
-		func(ctx context.Context) (T, error) { return ociclient.Try(ctx, callTimeout, op) },
+		func(ctx context.Context) (T, error) {
+			tries++
+			return ociclient.Try(ctx, callTimeout, op)
+		},
 		func(err error, delay time.Duration) {
 			if o.OnRetry != nil {
 				o.OnRetry(operation, err, delay)
 			}
 		})
-	if err != nil {
+	switch {
+	case err != nil && tries > 1:
+		return v, fmt.Errorf("%s: %w; tried %d times", operation, err, tries)
+	case err != nil:
 		return v, fmt.Errorf("%s: %w", operation, err)
 	}
 	return v, nil

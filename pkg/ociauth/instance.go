@@ -116,8 +116,12 @@ func (c *instanceClient) probe() error {
 		func(ctx context.Context) ([]byte, error) {
 			return ociclient.Try(ctx, probeTimeout, func(ctx context.Context) ([]byte, error) { return c.get(ctx, regionPath) })
 		}, nil)
+	if e, ok := errors.AsType[*ociclient.Error](err); ok && e.Status != 0 && e.Transient() {
+		return fmt.Errorf("metadata service at %s: %w", c.base, err)
+	}
 	if err != nil {
-		return fmt.Errorf("no metadata service at %s (%w): this is not an OCI compute instance, or a firewall blocks the service", c.base, err)
+		// It does not wrap the error, which looks as if it could pass.
+		return fmt.Errorf("no metadata service at %s (%v): this is not an OCI compute instance, or a firewall blocks the service", c.base, err)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package ociauth
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -97,7 +98,7 @@ func readSecrets(ctx context.Context, o Options, creds *Credentials, vault strin
 		case errs[i] == nil:
 			found[name] = contents[i]
 		case e == nil || e.Status != http.StatusNotFound:
-			otherErr = errs[i]
+			otherErr = cmp.Or(otherErr, errs[i])
 		case name != secretRegion:
 			missing, missingErr = append(missing, o.Vault.secretName(name)), e
 		}
@@ -106,7 +107,7 @@ func readSecrets(ctx context.Context, o Options, creds *Credentials, vault strin
 	case isDenied(otherErr):
 		return nil, fmt.Errorf("%w (region %s): %s", otherErr, creds.region, creds.adviceFor(otherErr, "read secret-bundles of that vault"))
 	case otherErr != nil:
-		return nil, otherErr
+		return nil, fmt.Errorf("vault %s in region %s: %w: check the region, the network and the state of the service", vault, creds.region, otherErr)
 	case missingErr != nil:
 		return nil, fmt.Errorf("vault %s in region %s has no secret %s: %w: check the region and the names, and %s (the requests are signed with %s)",
 			vault, creds.region, strings.Join(missing, ", "), missingErr, creds.PolicyAdvice("read secret-bundles of that vault"), creds)

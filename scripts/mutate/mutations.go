@@ -815,7 +815,7 @@ func commands() []mutation {
 		in("cmd/exit.go", "Missing access is reported even if the store has failed for it.",
 			"case errors.Is(err, store.ErrAccess), errors", "case errors.Is(err, store.ErrAccess) && false, errors", "^TestExit"),
 		in("cmd/exit.go", "An outage of the vault does not count as wrong credentials.",
-			"&& !isTransient(err):", "&& true:", "^TestExit"),
+			"&& !mayPass(err):", "&& true:", "^TestExit"),
 		in("cmd/diagnostics.go", "An error is one line, whatever text it holds.",
 			"line := text.OneLine(err.Error())", "line := err.Error()", "^TestError"),
 		in("cmd/print.go", "A result that cannot be printed is an error.",
