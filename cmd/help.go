@@ -156,14 +156,18 @@ func newHelpCmd() *cobra.Command {
 			}
 			return commandNames(cmd.Root()), cobra.ShellCompDirectiveNoFileComp
 		},
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usagef("help takes one name: that of a command or a topic")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			target, rest, err := cmd.Root().Find(args)
 			if err != nil || len(rest) > 0 {
-				name := strings.Join(args, " ")
-				return usagef("no help about %s", typed(name, commandNames(cmd.Root())))
+				return usagef("no help about %s", typed(args[0], commandNames(cmd.Root())))
 			}
 			target.InitDefaultHelpFlag()
-			target.InitDefaultVersionFlag()
 			return target.Help()
 		},
 	}

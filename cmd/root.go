@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -137,6 +138,7 @@ Made for cron: every command does its work and exits.`,
 	root.SetHelpCommand(newHelpCmd())
 	root.SetFlagErrorFunc(flagError)
 	config.Bind(root.PersistentFlags(), config.GeneralGroup)
+	root.InitDefaultVersionFlag() // cobra adds it only to the command that runs, and flagError looks for it
 	root.AddCommand(newCollectCmd(p), newBackfillCmd(p), newVerifyCmd(p), newInspectCmd(p), newVersionCmd(p), newCompletionCmd(p))
 	for _, t := range topics() {
 		root.AddCommand(p.newTopicCmd(t))
@@ -179,9 +181,10 @@ func flagError(cmd *cobra.Command, err error) error {
 	return usageError{err: err} // a flag without its value
 }
 
-// commandsWith returns the names of the commands that have a flag with this name.
+// commandsWith returns the names of the commands that have a flag with this name. The root,
+// which has the name of the program, is one of them.
 func commandsWith(root *cobra.Command, flag string) (names []string) {
-	for _, c := range root.Commands() {
+	for _, c := range slices.Concat(root.Commands(), []*cobra.Command{root}) {
 		if !c.Hidden && c.Flags().Lookup(flag) != nil {
 			names = append(names, c.Name())
 		}
