@@ -40,12 +40,12 @@ type errorLine struct {
 	Exit  code   `json:"exit_code"`
 }
 
-// printError prints the error of a run to stderr as one line; with --log-format
-// json the line is a JSON object. Each invalid setting has a line of its own.
+// printError prints the error of a run to stderr as one line; in the format JSON the
+// line is an object. Each invalid setting has a line of its own.
 // After a mistake in usage it also says where the help is, and if the command lacks
 // something, how to use it. It prints no [printedError], and
 // nothing about alarms that earlier runs have printed less than a day ago.
-func (p Process) printError(cmd *cobra.Command, err error, exit code) {
+func (p Process) printError(f config.Format, cmd *cobra.Command, err error, exit code) {
 	if _, ok := errors.AsType[printedError](err); ok {
 		return
 	}
@@ -58,12 +58,10 @@ func (p Process) printError(cmd *cobra.Command, err error, exit code) {
 	if problems, ok := errors.AsType[config.Problems](err); ok {
 		lines = problems
 	}
-	// The log format is usable even if other settings are invalid.
-	s, _ := config.Load(cmd.Flags(), config.GeneralGroup, p.Env, product())
 	for _, err := range lines {
-		p.printLine(s.General.LogFormat, err, exit)
+		p.printLine(f, err, exit)
 	}
-	if exit == exitUsage && s.General.LogFormat != config.JSON {
+	if exit == exitUsage && f != config.JSON {
 		w := p.diagnostics(slog.LevelError)
 		if usage, _ := errors.AsType[usageError](err); usage.missing {
 			p.printMissing(w, cmd)

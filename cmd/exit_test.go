@@ -117,7 +117,7 @@ func TestErrorsStayOnOneLine(t *testing.T) {
 	var out strings.Builder
 	p := Process{Stderr: &out, Env: func(string) (string, bool) { return "", false }}
 	hostile := errors.New("server said \"\x1b[2J\r\x00\u009b\"")
-	p.printError(newRoot(p), errors.Join(io.ErrUnexpectedEOF, hostile), exitFailure)
+	p.printError(config.Text, newRoot(p), errors.Join(io.ErrUnexpectedEOF, hostile), exitFailure)
 	if got, want := out.String(), "polisen-events-collector: unexpected EOF; server said \"\\x1b[2J\\r\\x00\\x9b\"\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -86,10 +86,13 @@ func (p Process) execute(root *cobra.Command) code {
 		}
 		err, exit = stopped, sig.code()
 	}
-	dog.finish(exit)
+	if err != nil && dog.logFormat() == "" { // as after a mistake in the flags
+		_, _ = p.load(cmd, config.GeneralGroup) // the log format is usable even if other settings are invalid
+	}
+	dog.finish(exit) // from here on the watchdog prints nothing
 	m.finish(ctx, p, exit, err, func() {
 		if err != nil {
-			p.printError(cmd, err, exit)
+			p.printError(dog.logFormat(), cmd, err, exit)
 		}
 	})
 	return exit
@@ -200,27 +203,33 @@ func noArgs(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// settings returns the settings of the groups for a command, and the logger
-// that they configure. The time limit of the process holds from then on, and also
-// while the env-file is read, unless the env-file sets it. It also sets the variables of
-// the env-file in the environment, before any library reads it.
-func (p Process) settings(cmd *cobra.Command, groups config.Group) (config.Settings, *slog.Logger, error) {
+// load returns the settings of the groups for a command. The time limit of the process holds
+// from then on, and also while the env-file is read, unless the env-file sets it.
+func (p Process) load(cmd *cobra.Command, groups config.Group) (config.Settings, error) {
 	dog := watchdogOf(cmd.Context())
 	dog.limit(config.Timeout(cmd.Flags(), p.Env))
 	what := "read the settings"
 	if path := config.EnvFile(cmd.Flags(), p.Env); path != "" {
 		what += " and the env-file " + path
 	}
-	// Before the variables of the env-file are added. Commands such as version need no settings.
-	var misspelt []string
-	if p.Environ != nil && groups != config.GeneralGroup {
-		misspelt = config.Misspelt(p.Environ())
-	}
 	end := blocking.Call(cmd.Context(), what)
 	s, err := config.Load(cmd.Flags(), groups, p.Env, product())
 	end()
 	dog.setFormat(s.General.LogFormat)
 	dog.limit(s.Archive.Timeout)
+	return s, err
+}
+
+// settings returns the settings of the groups for a command, and the logger
+// that they configure. It also sets the variables of the env-file in the environment,
+// before any library reads it.
+func (p Process) settings(cmd *cobra.Command, groups config.Group) (config.Settings, *slog.Logger, error) {
+	// Before the variables of the env-file are added. Commands such as version need no settings.
+	var misspelt []string
+	if p.Environ != nil && groups != config.GeneralGroup {
+		misspelt = config.Misspelt(p.Environ())
+	}
+	s, err := p.load(cmd, groups)
 	if p.Setenv != nil {
 		for name, value := range s.General.Variables {
 			err = errors.Join(err, p.Setenv(name, value))

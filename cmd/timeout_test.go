@@ -299,6 +299,7 @@ func TestStalledDisk(t *testing.T) {
 		args []string
 	}{
 		{"env-file " + env, exitFailure, []string{"version", "--env-file", env}},
+		{"env-file " + env, exitFailure, []string{"collect", "--env-file", env, "--frobnicate"}},
 		{"oci-config", exitStorage, []string{"verify", "--store", "oci:///bucket", "--oci-config", dir + "/oci-config"}},
 		{"/api-calls", exitFailure, []string{"collect"}},
 		{"read " + input, exitFailure, []string{"collect", "--api-url", input}},

@@ -177,6 +177,13 @@ func (w *watchdog) end() time.Time {
 	return w.ends
 }
 
+// logFormat returns the format that setFormat has set; empty if it was not called yet.
+func (w *watchdog) logFormat() config.Format {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	return w.format
+}
+
 // setFormat sets the format of the line that the watchdog prints.
 func (w *watchdog) setFormat(f config.Format) {
 	w.mutex.Lock()
