@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/http/httptest"
@@ -30,7 +31,7 @@ func readme(t *testing.T) string {
 var (
 	codeBlock  = regexp.MustCompile("(?ms)(<!-- the test command -->\n)?^```([a-z]+)\n(.*?)^```$")
 	storeLine  = regexp.MustCompile(`(?m)^POLISEN_STORE=.*\n`)
-	settingRow = regexp.MustCompile("(?m)^(\\| (?:-|`--.+?`) \\| (?:-|`[A-Z_]+`) \\| .*? \\|) .* \\|$")
+	settingRow = regexp.MustCompile("(?m)^(\\| (?:-|`--.+?`) \\| (?:-|`[A-Z_]+`) \\|)( .*? \\|) .* \\|$")
 )
 
 // TestReadmeCommands runs every command of the README in one shell, in order,
@@ -177,21 +178,14 @@ func copyProject(t *testing.T) string {
 func TestReadmeTables(t *testing.T) {
 	rows := map[string]bool{}
 	for _, s := range config.All(config.AllGroups) {
-		flag, env, standard := "-", "-", "-"
+		flag, env := "-", "-"
 		if s.Flag != "" {
 			flag = "`--" + s.Flag + "`"
 		}
 		if s.Env != "" {
 			env = "`" + s.Env + "`"
 		}
-		if strings.ContainsAny(s.Implied, "<$") { // Markdown gives these a meaning
-			standard = "`" + s.Implied + "`"
-		} else if s.Implied != "" {
-			standard = s.Implied
-		} else if s.Default != "" {
-			standard = "`" + s.Default + "`"
-		}
-		rows[fmt.Sprintf("| %s | %s | %s |", flag, env, standard)] = true
+		rows[fmt.Sprintf("| %s | %s | %s |", flag, env, cmp.Or(s.DefaultText(), "-"))] = true
 	}
 	text := readme(t)
 	shown := settingRow.FindAllStringSubmatch(text, -1)
@@ -199,8 +193,13 @@ func TestReadmeTables(t *testing.T) {
 		t.Errorf("README.md has %d settings, want 10", len(shown))
 	}
 	for _, row := range shown {
-		if !rows[row[1]] {
-			t.Errorf("README.md has this row, which is not one of the program's settings:\n%s", row[1])
+		if !rows[row[1]+strings.ReplaceAll(row[2], "`", "")] {
+			t.Errorf("README.md has this row, which is not one of the program's settings:\n%s", row[0])
+		}
+		for i, part := range strings.Split(row[2], "`") { // those with an odd number are in ticks
+			if code := i%2 == 1; code && strings.Contains(part, " ") || !code && strings.ContainsAny(part, "<$~_") {
+				t.Errorf("README.md has ticks around more or less than the values of this default: %s", row[2])
+			}
 		}
 	}
 	if t.Failed() {
