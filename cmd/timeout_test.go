@@ -289,6 +289,10 @@ func TestStalledDisk(t *testing.T) {
 	if err := os.WriteFile(input, polisentest.Response(archivetest.Items(1000, 3, 0)...), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	inputs := filepath.Join(dir, "inputs")
+	if err := os.MkdirAll(filepath.Join(inputs, "old"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	env := filepath.Join(dir, "env")
 	if err := os.WriteFile(env, []byte("LOG_LEVEL=info\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -304,6 +308,7 @@ func TestStalledDisk(t *testing.T) {
 		{"/api-calls", exitFailure, []string{"collect"}},
 		{"read " + input, exitFailure, []string{"collect", "--api-url", input}},
 		{"read " + input, exitFailure, []string{"backfill", "--input", input}},
+		{"list " + inputs + "/old", exitFailure, []string{"backfill", "--input", inputs}},
 		{"look for --input", exitFailure, []string{"backfill", "--input", input}},
 		{"list of finished days", exitFailure, []string{"backfill", "--from", "2026-11-01", "--force", "--resume"}},
 		{"standard output", exitFailure, []string{"version"}},

@@ -186,26 +186,33 @@ func filesIn(ctx context.Context, path string) iter.Seq2[string, error] {
 			yield(path, err)
 			return
 		}
-		// WalkDir returns no error: the function returns only nil, SkipDir or SkipAll.
-		_ = fs.WalkDir(os.DirFS(path), ".", func(name string, entry fs.DirEntry, err error) error {
-			full := filepath.Join(path, filepath.FromSlash(name))
-			switch {
-			case err != nil:
-				if !yield(full, err) {
-					return fs.SkipAll
-				}
-			case name != "." && strings.HasPrefix(entry.Name(), "."):
-				if entry.IsDir() {
-					return fs.SkipDir
-				}
-			case entry.Type().IsRegular(), entry.Type() == fs.ModeSymlink:
-				if !yield(full, nil) {
-					return fs.SkipAll
-				}
-			}
-			return nil
-		})
+		walk(ctx, path, yield)
 	}
+}
+
+// walk yields the paths of the files in a folder and in its subfolders, and reports false if
+// yield did. Unlike [filepath.WalkDir] it notes that each list of a folder may block.
+func walk(ctx context.Context, folder string, yield func(string, error) bool) bool {
+	end := blocking.Call(ctx, "list "+folder)
+	entries, err := os.ReadDir(folder) // with an error, those before it
+	end()
+	if err != nil && !yield(folder, err) {
+		return false
+	}
+	for _, entry := range entries {
+		path, ok := filepath.Join(folder, entry.Name()), true
+		switch {
+		case strings.HasPrefix(entry.Name(), "."):
+		case entry.IsDir():
+			ok = walk(ctx, path, yield)
+		case entry.Type().IsRegular(), entry.Type() == fs.ModeSymlink:
+			ok = yield(path, nil)
+		}
+		if !ok {
+			return false
+		}
+	}
+	return true
 }
 
 // fileError returns err with the name of the file, once.
