@@ -3,9 +3,7 @@ package cmd
 import (
 	"context"
 	"path/filepath"
-	"strings"
 
-	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/blocking"
 	"polisen-events-collector/pkg/config"
 )
@@ -15,27 +13,26 @@ import (
 func checkMetricsFile(ctx context.Context, s *config.Settings) error {
 	file := s.Monitoring.MetricsFile
 	defer blocking.Call(ctx, "check "+file)()
-	err := checkOutside("metrics-file", file, s.Archive.Store)
+	err := checkOutside("--metrics-file (POLISEN_METRICS_FILE)", file, s.Archive.Store)
 	if err != nil {
 		s.Monitoring.MetricsFile = ""
 	}
 	return err
 }
 
-// checkOutside returns an error if the file that a flag names is in the folders of the
-// archive, where it could replace an object.
-func checkOutside(flag, file string, s config.StoreURL) error {
+// checkOutside returns an error if the file that a setting names is in the folder of the
+// archive. It could replace an object there, and verify would report it.
+func checkOutside(setting, file string, s config.StoreURL) error {
 	if s.Kind != config.DirStore || file == "" {
 		return nil
 	}
 	path, err := filepath.Abs(file)
 	if err != nil {
-		return usagef("--%s: %w", flag, err)
+		return usagef("%s: %w", setting, err)
 	}
 	inside, err := filepath.Rel(withoutLinks(s.Path), withoutLinks(path))
-	first, _, _ := strings.Cut(filepath.ToSlash(inside), "/")
-	if err == nil && archive.IsFolder(first) {
-		return usagef("--%s %s is in the archive, whose objects it could replace: choose a file elsewhere", flag, file)
+	if err == nil && filepath.IsLocal(inside) {
+		return usagef("%s: %s is in the folder of the archive, which must hold nothing else: choose a file elsewhere", setting, file)
 	}
 	return nil
 }

@@ -17,10 +17,10 @@ import (
 )
 
 // checkPage checks, before a long audit, that the page of verify --report can be written,
-// and is no object of the archive.
+// and is not in the folder of the archive.
 func checkPage(ctx context.Context, path string, archive config.StoreURL) error {
 	defer blocking.Call(ctx, "check "+path)()
-	if err := checkOutside("report", path, archive); err != nil {
+	if err := checkOutside("--report", path, archive); err != nil {
 		return err
 	}
 	if err := statefile.CheckPublic(path); err != nil {
