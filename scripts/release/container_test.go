@@ -39,6 +39,10 @@ func TestContainerFiles(t *testing.T) {
 			t.Errorf("%s has another home folder or image", name)
 		}
 	}
+	// Podman would give the files of the host to the user of the container.
+	for _, mount := range regexp.MustCompile(`-v [./~]\S*[:,]U\b`).FindAllString(string(read(t, "../container/README.md")), -1) {
+		t.Errorf("README.md mounts files of the host with U: %s", mount)
+	}
 	if text := read(t, "../container/container-instance.json"); !json.Valid(text) {
 		t.Error("container-instance.json is not JSON")
 	}
