@@ -43,10 +43,11 @@ const (
 )
 
 var (
-	errSlow     = errors.New("no answer in time")
-	errRedirect = errors.New("it redirects to another host, which is not followed: set the URL to the new address")
-	errUnknown  = errors.New("the service has no check with this URL: create it there, or correct the URL")
-	errTooMany  = errors.New("the service ignored it, since there were too many pings")
+	errSlow      = errors.New("no answer in time")
+	errRedirect  = errors.New("it redirects to another host, which is not followed: set the URL to the new address")
+	errDowngrade = errors.New("it redirects to an address without https, which is not followed: correct the redirect at the service")
+	errUnknown   = errors.New("the service has no check with this URL: create it there, or correct the URL")
+	errTooMany   = errors.New("the service ignored it, since there were too many pings")
 )
 
 // statusError is the error of an answer that is not a success.
@@ -79,7 +80,9 @@ func New(u address.Secret, userAgent string) *Pinger {
 func sameHost(next *http.Request, before []*http.Request) error {
 	last := before[len(before)-1].URL
 	switch {
-	case next.URL.Host != last.Host, next.URL.Scheme != last.Scheme && next.URL.Scheme != "https":
+	case next.URL.Scheme != last.Scheme && next.URL.Scheme != "https":
+		return errDowngrade
+	case next.URL.Host != last.Host:
 		return errRedirect
 	case len(before) > maxRedirects:
 		return fmt.Errorf("%d redirects in a row", len(before))
@@ -140,7 +143,12 @@ func temporary(err error) bool {
 	if status, ok := errors.AsType[statusError](err); ok {
 		return status == http.StatusTooManyRequests || status >= 500
 	}
-	return !errors.Is(err, errRedirect) && !errors.Is(err, errUnknown) && !errors.Is(err, errTooMany) && !transport.IsPermanent(err)
+	for _, permanent := range []error{errRedirect, errDowngrade, errUnknown, errTooMany} {
+		if errors.Is(err, permanent) {
+			return false
+		}
+	}
+	return !transport.IsPermanent(err)
 }
 
 // try sends one request.

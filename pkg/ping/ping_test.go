@@ -185,6 +185,35 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
+// redirecting is a transport that redirects each request to a URL.
+type redirecting struct {
+	target   string
+	requests atomic.Int32
+}
+
+func (r *redirecting) RoundTrip(*http.Request) (*http.Response, error) {
+	r.requests.Add(1)
+	return &http.Response{StatusCode: http.StatusTemporaryRedirect, Header: http.Header{"Location": {r.target}}, Body: http.NoBody}, nil
+}
+
+// TestDowngrade checks that a redirect from https to another scheme is not followed, has no
+// second try, and has an error of its own, on the same host and on another.
+func TestDowngrade(t *testing.T) {
+	for _, target := range []string{"http://example.org" + secretPath, "http://example.com" + secretPath, "ftp://example.org" + secretPath} {
+		transport := &redirecting{target: target}
+		p := newPinger(t, "https://example.org"+secretPath)
+		p.SetTransport(transport)
+		p.Start(t.Context())
+		err := p.Finish(t.Context(), 0, "")
+		if want := "ping example.org: it redirects to an address without https"; !strings.HasPrefix(fmt.Sprint(err), want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("redirect to %s: %v, want %q", target, err, want)
+		}
+		if n := transport.requests.Load(); n != 2 { // the start and the end
+			t.Errorf("redirect to %s: %d requests, want 2", target, n)
+		}
+	}
+}
+
 // silent is a transport whose requests get no answer.
 type silent struct{ requests atomic.Int32 }
 

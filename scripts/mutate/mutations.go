@@ -756,7 +756,7 @@ func monitoring() []mutation {
 		in(pingFile, "A wrong ping URL has no second try.",
 			"status == http.StatusTooManyRequests || status >= 500", "status >= 400", "", "pkg/ping"),
 		in(pingFile, "A ping follows no redirect to another host.",
-			"next.URL.Host != last.Host, ", "false, ", "", "pkg/ping"),
+			"next.URL.Host != last.Host:", "false:", "", "pkg/ping"),
 		in(pingFile, "The error of a ping does not show the URL.",
 			"text.HideQuoted(transport.Explain(err), target.Path, target.RequestURI())", "fmt.Errorf(\"%w%s\", err, text.Clean(\"\"))", "", "pkg/ping"),
 		in(pingFile, "A ping service that does not answer delays a run by 5 seconds at most.",
