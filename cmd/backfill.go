@@ -181,7 +181,7 @@ func (opts backfillOptions) days(ctx context.Context, s config.Settings, now tim
 	if s.API.URL.Path != "" {
 		return d, usagef("--from needs the API, but --api-url is a file; read it with --input %s", s.API.URL.Path)
 	}
-	today := archive.DateOf(now)
+	today := archive.Today(now)
 	var err error
 	if d.From, err = parseDate("--from", opts.from); err != nil {
 		return d, err
@@ -205,7 +205,7 @@ func (opts backfillOptions) days(ctx context.Context, s config.Settings, now tim
 			d.From, archive.ServedMonths, served)
 	}
 	// A month later than ServedMonths says, since our measurements are rough.
-	d.ServedFrom = archive.DateOf(now.AddDate(0, 1-archive.ServedMonths, 0))
+	d.ServedFrom = archive.Today(now.AddDate(0, 1-archive.ServedMonths, 0))
 	d.Query, d.Filtered = opts.query(), hasFilters(s.API.URL)
 	name := fmt.Sprintf("store %s, API %s, locations %q, types %q", s.Archive.Store, s.API.URL.URL, d.Query.Locations, d.Query.Types)
 	defer blocking.Call(ctx, "read the list of finished days in "+s.API.StateDir)()

@@ -32,9 +32,12 @@ const (
 // measurements. Queries for older days return no events.
 const ServedMonths = 6
 
+// Today returns the day that it is in Sweden at the time now.
+func Today(now time.Time) Date { return DateOf(polisen.InSweden(now)) }
+
 // ServedFrom returns the first day whose events the API probably serves at the time
 // now.
-func ServedFrom(now time.Time) Date { return DateOf(now.AddDate(0, -ServedMonths, 0)) }
+func ServedFrom(now time.Time) Date { return Today(now.AddDate(0, -ServedMonths, 0)) }
 
 // ServedDays returns the days that the API probably serves at the time now: it leaves out
 // those that are too old or in the future. The days are in ascending order, such as
@@ -42,7 +45,7 @@ func ServedFrom(now time.Time) Date { return DateOf(now.AddDate(0, -ServedMonths
 // commands.
 func ServedDays(days []string, now time.Time) (served []string) {
 	for _, text := range days {
-		if day, err := ParseDate(text); err == nil && day.Compare(ServedFrom(now)) >= 0 && day.Compare(DateOf(now)) <= 0 {
+		if day, err := ParseDate(text); err == nil && day.Compare(ServedFrom(now)) >= 0 && day.Compare(Today(now)) <= 0 {
 			served = append(served, text)
 		}
 	}
@@ -64,6 +67,10 @@ type Gap struct {
 	// day although items of the gap still wait, in UTC.
 	Attempts    int        `json:"attempts,omitempty"`
 	LastAttempt *time.Time `json:"last_attempt,omitempty"`
+	// NextHour is the hour of the day with which the next queries begin. It is not zero
+	// if the day has more events than a response can have, and if a run had no time to
+	// ask for all of its hours.
+	NextHour int `json:"next_hour,omitempty"`
 	// IDs are the ids of the events that wait, and Hashes the fingerprints of the
 	// rejected items. If there are more than a document names, both are empty.
 	// Otherwise the gap closes when a run has decided on all of them.
@@ -83,7 +90,7 @@ func (g Gap) AttemptCounts(now time.Time) bool {
 
 func (g Gap) equal(h Gap) bool {
 	return g.Day == h.Day && g.Reason == h.Reason && g.Since.Equal(h.Since) &&
-		g.Unserved == h.Unserved && g.Attempts == h.Attempts && equalTimes(g.LastAttempt, h.LastAttempt) &&
+		g.Unserved == h.Unserved && g.Attempts == h.Attempts && equalTimes(g.LastAttempt, h.LastAttempt) && g.NextHour == h.NextHour &&
 		slices.Equal(g.IDs, h.IDs) && slices.Equal(g.Hashes, h.Hashes)
 }
 
@@ -95,8 +102,8 @@ const (
 	// Unreadable is the reason of a gap whose events wait because an object that may
 	// hold them cannot be read.
 	Unreadable = "unreadable"
-	// Missed is the reason of a gap whose events may never have been fetched,
-	// because too much time passed between two full responses.
+	// Missed is the reason of a gap whose events may never have been fetched, because
+	// the second of two full responses does not reach back to the first.
 	Missed = "missed"
 )
 
@@ -119,6 +126,9 @@ func (d *Document) GapDays() (open, unserved []string) {
 type DayAnswer struct {
 	Day  Date // in Swedish local time
 	Kind AnswerKind
+	// NextHour is the first hour of the day whose events are not fetched; 0 if none are
+	// or all are. See [Gap].
+	NextHour int
 }
 
 // AnswerKind is a kind of answer to the query for a whole day.
@@ -129,10 +139,13 @@ const (
 	// AnswerWhole is an answer with all events of the day. It closes the day's gaps,
 	// except one whose events still wait.
 	AnswerWhole AnswerKind = iota + 1
-	// AnswerOther is any other answer: cut, mismatched, empty although the day must
-	// have events, or no usable response. The third one makes the gap unserved. Of
+	// AnswerOther is an answer that does not have the day: it is cut, mismatched or
+	// empty, or there was no usable response. The third one makes the gap unserved. Of
 	// answers within an hour only the first counts.
 	AnswerOther
+	// AnswerPart is an answer with all events of the day before NextHour. The run had
+	// no time to ask for more. It does not count as an attempt.
+	AnswerPart
 	// AnswerNotFound is a 404. It makes the gap unserved at once.
 	AnswerNotFound
 )
@@ -192,15 +205,15 @@ func (w *Writer) now() time.Time { return w.opts.Now().UTC().Truncate(time.Secon
 // document is covered until. Unless the batch needs another commit, it then raises
 // that time to the window's end.
 func (w *Writer) decideMissed(p *plan, window polisen.Window, observed time.Time) {
-	if covered := p.coveredUntil; covered != nil && window.From.After(*covered) {
-		w.addMissed(p, *covered, window.To, observed)
-	}
-	if p.incomplete {
-		return
-	}
 	until := window.To
 	if observed.Before(until) {
 		until = observed
+	}
+	if covered := p.coveredUntil; covered != nil && window.From.After(*covered) {
+		w.addMissed(p, *covered, until)
+	}
+	if p.incomplete {
+		return
 	}
 	until = until.UTC().Truncate(time.Second)
 	if p.coveredUntil == nil || until.After(*p.coveredUntil) {
@@ -208,34 +221,34 @@ func (w *Writer) decideMissed(p *plan, window polisen.Window, observed time.Time
 	}
 }
 
-// addMissed makes gaps of the days from the one before that of the time that the document
-// is covered until, to the day on which the window of a response ends, or to that of the
-// response if it is earlier.
-func (w *Writer) addMissed(p *plan, covered, windowEnd, observed time.Time) {
-	// Some events of the time before are published only now: 99 % within 7 hours of the
-	// event, see API.md in package polisen.
-	first := DateOf(polisen.InSweden(covered)).Previous()
-	// Of the last day, events before the window may be missing. The source may have
-	// stopped before the response: later days are missed only if a later window does not
-	// reach back to the end of this one.
-	last := DateOf(polisen.InSweden(windowEnd))
-	if day := DateOf(polisen.InSweden(observed)); day.Compare(last) < 0 {
-		last = day
-	}
+// addMissed makes gaps of the days from the one before that of covered, the time that the
+// document is covered until, to that of until, the end of the window of a response.
+func (w *Writer) addMissed(p *plan, covered, until time.Time) {
+	// About 1 % of all events are published more than 7 hours late (API.md in package
+	// polisen), so some of the day before may be missing too.
+	first := Today(covered).Previous()
+	// Of the last day, events before the window may be missing. The days after it, if the
+	// response is later, are missed only if the window of a later response does not reach
+	// back to the end of this one.
+	last := Today(until)
 	if oldest := last.AddDays(1 - maxMissed); first.Compare(oldest) < 0 {
 		w.opts.Warn(slog.LevelWarn, fmt.Sprintf("events from %s to %s may be missing too, but %s records at most %d days of one pause as gaps; fetch them with backfill",
 			first, oldest.Previous(), DocumentName, maxMissed))
 		first = oldest
 	}
-	now, isGap := w.now(), make(map[string]bool)
-	for _, g := range p.gaps {
-		isGap[g.Day] = isGap[g.Day] || g.Reason == Missed
-	}
 	for day := first; day.Compare(last) <= 0; day = day.Next() {
-		if !isGap[day.String()] {
-			p.gaps = append(p.gaps, Gap{Day: day.String(), Reason: Missed, Since: now})
+		gap := Gap{Day: day.String(), Reason: Missed, Since: w.now()}
+		i := slices.IndexFunc(p.gaps, func(g Gap) bool { return g.Day == gap.Day && g.Reason == Missed })
+		if i < 0 {
+			p.gaps = append(p.gaps, gap)
+			p.missed++
+			continue
+		}
+		// After another pause, what runs have learned about the day is out of date.
+		if p.gaps[i].Unserved {
 			p.missed++
 		}
+		p.gaps[i] = gap
 	}
 }
 
@@ -250,6 +263,10 @@ func (w *Writer) decideAnswer(p *plan, answer DayAnswer) {
 	now := w.now()
 	for i := range p.gaps {
 		if g := &p.gaps[i]; g.Day == day && !g.Unserved {
+			g.NextHour = max(g.NextHour, answer.NextHour)
+			if answer.Kind == AnswerWhole {
+				g.NextHour = 0
+			}
 			g.attempt(now, answer.Kind)
 		}
 	}
@@ -258,7 +275,7 @@ func (w *Writer) decideAnswer(p *plan, answer DayAnswer) {
 // attempt counts a query that did not return the whole day. It only records the time of
 // a query that did, although items of the gap still wait.
 func (g *Gap) attempt(now time.Time, kind AnswerKind) {
-	if !g.AttemptCounts(now) && kind != AnswerNotFound {
+	if kind == AnswerPart || !g.AttemptCounts(now) && kind != AnswerNotFound {
 		return
 	}
 	g.LastAttempt = &now

@@ -28,8 +28,9 @@ type gapRun struct {
 	window   polisen.Window // of a response
 	observed time.Time      // the time of the response
 
-	gap    int // which of the gaps the answer is for
-	answer archive.AnswerKind
+	gap      int // which of the gaps the answer is for
+	answer   archive.AnswerKind
+	nextHour int
 
 	ids        []int64 // of the events
 	unreadable bool    // the object beside them cannot be read
@@ -61,7 +62,8 @@ func drawGapRuns(t *rapid.T) (runs []gapRun) {
 		end = r.window.To
 		r.kind = rapid.SampledFrom([]string{"response", "answer", "events", "accept"}).Draw(t, "kind")
 		r.gap = rapid.IntRange(0, 5).Draw(t, "gap")
-		r.answer = rapid.SampledFrom([]archive.AnswerKind{archive.AnswerWhole, archive.AnswerOther, archive.AnswerNotFound}).Draw(t, "answer")
+		r.answer = rapid.SampledFrom([]archive.AnswerKind{archive.AnswerWhole, archive.AnswerOther, archive.AnswerPart, archive.AnswerNotFound}).Draw(t, "answer")
+		r.nextHour = rapid.IntRange(0, 23).Draw(t, "next hour")
 		r.ids = rapid.SliceOfN(rapid.Int64Range(1, 3), 1, 3).Draw(t, "ids")
 		r.unreadable = rapid.Bool().Draw(t, "unreadable")
 		runs = append(runs, r)
@@ -109,7 +111,7 @@ func (h *gapHistory) next() {
 	case "response":
 		_, _, err = runWith(faults, o, archive.Batch{ObservedAt: r.observed, Window: &r.window})
 	case "answer":
-		_, _, err = runWith(faults, o, archive.Batch{ObservedAt: r.observed, Answer: &archive.DayAnswer{Day: day, Kind: r.answer}})
+		_, _, err = runWith(faults, o, archive.Batch{ObservedAt: r.observed, Answer: &archive.DayAnswer{Day: day, Kind: r.answer, NextHour: r.nextHour}})
 	case "events":
 		b := archive.Batch{ObservedAt: r.observed}
 		for _, id := range r.ids {
@@ -143,6 +145,7 @@ func (h *gapHistory) apply(r gapRun, day archive.Date) {
 			last := archive.DateOf(polisen.InSweden(slices.MinFunc([]time.Time{r.observed, r.window.To}, time.Time.Compare)))
 			first := archive.DateOf(polisen.InSweden(h.covered)).Previous()
 			for n := 0; n < 2000 && first.Compare(last) <= 0; n++ { // the latest days
+				delete(h.gaps, last.String()+" "+archive.Missed)
 				h.add(last, archive.Missed)
 				last = last.Previous()
 			}
@@ -161,9 +164,12 @@ func (h *gapHistory) apply(r gapRun, day archive.Date) {
 			case g.Day != day.String():
 			case r.answer == archive.AnswerWhole:
 				delete(h.gaps, name)
-			case !g.Unserved && counts:
-				g.Attempts, g.LastAttempt = g.Attempts+1, &r.now
-				g.Unserved = g.Attempts == 3 || r.answer == archive.AnswerNotFound
+			case !g.Unserved:
+				g.NextHour = max(g.NextHour, r.nextHour)
+				if counts && r.answer != archive.AnswerPart {
+					g.Attempts, g.LastAttempt = g.Attempts+1, &r.now
+					g.Unserved = g.Attempts == 3 || r.answer == archive.AnswerNotFound
+				}
 				h.gaps[name] = g
 			}
 		}
@@ -210,6 +216,9 @@ func gapTexts(gaps []archive.Gap) (texts []string) {
 		}
 		if g.Unserved {
 			text += ", unserved"
+		}
+		if g.NextHour > 0 {
+			text += fmt.Sprintf(", from hour %d", g.NextHour)
 		}
 		texts = append(texts, text+fmt.Sprint(", ids ", g.IDs))
 	}

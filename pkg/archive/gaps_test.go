@@ -37,6 +37,13 @@ func answer(day int, kind archive.AnswerKind, events ...polisen.Event) archive.B
 	}
 }
 
+// answerUntil is answer with the next hour.
+func answerUntil(day int, kind archive.AnswerKind, next int) archive.Batch {
+	b := answer(day, kind)
+	b.Answer.NextHour = next
+	return b
+}
+
 // gaps returns the gaps of the document as texts.
 func gaps(t *testing.T, s store.Reader) (texts []string) {
 	t.Helper()
@@ -180,6 +187,36 @@ func TestRepairOfOlderFormat(t *testing.T) {
 	}
 }
 
+// TestPartOfDay checks that a run which had no time for all hours of a day leaves the next
+// one to later runs, without an attempt, and that another pause makes them begin again.
+func TestPartOfDay(t *testing.T) {
+	s := withGaps(t)
+	for _, step := range []struct {
+		batch archive.Batch
+		next  int
+		gap   string // the gap of the 7th
+	}{
+		{answerUntil(7, archive.AnswerPart, 5), 5, "2026-01-07 missed"},
+		{answerUntil(7, archive.AnswerPart, 3), 5, "2026-01-07 missed"},
+		{answerUntil(7, archive.AnswerOther, 9), 9, "2026-01-07 missed 1 attempts"},
+		{answer(6, archive.AnswerWhole), 9, "2026-01-07 missed 1 attempts"},
+		{response(at(9, 0), at(10, 12)), 0, "2026-01-07 missed"},
+		{answerUntil(7, archive.AnswerPart, 23), 23, "2026-01-07 missed"},
+		{answer(7, archive.AnswerWhole), 0, ""},
+	} {
+		mustRunAt(t, s, at(10, 12), step.batch)
+		next, gap := 0, ""
+		for i, g := range document(t, s).Gaps {
+			if g.Day == "2026-01-07" {
+				next, gap = g.NextHour, gaps(t, s)[i]
+			}
+		}
+		if next != step.next || gap != step.gap {
+			t.Errorf("after %+v: next hour %d of %q, want %d of %q", step.batch.Answer, next, gap, step.next, step.gap)
+		}
+	}
+}
+
 // TestLongPause checks that a pause of decades makes at most 2000 days gaps, the
 // latest ones, and that a warning names the others.
 func TestLongPause(t *testing.T) {
@@ -285,21 +322,22 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestUnservedDaysStay checks that another pause over an unserved day does not open
-// it again, and that a repair removes the unserved days and nothing else.
-func TestUnservedDaysStay(t *testing.T) {
+// TestUnservedDays checks that another pause over an unserved day opens it again, and that
+// a repair removes the other unserved days and nothing else.
+func TestUnservedDays(t *testing.T) {
 	s := withGaps(t)
-	mustRunAt(t, s, at(8, 12), answer(7, archive.AnswerNotFound))
-	setField(t, s, "covered_until", `"2026-01-06T00:00:00Z"`)
-	if o := mustRunAt(t, s, at(10, 12), response(at(9, 0), at(10, 12))); o.NewGaps != 2 {
-		t.Errorf("%d new gaps, want 2", o.NewGaps)
+	for _, day := range []int{6, 7, 8} {
+		mustRunAt(t, s, at(8, 12), answer(day, archive.AnswerNotFound))
 	}
-	want := append(missed(1, 6), "2026-01-07 missed 1 attempts unserved", "2026-01-08 missed", "2026-01-09 missed", "2026-01-10 missed")
+	if o := mustRunAt(t, s, at(10, 12), response(at(9, 0), at(10, 12))); o.NewGaps != 4 {
+		t.Errorf("%d new gaps, want 4", o.NewGaps)
+	}
+	want := append(missed(1, 5), "2026-01-06 missed 1 attempts unserved", "2026-01-07 missed", "2026-01-08 missed", "2026-01-09 missed", "2026-01-10 missed")
 	if diff := cmp.Diff(want, gaps(t, s)); diff != "" {
 		t.Errorf("gaps (-want +got):\n%s", diff)
 	}
 	open, unserved := document(t, s).GapDays()
-	if len(open) != 9 || open[0] != "2026-01-01" || !slices.Equal(unserved, []string{"2026-01-07"}) {
+	if len(open) != 9 || open[0] != "2026-01-01" || !slices.Equal(unserved, []string{"2026-01-06"}) {
 		t.Errorf("open %v, unserved %v", open, unserved)
 	}
 
@@ -310,7 +348,7 @@ func TestUnservedDaysStay(t *testing.T) {
 	if _, _, err := archive.NewWriter(s, options()).CommitRepair(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(slices.Delete(want, 6, 7), gaps(t, s)); diff != "" {
+	if diff := cmp.Diff(slices.Delete(want, 5, 6), gaps(t, s)); diff != "" {
 		t.Errorf("after the repair: gaps (-want +got):\n%s", diff)
 	}
 	after := document(t, s)

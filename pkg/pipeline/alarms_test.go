@@ -249,7 +249,7 @@ func TestCutAlarm(t *testing.T) {
 		o.Recorder, o.Filtered = report.NewRecorder(clock.Now), run.filtered
 		_, err := pipeline.Collect(t.Context(), o, cut)
 		partial, ok := errors.AsType[*pipeline.PartialError](err)
-		const reason = "no whole response: it is truncated; the 3 events that could be read are stored"
+		const reason = "no whole response: it is truncated; what could be read is stored: 3 events"
 		if !ok || !slices.Equal(partial.Reasons, []string{reason}) || (partial.Unprinted() != nil) != run.printed {
 			t.Errorf("run %d: %v, and prints %v", i+1, err, partial.Unprinted())
 		}

@@ -378,48 +378,135 @@ func TestGapCancelled(t *testing.T) {
 	})
 }
 
+// fullDay answers the queries for the days of some events, with at most 500 of them for a
+// day, which are the last ones. It returns false for other days.
+func fullDay(events []polisen.Event, dateTime string) (polisentest.Answer, bool) {
+	var items [][]byte
+	isDay := false
+	for _, e := range events {
+		isDay = isDay || e.Time.Format(time.DateOnly) == dateTime[:len(time.DateOnly)]
+		if strings.HasPrefix(e.Time.Format("2006-01-02 15"), dateTime) {
+			items = append(items, e.Raw)
+		}
+	}
+	return polisentest.OK(items[max(0, len(items)-polisen.FullResponse):]...), isDay
+}
+
 // TestGapFullDay checks that a day with 500 events or more is closed by its hours, and
-// not without all of them.
+// not without all of them. A run goes on with the hour at which the last one ended.
 func TestGapFullDay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		const day10 = "2026-01-10"
 		h := afterPause(t, memstore.New())
-		h.timeout = time.Hour
-		full := make([][]byte, 2*polisen.FullResponse)
-		for i := range full {
-			full[i] = polisentest.Event(int64(9_000_000+i), day(5).Add(time.Duration(i)*time.Minute))
+		var full []polisen.Event
+		for i := range 1400 {
+			full = append(full, archivetest.Parse(polisentest.Event(int64(9_000_000+i), day(5).Add(time.Duration(i)*time.Minute)))...)
 		}
-		hours := 24
+		hours, empty := 3, -1
 		h.day = func(dateTime string) (polisentest.Answer, bool) {
-			switch {
-			case dateTime == "2026-01-10":
-				return polisentest.OK(full[:polisen.FullResponse]...), true
-			case strings.HasPrefix(dateTime, "2026-01-10 "):
-				hour := 0
-				if _, err := fmt.Sscanf(dateTime[11:], "%d", &hour); err != nil {
-					t.Error(err)
-				}
-				if hour >= hours {
-					return polisentest.Status(503), true
-				}
-				return polisentest.OK(full[min(hour*60, len(full)):min(hour*60+60, len(full))]...), true
+			answer, ok := fullDay(full, dateTime)
+			hour := 0
+			if _, err := fmt.Sscanf(dateTime, day10+" %d", &hour); err == nil && hour >= hours {
+				return polisentest.Status(503), true
+			} else if err == nil && hour == empty {
+				return polisentest.OK(), true
 			}
-			return polisentest.Answer{}, false
+			return answer, ok
 		}
-		hours = 3
+		want := func(when string, attempts, nextHour int) {
+			t.Helper()
+			g := h.document().Gaps
+			if len(g) != 5 || g[0].Day != day10 || g[0].Attempts != attempts || g[0].NextHour != nextHour || g[1].Attempts != 0 {
+				t.Errorf("%s: %+v, want %d attempts and the next hour %d", when, g, attempts, nextHour)
+			}
+		}
 		h.mustCollect()
-		if g := h.document().Gaps; len(g) != 5 || g[0].Day != "2026-01-10" || g[0].Attempts != 1 || g[1].Attempts != 0 {
-			t.Errorf("after 3 of 24 hours: %+v", g)
-		}
-		hours = 24
+		want("after 3 of 24 hours", 1, 3)
+		hours, empty = 24, 20
 		time.Sleep(time.Hour)
-		h.collectUntilClosed(1)
+		h.mustCollect()
+		want("after an hour without its events", 2, 20)
+		empty = -1
+		time.Sleep(time.Hour)
+		h.timeout = 55 * time.Second
+		h.mustCollect()
+		want("without time for more", 2, 22)
+		time.Sleep(30 * time.Minute)
+		h.timeout = 288 * time.Second
+		h.collectUntilClosed(2)
 		c := archivetest.Read(t, h.store)
-		for i := range full {
-			if len(c.Events[int64(9_000_000+i)]) != 1 {
-				t.Fatalf("event %d of %d is stored %d times", i, len(full), len(c.Events[int64(9_000_000+i)]))
+		for _, e := range full {
+			if len(c.Events[e.ID]) != 1 {
+				t.Fatalf("event %d of %v is stored %d times", e.ID, e.Time, len(c.Events[e.ID]))
 			}
+		}
+		asked := make(map[string]int)
+		for _, dateTime := range h.queries() {
+			asked[strings.Replace(dateTime, "%20", " ", 1)]++
+		}
+		if asked[day10+" 02"] != 1 || asked[day10+" 19"] != 1 || asked[day10+" 21"] != 2 || asked[day10+" 23"] != 2 {
+			t.Errorf("queries %v", asked)
 		}
 		h.check(missedDays[3:])
+	})
+}
+
+// TestGapToday lets 520 events of one day arrive after a pause of hours. Their day, which is
+// not over, becomes a gap. Runs of the usual length close it, without an attempt that
+// fails and without asking for hours that are still to come.
+func TestGapToday(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, dense(), memstore.New())
+		sleepUntil(day(9).Add(4 * time.Hour))
+		h.mustCollect()
+		sleepUntil(day(9).Add(22 * time.Hour))
+		known := archivetest.Parse(h.recording.Events("2026-01-14", time.Now())...)
+		for i := range 520 {
+			known = append(known, archivetest.Parse(polisentest.Event(int64(9_000_000+i), time.Now().Add(-time.Duration(550-i)*20*time.Second)))...)
+		}
+		h.newest = func() (polisentest.Answer, bool) { return fullDay(known, "2026-01-14") }
+		h.day = func(dateTime string) (polisentest.Answer, bool) { return fullDay(known, dateTime) }
+		h.mustCollect()
+		g := h.document().Gaps
+		if len(g) != 1 || g[0].Day != "2026-01-14" || g[0].Attempts != 0 || g[0].NextHour < 20 {
+			t.Errorf("after one run: %+v", g)
+		}
+		time.Sleep(30 * time.Minute)
+		h.collectUntilClosed(1)
+		c := archivetest.Read(t, h.store)
+		for _, e := range known {
+			if len(c.Events[e.ID]) != 1 {
+				t.Fatalf("event %d of %v is stored %d times", e.ID, e.Time, len(c.Events[e.ID]))
+			}
+		}
+		for _, dateTime := range h.queries() {
+			if dateTime > "2026-01-14%2022" {
+				t.Errorf("a query for %s, which is still to come", dateTime)
+			}
+		}
+		if b := h.api.Breaches(); len(b) > 0 {
+			t.Errorf("breaches of the API's rules: %q", b)
+		}
+	})
+}
+
+// TestGapOldAnswer checks that an answer which lacks an event that the run has just seen
+// does not close the gap of its day.
+func TestGapOldAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := afterPause(t, memstore.New())
+		h.day = func(dateTime string) (polisentest.Answer, bool) {
+			return polisentest.OK(h.recording.Events(dateTime, time.Now().Add(-4*time.Hour))...), true
+		}
+		h.mustCollect()
+		today := missedDays[len(missedDays)-1]
+		if g := h.document().Gaps; len(g) != 1 || g[0].Day != today || g[0].Attempts != 1 {
+			t.Errorf("after an old answer for %s: %+v", today, g)
+		}
+		h.day = nil
+		time.Sleep(time.Hour)
+		h.collectUntilClosed(1)
+		h.check(missedDays)
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,10 @@ type Days struct {
 	Source   Source
 	// Done has the days to skip. BackfillDays adds each day that it finishes.
 	Done *DoneDays
+	// newest are the events of a response to the query for the newest events. The
+	// response to the query for a day must have those of the day: without them it is an
+	// old one, from a cache.
+	newest []polisen.Event
 	// OnDay is called after each day, unless it is nil.
 	OnDay func(Day)
 }
@@ -46,6 +51,9 @@ type Day struct {
 	Mismatched bool
 	// Cut is the error of the last response that was cut; nil if none was.
 	Cut error
+	// nextHour is the first hour of the day that was not fetched whole. addHours begins
+	// with it, and raises it.
+	nextHour int
 	// NotFound are the queries that the API answered with 404, now or before: the day,
 	// such as "2026-01-31", or hours of it, such as "2026-01-31 09". The day is then not
 	// done.
@@ -142,16 +150,46 @@ func isOver(date archive.Date, now time.Time) bool {
 // addDay fetches and stores a day, and then its hours if the response for the day is
 // full. It returns the number of full hours.
 func (d Days) addDay(ctx context.Context, r *run, day *Day) (fullHours int, err error) {
-	err = d.addResponse(ctx, r, day.Date.String(), day)
+	now := r.options.Clock.Now()
+	response, err := d.addResponse(ctx, r, day.Date.String(), day)
 	switch {
-	case err != nil || len(day.NotFound) > 0:
+	case err != nil || response == nil:
 		return 0, err
+	case d.isOld(response, day.Date):
+		day.Mismatched = true
 	case day.Fetched == 0:
-		day.Mismatched = d.mustHaveEvents(day.Date, r.options.Clock.Now())
-	case day.Fetched >= polisen.FullResponse && !day.Mismatched:
-		return d.addHours(ctx, r, day)
+		day.Mismatched = d.mustHaveEvents(day.Date, now)
+	case response.IsFull() && !day.Mismatched:
+		return d.addHours(ctx, r, day, hoursOf(response, day.Date, now))
 	}
 	return 0, nil
+}
+
+// isOld reports whether the response to the query for a day lacks events of the day that
+// the API has shown before. A cache then answered with an older response.
+func (d Days) isOld(response *polisen.Response, date archive.Date) bool {
+	has := make(map[int64]bool, len(response.Events))
+	for _, e := range response.Events {
+		has[e.ID] = true
+	}
+	return slices.ContainsFunc(d.newest, func(e polisen.Event) bool { return archive.DateOf(e.Time) == date && !has[e.ID] })
+}
+
+// hoursOf returns the numbers of events in the response to the query for a day, by hour.
+// It leaves out the hours that are still to come.
+func hoursOf(response *polisen.Response, date archive.Date, now time.Time) []int {
+	hours := make([]int, 24)
+	last := len(hours) - 1
+	if date == archive.Today(now) {
+		last = polisen.InSweden(now).Hour()
+	}
+	for _, e := range response.Events {
+		if archive.DateOf(e.Time) == date {
+			hours[e.Time.Hour()]++
+			last = max(last, e.Time.Hour())
+		}
+	}
+	return hours[:last+1]
 }
 
 // mustHaveEvents reports whether the response for this day must have events. The
@@ -160,46 +198,49 @@ func (d Days) mustHaveEvents(date archive.Date, now time.Time) bool {
 	return !d.isFiltered() && d.ServedFrom != archive.Date{} && d.ServedFrom.Compare(date) <= 0 && isOver(date, now)
 }
 
-// addHours fetches and stores the hours of a day. It returns the number of full hours.
-// If the hours have fewer events than the response for the whole day, an hour's
-// response was mismatched or empty.
-func (d Days) addHours(ctx context.Context, r *run, day *Day) (full int, err error) {
-	whole, hours := day.Fetched, 0
-	for hour := range 24 {
+// addHours fetches and stores the hours of a day, from day.nextHour on. The numbers of events
+// by hour are those of the response for the day. If an hour has fewer events, its response
+// was mismatched or empty. addHours returns the number of full hours.
+func (d Days) addHours(ctx context.Context, r *run, day *Day, hours []int) (full int, err error) {
+	for hour := day.nextHour; hour < len(hours); hour++ {
 		part := Day{Date: day.Date}
-		err = d.addResponse(ctx, r, fmt.Sprintf("%s %02d", day.Date, hour), &part)
-		hours += part.Fetched
+		_, err = d.addResponse(ctx, r, fmt.Sprintf("%s %02d", day.Date, hour), &part)
 		day.Fetched += part.Fetched
 		day.Outcome = day.Outcome.Plus(part.Outcome)
 		if err != nil {
 			return full, err
 		}
-		day.Mismatched = day.Mismatched || part.Mismatched
+		notFound := len(part.NotFound) > 0
+		mismatched := part.Mismatched || !notFound && part.Fetched < hours[hour]
+		day.Mismatched = day.Mismatched || mismatched
 		day.Cut = cmp.Or(part.Cut, day.Cut)
 		day.NotFound = append(day.NotFound, part.NotFound...)
-		if part.Fetched >= polisen.FullResponse && !part.Mismatched {
+		isFull := part.Fetched >= polisen.FullResponse && !mismatched
+		if isFull {
 			full++
 			r.options.Recorder.Warn(slog.LevelWarn, "hour %02d of %s is full: the API shows at most %d events for an hour, so some may be missing; fetch them with --location or --type",
 				hour, day.Date, polisen.FullResponse)
 		}
+		if day.nextHour == hour && !mismatched && !notFound && !isFull {
+			day.nextHour++
+		}
 	}
-	day.Mismatched = day.Mismatched || len(day.NotFound) == 0 && hours < whole
 	return full, nil
 }
 
 // addResponse fetches and stores the response for a day or an hour, such as
-// "2026-01-31" or "2026-01-31 09". It sets the fields of day other than Date and Left. A
-// 404 is no error.
-func (d Days) addResponse(ctx context.Context, r *run, dateTime string, day *Day) error {
+// "2026-01-31" or "2026-01-31 09". It sets the fields of day that describe the response. A
+// 404 is no error; the response is then nil.
+func (d Days) addResponse(ctx context.Context, r *run, dateTime string, day *Day) (*polisen.Response, error) {
 	q := d.Query
 	q.DateTime = dateTime
 	response, err := r.fetch(ctx, d.Source, q)
 	if isNotFound(err) {
 		day.NotFound = []string{dateTime}
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	day.Fetched = response.Items()
 	day.Mismatched = mostlyOutside(dateTime, response) || response.Cut != nil
@@ -211,7 +252,7 @@ func (d Days) addResponse(ctx context.Context, r *run, dateTime string, day *Day
 		Rejected:   response.Rejected,
 		ObservedAt: response.FetchedAt,
 	})
-	return err
+	return response, err
 }
 
 // mostlyOutside reports whether most items are not events of the day or hour, which

@@ -46,7 +46,7 @@ func (c *collect) closeGaps(ctx context.Context) error {
 	}
 	done := c.options.Recorder.Stage(report.StageGaps)
 	defer done()
-	d := Days{Source: c.options.GapSource}
+	d := Days{Source: c.options.GapSource, newest: c.response.Events}
 	if deadline, ok := ctx.Deadline(); ok {
 		left := deadline.Sub(c.options.Clock.Now())
 		d.Source = gapSource{d.Source, deadline.Add(-min(left/4, gapReserve))}
@@ -61,7 +61,7 @@ func (c *collect) closeGaps(ctx context.Context) error {
 		if len(dates) == 0 {
 			break
 		}
-		day := Day{Date: dates[0]}
+		day := Day{Date: dates[0], nextHour: c.nextHour(dates[0])}
 		asked = append(asked, day.Date)
 		if _, stopped = d.addGapDay(ctx, c.run, &day); stopped != nil {
 			if ctx.Err() != nil || errors.Is(stopped, ErrStore) {
@@ -127,6 +127,17 @@ func (c *collect) responseHas(g archive.Gap) bool {
 	return !slices.ContainsFunc(g.IDs, lacksID) && !slices.ContainsFunc(g.Hashes, lacksHash)
 }
 
+// nextHour returns the hour with which the queries for the hours of a gap begin.
+func (c *collect) nextHour(date archive.Date) int {
+	next := 23
+	for _, g := range c.writer.Document().Gaps {
+		if g.Day == date.String() {
+			next = min(next, g.NextHour)
+		}
+	}
+	return next
+}
+
 // isGap reports whether a day is a gap.
 func (c *collect) isGap(date archive.Date) bool {
 	return slices.ContainsFunc(c.writer.Document().Gaps, func(g archive.Gap) bool { return g.Day == date.String() })
@@ -136,14 +147,15 @@ func (c *collect) isGap(date archive.Date) bool {
 // there are any.
 func (d Days) addGapDay(ctx context.Context, r *run, day *Day) (fullHours int, err error) {
 	fullHours, err = d.addDay(ctx, r, day)
-	kind, ok := d.answer(*day, fullHours, err)
+	kind, ok := d.answer(*day, fullHours, r.options.Clock.Now(), err)
 	if !ok || ctx.Err() != nil {
 		return fullHours, err
 	}
-	_, answerErr := r.add(ctx, archive.Batch{
-		ObservedAt: r.options.Clock.Now(),
-		Answer:     &archive.DayAnswer{Day: day.Date, Kind: kind},
-	})
+	answer := archive.DayAnswer{Day: day.Date, Kind: kind}
+	if kind != archive.AnswerWhole {
+		answer.NextHour = day.nextHour
+	}
+	_, answerErr := r.add(ctx, archive.Batch{ObservedAt: r.options.Clock.Now(), Answer: &answer})
 	if answerErr != nil {
 		err = answerErr // an error of the store matters more than one of the API
 	}
@@ -152,17 +164,20 @@ func (d Days) addGapDay(ctx context.Context, r *run, day *Day) (fullHours int, e
 
 // answer returns the kind of the API's answer to the query for a day, given the results
 // of addDay. ok is false if the run shows nothing about the day: the query has a filter,
-// the store failed, or the run made no call, for lack of time or because of the limits.
-func (d Days) answer(day Day, fullHours int, err error) (kind archive.AnswerKind, ok bool) {
+// the store failed, the run made no call, for lack of time or because of the limits, or a
+// backfill cannot tell whether the answer for a day that is not over is new.
+func (d Days) answer(day Day, fullHours int, now time.Time, err error) (kind archive.AnswerKind, ok bool) {
 	noCall := errors.Is(err, errGapTime) || errors.Is(err, ratelimit.ErrExceeded)
 	switch {
-	case d.isFiltered(), errors.Is(err, ErrStore):
+	case d.isFiltered(), errors.Is(err, ErrStore), noCall && day.Fetched == 0:
 		return 0, false
+	case d.newest == nil && !isOver(day.Date, now): // the answer may be an old one
+		return 0, false
+	case noCall && !day.Mismatched:
+		return archive.AnswerPart, true
 	// The day answered, but not all of its hours.
 	case day.Fetched >= polisen.FullResponse && (err != nil || len(day.NotFound) > 0):
 		return archive.AnswerOther, true
-	case noCall:
-		return 0, false
 	case len(day.NotFound) > 0:
 		return archive.AnswerNotFound, true
 	case err != nil, day.Mismatched, day.Fetched == 0, fullHours > 0:

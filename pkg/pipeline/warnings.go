@@ -77,7 +77,8 @@ func (c *collect) alarms(ctx context.Context, outcome archive.Outcome) (alarms [
 		alarms = append(alarms, alarm{name, key, fmt.Sprintf(format, args...)})
 	}
 	// Not the newest event of this response: a cache may answer with an old one.
-	if newest := c.writer.Document().Covered(); newest != nil && c.response.FetchedAt.Sub(*newest) > c.options.MaxLag {
+	// If responses are cut, that alarm says why none is full.
+	if newest := c.writer.Document().Covered(); newest != nil && c.response.Cut == nil && c.response.FetchedAt.Sub(*newest) > c.options.MaxLag {
 		isNew := c.response.FetchedAt.Sub(c.span.To) <= c.options.MaxLag
 		if isNew && !full && !c.isMismatched() {
 			add(alarmStale, "", "the API's responses have new events, but fewer than %d items since %s, longer ago than %v (--max-lag), so runs do not notice missed events; look for a newer version of this program",
@@ -152,7 +153,7 @@ func (c *collect) printedBefore(ctx context.Context, alarms []alarm) (printed []
 
 // cutReason says what is wrong with a response that is cut.
 func cutReason(response *polisen.Response) string {
-	return fmt.Sprintf("no whole response: %v; the %s that could be read are stored", response.Cut, text.Count(len(response.Events), "event"))
+	return fmt.Sprintf("no whole response: %v; what could be read is stored: %s", response.Cut, text.Count(len(response.Events), "event"))
 }
 
 // checkDocument warns if the metadata document was rebuilt, or does not say above which
@@ -171,10 +172,12 @@ func (c *collect) checkDocument(outcome archive.Outcome) {
 }
 
 // checkResponse warns if the response is mismatched, or older than the last response.
-// The cause of both is the API's cache, and neither needs an action.
+// The cause of both is the API's cache, and neither needs an action. A response that is cut
+// shows neither.
 func (c *collect) checkResponse() {
 	highest, seen := highestID(c.response.Events), c.previous.SeenIDs
 	switch {
+	case c.response.Cut != nil:
 	case c.isMismatched():
 		c.options.Recorder.Warn(slog.LevelInfo, "mismatched response: %d events over %.0f days, probably a cached answer to another query; stored as usual",
 			len(c.response.Events), c.span.Days())

@@ -146,7 +146,8 @@ func (c *Client) CallsLeft() (hour, day int, ok bool) { return c.limiter.CallsLe
 // newest events.
 //
 // If no answer is whole, but one of them held events, Fetch returns the items of the last
-// such answer, with the error as Cut.
+// such answer, with the error as Cut. They lack the last one if only a part of it was
+// received, since a later response has it whole.
 //
 // The Response is never nil. With an error it has no items, but Calls and Waited
 // are set. The error wraps

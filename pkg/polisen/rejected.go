@@ -32,7 +32,9 @@ const (
 	reasonLong = "longer than 1 MiB"
 	reasonDeep = "nested deeper than 64 levels"
 	reasonUTF8 = "not valid UTF-8"
-	reasonMany = "the response has more than 100000 items; these are the others"
+	// reasonTruncated is the reason for the text of an item that is not complete.
+	reasonTruncated = "truncated"
+	reasonMany      = "the response has more than 100000 items; these are the others"
 	// reasonDamage is the reason for damaged text beyond maxDamage.
 	reasonDamage = "the response has more than 4 MiB of damaged text; this is the rest of it"
 )

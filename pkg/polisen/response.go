@@ -93,6 +93,9 @@ func (f *fetch) receive(body io.Reader, encoding string, trace *callTrace) error
 		f.kept = Response{}
 	}
 	if err := r.read(body, f.options.Clock.Now); err != nil {
+		if n := len(r.Rejected); n > 0 && r.Rejected[n-1].Reason == reasonTruncated {
+			r.Rejected = r.Rejected[:n-1]
+		}
 		if len(r.Events) > 0 {
 			f.kept = *r
 		}

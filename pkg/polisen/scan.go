@@ -387,7 +387,7 @@ func (s *Scanner) reason(text []byte, err error) string {
 	case isTruncated(err) && len(text) == s.limit:
 		return fmt.Sprintf("longer than %d bytes", s.limit)
 	case isTruncated(err):
-		return "truncated"
+		return reasonTruncated
 	case ok:
 		return fmt.Sprintf("not JSON at byte %d: %v", s.in.offset()+e.ByteOffset, e.Err)
 	}

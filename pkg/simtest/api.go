@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/polisen/polisentest"
 )
@@ -308,11 +309,15 @@ func (a *api) answerTo(dateTime string, now time.Time, d *draw, chance float64) 
 	case 8:
 		return answer{items: a.spread(d, now), fault: "mismatched"}
 	case 9: // the answer to another query, or an older one
+		ago := d.between(time.Hour, 6*24*time.Hour)
+		past := now.Add(-ago)
+		// A program cannot notice the older answer for an earlier day.
+		if dateTime == archive.Today(now).String() && d.chance(0.7) {
+			return answer{items: a.events(dateTime, past), fault: fmt.Sprint("the answer of ", ago.Round(time.Minute), " ago")}
+		}
 		if dateTime != "" {
 			return answer{items: a.newest(now), fault: "the newest events"}
 		}
-		ago := d.between(time.Hour, 6*24*time.Hour)
-		past := now.Add(-ago)
 		// It has no event dated after it: see "Limits" in PROTOCOL.md of package archive.
 		items := slices.DeleteFunc(a.newest(past), func(v *version) bool { return v.time.After(past) })
 		return answer{items: items, fault: fmt.Sprint("the answer of ", ago.Round(time.Minute), " ago"), made: past}

@@ -25,7 +25,8 @@ type archiveModel struct {
 	// commits are the commits that were made, and last is the newest.
 	commits map[archive.Commit]*commit
 	last    *commit
-	// covered are the values of covered_until, each higher than the one before.
+	// covered are the values of covered_until, each higher than the one before, or zero if
+	// another program has replaced the document.
 	covered []coverage
 
 	// disturbed says that another program has changed the archive.
@@ -38,6 +39,7 @@ type archiveModel struct {
 	away         *memstore.Store // the archive while it has vanished; else nil
 	unreadable   map[string]bool // the objects that cannot be read
 	copied       map[string]int  // the number of copies that another program made of each line
+	faultyDays   map[string]bool // the days for which the API failed, or that it does not serve
 
 	parsed    *archive.Document // the last document that was parsed
 	parsedMD5 string            // of its text
@@ -57,7 +59,7 @@ type coverage struct{ at, until time.Time }
 func newArchive(w *world) *archiveModel {
 	return &archiveModel{
 		world: w, store: memstore.New(), objects: make(map[string][]string), lines: make(map[string]int), events: make(map[int64]int),
-		commits: make(map[archive.Commit]*commit), exempt: true, copied: make(map[string]int),
+		commits: make(map[archive.Commit]*commit), exempt: true, copied: make(map[string]int), faultyDays: make(map[string]bool),
 	}
 }
 
@@ -109,7 +111,6 @@ func (a *archiveModel) notePut(p *process, n archive.Name, body []byte) {
 		a.count(n.Kind, key, 1)
 		v := a.api.byKey[key]
 		switch {
-		case v == nil && strings.HasPrefix(key, rejectedKey(`"`)): // the text of a cut item
 		case v == nil:
 			a.fail("%s stored a line in %s that the API never sent: %s", p, name, key)
 		case n.Kind != archive.Rejected && v.day != n.Date.String():
@@ -217,6 +218,11 @@ func (a *archiveModel) noteDocument(p *process, body []byte) {
 		}
 	}
 	a.commits[c.Commit], a.last = c, c
+	for _, g := range d.Gaps {
+		if g.Unserved && !a.faultyDays[g.Day] {
+			a.fail("%s gave up the gap of %s, but the API has answered each query for it", p, g.Day)
+		}
+	}
 	if d.CoveredUntil != nil {
 		n := len(a.covered)
 		switch {

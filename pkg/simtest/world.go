@@ -475,6 +475,10 @@ func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
 	if a.fault != "" {
 		p.noteFault(key, a.fault)
 	}
+	isFullHour := len(dateTime) > len(time.DateOnly) && len(a.items) == polisen.FullResponse
+	if dateTime != "" && (a.fault != "" || isFullHour) {
+		p.archive.faultyDays[dateTime[:len(time.DateOnly)]] = true
+	}
 	if now.Before(p.host.notBefore) {
 		p.fail("%s called the API %v before the end of the pause that it asked for", p, p.host.notBefore.Sub(now))
 	}

@@ -188,7 +188,7 @@ func (o Options) correctByHand() Fix {
 // backfill is the fix of days whose events are missing. Its command names no days that
 // the API does not serve: none that are too old, and none in the future.
 func (o Options) backfill(from, to archive.Date) Fix {
-	served, today := archive.ServedFrom(o.Now()), archive.DateOf(o.Now())
+	served, today := archive.ServedFrom(o.Now()), archive.Today(o.Now())
 	if from.Compare(today) > 0 {
 		return Fix{Advice: "the API serves no days in the future; if you have saved responses with these events, use backfill --input"}
 	}
