@@ -47,8 +47,9 @@ A response covers five days or more. After a longer pause, in which events may h
 missed, runs also fetch the days of the pause, one by one, until the archive has them.
 
 On a terminal it prints a one-line summary, elsewhere only warnings and errors; --output json
-prints a report on stdout. If the API is stale or changes its format, or events may be missing,
-each run ends with exit code 3. It prints that when it begins, and then once a day.
+prints a report on stdout. If the API is stale, cuts its responses or changes its format, or if
+events may be missing, each run ends with exit code 3. It prints that when it begins, and then
+once a day.
 
 All runs of a user on this host call the API at most every 10 s, 60 times an hour, 1,440 a day.`,
 		Example: `  # collect into a local folder

@@ -22,9 +22,9 @@
 //     start again at step 1.
 //  6. Put the new objects, each on condition that it does not exist yet.
 //
-// Every run heals before it commits, so at each commit all objects of all
-// earlier commits exist. A run may therefore be killed at any point, and any
-// number of runs may work at the same time.
+// At each commit, every line of the earlier commits is in an object or in the
+// pending objects of the new document. A run may therefore be killed at any
+// point, and any number of runs may work at the same time.
 //
 // The package reads no clock and opens no connection: [Options] supplies the
 // time, and a [store.Store] holds the objects. Package pipeline fetches the events

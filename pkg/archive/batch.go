@@ -28,8 +28,8 @@ type Batch struct {
 	// Window is the window of the batch if it is a full, unfiltered response of the
 	// API and its window is at most [polisen.MaxWindow] long; otherwise nil, also for
 	// saved responses. If it begins after the time that the document is covered
-	// until, the days between become gaps. The commit then sets the time that the
-	// document is covered until to the window's end.
+	// until, some days become gaps (see "Gaps" in PROTOCOL.md). The commit then sets
+	// the time that the document is covered until to the window's end.
 	Window *polisen.Window
 	// Answer, if not nil, is the kind of answer that the batch is to the query for a
 	// whole day. It closes or counts against the gaps of the day. If the day is no
@@ -78,8 +78,7 @@ type Outcome struct {
 	// stored before, as far as the run had to look them up. For other events it has 0. It
 	// is nil in the sum of several outcomes.
 	Before []int
-	// NewGaps counts the days that this run has made gaps because too much time
-	// passed since the last full response (reason [Missed]).
+	// NewGaps counts the days that this run has made gaps of the reason [Missed].
 	NewGaps int
 	// LookedUp counts the events that needed a lookup in the archive.
 	LookedUp int

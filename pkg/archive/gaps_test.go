@@ -569,11 +569,16 @@ func TestOtherRunBesideGaps(t *testing.T) {
 	}
 }
 
-// TestServedDays checks which days the commands in messages may name.
+// TestServedDays checks which days the commands in messages may name. A day in Sweden begins
+// an hour or two before that of UTC.
 func TestServedDays(t *testing.T) {
-	now := time.Date(2026, 7, 31, 12, 0, 0, 0, time.UTC)
-	days := []string{"0001-01-01", "2026-01-30", "2026-01-31", "2026-07-31", "2026-08-01", "9999-12-31", "x; rm -r"}
-	if got, want := archive.ServedDays(days, now), []string{"2026-01-31", "2026-07-31"}; !slices.Equal(got, want) {
-		t.Errorf("served days %q, want %q", got, want)
+	days := []string{"0001-01-01", "2026-01-30", "2026-01-31", "2026-02-01", "2026-07-30", "2026-07-31", "2026-08-01", "9999-12-31", "x; rm -r"}
+	for now, want := range map[time.Time][]string{
+		time.Date(2026, 7, 31, 21, 59, 0, 0, time.UTC): {"2026-01-31", "2026-02-01", "2026-07-30", "2026-07-31"},
+		time.Date(2026, 7, 31, 22, 1, 0, 0, time.UTC):  {"2026-02-01", "2026-07-30", "2026-07-31", "2026-08-01"},
+	} {
+		if got := archive.ServedDays(days, now); !slices.Equal(got, want) {
+			t.Errorf("served days at %v: %q, want %q", now, got, want)
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"polisen-events-collector/pkg/archive"
@@ -17,7 +18,6 @@ import (
 	"polisen-events-collector/pkg/pipeline/replaytest"
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/polisen/polisentest"
-	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/retry/retrytest"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/memstore"
@@ -230,30 +230,36 @@ func TestAlarmIsPrintedOnce(t *testing.T) {
 	}
 }
 
-// TestCutAlarm checks that the first of several runs with a response that is cut
-// prints it. The response to a query with a filter is no alarm, so each run prints it.
+// TestCutAlarm checks that the first of several runs with a response that is cut prints it,
+// and that nothing else about the response is printed or rejected. The response to a query
+// with a filter is no alarm, so each run prints it.
 func TestCutAlarm(t *testing.T) {
-	clock := newClock()
-	s := memstore.New()
-	cut := sourceFunc(func(ctx context.Context) (*polisen.Response, error) {
-		r, err := respondWith(clock, polisentest.Body(3)).Fetch(ctx, polisen.Query{})
-		if err == nil {
-			r.Cut = errors.New("it is truncated")
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, dense(), memstore.New())
+		sleepUntil(day(5))
+		h.newest = func() (polisentest.Answer, bool) {
+			a := h.recording.Newest(time.Now())
+			a.Truncate = len(a.Body) / 2
+			return a, true
 		}
-		return r, err
+		dir := t.TempDir()
+		for i, run := range []struct {
+			pause             time.Duration
+			filtered, printed bool
+		}{{0, false, true}, {time.Hour, false, false}, {0, true, true}, {0, true, true}, {0, false, false}, {25 * time.Hour, false, true}, {time.Hour, false, false}} {
+			time.Sleep(run.pause)
+			o := h.options()
+			o.HostState, o.Filtered = pipeline.NewHostState(dir), run.filtered
+			r, err := pipeline.Collect(t.Context(), o, h.client(false))
+			partial, ok := errors.AsType[*pipeline.PartialError](err)
+			if !ok || len(partial.Reasons) != 1 || !strings.HasPrefix(partial.Reasons[0], "no whole response: ") || r.Counts.Rejected > 0 {
+				t.Fatalf("run %d: %v, %d rejected", i+1, err, r.Counts.Rejected)
+			}
+			if printed := partial.Unprinted() != nil; printed != run.printed {
+				t.Errorf("run %d prints the alarm: %v, want %v", i+1, printed, run.printed)
+			}
+		}
 	})
-	o := options(s, clock)
-	o.HostState = pipeline.NewHostState(t.TempDir())
-	for i, run := range []struct{ filtered, printed bool }{{false, true}, {false, false}, {true, true}, {true, true}, {false, false}} {
-		clock.Advance(30 * time.Minute)
-		o.Recorder, o.Filtered = report.NewRecorder(clock.Now), run.filtered
-		_, err := pipeline.Collect(t.Context(), o, cut)
-		partial, ok := errors.AsType[*pipeline.PartialError](err)
-		const reason = "no whole response: it is truncated; what could be read is stored: 3 events"
-		if !ok || !slices.Equal(partial.Reasons, []string{reason}) || (partial.Unprinted() != nil) != run.printed {
-			t.Errorf("run %d: %v, and prints %v", i+1, err, partial.Unprinted())
-		}
-	}
 }
 
 // TestKnownCommit checks that a run refuses an archive without the commit that this host

@@ -42,8 +42,8 @@ var (
 )
 
 // MaxObject is the size in bytes of the largest object that a store reads or
-// writes. The largest metadata document must fit: it can hold a rejected item of
-// 32 MiB, the maximum of a response, whose size the escapes of JSON can double.
+// writes. The largest metadata document must fit: it holds up to 32 MiB of new lines, whose
+// size the escapes of JSON can double.
 const MaxObject = 96 << 20
 
 // ErrTooLarge means that an object is larger than MaxObject.

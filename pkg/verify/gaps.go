@@ -29,7 +29,7 @@ func (a *audit) checkGaps() {
 		}
 	}
 	for _, r := range ranges(missed) {
-		f := r.finding(OpenGap, "the runs paused, and no response reached back to them", a.options.backfill(r.From, r.To))
+		f := r.finding(OpenGap, "no response reached back to the one before, because the runs paused or very many events came at once", a.options.backfill(r.From, r.To))
 		if f.Fix.Advice == "" {
 			f.Fix.Advice = "or wait: runs of collect fetch these days by themselves"
 		}

@@ -26,7 +26,7 @@ const (
 // change that breaks it, in source that seldom changes, and a text that occurs once in
 // its file. TestMutationsApply checks the table.
 func mutations() []mutation {
-	return slices.Concat(protocol(), decisions(), simulated(), properties(), repairs(), reports(), copies(), limits(), folders(), buckets(), responses(), secrets(), security(), texts(), alarms(), health(), monitoring(), commands(), terminals(), installer(), releases())
+	return slices.Concat(protocol(), decisions(), simulated(), properties(), repairs(), reports(), copies(), limits(), folders(), buckets(), responses(), secrets(), security(), texts(), alarms(), gapQueries(), health(), monitoring(), commands(), terminals(), installer(), releases())
 }
 
 // in returns a mutation of a file that all tests of the packages may notice. Where the
@@ -226,11 +226,15 @@ func properties() []mutation {
 		in("gaps.go", "Whatever responses come, covered_until never falls.",
 			"p.coveredUntil == nil || until.After(*p.coveredUntil) {", "true {"),
 		in("gaps.go", "Whatever responses come, the days after a window that ended long before its response are no gaps.",
-			"day.Compare(last) < 0 {", "true {"),
+			"last := Today(until)", "last := Today(w.now())"),
+		in("gaps.go", "Whatever responses come, another pause opens an unserved day again.",
+			"p.gaps[i] = gap", "p.gaps[i].Since = gap.Since"),
+		in("gaps.go", "Whatever answers come, lack of time does not count as an attempt.",
+			"if kind == AnswerPart ||", "if false ||"),
 		in("gaps.go", "Whatever responses come, the gaps of a pause begin on the day before that of covered_until.",
-			"covered)).Previous()", "covered))"),
+			"first := Today(covered).Previous()", "first := Today(covered)"),
 		in("gaps.go", "Whatever responses come, the gaps of a pause end on the day of the response.",
-			"last := DateOf(polisen.InSweden(windowEnd))", "last := DateOf(polisen.InSweden(windowEnd)).Previous()"),
+			"last := Today(until)", "last := Today(until).Previous()"),
 	}
 }
 
@@ -656,6 +660,30 @@ func alarms() []mutation {
 			"commit.Sequence == 1 && !outcome.Rebuilt", "commit.Sequence == 1"),
 		in("hoststate.go", "A missing contact is a warning when an archive begins.",
 			"r.options.Recorder.Warn(slog.LevelWarn, noContact)", "_ = noContact"),
+	}
+}
+
+// gapQueries returns the mutations of the queries for the days of gaps.
+func gapQueries() []mutation {
+	in := func(file, guarantee, old, new, tests string) mutation {
+		return mutation{guarantee: guarantee, file: file, old: old, new: new, packages: []string{pipelinePkg}, tests: tests}
+	}
+	const gaps, days = pipelinePkg + "/gaps.go", pipelinePkg + "/days.go"
+	return []mutation{
+		in(gaps, "A full day is not given up for lack of time.",
+			"case noCall && !day.Mismatched:", "case false:", "^TestGapFullDay$"),
+		in(gaps, "A run goes on with the hour at which the last one ended.",
+			"nextHour: c.nextHour(dates[0])", "nextHour: 0", "^TestGapFullDay$"),
+		in(days, "An hour without the events that the response for the day has is mismatched.",
+			"!notFound && part.Fetched < hours[hour]", "false", "^TestGapFullDay$"),
+		in(days, "A run asks for no hour that is still to come.",
+			"if date == archive.Today(now) {", "if false {", "^TestGapToday$"),
+		in(days, "An old response does not close the gap of a day.",
+			"== date && !has[e.ID]", "== date && false", "^TestGapOldAnswer$"),
+		in(gaps, "A backfill does not close the gap of a day that is not over.",
+			"d.newest == nil && !isOver(day.Date, now)", "false", "^TestGapBackfill$"),
+		in("pkg/polisen/response.go", "The text of an item that was cut is no rejected item.",
+			"r.Rejected = r.Rejected[:n-1]", "_ = n", "^TestCutAlarm$"),
 	}
 }
 

@@ -150,7 +150,7 @@ func fourYears() page.Content {
 		}
 	}
 	add(1, verify.Problem, verify.Finding{Check: verify.OpenGap, Object: "events/2026/11/24/", Expected: "all events from 2026-11-24 to 2026-11-25",
-		Actual: "events may be missing: the runs paused, and no response reached back to them",
+		Actual: "events may be missing: no response reached back to the one before, because the runs paused or very many events came at once",
 		Fix:    verify.Fix{Command: "polisen-events-collector backfill --from 2026-11-24 --to 2026-11-25", Advice: "or wait: runs of collect fetch these days by themselves"}})
 	add(302, verify.Problem, verify.Finding{Check: verify.DuplicateEvent, Object: "events/2025/06/14/events-1749902400.jsonl", Expected: "each event once",
 		Actual: "the same version as events/2025/06/14/events-1749898800.jsonl line 7", Fix: verify.Fix{Command: "polisen-events-collector verify --repair=duplicates"}})
