@@ -147,7 +147,7 @@ build_programs() {
 make_release() {
 	local folder=$1 platform common=$1/common
 	shift
-	mkdir -p "$folder"/{files,programs,tools} "$common"/{completions,man,scripts}
+	mkdir -p "$folder"/{files,programs,tools} "$common"/{completions,man}
 	build_programs "$folder/programs" "$@"
 	go build -trimpath -o "$folder/tools/" ./scripts/release ./scripts/manpages
 	say 'licences and SBOMs'
@@ -160,9 +160,13 @@ make_release() {
 	"$folder/tools/$name" completion bash >"$common/completions/$name.bash"
 	"$folder/tools/$name" completion zsh >"$common/completions/_$name"
 	"$folder/tools/$name" completion fish >"$common/completions/$name.fish"
-	cp README.md LICENSE .github/CHANGELOG.md "$common/"
-	cp -R scripts/{env,crontab,README.md,monitoring,queries,container,*.service,*.timer,install.sh} "$common/scripts/"
-	rm -r "$common"/scripts/queries/{golden,*_test.go}
+	# All documents, in their folders, and the files that a user of the program needs. Links to
+	# other source become text.
+	git -c tar.umask=022 archive HEAD -- LICENSE '*.md' scripts/{env,crontab,install.sh,monitoring,queries,container,oci} \
+		'scripts/*.service' 'scripts/*.timer' ':!*_test.go' ':!scripts/queries/golden' ':!.github/PULL_REQUEST_TEMPLATE.md' |
+		tar xf - -C "$common"
+	mv "$common/.github/CHANGELOG.md" "$common/"
+	"$folder/tools/release" unlink "$common"
 	for platform in "${platforms[@]}"; do
 		say "archive for $platform"
 		cp -R "$common" "$folder/$(base "$platform")"
@@ -183,7 +187,7 @@ sha256() {
 make_packages() {
 	local folder=$1 files=$2 arch=$3 packaging=$1/packaging unit page kind
 	say "packages for $arch"
-	mkdir -p "$packaging"/{units,man1,man7}
+	mkdir -p "$packaging"/{units,man1,man7,share}
 	cp scripts/release/{nfpm.yaml,preinst.sh,postinst.sh,prerm.sh,postrm.sh} scripts/env "$packaging/"
 	for unit in scripts/*.service scripts/*.timer; do
 		sed 's|/usr/local/bin/|/usr/bin/|' "$unit" >"$packaging/units/${unit##*/}"
@@ -191,6 +195,9 @@ make_packages() {
 	for page in "$folder"/man/*.[17]; do
 		gzip -9n <"$page" >"$packaging/man${page##*.}/${page##*/}.gz"
 	done
+	cp -R "$folder"/{README.md,.github,cmd,pkg,scripts} "$packaging/share/"
+	# The packages hold the times of these folders.
+	find "$packaging/share" -type d -exec touch -d "$(git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ)" {} +
 	# Package managers show this changelog; CHANGELOG.md is beside it.
 	cat >"$packaging/changelog.yaml" <<END
 - semver: ${version#v}

@@ -78,15 +78,17 @@ const asService = "runuser -u polisen-events-collector -- env -i PATH=/usr/bin:/
 // checkInstalled checks the files of a package, and runs the program from it.
 func (m *machine) checkInstalled() {
 	m.t.Helper()
-	owned := m.run(`cd / && stat -c '%n %U:%G %a' usr/bin/polisen-events-collector etc/polisen-events-collector etc/polisen-events-collector/env var/lib/polisen-events-collector var/lib/polisen-events-collector/.oci usr/lib/systemd/system/polisen-events-collector.timer usr/share/polisen-events-collector/queries usr/share/polisen-events-collector/queries/views.sql`)
+	owned := m.run(`cd / && stat -c '%n %U:%G %a' usr/bin/polisen-events-collector etc/polisen-events-collector etc/polisen-events-collector/env var/lib/polisen-events-collector var/lib/polisen-events-collector/.oci usr/lib/systemd/system/polisen-events-collector.timer usr/share/polisen-events-collector usr/share/polisen-events-collector/scripts/queries usr/share/polisen-events-collector/scripts/queries/views.sql usr/share/polisen-events-collector/scripts/install.sh`)
 	const want = `usr/bin/polisen-events-collector root:root 755
 etc/polisen-events-collector root:polisen-events-collector 750
 etc/polisen-events-collector/env root:polisen-events-collector 640
 var/lib/polisen-events-collector polisen-events-collector:polisen-events-collector 750
 var/lib/polisen-events-collector/.oci polisen-events-collector:polisen-events-collector 700
 usr/lib/systemd/system/polisen-events-collector.timer root:root 644
-usr/share/polisen-events-collector/queries root:root 755
-usr/share/polisen-events-collector/queries/views.sql root:root 644
+usr/share/polisen-events-collector root:root 755
+usr/share/polisen-events-collector/scripts/queries root:root 755
+usr/share/polisen-events-collector/scripts/queries/views.sql root:root 644
+usr/share/polisen-events-collector/scripts/install.sh root:root 755
 `
 	if owned != want {
 		m.t.Errorf("owners and modes are\n%swant\n%s", owned, want)
@@ -104,8 +106,8 @@ usr/share/polisen-events-collector/queries/views.sql root:root 644
 	if got := m.run("find /etc/systemd/system -name 'polisen-events-collector*'"); got != "" {
 		m.t.Errorf("the package enables %s", got)
 	}
-	m.run("cd /usr/share/doc/polisen-events-collector && test -s README.md && test -s CHANGELOG.md && grep -q 'Apache License' copyright && grep -q 'MIT License' copyright")
-	m.run("cd /usr/share/polisen-events-collector/queries && test -s run.mjs && test -s DATA.md && test ! -e golden && test ! -e queries_test.go")
+	m.run("cd /usr/share/doc/polisen-events-collector && test -s CHANGELOG.md && grep -q 'Apache License' copyright && grep -q 'MIT License' copyright")
+	m.run("cd /usr/share/polisen-events-collector/scripts/queries && test -s run.mjs && test -s DATA.md && test ! -e golden && test ! -e queries_test.go")
 	m.run("gzip -dc /usr/share/man/man7/polisen-events-collector-environment.7.gz | grep -q POLISEN_STORE")
 	m.run("bash -c 'source /usr/share/bash-completion/completions/polisen-events-collector; complete -p polisen-events-collector'")
 
@@ -196,6 +198,11 @@ func TestDeb(t *testing.T) {
 	}
 	m.checkInstalled()
 	m.checkCloud()
+	content := t.TempDir()
+	if err := try(dir, "dpkg-deb", "-x", "polisen-events-collector_1.2.3_amd64.deb", content); err != nil {
+		t.Fatal(err)
+	}
+	checkLinks(t, content)
 
 	// An upgrade keeps changed settings, their owner and mode, and prints no first steps.
 	m.run("echo API_CONTACT_EMAIL=me@example.org >>/etc/polisen-events-collector/env; mkdir -p /etc/systemd/system/timers.target.wants; ln -s /usr/lib/systemd/system/polisen-events-collector.timer /etc/systemd/system/timers.target.wants/")
@@ -235,7 +242,7 @@ func TestRPM(t *testing.T) {
 	}
 	m.run("grep -q me@example.org /etc/polisen-events-collector/env")
 	m.run("rpm -e polisen-events-collector")
-	m.run("test ! -e /usr/bin/polisen-events-collector && test -d /var/lib/polisen-events-collector/archive/events && grep -q me@example.org /etc/polisen-events-collector/env.rpmsave")
+	m.run("test ! -e /usr/bin/polisen-events-collector && test ! -e /usr/share/polisen-events-collector && test -d /var/lib/polisen-events-collector/archive/events && grep -q me@example.org /etc/polisen-events-collector/env.rpmsave")
 }
 
 // TestContainer builds the image of scripts/container, on a base of local files that is like

@@ -1,13 +1,15 @@
 // Command release does the steps of scripts/release.sh that need a program:
 //
 //	release describe VERSION LICENSES BINARY...
+//	release unlink FOLDER
 //	release archive FOLDER FILE.tar.gz
 //
 // describe checks that the binaries are a release of this version. It writes the file LICENSES
 // with the licences of all software that is built into them, and beside each binary a list of
 // that software (a software bill of materials, SBOM) with the suffix .cdx.json. It runs in the
-// folder of the module. archive packs a folder. The time of all entries, and of the SBOM, is
-// that of SOURCE_DATE_EPOCH, in seconds since 1970.
+// folder of the module. unlink replaces links in the folder's documents by their texts, if they
+// lead to files that the folder lacks. archive packs a folder. The time of all entries, and of
+// the SBOM, is that of SOURCE_DATE_EPOCH, in seconds since 1970.
 package main
 
 import (
@@ -35,10 +37,12 @@ func run(args []string) error {
 	switch {
 	case len(args) >= 4 && args[0] == "describe":
 		return describe(args[1], args[2], args[3:], built)
+	case len(args) == 2 && args[0] == "unlink":
+		return unlink(args[1])
 	case len(args) == 3 && args[0] == "archive":
 		return archive(args[1], args[2], built)
 	}
-	return errors.New("usage: release describe VERSION LICENSES BINARY..., or release archive FOLDER FILE.tar.gz")
+	return errors.New("usage: release describe VERSION LICENSES BINARY..., release unlink FOLDER, or release archive FOLDER FILE.tar.gz")
 }
 
 // describe checks the binaries, and writes the files about them.

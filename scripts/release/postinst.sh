@@ -21,6 +21,7 @@ $name is installed. Set your address and the place of the archive in
   sudo systemctl start $name.service && journalctl -u $name -n 5
   sudo systemctl enable --now $name.timer
 OCI configuration and keys go to /var/lib/$name/.oci, owned by the user $name.
+The documents are in /usr/share/$name: begin with README.md.
 END
 fi
 if [ -e "/etc/systemd/system/$name.service" ]; then

@@ -221,13 +221,17 @@ func unpacked(t *testing.T) string {
 func TestArchive(t *testing.T) {
 	dir := unpacked(t)
 	for _, name := range []string{
-		"README.md", "LICENSE", "licenses.txt", "CHANGELOG.md", "man/polisen-events-collector-collect.1", "man/polisen-events-collector-exit-codes.7",
+		"LICENSE", "licenses.txt", "CHANGELOG.md", "cmd/JSON.md", "pkg/archive/PROTOCOL.md", "scripts/oci/bucket.tf", "man/polisen-events-collector-collect.1", "man/polisen-events-collector-exit-codes.7",
 		"completions/polisen-events-collector.bash", "completions/_polisen-events-collector", "completions/polisen-events-collector.fish",
 		"scripts/env", "scripts/crontab", "scripts/polisen-events-collector.service", "scripts/polisen-events-collector-check.timer",
 	} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	checkLinks(t, dir)
+	if !bytes.Equal(read(t, filepath.Join(dir, "README.md")), read(t, "../../README.md")) {
+		t.Error("README.md differs from that of the source: the archive lacks files to which it links")
 	}
 	out, err := exec.Command(filepath.Join(dir, program), "version", "--output", "json").Output()
 	if err != nil {
@@ -247,6 +251,48 @@ func TestArchive(t *testing.T) {
 	for _, text := range []string{os.TempDir() + "/release", "zz_again"} {
 		if bytes.Contains(binary, []byte(text)) {
 			t.Errorf("the program contains %q, which comes from the build", text)
+		}
+	}
+}
+
+// checkLinks checks that no link in the documents of a folder leads to a file that the folder
+// lacks.
+func checkLinks(t *testing.T, dir string) {
+	t.Helper()
+	documents := 0
+	err := eachDocument(dir, func(path, text string) error {
+		documents++
+		for _, m := range markdownLink.FindAllStringSubmatch(text, -1) {
+			if dead(dir, path, m[2]) {
+				t.Errorf("%s: link %s leads nowhere", strings.TrimPrefix(path, dir+"/"), m[0])
+			}
+		}
+		return nil
+	})
+	if err != nil || documents < 10 {
+		t.Errorf("%d documents: %v", documents, err)
+	}
+}
+
+// TestUnlink checks which links become text.
+func TestUnlink(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "pkg", "README.md")
+	if err := errors.Join(os.Mkdir(filepath.Dir(path), 0o755), os.WriteFile(filepath.Join(dir, "README.md"), nil, 0o644), os.WriteFile(filepath.Dir(dir)+"/outside.md", nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		"see [the code](main.go), [Run](../cmd/run.go#top).": "see the code, Run.",
+		"[`a`](a.go) [b](../README.md) [c](gone.md)":         "`a` [b](../README.md) c",
+		"[the top](../README.md#how) [here](#here)":          "[the top](../README.md#how) [here](#here)",
+		"[folder](../pkg) [site](https://example.org/a.go)":  "[folder](../pkg) [site](https://example.org/a.go)",
+		"[outside](../../outside.md)":                        "outside",
+	} {
+		if err := errors.Join(os.WriteFile(path, []byte(text), 0o644), unlink(dir)); err != nil {
+			t.Fatal(err)
+		}
+		if got := string(read(t, path)); got != want {
+			t.Errorf("%s becomes %s, want %s", text, got, want)
 		}
 	}
 }
