@@ -148,7 +148,7 @@ active() { systemctl is-active --quiet "$1" && systemctl is-enabled --quiet "$1"
 
 # inside runs the checks on the new host.
 inside() {
-	local before binary=/srv/test/$name
+	local before unit binary=/srv/test/$name
 	export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 	for _ in $(seq 100); do ! systemctl is-active --quiet basic.target 2>/dev/null || break; sleep 0.1; done
 	ip link set lo up
@@ -241,6 +241,21 @@ inside() {
 	chmod 600 /etc/$name/env
 	check 'the usual settings file' installs 0
 	check '  becomes readable to the service' mode "640 root:$name" /etc/$name/env
+
+	# A package that is installed later.
+	cp $binary /usr/bin/
+	for unit in /srv/test/scripts/*.service /srv/test/scripts/*.timer; do
+		sed 's|/usr/local/bin/|/usr/bin/|' "$unit" >"/usr/lib/systemd/system/${unit##*/}"
+	done
+	check 'with a package it is installed' installs 0
+	check '  with the units of the package' test -z "$(find /etc/systemd/system -type f -name "$name*" ! -path '*.d/*')"
+	check '  which run its program' test -n "$(systemctl show --property ExecStart $name.service | grep "path=/usr/bin/$name ")"
+	check '  and the run succeeds' says 'the run succeeded'
+	check '  and the timer is active' active $name.timer
+	check '  and so is the check timer' active $name-check.timer
+	systemctl disable --quiet --now $name.timer $name-check.timer
+	rm /usr/bin/$name /usr/lib/systemd/system/$name*
+	check 'without the package it is installed again' installs 0 --check-timer
 
 	# Removal.
 	check 'it can be removed' installs 0 --uninstall

@@ -214,6 +214,14 @@ func TestDeb(t *testing.T) {
 		t.Errorf("after an upgrade the settings have %s", got)
 	}
 
+	// A unit of an earlier installation is used, until the advised command removes it.
+	m.run("touch /etc/systemd/system/polisen-events-collector.service")
+	const installer = "/usr/share/polisen-events-collector/scripts/install.sh"
+	if out := m.run("dpkg -i /srv/first.deb"); !strings.Contains(out, "sudo "+installer+" systemd &&") {
+		t.Errorf("with a unit of an earlier installation the package says:\n%s", out)
+	}
+	m.run(installer + " --root / systemd && test ! -e /etc/systemd/system/polisen-events-collector.service")
+
 	// A removal stops the timer and keeps the archive, and the settings too unless they are purged.
 	m.run("dpkg -r polisen-events-collector")
 	m.run("test ! -e /usr/bin/polisen-events-collector && test -f /etc/polisen-events-collector/env && test -d /var/lib/polisen-events-collector/archive/events")

@@ -25,5 +25,9 @@ The documents are in /usr/share/$name: begin with README.md.
 END
 fi
 if [ -e "/etc/systemd/system/$name.service" ]; then
-	echo "/etc/systemd/system/$name.service is used in place of the unit of this package. To use the package's, remove it with scripts/install.sh --uninstall systemd"
+	cat <<END
+/etc/systemd/system/$name.service is used in place of the unit of this package.
+To use the package's, which reads /etc/$name/env, and to delete the other program:
+  sudo /usr/share/$name/scripts/install.sh systemd && sudo rm -f /usr/local/bin/$name
+END
 fi
