@@ -93,8 +93,8 @@ func (p Process) runCollect(ctx context.Context, s config.Settings, opts collect
 	o := p.runOptions(ctx, "collect", s, opts.storeOptions, log)
 	o.ReportTime = reportTime(limit)
 	o.Saved, o.Query = s.API.URL.Path != "", opts.query()
-	if o.Saved && !o.Query.IsZero() {
-		return usagef("--location and --type are for the API, and --api-url is a saved response")
+	if o.Saved && (!o.Query.IsZero() || opts.retryNotFound) {
+		return usagef("--location, --type and --retry-not-found are for the API, and --api-url is a saved response")
 	}
 	o.Filtered = hasFilters(s.API.URL) || !o.Query.IsZero()
 	if !o.Saved {

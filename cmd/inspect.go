@@ -73,6 +73,8 @@ as collect, and lists the ids that collect would store.`,
 			groups := config.ArchiveGroup
 			if opts.againstAPI {
 				groups |= config.APIGroup
+			} else if flag := givenFlag(cmd, config.APIGroup); flag != "" {
+				return usagef("%s works only with --against-api", flag)
 			}
 			s, log, err := p.settings(cmd, groups)
 			if err != nil {

@@ -62,7 +62,7 @@ func openStore(ctx context.Context, s config.Archive, log *slog.Logger, rec *rep
 
 // retryPolicy returns the policy for calls to OCI services.
 func retryPolicy(s config.Archive) retry.Policy {
-	p := ociclient.DefaultRetry
+	p := ociclient.DefaultRetry()
 	p.Base = s.RetryBase
 	return p
 }

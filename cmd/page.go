@@ -46,7 +46,7 @@ func writePage(ctx context.Context, st store.Store, s config.Settings, opts veri
 	}
 	body, err := page.Render(page.Content{
 		Result: result, Health: health, Runs: runs, Now: time.Now(),
-		Program: program + " " + readBuild().Version, Command: archiveCommand(s.Archive)("verify --output json"),
+		Program: program + " " + readBuild().Version, Command: suggestedCommand(s)("verify --output json"),
 	})
 	if err != nil {
 		return err

@@ -76,7 +76,7 @@ func (p Process) runOptions(ctx context.Context, command string, s config.Settin
 		OpenStore: func(ctx context.Context) (store.Store, error) {
 			return openStore(ctx, s.Archive, log, rec)
 		},
-		Command:       archiveCommand(s.Archive),
+		Command:       suggestedCommand(s),
 		DryRun:        opts.dryRun,
 		Revisions:     opts.revisions,
 		AcceptArchive: opts.acceptArchive,
@@ -162,7 +162,7 @@ func (p Process) printReport(r report.Report, s config.General, log *slog.Logger
 				fmt.Fprintf(w, "would store %s, %d bytes in %s\n", text.Count(object.Lines, "line"), object.Bytes, object.Name)
 			}
 		}
-		if !r.Succeeded() || !r.DryRun && (s.Quiet || !isTerminal(w)) {
+		if !r.Succeeded() || s.Quiet || !r.DryRun && !isTerminal(w) {
 			return nil
 		}
 		printed = true

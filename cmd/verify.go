@@ -109,11 +109,7 @@ commit is stored, and that no events are missing. Its time limit is 10s without 
 		},
 		Annotations: endsWith(exitStorage, exitAccess, exitFindings),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for _, name := range []string{"max-age", "max-lag", "hosts"} {
-				if cmd.Flags().Changed(name) {
-					opts.healthFlag = "--" + name
-				}
-			}
+			opts.healthFlag = givenFlag(cmd, config.HealthGroup)
 			opts.hasReport = cmd.Flags().Changed("report")
 			if opts.quick { // the limit holds also while the settings are read
 				watchdogOf(cmd.Context()).limit(quickTimeout)
@@ -204,7 +200,7 @@ func (p Process) runVerify(ctx context.Context, s config.Settings, opts verifyOp
 	if opts.quick {
 		return p.checkHealth(ctx, st, s, opts)
 	}
-	o := verify.Options{Concurrency: opts.concurrency, From: from, To: to, Now: time.Now, Command: archiveCommand(s.Archive)}
+	o := verify.Options{Concurrency: opts.concurrency, From: from, To: to, Now: time.Now, Command: suggestedCommand(s)}
 	bar := p.newBar(s.General)
 	o.OnProgress = func(done verify.Progress) {
 		bar.show(progress{
@@ -287,7 +283,7 @@ func (p Process) printUnknown(s config.Settings, opts verifyOptions, err error) 
 
 func healthOptions(s config.Settings, opts verifyOptions) status.HealthOptions {
 	return status.HealthOptions{
-		MaxAge: s.Health.MaxAge, MaxLag: s.API.MaxLag, Hosts: s.Health.Hosts, Concurrency: opts.concurrency, Now: time.Now(), Command: archiveCommand(s.Archive),
+		MaxAge: s.Health.MaxAge, MaxLag: s.API.MaxLag, Hosts: s.Health.Hosts, Concurrency: opts.concurrency, Now: time.Now(), Command: suggestedCommand(s),
 	}
 }
 

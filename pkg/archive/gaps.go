@@ -126,8 +126,8 @@ func (d *Document) GapDays() (open, unserved []string) {
 type DayAnswer struct {
 	Day  Date // in Swedish local time
 	Kind AnswerKind
-	// NextHour is the first hour of the day whose events are not fetched; 0 if none are
-	// or all are. See [Gap].
+	// NextHour is the first hour of the day whose events are not fetched, or wait; 0 if
+	// there is none. See [Gap].
 	NextHour int
 }
 
@@ -334,6 +334,7 @@ func (w *Writer) decideWaiting(p *plan) {
 			continue
 		}
 		g := &p.gaps[i]
+		g.NextHour = 0 // the items may be of any hour
 		names -= g.names()
 		for _, item := range p.newGaps[date] {
 			switch {

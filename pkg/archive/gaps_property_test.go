@@ -182,7 +182,7 @@ func (h *gapHistory) apply(r gapRun, day archive.Date) {
 			}
 			name := eventDay.String() + " " + archive.Unreadable
 			if g, ok := h.gaps[name]; ok {
-				g.IDs = []int64{id}
+				g.IDs, g.NextHour = []int64{id}, 0
 				h.gaps[name] = g
 				if h.stored[id] {
 					delete(h.gaps, name)

@@ -65,6 +65,10 @@ type API struct {
 	Contact bool
 	// Host is the name of this host in reports; empty for the machine's name.
 	Host string
+	// Flags is the flag --state-dir of the command line, quoted for a shell; empty if it
+	// was not given. Commands that the program suggests repeat it. They do not repeat
+	// the URL and the contact, since such a command may become part of a report.
+	Flags string
 }
 
 // Archive are the settings of the store and of the access to it.

@@ -104,10 +104,11 @@ func Load(flags *pflag.FlagSet, groups Group, env Lookup, product string) (Setti
 	}
 	if groups&APIGroup != 0 {
 		l.deriveAPI(product)
+		l.settings.API.Flags = l.givenFlags(all, func(s Setting) bool { return s.Flag == flagStateDir })
 	}
 	if groups&ArchiveGroup != 0 {
 		l.deriveArchive()
-		l.settings.Archive.Flags = l.archiveFlags(all)
+		l.settings.Archive.Flags = l.givenFlags(all, selectsArchive)
 	}
 	if api := l.settings.API.URL; api.URL != "" && !api.Loopback || l.settings.Archive.Store.Kind == OCIStore {
 		l.checkProxy()
@@ -286,15 +287,17 @@ func (l *loader) missing(key, format string, args ...any) {
 	}
 }
 
-// archiveFlags returns the value of [Archive.Flags].
-func (l *loader) archiveFlags(all []Setting) string {
+// selectsArchive reports whether a setting selects the archive or the access to it. The
+// env-file may do so.
+func selectsArchive(s Setting) bool {
+	return s.Flag == flagEnvFile || s.Group == ArchiveGroup && s.Flag != flagTimeout && s.Flag != flagRetryBase
+}
+
+// givenFlags returns the flags of the command line that match, quoted for a shell.
+func (l *loader) givenFlags(all []Setting, matches func(Setting) bool) string {
 	var words []string
 	for _, s := range all {
-		selects := s.Group == ArchiveGroup && s.Flag != flagTimeout && s.Flag != flagRetryBase
-		if !selects && s.Flag != flagEnvFile { // the env-file may select the archive
-			continue
-		}
-		if f := l.flags.Lookup(s.Flag); f != nil && f.Changed {
+		if f := l.flags.Lookup(s.Flag); matches(s) && f != nil && f.Changed {
 			words = append(words, "--"+s.Flag, shellWord(f.Value.String()))
 		}
 	}

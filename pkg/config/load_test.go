@@ -44,7 +44,7 @@ func load(t *testing.T, args []string, env ...string) (config.Settings, error) {
 	return config.Load(flags, all, lookup, "product/1")
 }
 
-// mustLoad is load for valid settings. It clears Archive.Flags, which depends on
+// mustLoad is load for valid settings. It clears the Flags, which depend on
 // the origin of the values.
 func mustLoad(t *testing.T, args []string, env ...string) config.Settings {
 	t.Helper()
@@ -52,7 +52,7 @@ func mustLoad(t *testing.T, args []string, env ...string) config.Settings {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Archive.Flags = ""
+	s.API.Flags, s.Archive.Flags = "", ""
 	return s
 }
 
@@ -98,8 +98,8 @@ func TestArchiveFlags(t *testing.T) {
 		`--store './two words'`: {"--store", `./two words`},
 		"--store oci:///b --auth instance_principal --env-file " + file: {"--auth", "instance_principal", "--env-file", file, "--store", "oci:///b"},
 	} {
-		s, err := load(t, args, "OCI_REGION=eu-paris-1")
-		if err != nil || s.Archive.Flags != want {
+		s, err := load(t, args, "OCI_REGION=eu-paris-1", "POLISEN_STATE_DIR=/state")
+		if err != nil || s.Archive.Flags != want || s.API.Flags != "" {
 			t.Errorf("%q: %s, %v; want %s", args, s.Archive.Flags, err, want)
 		}
 	}

@@ -173,7 +173,7 @@ func newTable() []Setting {
 			set:     into(func(s *Settings) *string { return &s.API.StateDir }, localPath),
 		},
 		{
-			Flag: "max-lag", Env: "POLISEN_MAX_LAG", Group: APIGroup | HealthGroup, Placeholder: "DURATION",
+			Flag: "max-lag", Env: "POLISEN_MAX_LAG", Group: MonitoringGroup | HealthGroup, Placeholder: "DURATION",
 			Default: "24h",
 			Help:    "age of the newest event from which the API counts as stale",
 			Detail:  "A collect then ends with exit code 3, and verify --quick with 7. In three years of recorded responses the newest event was never older than 22 hours.",
@@ -412,7 +412,7 @@ func newTable() []Setting {
 		{
 			Flag: "quiet", Group: GeneralGroup, Common: true,
 			Default: "false",
-			Help:    "on a terminal, print no summary and no progress",
+			Help:    "print no summary of a success and no progress",
 			Example: "true",
 			set:     into(func(s *Settings) *bool { return &s.General.Quiet }, parseBool),
 		},

@@ -101,7 +101,7 @@ type Credentials struct {
 // context.Cause(ctx) if ctx is done.
 func Resolve(ctx context.Context, o Options) (*Credentials, error) {
 	if o.Retry == (retry.Policy{}) {
-		o.Retry = ociclient.DefaultRetry
+		o.Retry = ociclient.DefaultRetry()
 	}
 	c, err := resolve(ctx, o)
 	if err == nil && !address.IsRegion(c.region) {
@@ -164,9 +164,6 @@ func checkDebug(k Kind) error {
 	}
 	return nil
 }
-
-// Kind returns the kind of the credentials.
-func (c *Credentials) Kind() Kind { return c.kind }
 
 // String returns the kind and the origin of the credentials, such as "api_key
 // from profile [DEFAULT] of ~/.oci/config". It holds no secret.

@@ -23,9 +23,11 @@ import (
 	"polisen-events-collector/pkg/transport"
 )
 
-// DefaultRetry makes five attempts with about eight seconds of delay between
+// DefaultRetry returns a policy of five attempts with about eight seconds of delay between
 // them.
-var DefaultRetry = retry.Policy{Attempts: 5, Base: 500 * time.Millisecond, Max: 30 * time.Second, Jitter: 0.5}
+func DefaultRetry() retry.Policy {
+	return retry.Policy{Attempts: 5, Base: 500 * time.Millisecond, Max: 30 * time.Second, Jitter: 0.5}
+}
 
 // Options configures a client.
 type Options struct {

@@ -51,8 +51,8 @@ type Day struct {
 	Mismatched bool
 	// Cut is the error of the last response that was cut; nil if none was.
 	Cut error
-	// nextHour is the first hour of the day that was not fetched whole. addHours begins
-	// with it, and raises it.
+	// nextHour is the first hour of the day that was not fetched whole, or of which items
+	// wait. addHours begins with it, and raises it.
 	nextHour int
 	// NotFound are the queries that the API answered with 404, now or before: the day,
 	// such as "2026-01-31", or hours of it, such as "2026-01-31 09". The day is then not
@@ -221,7 +221,7 @@ func (d Days) addHours(ctx context.Context, r *run, day *Day, hours []int) (full
 			r.options.Recorder.Warn(slog.LevelWarn, "hour %02d of %s is full: the API shows at most %d events for an hour, so some may be missing; fetch them with --location or --type",
 				hour, day.Date, polisen.FullResponse)
 		}
-		if day.nextHour == hour && !mismatched && !notFound && !isFull {
+		if day.nextHour == hour && !mismatched && !notFound && !isFull && part.Waiting == 0 {
 			day.nextHour++
 		}
 	}

@@ -79,7 +79,7 @@ func Open(creds Credentials, o Options) (*Store, error) {
 		return nil, fmt.Errorf("open bucket: %w: the bucket's name is empty", store.ErrInvalid)
 	}
 	if o.Retry == (retry.Policy{}) {
-		o.Retry = ociclient.DefaultRetry
+		o.Retry = ociclient.DefaultRetry()
 	}
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
