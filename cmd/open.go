@@ -67,14 +67,6 @@ func retryPolicy(s config.Archive) retry.Policy {
 	return p
 }
 
-// defaultRegion is the region of requests if neither the settings nor the
-// credentials name one. The help of --oci-region repeats it.
-const defaultRegion = "eu-stockholm-1"
-
-// defaultVaultRegion is the region of the vault if neither the settings nor its OCID
-// name one. The help of --vault-region repeats it.
-const defaultVaultRegion = "eu-frankfurt-1"
-
 // credentials returns the options with which ociauth finds the credentials for a
 // bucket.
 func credentials(s config.Archive, onRetry func(string, error, time.Duration)) ociauth.Options {
@@ -84,14 +76,14 @@ func credentials(s config.Archive, onRetry func(string, error, time.Duration)) o
 		Profile:       s.OCI.Profile,
 		Key:           ociauth.Key(s.OCI.Key),
 		Region:        s.OCI.Region,
-		DefaultRegion: defaultRegion,
+		DefaultRegion: config.DefaultRegion,
 		Vault: ociauth.Vault{
 			ID:              s.Vault.ID,
 			Name:            s.Vault.Name,
 			Compartment:     s.Vault.Compartment,
 			Auth:            ociauth.Kind(s.Vault.Auth),
 			Region:          s.Vault.Region,
-			DefaultRegion:   defaultVaultRegion,
+			DefaultRegion:   config.DefaultVaultRegion,
 			SecretPrefix:    s.Vault.SecretPrefix,
 			SecretsEndpoint: s.Vault.SecretsEndpoint,
 			KMSEndpoint:     s.Vault.KMSEndpoint,

@@ -1,5 +1,6 @@
-// Package address checks the addresses that users give: web URLs and Oracle
-// Cloud identifiers, such as OCIDs.
+// Package address checks the addresses that users give: web URLs, paths and Oracle
+// Cloud identifiers, such as OCIDs. It holds secret ones in types that cannot be printed,
+// and decides which text of a user a message may show.
 //
 // It checks only their form, and makes no call.
 package address

@@ -37,7 +37,9 @@ func Today(now time.Time) Date { return DateOf(polisen.InSweden(now)) }
 
 // ServedFrom returns the first day whose events the API probably serves at the time
 // now.
-func ServedFrom(now time.Time) Date { return DateOf(polisen.InSweden(now).AddDate(0, -ServedMonths, 0)) }
+func ServedFrom(now time.Time) Date {
+	return DateOf(polisen.InSweden(now).AddDate(0, -ServedMonths, 0))
+}
 
 // ServedDays returns the days that the API probably serves at the time now: it leaves out
 // those that are too old or in the future. The days are in ascending order, such as

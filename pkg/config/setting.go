@@ -23,6 +23,15 @@ const (
 	AllGroups = GeneralGroup | APIGroup | ArchiveGroup | HealthGroup | MonitoringGroup
 )
 
+const (
+	// DefaultRegion is the region of the bucket if neither the settings nor the
+	// credentials name one.
+	DefaultRegion = "eu-stockholm-1"
+	// DefaultVaultRegion is the region of the vault if neither the settings nor its OCID
+	// name one.
+	DefaultVaultRegion = "eu-frankfurt-1"
+)
+
 // Setting describes one setting. Most are a flag and an environment variable.
 type Setting struct {
 	Flag        string // name without dashes; empty if there is only a variable
@@ -278,7 +287,7 @@ func newTable() []Setting {
 		},
 		{
 			Flag: "oci-region", Env: "OCI_REGION", Alias: "OCI_CLI_REGION", Group: ArchiveGroup, Placeholder: "REGION",
-			Implied: "the region of the credentials, else eu-stockholm-1",
+			Implied: "the region of the credentials, else " + DefaultRegion,
 			Help:    "region of the bucket",
 			Example: "eu-frankfurt-1",
 			set:     into(func(s *Settings) *string { return &s.Archive.OCI.Region }, parseRegion),
@@ -310,7 +319,7 @@ func newTable() []Setting {
 		},
 		{
 			Flag: "vault-region", Env: "OCI_VAULT_REGION", Group: ArchiveGroup, Placeholder: "REGION",
-			Implied: "the region in the vault's OCID, else eu-frankfurt-1",
+			Implied: "the region in the vault's OCID, else " + DefaultVaultRegion,
 			Help:    "region of the vault",
 			Example: "eu-stockholm-1",
 			set:     into(func(s *Settings) *string { return &s.Archive.Vault.Region }, parseRegion),

@@ -35,9 +35,6 @@ const (
 
 	// federationEnv replaces the address of the federation service in the SDK.
 	federationEnv = "OCI_SDK_AUTH_CLIENT_REGION_URL"
-	// knownDomain is the domain in the addresses that the SDK makes for a region that it
-	// does not know.
-	knownDomain = "oraclecloud.com"
 
 	// probeTimeout bounds the first request to the metadata service. On an
 	// instance the service is local and fast; elsewhere, usually nothing responds
@@ -171,9 +168,9 @@ func (c *instanceClient) Do(r *http.Request) (*http.Response, error) {
 	if r.URL.String() == c.base+regionPath {
 		return newResponse(r, http.StatusOK, c.region), nil
 	}
-	if c.domain != "" && os.Getenv(federationEnv) == "" && strings.HasSuffix(r.URL.Host, "."+knownDomain) {
+	if c.domain != "" && os.Getenv(federationEnv) == "" && strings.HasSuffix(r.URL.Host, "."+ociclient.Domain) {
 		// The signature of a request to the federation service does not cover the host.
-		r.URL.Host = strings.TrimSuffix(r.URL.Host, knownDomain) + c.domain
+		r.URL.Host = strings.TrimSuffix(r.URL.Host, ociclient.Domain) + c.domain
 		r.Host = r.URL.Host
 	}
 	var body []byte

@@ -97,6 +97,10 @@ type Credentials struct {
 	key                                func() (*rsa.PrivateKey, error)
 }
 
+// notRegion says that a setting is not the name of a region. The error does not show its
+// value, which may be a secret in the wrong place.
+const notRegion = "is not a region's name, such as eu-stockholm-1"
+
 // Resolve finds the credentials. Its errors wrap ErrCredentials, and also
 // context.Cause(ctx) if ctx is done.
 func Resolve(ctx context.Context, o Options) (*Credentials, error) {
@@ -105,7 +109,7 @@ func Resolve(ctx context.Context, o Options) (*Credentials, error) {
 	}
 	c, err := resolve(ctx, o)
 	if err == nil && !address.IsRegion(c.region) {
-		c, err = nil, fmt.Errorf("%s: region is not a region's name, such as eu-stockholm-1", c)
+		c, err = nil, fmt.Errorf("%s: region %s", c, notRegion)
 	}
 	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
 		err = fmt.Errorf("%w: %w", err, cause)

@@ -27,8 +27,8 @@ func fromSession(ctx context.Context, o Options) (*Credentials, error) {
 		return nil, err
 	}
 	region := o.region(p.text("region"))
-	if region != "" && !address.IsRegion(region) { // not shown, since it may be a secret in the wrong place
-		return nil, fmt.Errorf("%v: region is not a region's name, such as eu-stockholm-1", p)
+	if region != "" && !address.IsRegion(region) {
+		return nil, fmt.Errorf("%v: region %s", p, notRegion)
 	}
 	renew := fmt.Sprintf("run \"oci session authenticate --profile-name %s --region %s\"", p.name, region)
 	if missing := p.missing(required...); len(missing) > 0 {

@@ -98,7 +98,7 @@ func fromSecrets(o Options, secrets map[string]address.SecretText) (*Credentials
 	case o.region(own) == "":
 		return nil, fmt.Errorf("there is no %s: add it, or set --oci-region", fullName(secretRegion))
 	case own != "" && !address.IsRegion(own):
-		return nil, fmt.Errorf("%s is not a region's name, such as eu-stockholm-1", fullName(secretRegion))
+		return nil, fmt.Errorf("%s %s", fullName(secretRegion), notRegion)
 	default:
 		c.region = o.region(own)
 		return c, nil

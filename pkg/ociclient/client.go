@@ -29,6 +29,10 @@ func DefaultRetry() retry.Policy {
 	return retry.Policy{Attempts: 5, Base: 500 * time.Millisecond, Max: 30 * time.Second, Jitter: 0.5}
 }
 
+// Domain is the domain in the addresses that the SDK makes for a region that it does not
+// know.
+const Domain = "oraclecloud.com"
+
 // Options configures a client.
 type Options struct {
 	// Endpoint replaces the region's address, for example by
@@ -68,7 +72,7 @@ func Configure(client *common.BaseClient, keys common.KeyProvider, o Options) er
 		}
 		client.Host = o.Endpoint
 	} else if realm, ok := keys.(interface{ RealmDomain() string }); ok && realm.RealmDomain() != "" {
-		client.Host = strings.TrimSuffix(client.Host, "oraclecloud.com") + realm.RealmDomain()
+		client.Host = strings.TrimSuffix(client.Host, Domain) + realm.RealmDomain()
 	}
 	noRetry := common.NoRetryPolicy()
 	client.Configuration.RetryPolicy = &noRetry
