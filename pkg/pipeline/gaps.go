@@ -135,7 +135,7 @@ func (c *collect) nextHour(date archive.Date) int {
 			next = min(next, g.NextHour)
 		}
 	}
-	return next
+	return max(next, 0) // the document may be damaged
 }
 
 // isGap reports whether a day is a gap.
