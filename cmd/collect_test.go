@@ -43,7 +43,7 @@ func TestCollectFilters(t *testing.T) {
 		}
 	}
 	saved := writeResponse(t, polisentest.Body(3))
-	if exit, _, stderr := run(t, []string{"collect", "--api-url", saved, "--type", "Brand", "--store", t.TempDir()}); exit != int(exitUsage) || !strings.Contains(stderr, "--location and --type are for the API") {
+	if exit, _, stderr := run(t, []string{"collect", "--api-url", saved, "--type", "Brand", "--store", t.TempDir()}); exit != int(exitUsage) || !strings.Contains(stderr, "--location, --type and --retry-not-found are for the API") {
 		t.Errorf("a saved response with a filter: exit code %d, %s", exit, stderr)
 	}
 }

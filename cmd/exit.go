@@ -56,7 +56,7 @@ func exitMeanings() []exitMeaning {
 	return []exitMeaning{
 		{exitOK, "ok: also when there is nothing new to store"},
 		{exitFailure, "failure: an unexpected error"},
-		{exitPartial, "partial: items were rejected, events may be missing, or the API is stale or cuts responses; the rest is stored"},
+		{exitPartial, "partial: items were rejected, events may be missing, or the API is stale or cuts responses"},
 		{exitAPI, "API failed: the events API gave no usable response"},
 		{exitStorage, "store failed: an object could not be read or written, or the credentials not be fetched"},
 		{exitAccess, "no access: wrong credentials, missing permissions or a missing bucket; a retry does not help"},
