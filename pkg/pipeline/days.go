@@ -31,9 +31,7 @@ type Days struct {
 	Source   Source
 	// Done has the days to skip. BackfillDays adds each day that it finishes.
 	Done *DoneDays
-	// newest are the events of a response to the query for the newest events. The
-	// response to the query for a day must have those of the day: without them it is an
-	// old one, from a cache.
+	// newest are the events of a response to the query for the newest events; see isOld.
 	newest []polisen.Event
 	// OnDay is called after each day, unless it is nil.
 	OnDay func(Day)
@@ -155,7 +153,7 @@ func (d Days) addDay(ctx context.Context, r *run, day *Day) (fullHours int, err 
 	switch {
 	case err != nil || response == nil:
 		return 0, err
-	case d.isOld(response, day.Date):
+	case d.isOld(response, day.Date, now):
 		day.Mismatched = true
 	case day.Fetched == 0:
 		day.Mismatched = d.mustHaveEvents(day.Date, now)
@@ -165,14 +163,18 @@ func (d Days) addDay(ctx context.Context, r *run, day *Day) (fullHours int, err 
 	return 0, nil
 }
 
-// isOld reports whether the response to the query for a day lacks events of the day that
-// the API has shown before. A cache then answered with an older response.
-func (d Days) isOld(response *polisen.Response, date archive.Date) bool {
-	has := make(map[int64]bool, len(response.Events))
-	for _, e := range response.Events {
-		has[e.ID] = true
+// isOld reports whether the response to the query for a day that is not over lacks the
+// latest event of the day that the run has seen before. A cache then answered with an older
+// response.
+func (d Days) isOld(response *polisen.Response, date archive.Date, now time.Time) bool {
+	var latest polisen.Event
+	for _, e := range d.newest {
+		if archive.DateOf(e.Time) == date && e.Time.After(latest.Time) {
+			latest = e
+		}
 	}
-	return slices.ContainsFunc(d.newest, func(e polisen.Event) bool { return archive.DateOf(e.Time) == date && !has[e.ID] })
+	isLatest := func(e polisen.Event) bool { return e.ID == latest.ID }
+	return !latest.Time.IsZero() && !isOver(date, now) && !slices.ContainsFunc(response.Events, isLatest)
 }
 
 // hoursOf returns the numbers of events in the response to the query for a day, by hour.
@@ -199,8 +201,8 @@ func (d Days) mustHaveEvents(date archive.Date, now time.Time) bool {
 }
 
 // addHours fetches and stores the hours of a day, from day.nextHour on. The numbers of events
-// by hour are those of the response for the day. If an hour has fewer events, its response
-// was mismatched or empty. addHours returns the number of full hours.
+// by hour are those of the response for the day. If an hour has less than half of them, its
+// response was mismatched or empty. addHours returns the number of full hours.
 func (d Days) addHours(ctx context.Context, r *run, day *Day, hours []int) (full int, err error) {
 	for hour := day.nextHour; hour < len(hours); hour++ {
 		part := Day{Date: day.Date}
@@ -211,7 +213,7 @@ func (d Days) addHours(ctx context.Context, r *run, day *Day, hours []int) (full
 			return full, err
 		}
 		notFound := len(part.NotFound) > 0
-		mismatched := part.Mismatched || !notFound && part.Fetched < hours[hour]
+		mismatched := part.Mismatched || !notFound && 2*part.Fetched < hours[hour]
 		day.Mismatched = day.Mismatched || mismatched
 		day.Cut = cmp.Or(part.Cut, day.Cut)
 		day.NotFound = append(day.NotFound, part.NotFound...)
