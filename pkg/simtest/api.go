@@ -302,6 +302,9 @@ func (a *api) answerTo(dateTime string, now time.Time, d *draw, chance float64) 
 	case 5:
 		return answer{fault: "empty body"}
 	case 6:
+		if len(dateTime) > len(time.DateOnly) { // see "Limits" in PROTOCOL.md of package archive
+			return answer{fault: "empty body"}
+		}
 		return answer{Answer: polisentest.OK(), fault: "no items"}
 	case 7:
 		right.Delay, right.fault = d.between(10*time.Second, 100*time.Second), "slow"
