@@ -114,7 +114,10 @@ func (a *api) add(d *draw, p Plan, id int64, at, published time.Time) {
 	for i := 2; d.chance(share) && i < 5; i++ {
 		published = published.Add(d.between(20*time.Minute, 30*time.Hour))
 		if d.chance(p.Moved) { // most often across midnight
-			at = at.Add(d.sign() * d.between(time.Hour, 24*time.Hour))
+			moved := at.Add(d.sign() * d.between(time.Hour, 24*time.Hour))
+			if moved.Before(published) { // as in all recorded polls
+				at = moved
+			}
 		}
 		a.addVersion(n, at, published, fmt.Sprint("text ", i))
 	}

@@ -16,7 +16,7 @@ import (
 // broken is a store that breaks one step of the commit protocol for one process.
 type broken struct {
 	store.Store
-	onGet  func(b *broken, o store.Object)
+	onGet  func(b *broken, ctx context.Context, o store.Object)
 	onPut  func(b *broken, ctx context.Context, name string, body []byte, cond store.Cond) (store.ETag, error)
 	onStat func(b *broken, ctx context.Context, name string) (store.Attrs, error)
 	onList func(b *broken, ctx context.Context, prefix string) iter.Seq2[store.Attrs, error]
@@ -32,7 +32,7 @@ func (b *broken) Get(ctx context.Context, name string) (store.Object, error) {
 	if err == nil && name == archive.DocumentName {
 		b.document, _ = archive.ParseDocument(o.Body)
 		if b.onGet != nil {
-			b.onGet(b, o)
+			b.onGet(b, ctx, o)
 		}
 	}
 	return o, err
@@ -100,9 +100,9 @@ var breaks = map[string]broken{
 		return b.Store.List(ctx, prefix)
 	}},
 	"lookup before the heal": {
-		onGet: func(b *broken, _ store.Object) {
+		onGet: func(b *broken, ctx context.Context, _ store.Object) {
 			b.listed = nil
-			for attrs, err := range b.Store.List(context.Background(), "") {
+			for attrs, err := range b.Store.List(ctx, "") {
 				if err == nil {
 					b.listed = append(b.listed, attrs)
 				}

@@ -316,7 +316,9 @@ func (w *world) check() {
 		w.fail("the audit found: %v", audit.Findings)
 	}
 	h, err := w.health()
-	if err != nil || h.Status != status.HealthOK && h.Status != status.HealthWarning {
+	// Hundreds of events at once may leave little time until events are missed.
+	isShort := err == nil && h.Headroom != nil && time.Duration(*h.Headroom) < maxAge
+	if err != nil || h.Status != status.HealthOK && h.Status != status.HealthWarning && !isShort {
 		w.fail("the health check at the end: %v, %v", h, err)
 	}
 	for _, host := range w.hosts {
