@@ -111,6 +111,9 @@ func (p *planner) choose() {
 			p.Clocks[i] = p.sign() * p.between(time.Second, 8*time.Hour)
 		}
 	}
+	if p.chance(0.2) {
+		p.Bulk = 100 + p.pick(150)
+	}
 	if p.chance(0.4) {
 		p.Revised = 0.3
 	}
@@ -139,13 +142,10 @@ func (p *planner) choose() {
 		}
 	}
 	p.clockSteps, p.pauses = p.chance(0.2), p.chance(0.5)
-	if p.chance(0.2) {
-		p.Bulk = 100 + p.pick(150)
-		// With a clock that is behind, more are a limit: see PROTOCOL.md of package archive.
-		isWrong := func(d time.Duration) bool { return d != 0 }
-		if !p.clockSteps && !slices.ContainsFunc(p.Clocks, isWrong) {
-			p.Bulk += p.pick(250)
-		}
+	// With a clock that is behind, more are a limit: see PROTOCOL.md of package archive.
+	isWrong := func(d time.Duration) bool { return d != 0 }
+	if p.Bulk > 0 && !p.clockSteps && !slices.ContainsFunc(p.Clocks, isWrong) {
+		p.Bulk += p.pick(250)
 	}
 }
 
