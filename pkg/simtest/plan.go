@@ -142,9 +142,10 @@ func (p *planner) choose() {
 		}
 	}
 	p.clockSteps, p.pauses = p.chance(0.2), p.chance(0.5)
-	// With a clock that is behind, more are a limit: see PROTOCOL.md of package archive.
+	// With a clock that is behind, or many events that are dated earlier later on, more are
+	// a limit: see PROTOCOL.md of package archive.
 	isWrong := func(d time.Duration) bool { return d != 0 }
-	if p.Bulk > 0 && !p.clockSteps && !slices.ContainsFunc(p.Clocks, isWrong) {
+	if p.Bulk > 0 && p.Moved == 0 && !p.clockSteps && !slices.ContainsFunc(p.Clocks, isWrong) {
 		p.Bulk += p.pick(250)
 	}
 }
