@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"polisen-events-collector/pkg/config"
 	"polisen-events-collector/pkg/ociauth"
@@ -16,6 +15,7 @@ import (
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/ratelimit"
 	"polisen-events-collector/pkg/report"
+	"polisen-events-collector/pkg/statefile"
 	"polisen-events-collector/pkg/status"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/verify"
@@ -100,8 +100,7 @@ func exitCode(err error) code {
 // this machine had no file descriptors left.
 func mayPass(err error) bool {
 	e, ok := errors.AsType[*ociclient.Error](err)
-	return ok && e.Transient() || errors.Is(err, context.DeadlineExceeded) ||
-		errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+	return ok && e.Transient() || errors.Is(err, context.DeadlineExceeded) || statefile.IsOutOfDescriptors(err)
 }
 
 // usageError is an error about a mistake on the command line.

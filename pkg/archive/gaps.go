@@ -238,8 +238,9 @@ func (w *Writer) addMissed(p *plan, covered, until time.Time) {
 			first, oldest.Previous(), DocumentName, maxMissed))
 		first = oldest
 	}
+	now := w.now()
 	for day := first; day.Compare(last) <= 0; day = day.Next() {
-		gap := Gap{Day: day.String(), Reason: Missed, Since: w.now()}
+		gap := Gap{Day: day.String(), Reason: Missed, Since: now}
 		i := slices.IndexFunc(p.gaps, func(g Gap) bool { return g.Day == gap.Day && g.Reason == Missed })
 		if i < 0 {
 			p.gaps = append(p.gaps, gap)

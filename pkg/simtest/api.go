@@ -316,17 +316,17 @@ func (a *api) answerTo(dateTime string, now time.Time, d *draw, chance float64) 
 		return answer{items: a.spread(d, now), fault: "mismatched"}
 	case 9: // the answer to another query, or an older one
 		ago := d.between(time.Hour, 6*24*time.Hour)
-		past := now.Add(-ago)
+		past, older := now.Add(-ago), fmt.Sprint("the answer of ", ago.Round(time.Minute), " ago")
 		// A program cannot notice the older answer for an earlier day.
 		if dateTime == archive.Today(now).String() && d.chance(0.7) {
-			return answer{items: a.events(dateTime, past), fault: fmt.Sprint("the answer of ", ago.Round(time.Minute), " ago")}
+			return answer{items: a.events(dateTime, past), fault: older}
 		}
 		if dateTime != "" {
 			return answer{items: a.newest(now), fault: "the newest events"}
 		}
 		// It has no event dated after it: see "Limits" in PROTOCOL.md of package archive.
 		items := slices.DeleteFunc(a.newest(past), func(v *version) bool { return v.time.After(past) })
-		return answer{items: items, fault: fmt.Sprint("the answer of ", ago.Round(time.Minute), " ago"), made: past}
+		return answer{items: items, fault: older, made: past}
 	default:
 		if dateTime == "" {
 			return answer{Answer: polisentest.Answer{Body: []byte("<html><title>Underhåll</title></html>")}, fault: "a web page"}

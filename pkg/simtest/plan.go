@@ -144,8 +144,7 @@ func (p *planner) choose() {
 	p.clockSteps, p.pauses = p.chance(0.2), p.chance(0.5)
 	// With a clock that is behind, or many events that are dated earlier later on, more are
 	// a limit: see PROTOCOL.md of package archive.
-	isWrong := func(d time.Duration) bool { return d != 0 }
-	if p.Bulk > 0 && p.Moved == 0 && !p.clockSteps && !slices.ContainsFunc(p.Clocks, isWrong) {
+	if p.Bulk > 0 && p.Moved == 0 && !p.clockSteps && p.startsRight() {
 		p.Bulk += p.pick(250)
 	}
 }
@@ -215,6 +214,11 @@ func (p *planner) interval() time.Duration {
 	default:
 		return p.between(6*24*time.Hour, 16*24*time.Hour)
 	}
+}
+
+// startsRight reports whether the clocks of all hosts are right at the start.
+func (p Plan) startsRight() bool {
+	return !slices.ContainsFunc(p.Clocks, func(d time.Duration) bool { return d != 0 })
 }
 
 // length returns the time of the last step.

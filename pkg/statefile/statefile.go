@@ -161,6 +161,12 @@ func IsFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
+// IsOutOfDescriptors reports whether err means that this process or the machine has no file
+// descriptors left.
+func IsOutOfDescriptors(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+}
+
 // CannotSync reports whether err, the error of a sync, means that the file system has
 // no such call (see fsync(2)).
 func CannotSync(err error) bool {

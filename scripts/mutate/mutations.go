@@ -864,8 +864,8 @@ func commands() []mutation {
 			"AsType[printedError](err); ok {", "AsType[printedError](err); false && ok {", "^TestScript$"),
 		in("pkg/pipeline/gaps.go", "Answers of an API URL with filters close no gaps.",
 			"return d.Filtered || len(", "return len(", "^TestFillGaps$"),
-		in("pkg/store/dirstore/errors.go", "A run that has no file descriptors left ends with 5.",
-			"case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):", "case errors.Is(err, syscall.ENFILE):", "^TestOpenWithoutDescriptors$"),
+		in("pkg/statefile/statefile.go", "A run that has no file descriptors left ends with 5.",
+			"return errors.Is(err, syscall.EMFILE) ||", "return", "^(TestOpenWithoutDescriptors|TestExitCode)$"),
 	}
 }
 

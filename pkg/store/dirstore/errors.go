@@ -47,7 +47,7 @@ func shortage(err error) string {
 	switch {
 	case statefile.IsFull(err):
 		return "free some space"
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+	case statefile.IsOutOfDescriptors(err):
 		return "end other programs, or raise the limit (ulimit -n)"
 	}
 	return ""
