@@ -28,8 +28,9 @@ type Batch struct {
 	// Window is the window of the batch if it is a full, unfiltered response of the
 	// API and its window is at most [polisen.MaxWindow] long; otherwise nil, also for
 	// saved responses. If it begins after the time that the document is covered
-	// until, some days become gaps (see "Gaps" in PROTOCOL.md). The commit then sets
-	// the time that the document is covered until to the window's end.
+	// until, or ends after it while no event of the batch is stored already, some days
+	// become gaps (see "Gaps" in PROTOCOL.md). The commit then sets the time that the
+	// document is covered until to the window's end.
 	Window *polisen.Window
 	// Answer, if not nil, is the kind of answer that the batch is to the query for a
 	// whole day. It closes or counts against the gaps of the day. If the day is no
@@ -136,7 +137,10 @@ type batchChange struct {
 	last  *plan            // the plan that left nothing undecided; nil before there is one
 
 	lookedUp map[int]bool // the indexes of the events that needed a lookup
-	outcome  Outcome
+	// sharesEvent says that an event of the batch was stored already, by another commit than
+	// those of this change.
+	sharesEvent bool
+	outcome     Outcome
 }
 
 func newBatchChange(b Batch) *batchChange {

@@ -177,14 +177,14 @@ func (p *plan) wait(date Date, item waitingItem, err error) {
 // until: the gaps of the last document without the items that the plan decides on,
 // the days of the items that wait, the days that may have been missed, and the
 // effect of an answer for a whole day.
-func (w *Writer) decideGaps(p *plan, b Batch) {
+func (w *Writer) decideGaps(p *plan, c *batchChange) {
 	w.decideWaiting(p)
 	p.coveredUntil = w.covered()
-	if b.Window != nil {
-		w.decideMissed(p, *b.Window, b.ObservedAt)
+	if c.batch.Window != nil {
+		w.decideMissed(p, c)
 	}
-	if b.Answer != nil && !p.incomplete { // otherwise events of the day are not committed yet
-		w.decideAnswer(p, *b.Answer)
+	if answer := c.batch.Answer; answer != nil && !p.incomplete { // otherwise events of the day are not committed yet
+		w.decideAnswer(p, *answer)
 	}
 	slices.SortStableFunc(p.gaps, func(a, b Gap) int { return strings.Compare(a.Day, b.Day) })
 }
@@ -203,16 +203,22 @@ func (w *Writer) covered() *time.Time {
 // now returns the current time in UTC, in whole seconds.
 func (w *Writer) now() time.Time { return w.opts.Now().UTC().Truncate(time.Second) }
 
-// decideMissed adds the days before a window that begins after the time that the
-// document is covered until. Unless the batch needs another commit, it then raises
-// that time to the window's end.
-func (w *Writer) decideMissed(p *plan, window polisen.Window, observed time.Time) {
-	until := window.To
-	if observed.Before(until) {
+// decideMissed makes gaps of days if a full response does not reach back to the one
+// before. Unless the batch needs another commit, it then raises the time that the document
+// is covered until to the end of the response's window.
+func (w *Writer) decideMissed(p *plan, c *batchChange) {
+	window, until := *c.batch.Window, c.batch.Window.To
+	if observed := c.batch.ObservedAt; observed.Before(until) {
 		until = observed
 	}
-	if covered := p.coveredUntil; covered != nil && window.From.After(*covered) {
-		w.addMissed(p, *covered, until)
+	if covered := p.coveredUntil; covered != nil {
+		beginsLater := window.From.After(*covered)
+		// A response has the events that were published last. Many of them may be dated
+		// earlier, so that the window alone does not show that others are missing.
+		sharesNone := !c.sharesEvent && window.To.After(*covered)
+		if beginsLater || sharesNone {
+			w.addMissed(p, *covered, until)
+		}
 	}
 	if p.incomplete {
 		return

@@ -32,7 +32,7 @@ type gapRun struct {
 	answer   archive.AnswerKind
 	nextHour int
 
-	ids        []int64 // of the events
+	ids        []int64 // of the events; a response may have none
 	unreadable bool    // the object beside them cannot be read
 
 	other bool // the next run happens just before the commit
@@ -65,6 +65,9 @@ func drawGapRuns(t *rapid.T) (runs []gapRun) {
 		r.answer = rapid.SampledFrom([]archive.AnswerKind{archive.AnswerWhole, archive.AnswerOther, archive.AnswerPart, archive.AnswerNotFound}).Draw(t, "answer")
 		r.nextHour = rapid.IntRange(0, 23).Draw(t, "next hour")
 		r.ids = rapid.SliceOfN(rapid.Int64Range(1, 3), 1, 3).Draw(t, "ids")
+		if r.kind == "response" && rapid.Bool().Draw(t, "no events") {
+			r.ids = nil
+		}
 		r.unreadable = rapid.Bool().Draw(t, "unreadable")
 		runs = append(runs, r)
 	}
@@ -106,17 +109,18 @@ func (h *gapHistory) next() {
 	})
 	o := options()
 	o.Now = func() time.Time { return r.now }
+	b := archive.Batch{ObservedAt: r.observed}
+	for _, id := range r.ids {
+		b.Events = append(b.Events, archivetest.Event(id, int(id)+2, "first"))
+	}
 	var err error
 	switch r.kind {
 	case "response":
-		_, _, err = runWith(faults, o, archive.Batch{ObservedAt: r.observed, Window: &r.window})
+		b.Window = &r.window
+		_, _, err = runWith(faults, o, b)
 	case "answer":
 		_, _, err = runWith(faults, o, archive.Batch{ObservedAt: r.observed, Answer: &archive.DayAnswer{Day: day, Kind: r.answer, NextHour: r.nextHour}})
 	case "events":
-		b := archive.Batch{ObservedAt: r.observed}
-		for _, id := range r.ids {
-			b.Events = append(b.Events, archivetest.Event(id, int(id)+2, "first"))
-		}
 		_, _, err = runWith(faults, o, b)
 	case "accept":
 		if h.store.last.Sequence == 0 {
@@ -141,7 +145,8 @@ func (h *gapHistory) next() {
 func (h *gapHistory) apply(r gapRun, day archive.Date) {
 	switch r.kind {
 	case "response":
-		if !h.covered.IsZero() && r.window.From.After(h.covered) {
+		shares := slices.ContainsFunc(r.ids, func(id int64) bool { return h.stored[id] })
+		if !h.covered.IsZero() && (r.window.From.After(h.covered) || !shares && r.window.To.After(h.covered)) {
 			last := archive.DateOf(polisen.InSweden(slices.MinFunc([]time.Time{r.observed, r.window.To}, time.Time.Compare)))
 			first := archive.DateOf(polisen.InSweden(h.covered)).Previous()
 			for n := 0; n < 2000 && first.Compare(last) <= 0; n++ { // the latest days
@@ -157,6 +162,7 @@ func (h *gapHistory) apply(r gapRun, day archive.Date) {
 		if until.After(h.covered) {
 			h.covered = until
 		}
+		h.applyEvents(r)
 	case "answer":
 		for name, g := range h.gaps {
 			counts := g.LastAttempt == nil || r.now.Sub(*g.LastAttempt).Abs() >= time.Hour || r.answer == archive.AnswerNotFound
@@ -174,26 +180,31 @@ func (h *gapHistory) apply(r gapRun, day archive.Date) {
 			}
 		}
 	case "events":
-		for _, id := range r.ids {
-			eventDay := archive.Date{Year: 2026, Month: 1, Day: int(id) + 3}
-			h.stored[id] = h.stored[id] || !r.unreadable
-			if !h.stored[id] {
-				h.add(eventDay, archive.Unreadable)
-			}
-			name := eventDay.String() + " " + archive.Unreadable
-			if g, ok := h.gaps[name]; ok {
-				g.IDs, g.NextHour = []int64{id}, 0
-				h.gaps[name] = g
-				if h.stored[id] {
-					delete(h.gaps, name)
-				}
-			}
-		}
+		h.applyEvents(r)
 	case "accept":
 		for name, g := range h.gaps {
 			if g.Unserved {
 				delete(h.gaps, name)
 				h.accepted[g.Day] = true
+			}
+		}
+	}
+}
+
+// applyEvents applies the events of a run to the model.
+func (h *gapHistory) applyEvents(r gapRun) {
+	for _, id := range r.ids {
+		day := archive.Date{Year: 2026, Month: 1, Day: int(id) + 3}
+		h.stored[id] = h.stored[id] || !r.unreadable
+		if !h.stored[id] {
+			h.add(day, archive.Unreadable)
+		}
+		name := day.String() + " " + archive.Unreadable
+		if g, ok := h.gaps[name]; ok {
+			g.IDs, g.NextHour = []int64{id}, 0
+			h.gaps[name] = g
+			if h.stored[id] {
+				delete(h.gaps, name)
 			}
 		}
 	}

@@ -89,27 +89,35 @@ func mustRunAt(t *testing.T, s store.Store, now time.Time, b archive.Batch) arch
 // TestMissed checks which days a response makes gaps, and the time that the document
 // is then covered until.
 func TestMissed(t *testing.T) {
+	stored, later, other := archivetest.Event(1, 0, "first"), archivetest.Event(1, 0, "second"), archivetest.Event(2, 1, "first")
 	for _, tt := range []struct {
 		name               string
 		covered            time.Time
 		from, to, observed time.Time
+		events             []polisen.Event
 		gaps               []string
 		until              time.Time
 	}{
-		{"overlap", at(2, 12), at(1, 0), at(3, 12), at(3, 12), nil, at(3, 12)},
-		{"begins at the end of the last one", at(2, 12), at(2, 12), at(9, 12), at(9, 12), nil, at(9, 12)},
-		{"pause", at(2, 12), at(5, 0), at(12, 12), at(12, 12), missed(1, 12), at(12, 12)},
-		{"the days are Swedish", at(2, 23), at(3, 12), at(4, 23), at(4, 23), missed(2, 5), at(4, 23)},
-		{"older than the last one", at(20, 12), at(1, 0), at(8, 0), at(20, 13), nil, at(20, 12)},
-		{"the source stopped after the pause", at(2, 12), at(5, 0), at(9, 12), at(20, 12), missed(1, 9), at(9, 12)},
-		{"events in the future", at(2, 12), at(1, 0), at(9, 12), at(3, 12), nil, at(3, 12)},
-		{"events in the future after the pause", at(2, 12), at(5, 0), at(9, 12), at(7, 12), missed(1, 7), at(7, 12)},
-		{"hundreds of new events at once", at(2, 12), at(2, 13), at(2, 20), at(2, 20), missed(1, 2), at(2, 20)},
+		{"overlap", at(2, 12), at(1, 0), at(3, 12), at(3, 12), []polisen.Event{stored}, nil, at(3, 12)},
+		{"overlap, with a later version only", at(2, 12), at(1, 0), at(3, 12), at(3, 12), []polisen.Event{later}, nil, at(3, 12)},
+		{"begins at the end of the last one", at(2, 12), at(2, 12), at(9, 12), at(9, 12), []polisen.Event{stored}, nil, at(9, 12)},
+		{"pause", at(2, 12), at(5, 0), at(12, 12), at(12, 12), []polisen.Event{other}, missed(1, 12), at(12, 12)},
+		{"pause, one event is stored", at(2, 12), at(5, 0), at(12, 12), at(12, 12), []polisen.Event{stored}, missed(1, 12), at(12, 12)},
+		{"the days are Swedish", at(2, 23), at(3, 12), at(4, 23), at(4, 23), []polisen.Event{other}, missed(2, 5), at(4, 23)},
+		{"older than the last one", at(20, 12), at(1, 0), at(8, 0), at(20, 13), []polisen.Event{stored}, nil, at(20, 12)},
+		{"older than the last one, all events are new", at(20, 12), at(1, 0), at(8, 0), at(20, 13), []polisen.Event{other}, nil, at(20, 12)},
+		{"the source stopped after the pause", at(2, 12), at(5, 0), at(9, 12), at(20, 12), []polisen.Event{other}, missed(1, 9), at(9, 12)},
+		{"events in the future", at(2, 12), at(1, 0), at(9, 12), at(3, 12), []polisen.Event{stored}, nil, at(3, 12)},
+		{"events in the future after the pause", at(2, 12), at(5, 0), at(9, 12), at(7, 12), []polisen.Event{other}, missed(1, 7), at(7, 12)},
+		{"hundreds of new events at once", at(2, 12), at(2, 13), at(2, 20), at(2, 20), []polisen.Event{stored}, missed(1, 2), at(2, 20)},
+		{"hundreds of new events, many with earlier times", at(2, 12), at(1, 0), at(4, 12), at(4, 12), []polisen.Event{other}, missed(1, 4), at(4, 12)},
+		{"the same, one of them in two versions", at(2, 12), at(1, 0), at(4, 12), at(4, 12), []polisen.Event{other, archivetest.Event(2, 1, "second")}, missed(1, 4), at(4, 12)},
+		{"hundreds of new events, and a clock that is behind", at(2, 12), at(1, 0), at(4, 12), at(2, 4), []polisen.Event{other}, missed(1, 2), at(2, 12)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := memstore.New()
-			mustRunAt(t, s, tt.covered, response(tt.covered.AddDate(0, 0, -7), tt.covered, archivetest.Event(1, 0, "first")))
-			b := response(tt.from, tt.to)
+			mustRunAt(t, s, tt.covered, response(tt.covered.AddDate(0, 0, -7), tt.covered, stored))
+			b := response(tt.from, tt.to, tt.events...)
 			b.ObservedAt = tt.observed
 			for i, newGaps := range []int{len(tt.gaps), 0} { // the second response changes nothing
 				before := etag(t, s, archive.DocumentName)
@@ -121,7 +129,7 @@ func TestMissed(t *testing.T) {
 				if !d.CoveredUntil.Equal(tt.until) || d.CoveredUntil.Location() != time.UTC {
 					t.Errorf("covered until %v, want %v", d.CoveredUntil, tt.until)
 				}
-				unchanged := i == 1 || tt.gaps == nil && tt.until.Equal(tt.covered)
+				unchanged := i == 1 || tt.gaps == nil && tt.until.Equal(tt.covered) && tt.events[0].ID == stored.ID
 				if etag(t, s, archive.DocumentName) == before != unchanged {
 					t.Errorf("response %d: want a commit: %t", i, !unchanged)
 				}
@@ -146,7 +154,7 @@ func TestCoveredOfOlderFormat(t *testing.T) {
 		"published, pause":      {published, "2026-01-02T12:00:00Z", response(at(5, 0), at(12, 12)), missed(1, 12), at(12, 12)},
 		"published, backfill":   {published, "2026-01-02T12:00:00Z", backfilled, nil, at(2, 12)},
 		"version 1, pause":      {version1, "2026-01-02T12:00:00Z", response(at(5, 0), at(12, 12)), missed(1, 12), at(12, 12)},
-		"version 1, overlap":    {version1, "2026-01-02T12:00:00Z", response(at(1, 0), at(12, 12)), nil, at(12, 12)},
+		"version 1, overlap":    {version1, "2026-01-02T12:00:00Z", response(at(1, 0), at(12, 12), archivetest.Event(1, 0, "first")), nil, at(12, 12)},
 		"version 1, backfill":   {version1, "2026-01-02T12:00:00Z", backfilled, nil, at(2, 12)},
 		"no time":               {published, "0001-01-01T00:00:00Z", response(at(5, 0), at(12, 12)), nil, at(12, 12)},
 		"no time, backfill":     {published, "0001-01-01T00:00:00Z", backfilled, nil, time.Time{}},
@@ -512,7 +520,8 @@ func TestKilledBetweenCommits(t *testing.T) {
 		until    time.Time
 	}{
 		"whole answer": {withGaps(t), answer(4, archive.AnswerWhole, events...), missed(1, 8), at(8, 12)},
-		"response":     {withGaps(t), response(at(5, 0), at(9, 12), events...), missed(1, 8), at(8, 12)},
+		"response":     {withGaps(t), response(at(5, 0), at(9, 12), append(events, archivetest.Event(12, 7, "first"))...), missed(1, 8), at(8, 12)},
+		"new response": {withGaps(t), response(at(5, 0), at(9, 12), events...), missed(1, 9), at(8, 12)},
 		"pause":        {withGaps(t), response(at(8, 18), at(9, 12), events...), missed(1, 9), at(8, 12)},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -109,7 +109,7 @@ func (w *Writer) decide(ctx context.Context, c *batchChange) (*plan, error) {
 	if err := w.decideRejected(ctx, p, c); err != nil {
 		return nil, err
 	}
-	w.decideGaps(p, c.batch)
+	w.decideGaps(p, c)
 	if p.incomplete && len(p.lines) == 0 {
 		return nil, fmt.Errorf("commit: %w; %s keeps %d MiB of lines because objects cannot be read, and has no room for new items; restore, replace or move the object, and run again",
 			w.held[0].err, DocumentName, p.earlier>>20)
@@ -214,6 +214,9 @@ func (w *Writer) decideEvent(p *plan, c *batchChange, i int, status idStatus) {
 	}
 	date := DateOf(e.Time)
 	versions, stored := w.storedVersions(p, e, status)
+	if stored && !c.repeated[i] {
+		c.sharesEvent = true
+	}
 	isStored := versions.has(e.Fingerprint) || stored && !w.opts.Revisions
 	var unreadable error // of an object that may hold other versions
 	if status == idUncertain {
