@@ -233,11 +233,11 @@ type callPlan struct {
 // printCalls prints the calls that a backfill would make, and how long they take.
 func (p Process) printCalls(ctx context.Context, d pipeline.Days, client *polisen.Client, s config.Settings) error {
 	todo, done := d.Dates()
-	calls := make([]string, len(todo))
+	calls, all := make([]string, len(todo)), client.URL(polisen.Query{})
 	for i, date := range todo {
 		q := d.Query
 		q.DateTime = date.String()
-		calls[i] = client.URL(q)
+		calls[i] = origin(s.API.URL) + strings.TrimPrefix(client.URL(q), all)
 	}
 	end := blocking.Call(ctx, "read the list of API calls in "+s.API.StateDir)
 	takes := client.Delay(len(todo)).Round(time.Second)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 
 	"polisen-events-collector/pkg/config"
 	"polisen-events-collector/pkg/ociauth/ociauthtest"
+	"polisen-events-collector/pkg/polisen/polisentest"
 	"polisen-events-collector/pkg/store/ocistore/ocitest"
 )
 
@@ -247,5 +249,45 @@ func TestMisplacedSecretsInProfiles(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// TestQueryIsNotShown checks that neither the output nor the archive shows the query of the
+// API's URL, which may hold a token, whatever the API answers.
+func TestQueryIsNotShown(t *testing.T) {
+	const secret = "hunter2hunter3"
+	redirect := polisentest.Answer{Status: 301, Header: http.Header{"Location": {"https://example.org/api"}}}
+	for name, answer := range map[string]polisentest.Answer{
+		"not found": polisentest.Status(404), "server error": polisentest.Status(500), "no array": {Status: 200, Body: []byte("{}")}, "redirect": redirect,
+	} {
+		t.Run(name, func(t *testing.T) {
+			api := &polisentest.API{MinInterval: time.Nanosecond, Default: func(*http.Request) polisentest.Answer { return answer }}
+			server := httptest.NewServer(api)
+			defer server.Close()
+			dir, home := t.TempDir(), t.TempDir()
+			for _, args := range [][]string{
+				{"collect"}, {"collect"}, // after a 404 the second run makes no call
+				{"backfill", "--from", "2026-01-02", "--to", "2026-01-02", "--force"}, {"backfill", "--from", "2026-01-02", "--to", "2026-01-02", "--force"},
+				{"backfill", "--from", "2026-01-02", "--to", "2026-01-02", "--force", "--dry-run"}, {"inspect-metadata"}, {"verify"}, {"verify", "--quick"},
+			} {
+				vars := map[string]string{"HOME": home, "POLISEN_STORE": dir, "POLISEN_API_URL": server.URL + "/api?token=" + secret, "POLISEN_MIN_INTERVAL": "1ms", "POLISEN_RETRY_BASE": "1ms", "POLISEN_TIMEOUT": "5s"}
+				for _, output := range []string{"text", "json"} {
+					exit, stdout, stderr := runWith(append(args, "--log-level", "debug", "--output", output), vars, strings.NewReader(""))
+					if strings.Contains(stdout+stderr, secret) {
+						t.Errorf("%q ends with %d and shows the query:\n%s%s", args, exit, stdout, stderr)
+					}
+				}
+			}
+			files, err := filepath.Glob(filepath.Join(dir, "metadata", "*"))
+			if err != nil || len(files) == 0 {
+				t.Errorf("files of metadata: %q, %v", files, err)
+			}
+			for _, name := range files {
+				body, err := os.ReadFile(name)
+				if err != nil || strings.Contains(string(body), secret) {
+					t.Errorf("%s shows the query, or cannot be read: %v; %s", name, err, body)
+				}
+			}
+		})
 	}
 }

@@ -44,7 +44,7 @@ type watchdog struct {
 
 	mutex    sync.Mutex
 	calls    []*blockingCall // under way, the newest last
-	timer    *time.Timer     // ends the process after its time limit; nil without one
+	unlimit  func()          // stops the timer of the time limit; nil without one
 	ends     time.Time       // when the time limit or a signal ends the process; zero if neither does
 	format   config.Format   // of the line that it prints
 	result   code            // the exit code of the run; exitFailure until it has ended
@@ -75,11 +75,11 @@ func (w *watchdog) limit(d time.Duration) {
 	if d == 0 || w.stopped {
 		return
 	}
-	if w.timer != nil {
-		w.timer.Stop()
+	if w.unlimit != nil {
+		w.unlimit()
 	}
 	w.ends = w.start.Add(d + grace)
-	w.timer = w.after(time.Until(w.ends), func() {
+	w.unlimit = w.after(time.Until(w.ends), func() {
 		w.exit(fmt.Errorf("the run did not end within its time limit of %v (--timeout)", d), 0)
 	})
 }
@@ -98,25 +98,29 @@ func (w *watchdog) watch(ctx context.Context) {
 	})
 }
 
-// after calls exit once d has passed. If that time comes late, the process did not run in
-// between (SIGSTOP), and its run first gets the grace to end by itself. The caller holds
-// the mutex.
-func (w *watchdog) after(d time.Duration, exit func()) *time.Timer {
-	due := time.Now().Add(d)
+// after calls exit once d has passed, unless stop is called before. If that time comes late,
+// the process did not run in between (SIGSTOP), and its run first gets the grace to end by
+// itself. The callers of after and of stop hold the mutex.
+func (w *watchdog) after(d time.Duration, exit func()) (stop func()) {
+	due, stopped := time.Now().Add(d), false
 	var timer *time.Timer
 	timer = time.AfterFunc(d, func() {
 		w.mutex.Lock()
 		late := time.Since(due) > grace
-		if late {
+		if late && !stopped {
 			due = time.Now().Add(grace)
 			timer.Reset(grace)
 		}
+		ends := !late && !stopped
 		w.mutex.Unlock()
-		if !late {
+		if ends {
 			exit()
 		}
 	})
-	return timer
+	return func() {
+		stopped = true
+		timer.Stop()
+	}
 }
 
 // blockingCall is a call that no context can interrupt.
@@ -140,16 +144,16 @@ func (w *watchdog) beginUnlimited(what string, kind error) (end func()) {
 // limit.
 func (w *watchdog) note(call blockingCall, limit time.Duration) (end func()) {
 	w.mutex.Lock()
-	timer := w.after(limit, func() { w.exit(fmt.Errorf("a call took longer than %v", limit), 0) })
+	stop := w.after(limit, func() { w.exit(fmt.Errorf("a call took longer than %v", limit), 0) })
 	w.calls = append(w.calls, &call)
 	w.mutex.Unlock()
 	if w.onCall != nil {
 		w.onCall(call.what)
 	}
 	return func() {
-		timer.Stop()
 		w.mutex.Lock()
 		defer w.mutex.Unlock()
+		stop()
 		w.calls = slices.DeleteFunc(w.calls, func(c *blockingCall) bool { return c == &call })
 	}
 }
@@ -204,8 +208,8 @@ func (w *watchdog) stop() {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	w.stopped = true
-	if w.timer != nil {
-		w.timer.Stop()
+	if w.unlimit != nil {
+		w.unlimit()
 	}
 }
 

@@ -3,6 +3,8 @@ package address
 import (
 	"errors"
 	"fmt"
+	"net/url"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -68,6 +70,13 @@ func CheckLiteral(s string) error {
 		return errors.New("a comment follows the path: remove it, or write the path as a file:// URL with %23")
 	}
 	return nil
+}
+
+// FileURL returns the file:// URL of path, an absolute path, in a form that [CheckLiteral]
+// accepts.
+func FileURL(path string) string {
+	text := (&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String()
+	return strings.ReplaceAll(text, "$", "%24")
 }
 
 // IsExplicit reports whether s begins like a path: with one of / ./ ../ and ~/.

@@ -39,8 +39,7 @@ func (s StoreURL) String() string {
 		}
 		return text
 	}
-	text := (&url.URL{Scheme: "file", Path: s.Path}).String()
-	return strings.ReplaceAll(text, "$", "%24") // see [address.CheckLiteral]
+	return address.FileURL(s.Path)
 }
 
 // bucketName has the characters that Object Storage allows in a bucket's name

@@ -106,7 +106,7 @@ type Call struct {
 //
 // The error wraps
 //   - [ErrNotFound], if url answered 404 before, or the same address without its query;
-//     also [ErrQueryNotFound], if only url did;
+//     also [ErrQueryNotFound], if only url did; the text has no query;
 //   - [ErrExceeded], if ctx's deadline comes before the next call is allowed, or if
 //     the API asked for a pause of which more than [retry.MaxAskedWait] is left; the
 //     error is a [*LimitError] if the time of the next call is known;
@@ -119,12 +119,13 @@ func (l *Limiter) Wait(ctx context.Context, url string, onWait func(d time.Durat
 		}
 		if u, since, ok := s.notFound(url); ok && !l.options.RetryNotFound {
 			s.close()
-			sentinel := ErrNotFound
-			if u != withoutQuery(u) {
-				sentinel = ErrQueryNotFound
+			// The message leaves out the query, which may hold a password.
+			sentinel, shown := ErrNotFound, withoutQuery(u)
+			if u != shown {
+				sentinel, shown = ErrQueryNotFound, shown+" with this query"
 			}
 			return nil, fmt.Errorf("%w: %s at %s; the API's rules make a 404 permanent; use --retry-not-found to call it again",
-				sentinel, u, since.Local().Format(time.RFC3339))
+				sentinel, shown, since.Local().Format(time.RFC3339))
 		}
 		now := s.Clock.Now
 		at, rule := s.next(l.limits, s.times(), now)

@@ -856,6 +856,8 @@ func commands() []mutation {
 			"line := text.OneLine(err.Error())", "line := err.Error()", "^TestError"),
 		in("cmd/print.go", "A result that cannot be printed is an error.",
 			"o.err = err", "_ = o.err", "^TestFullStdout$"),
+		in("cmd/watchdog.go", "A timer of the watchdog that has fired late does not end the process after it was stopped.",
+			"if late && !stopped {", "if late {\n\t\t\tstopped = false", "^TestStopBeforeLateTimer$"),
 		{
 			guarantee: "A run that was stopped until after its time limit ends by itself.", file: "cmd/watchdog.go",
 			old: "late := time.Since(due) > grace", new: "late := false", packages: []string{"scripts/faults"}, tests: "^TestFaults$",

@@ -28,6 +28,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"polisen-events-collector/pkg/address"
 	"polisen-events-collector/pkg/store"
 )
 
@@ -72,8 +73,8 @@ func Open(root string) (*Store, error) {
 	return s, nil
 }
 
-// String returns the folder as file:///absolute/path.
-func (s *Store) String() string { return "file://" + filepath.ToSlash(s.path) }
+// String returns the folder as file:///absolute/path. See [address.FileURL].
+func (s *Store) String() string { return address.FileURL(s.path) }
 
 // openRoot returns the store's folder, which it opens at the first call. The
 // error wraps fs.ErrNotExist if the folder does not exist, else ErrAccess.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"polisen-events-collector/pkg/address"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/dirstore"
 	"polisen-events-collector/pkg/store/storetest"
@@ -22,6 +24,16 @@ import (
 
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store { return open(t, t.TempDir()) })
+}
+
+// TestString checks that --store accepts the address of a folder with any name.
+func TestString(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "a b%41$c#d")
+	text := open(t, root).String()
+	u, err := url.Parse(text)
+	if err != nil || u.Path != root || address.CheckLiteral(text) != nil {
+		t.Errorf("String() = %q of %q: %v", text, root, err)
+	}
 }
 
 // Reading a store whose folder is missing creates nothing. The first write
