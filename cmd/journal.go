@@ -52,7 +52,8 @@ func priority(level slog.Level) string {
 	return "<7>"
 }
 
-// prefixWriter writes a prefix before each line. Each call of Write must end with a line.
+// prefixWriter writes a prefix before each line. The text of each Write must end with a
+// line end.
 type prefixWriter struct {
 	w      io.Writer
 	prefix string

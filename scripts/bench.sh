@@ -45,7 +45,7 @@ go_benchmarks() {
 		return 1
 	}
 	for name in "$@"; do
-		grep "^Benchmark$name-" "$out" || {
+		grep -E "^Benchmark$name(-[0-9]+)?[[:space:]]" "$out" || {
 			echo "$package has no benchmark $name" >&2
 			return 1
 		}

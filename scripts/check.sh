@@ -48,8 +48,12 @@ say staticcheck
 go run "$staticcheck" ./...
 
 say shellcheck
-# Find shell scripts by their first line, since some have no suffix.
-mapfile -t scripts < <(grep -rlIE '^#!.*\b(ba)?sh\b' --exclude-dir=.git --exclude-dir={testdata,node_modules} . | sort)
+# Find shell scripts by their line with #!, since some have no suffix. The bash of macOS has
+# no mapfile.
+scripts=()
+while IFS= read -r file; do
+	scripts+=("$file")
+done < <(grep -rlIE '^#!.*\b(ba)?sh\b' --exclude-dir=.git --exclude-dir={testdata,node_modules} . | sort)
 ((${#scripts[@]} > 0)) || { echo 'check.sh: found no shell scripts' >&2; exit 1; }
 shellcheck "${scripts[@]}"
 

@@ -23,8 +23,9 @@ settings, which are written into a new settings file (an existing one stays as i
   --set NAME=VALUE    any other setting, such as OCI_AUTH=instance_principal; can be repeated
 
 options:
-  --binary PATH       the program (default: the one beside the folder of this script, else the
-                      one that PATH finds). It is copied, unless a package has installed it
+  --binary PATH       the program (default: that of a package, else the one beside the folder
+                      of this script or in it, one installed before, or the one that PATH
+                      finds). It is copied, unless a package has installed it
   --env-file PATH     the settings file, if it is not the one above
   --oci-config FILE   copy a profile of this OCI config file and its key to the home of the
                       service, readable only there (systemd)
@@ -50,7 +51,7 @@ scheduler=
 binary=
 env_file=
 oci_config=
-oci_profile=DEFAULT
+oci_profile=
 settings=() # NAME=VALUE
 check_timer=false
 no_run=false
@@ -132,6 +133,8 @@ if [[ $scheduler == cron ]]; then
 	! $check_timer || fail 64 '--check-timer works with systemd only: scripts/README.md has a crontab line that checks the health from another host'
 	[[ -z $oci_config ]] || fail 64 '--oci-config works with systemd only: under cron the program reads your own ~/.oci/config'
 fi
+[[ -z $oci_profile || -n $oci_config ]] || fail 64 '--oci-profile names a profile of the file that --oci-config names: give both'
+oci_profile=${oci_profile:-DEFAULT}
 if ! $live; then
 	[[ -d $root ]] || fail 64 "--root $root: create this folder first"
 fi
@@ -290,7 +293,8 @@ setting() {
 	else
 		text=$new_settings
 	fi
-	printf '%s\n' "$text" | sed -n "s/^$1=//p" | tail -n 1 | sed "s/^'\(.*\)'\$/\1/; s/^\"\(.*\)\"\$/\1/"
+	printf '%s\n' "$text" | sed -n "s/^[[:blank:]]*$1[[:blank:]]*=[[:blank:]]*//p" | tail -n 1 |
+		sed "s/[[:blank:]]*\$//; s/^'\(.*\)'\$/\1/; s/^\"\(.*\)\"\$/\1/"
 }
 
 # with_settings NAME=VALUE... prints the template with these settings.
@@ -350,7 +354,7 @@ explain() {
 	case $1 in
 	3) next='the warnings above say what to look at' ;;
 	4) next="check the network, and set HTTPS_PROXY in $env_file if this host needs a proxy" ;;
-	5) next="check that the user may write to $(setting POLISEN_STORE), and that the disk is not full" ;;
+	5) next='check that the user may write to the archive and that its disk is not full; or, for a bucket, check the network' ;;
 	6) next='check the credentials and permissions that the message names' ;;
 	8) next='wait: the next run continues' ;;
 	64) next="correct $env_file" ;;

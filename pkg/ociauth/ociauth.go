@@ -30,7 +30,8 @@ type Kind string
 
 // The kinds of credentials.
 const (
-	// APIKey is a user's signing key, named by a profile of a configuration file.
+	// APIKey is a user's signing key, which a profile of a configuration file or the
+	// environment names.
 	APIKey Kind = "api_key"
 	// SecurityToken is a user's session from "oci session authenticate".
 	SecurityToken Kind = "security_token"
@@ -160,7 +161,7 @@ func checkDebug(k Kind) error {
 	}
 	const name = "OCI_GO_SDK_DEBUG"
 	if k == "" || k == APIKey || k == SecurityToken {
-		return nil // the key comes from a file
+		return nil // no service sends the key
 	}
 	switch level := os.Getenv(name); strings.ToLower(level) {
 	case "d", "debug", "v", "verbose", "1":

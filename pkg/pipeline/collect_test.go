@@ -460,7 +460,7 @@ func TestReportForm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, err := r.JSON()
+	body, err := json.Marshal(r)
 	if err != nil {
 		t.Fatal(err)
 	}

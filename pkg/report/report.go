@@ -251,15 +251,6 @@ const ExitPartial = 3
 // with [ExitPartial].
 func (r *Report) Succeeded() bool { return r.OK || r.ExitCode == ExitPartial }
 
-// JSON returns the report as indented JSON with a final newline.
-func (r *Report) JSON() ([]byte, error) {
-	body, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("encode report: %w", err)
-	}
-	return append(body, '\n'), nil
-}
-
 // Summary returns the report as one line of text, without a line end.
 func (r *Report) Summary() string {
 	var b strings.Builder

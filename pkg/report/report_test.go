@@ -32,7 +32,7 @@ func example() report.Report {
 func TestForm(t *testing.T) {
 	var empty report.Report
 	report.NewRecorder(time.Now).Finish(&empty)
-	if body, err := empty.JSON(); err != nil || strings.Contains(string(body), "null") {
+	if body, err := json.Marshal(empty); err != nil || strings.Contains(string(body), "null") {
 		t.Errorf("a report without stages, objects and warnings is %s, %v; want [] for each", body, err)
 	}
 	now := start
@@ -47,7 +47,7 @@ func TestForm(t *testing.T) {
 	rec.StoreRetry()
 	r := report.Report{RunID: "R"}
 	rec.Finish(&r)
-	body, err := r.JSON()
+	body, err := json.Marshal(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,9 +65,6 @@ func TestForm(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", field, diff)
 		}
 	}
-	if !strings.HasSuffix(string(body), "}\n") {
-		t.Error("no final newline")
-	}
 }
 
 // TestRoundTrip checks that a report is the same after it is written and read.
@@ -77,7 +74,7 @@ func TestRoundTrip(t *testing.T) {
 	r.API.DNS = report.Seconds(15700 * time.Microsecond) // 0.0157 * 1e9 is 15699999.999999998
 	r.API.Waited = report.Seconds(10 * time.Second)
 	r.Warnings = []report.Warning{{Level: slog.LevelWarn, Text: "beware"}}
-	body, err := r.JSON()
+	body, err := json.Marshal(r)
 	if err != nil {
 		t.Fatal(err)
 	}

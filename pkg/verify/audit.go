@@ -228,16 +228,14 @@ func (a *audit) checkDays() {
 		}
 	}
 	for _, o := range a.unreadable {
-		days[o.name.Date] = true
+		if o.name.Kind == archive.Events {
+			days[o.name.Date] = true
+		}
 	}
-	sorted := make([]archive.Date, 0, len(days))
-	for d := range days {
-		sorted = append(sorted, d)
-	}
+	sorted := slices.SortedFunc(maps.Keys(days), archive.Date.Compare)
 	if len(sorted) == 0 {
 		return
 	}
-	slices.SortFunc(sorted, archive.Date.Compare)
 	a.counts.Days, a.counts.First, a.counts.Last = len(sorted), sorted[0].String(), sorted[len(sorted)-1].String()
 	start := archive.DateOf(time.Unix(first, 0).UTC())
 	tomorrow := archive.DateOf(a.now.UTC()).Next() // Sweden is ahead of UTC

@@ -213,6 +213,15 @@ func TestGoneDay(t *testing.T) {
 	if got := severities(mustAudit(t, s)); !slices.Equal(got, []verify.Severity{verify.Problem}) {
 		t.Errorf("a day whose events are gone: %v", got)
 	}
+	const rejected = "rejected/2026/01/02/rejected-1781956800.jsonl"
+	storetest.MustPut(t, s, rejected, "{}\n")
+	r, err := verify.Audit(t.Context(), storetest.NewUnreadable(s, rejected, store.ErrDamaged), options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := severities(r); !slices.Equal(got, []verify.Severity{verify.Problem}) {
+		t.Errorf("a day of which only a rejected item cannot be read: %v", got)
+	}
 	if _, err := repairWith(s, verify.RepairOptions{Counts: true}); err != nil {
 		t.Fatal(err)
 	}

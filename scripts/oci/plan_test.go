@@ -165,6 +165,7 @@ func TestTerraformPlan(t *testing.T) {
 		"vault, no key": {settings: []string{"create_vault=true", `instance_ocids=["ocid1.instance.oc1..i"]`}, err: `set principal = "api_key"`},
 		"no function":   {settings: []string{"events=function", `instance_ocids=["ocid1.instance.oc1..i"]`}, err: "Set function_ocid"},
 		"wrong prefix":  {settings: []string{"prefix=a/"}, err: "single slashes"},
+		"prefix ..":     {settings: []string{"prefix=a/../b"}, err: "no part begins with a dot"},
 		"wrong name":    {settings: []string{"bucket_name=a'b"}, err: "bucket_name may hold"},
 	} {
 		p, err := planned(test.settings...)

@@ -16,7 +16,7 @@ resource "oci_identity_dynamic_group" "collectors" {
   lifecycle {
     precondition {
       condition     = length(var.instance_ocids) > 0
-      error_message = "Set instance_ocids to the OCIDs of the instances that run the collector, or choose principal = \"api_key\"."
+      error_message = "Set instance_ocids to the OCIDs of the instances that run the collector, or choose principal = \"api_key\" and create_vault = false."
     }
   }
 }

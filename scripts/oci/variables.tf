@@ -41,8 +41,8 @@ variable "prefix" {
   default     = ""
 
   validation {
-    condition     = can(regex("^([A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*)?$", var.prefix))
-    error_message = "The value of prefix may hold letters, digits, . _ - and single slashes within."
+    condition     = can(regex("^([A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*)?$", var.prefix)) && length(var.prefix) <= 256
+    error_message = "The value of prefix may hold at most 256 letters, digits, . _ - and single slashes within; no part begins with a dot."
   }
 }
 

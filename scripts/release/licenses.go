@@ -40,12 +40,7 @@ func (p part) licenses() []string {
 			}
 		}
 	}
-	ids := make([]string, 0, len(found))
-	for id := range found {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return ids
+	return slices.Sorted(maps.Keys(found))
 }
 
 // legal matches the names of files that have to accompany the program.
