@@ -219,7 +219,8 @@ func TestGoneDay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := severities(r); !slices.Equal(got, []verify.Severity{verify.Problem}) {
+	// The audit has not read everything, so it cannot say that more was counted.
+	if got := severities(r); !slices.Equal(got, []verify.Severity{verify.Notice}) {
 		t.Errorf("a day of which only a rejected item cannot be read: %v", got)
 	}
 	if _, err := repairWith(s, verify.RepairOptions{Counts: true}); err != nil {
