@@ -40,13 +40,13 @@ var layers = map[string][]string{
 	"pkg/ociclient":      {"pkg/address", "pkg/retry", "pkg/text", "pkg/transport"},
 	"pkg/ociauth":        {"pkg/address", "pkg/blocking", "pkg/ociclient", "pkg/retry", "pkg/statefile"},
 	"pkg/store":          {},
-	"pkg/store/dirstore": {"pkg/filelock", "pkg/statefile", "pkg/store"},
+	"pkg/store/dirstore": {"pkg/address", "pkg/filelock", "pkg/statefile", "pkg/store"},
 	"pkg/store/memstore": {"pkg/store"},
 	"pkg/store/ocistore": {"pkg/ociclient", "pkg/retry", "pkg/store", "pkg/text"},
 	"pkg/archive":        {"pkg/polisen", "pkg/store", "pkg/text"},
 	"pkg/pipeline":       {"pkg/archive", "pkg/blocking", "pkg/filelock", "pkg/polisen", "pkg/ratelimit", "pkg/report", "pkg/retry", "pkg/saved", "pkg/statefile", "pkg/store", "pkg/text"},
 	"pkg/status":         {"pkg/archive", "pkg/polisen", "pkg/ratelimit", "pkg/report", "pkg/store", "pkg/text"},
-	"pkg/verify":         {"pkg/archive", "pkg/status", "pkg/store", "pkg/text"},
+	"pkg/verify":         {"pkg/archive", "pkg/report", "pkg/status", "pkg/store", "pkg/text"},
 	"pkg/verify/page":    {"pkg/archive", "pkg/report", "pkg/status", "pkg/text", "pkg/verify"},
 }
 

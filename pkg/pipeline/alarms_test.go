@@ -373,6 +373,27 @@ func TestKnownCommit(t *testing.T) {
 	}
 }
 
+// TestRebuildOnAnotherHost checks that a host which knows a commit from a clock that is ahead
+// continues after another host has rebuilt the document.
+func TestRebuildOnAnotherHost(t *testing.T) {
+	clock, s := newClock(), memstore.New()
+	first, second := pipeline.NewHostState(t.TempDir()), pipeline.NewHostState(t.TempDir())
+	collect := func(h *pipeline.HostState) {
+		t.Helper()
+		o := options(s, clock)
+		o.HostState = h
+		if _, err := pipeline.Collect(t.Context(), o, respondWith(clock, polisentest.Body(5))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	clock.Advance(time.Hour)
+	collect(first)
+	clock.Advance(-time.Hour)
+	storetest.MustDelete(t, s, archive.DocumentName)
+	collect(second)
+	collect(first)
+}
+
 // TestNoContact checks when a missing contact is a warning that is always printed.
 func TestNoContact(t *testing.T) {
 	clock := newClock()

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/text"
 )
@@ -185,6 +186,22 @@ func (r *repair) finishEarlier(ctx context.Context) error {
 	return err
 }
 
+// knownCommit returns the timestamp of the newest commit that the archive shows, apart from
+// its document: by the names of data objects, or by the report of the last run.
+func (r *repair) knownCommit(ctx context.Context) (newest int64, err error) {
+	for _, o := range r.snapshot.objects {
+		newest = max(newest, o.name.Timestamp)
+	}
+	body, _, err := archive.ReadLastRun(ctx, r.store)
+	if err != nil {
+		return 0, fmt.Errorf("repair: %w", err)
+	}
+	if last, err := report.ParseLastRun(body); err == nil && last.StoredCommit != nil {
+		newest = max(newest, last.StoredCommit.Timestamp)
+	}
+	return newest, nil
+}
+
 // commit corrects the document, and stores copies of later versions under
 // revisions/, as many as one commit may hold.
 func (r *repair) commit(ctx context.Context, a *audit) error {
@@ -193,8 +210,11 @@ func (r *repair) commit(ctx context.Context, a *audit) error {
 		c.Document.Stored, c.Document.Forgotten = a.stored, nil
 	}
 	actions := r.documentActions(a, &c.Document)
+	var err error
+	if c.KnownCommit, err = r.knownCommit(ctx); err != nil {
+		return err
+	}
 	if r.options.Duplicates {
-		var err error
 		if c.Lines, err = r.laterVersions(ctx, a); err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/archive/archivetest"
 	"polisen-events-collector/pkg/polisen"
+	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/memstore"
 	"polisen-events-collector/pkg/store/storetest"
@@ -54,6 +55,32 @@ func TestManyDuplicates(t *testing.T) {
 	}
 	if commits < 3 || commits > 5 {
 		t.Errorf("%d commits", commits)
+	}
+}
+
+// TestRepairAfterKnownCommits checks that the commit of a repair which rebuilds the document is
+// later than any commit that the archive shows, so that no host takes the archive for an older
+// one.
+func TestRepairAfterKnownCommits(t *testing.T) {
+	const ahead = 1_790_000_000 // after the time of the repair
+	stored := (*report.LastRun)(nil).Add(report.Report{RunID: "a", Command: "collect", Finished: options().Now()}, &report.StoredCommit{ID: "a", Sequence: 9, Timestamp: ahead})
+	lastRun, err := stored.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, body := range map[string]string{
+		archive.LastRunName: string(lastRun),
+		fmt.Sprintf("events/2026/01/01/events-%d.jsonl", ahead): line(1, 1, "first"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := memstore.New()
+			storetest.MustPut(t, s, name, body)
+			storetest.MustPut(t, s, archive.DocumentName, "{")
+			mustRepair(t, s, false)
+			if got := document(t, s).Commit.Timestamp; got <= ahead {
+				t.Errorf("the commit has the timestamp %d, want one after %d", got, ahead)
+			}
+		})
 	}
 }
 

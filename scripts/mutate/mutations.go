@@ -88,9 +88,11 @@ func protocol() []mutation {
 		in("writer.go", "A long backfill forgets the events that it has read, so that its memory is bounded.",
 			"if len(w.index.versions) > maxIndexed &&", "if false &&"),
 		in("plan.go", "A commit has a higher timestamp than the commit before it, even if the clock goes back.",
-			"timestamp := max(now.Unix(), w.doc.timestamp()+1, w.opts.KnownCommit+1)", "timestamp := max(now.Unix(), w.opts.KnownCommit+1)"),
+			"timestamp := max(now.Unix(), w.doc.timestamp()+1, known+1)", "timestamp := max(now.Unix(), known+1)"),
 		in("plan.go", "A rebuilt document, and an accepted archive, have a higher timestamp than the commit which is known to have been made.",
-			"w.doc.timestamp()+1, w.opts.KnownCommit+1)", "w.doc.timestamp()+1)"),
+			"w.doc.timestamp()+1, known+1)", "w.doc.timestamp()+1)"),
+		in("plan.go", "A rebuilt document has a higher timestamp than the commit that the last report names.",
+			"if w.noDocument && w.opts.StoredCommit != nil {", "if false {", pipelinePkg),
 		in("plan.go", "An object that a run cannot look at stays in the next document.",
 			"next.Pending = append(next.Pending, o.Pending)", "_ = o"),
 		in("plan.go", "A commit has at most 2,000 new items.",
@@ -252,6 +254,10 @@ func repairs() []mutation {
 		return mutation{guarantee: guarantee, file: file, old: old, new: new, packages: append(packages, verifyPkg)}
 	}
 	return []mutation{
+		in("pkg/verify/repair.go", "A repair commits with a higher timestamp than the names of data objects have.",
+			"newest = max(newest, o.name.Timestamp)", "_ = o"),
+		in("pkg/verify/repair.go", "A repair commits with a higher timestamp than the commit that the last report names.",
+			"newest = max(newest, last.StoredCommit.Timestamp)", "_ = last"),
 		in("pkg/archive/repair.go", "A repair overwrites an object only in the state in which it has read the lines.",
 			"s.Put(ctx, read.Name, stay, store.IfMatch(read.ETag))", "s.Put(ctx, read.Name, stay, store.Always())", archivePkg),
 		in("pkg/archive/repair.go", "A repair commits only if no other run has committed since it has read the archive.",
