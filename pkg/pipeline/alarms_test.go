@@ -18,6 +18,7 @@ import (
 	"polisen-events-collector/pkg/pipeline/replaytest"
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/polisen/polisentest"
+	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/retry/retrytest"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/memstore"
@@ -392,6 +393,30 @@ func TestRebuildOnAnotherHost(t *testing.T) {
 	storetest.MustDelete(t, s, archive.DocumentName)
 	collect(second)
 	collect(first)
+}
+
+// TestLostGaps checks that a collect which rebuilds the document warns that its gaps are lost.
+func TestLostGaps(t *testing.T) {
+	for _, lost := range []bool{true, false} {
+		clock, s := newClock(), memstore.New()
+		good := respondWith(clock, polisentest.Body(5))
+		if _, err := pipeline.Collect(t.Context(), options(s, clock), good); err != nil {
+			t.Fatal(err)
+		}
+		last := (*report.LastRun)(nil).Add(report.Report{RunID: "a", Command: "collect", Finished: clock.Now(), Gaps: &report.Gaps{Open: 2, Unserved: 1}}, nil)
+		body, err := last.JSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		storetest.MustPut(t, s, archive.LastRunName, string(body))
+		if lost {
+			storetest.MustDelete(t, s, archive.DocumentName)
+		}
+		r, err := pipeline.Collect(t.Context(), options(s, clock), good)
+		if warnings := texts(r.Warnings, slog.LevelWarn); err != nil || strings.Contains(warnings, "3 days whose events may be missing, ") != lost {
+			t.Errorf("lost %t: %v, warnings %v", lost, err, r.Warnings)
+		}
+	}
 }
 
 // TestNoContact checks when a missing contact is a warning that is always printed.

@@ -139,6 +139,14 @@ func (h Host) isTooLong() bool { return len(h.Name) > maxName || len(h.Error) > 
 
 func (r Run) isTooLong() bool { return len(r.RunID) > maxName || len(r.Host) > maxName }
 
+// GapDays returns the number of days whose events may be missing, as the report says.
+func (l *LastRun) GapDays() int {
+	if l.Gaps == nil {
+		return 0
+	}
+	return l.Gaps.Open + l.Gaps.Unserved
+}
+
 // JSON returns the content of metadata/last_run.json.
 func (l *LastRun) JSON() ([]byte, error) {
 	body, err := json.MarshalIndent(l, "", "  ")

@@ -68,6 +68,7 @@ type repair struct {
 	options        RepairOptions
 	store          store.Store
 	snapshot       *snapshot
+	lastRun        report.LastRun // the report of the last run; empty if it is missing or damaged
 	writer         *archive.Writer
 	actions        []Action
 	healed         int // number of healed objects that are in actions
@@ -82,6 +83,9 @@ func (r *repair) run(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 		if err := r.snapshot.read(ctx); err != nil {
+			return nil, err
+		}
+		if err := r.readLastRun(ctx); err != nil {
 			return nil, err
 		}
 		a := r.snapshot.audit()
@@ -186,35 +190,41 @@ func (r *repair) finishEarlier(ctx context.Context) error {
 	return err
 }
 
+// readLastRun reads the report of the last run.
+func (r *repair) readLastRun(ctx context.Context) error {
+	body, _, err := archive.ReadLastRun(ctx, r.store)
+	if err != nil {
+		return fmt.Errorf("repair: %w", err)
+	}
+	r.lastRun = report.LastRun{}
+	if last, err := report.ParseLastRun(body); err == nil {
+		r.lastRun = *last
+	}
+	return nil
+}
+
 // knownCommit returns the timestamp of the newest commit that the archive shows, apart from
 // its document: by the names of data objects, or by the report of the last run.
-func (r *repair) knownCommit(ctx context.Context) (newest int64, err error) {
+func (r *repair) knownCommit() (newest int64) {
 	for _, o := range r.snapshot.objects {
 		newest = max(newest, o.name.Timestamp)
 	}
-	body, _, err := archive.ReadLastRun(ctx, r.store)
-	if err != nil {
-		return 0, fmt.Errorf("repair: %w", err)
+	if stored := r.lastRun.StoredCommit; stored != nil {
+		newest = max(newest, stored.Timestamp)
 	}
-	if last, err := report.ParseLastRun(body); err == nil && last.StoredCommit != nil {
-		newest = max(newest, last.StoredCommit.Timestamp)
-	}
-	return newest, nil
+	return newest
 }
 
 // commit corrects the document, and stores copies of later versions under
 // revisions/, as many as one commit may hold.
 func (r *repair) commit(ctx context.Context, a *audit) error {
-	c := archive.Repair{BasedOn: r.snapshot.document.etag, Document: a.correctDocument(), AcceptUnserved: r.options.Gaps}
+	c := archive.Repair{BasedOn: r.snapshot.document.etag, Document: a.correctDocument(), KnownCommit: r.knownCommit(), AcceptUnserved: r.options.Gaps}
 	if r.options.Counts {
 		c.Document.Stored, c.Document.Forgotten = a.stored, nil
 	}
 	actions := r.documentActions(a, &c.Document)
-	var err error
-	if c.KnownCommit, err = r.knownCommit(ctx); err != nil {
-		return err
-	}
 	if r.options.Duplicates {
+		var err error
 		if c.Lines, err = r.laterVersions(ctx, a); err != nil {
 			return err
 		}
@@ -255,8 +265,12 @@ func (r *repair) countActions(a *audit) (actions []Action) {
 	return actions
 }
 
-// gapActions describes the days that the repair accepts.
+// gapActions describes the days that the repair accepts, and those that are lost with a
+// document.
 func (r *repair) gapActions(a *audit) (actions []Action) {
+	if days := r.lastRun.GapDays(); a.doc == nil && days > 0 {
+		actions = append(actions, Action{"forget", archive.DocumentName, 0, text.Count(days, "day") + " whose events may be missing, as the last report says; fetch the days of the last pauses with backfill"})
+	}
 	for _, day := range r.acceptedDays(a) {
 		actions = append(actions, Action{"accept", archive.DocumentName, 0, day + ", which the API does not serve"})
 	}

@@ -328,3 +328,28 @@ func TestLaterVersionIsCommittedFirst(t *testing.T) {
 		check(t, s, r)
 	})
 }
+
+// TestLostGaps checks that a repair which rebuilds the document says that its gaps are lost.
+func TestLostGaps(t *testing.T) {
+	last := (*report.LastRun)(nil).Add(report.Report{RunID: "a", Command: "collect", Finished: options().Now(), Gaps: &report.Gaps{Open: 2, Unserved: 1}}, nil)
+	body, err := last.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const lost = "forget metadata/last_seen.json: 3 days whose events may be missing, "
+	for what, damage := range map[string]func(s store.Store){
+		"damaged": func(s store.Store) { storetest.MustPut(t, s, archive.DocumentName, "{") },
+		"gone":    func(s store.Store) { storetest.MustDelete(t, s, archive.DocumentName) },
+		"whole":   func(store.Store) {},
+	} {
+		s := memstore.New()
+		fillDays(t, s, 2)
+		storetest.MustPut(t, s, archive.LastRunName, string(body))
+		damage(s)
+		r := mustRepair(t, s, false)
+		says := slices.ContainsFunc(r.Actions, func(a verify.Action) bool { return strings.HasPrefix(a.Verb+" "+a.Object+": "+a.Detail, lost) })
+		if says != (what != "whole") {
+			t.Errorf("%s document: actions %v", what, r.Actions)
+		}
+	}
+}

@@ -257,7 +257,7 @@ func repairs() []mutation {
 		in("pkg/verify/repair.go", "A repair commits with a higher timestamp than the names of data objects have.",
 			"newest = max(newest, o.name.Timestamp)", "_ = o"),
 		in("pkg/verify/repair.go", "A repair commits with a higher timestamp than the commit that the last report names.",
-			"newest = max(newest, last.StoredCommit.Timestamp)", "_ = last"),
+			"newest = max(newest, stored.Timestamp)", "_ = stored"),
 		in("pkg/archive/repair.go", "A repair overwrites an object only in the state in which it has read the lines.",
 			"s.Put(ctx, read.Name, stay, store.IfMatch(read.ETag))", "s.Put(ctx, read.Name, stay, store.Always())", archivePkg),
 		in("pkg/archive/repair.go", "A repair commits only if no other run has committed since it has read the archive.",
