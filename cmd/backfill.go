@@ -101,6 +101,9 @@ func (opts backfillOptions) check(ctx context.Context) error {
 	case len(opts.inputs) == 0 && opts.from == "":
 		return missingf("give --from to fetch from the API, or --input to read saved responses")
 	}
+	if err := opts.filter.check(); err != nil {
+		return err
+	}
 	for _, path := range opts.inputs {
 		if path == saved.Stdin {
 			continue

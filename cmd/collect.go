@@ -84,6 +84,9 @@ func (p Process) runCollect(ctx context.Context, s config.Settings, opts collect
 	if opts.timings && s.General.Output == config.JSON {
 		return usagef("--timings draws a diagram and does not work with --output json, whose stages and api hold the times")
 	}
+	if err := opts.filter.check(); err != nil {
+		return err
+	}
 	if _, set := p.Env("GOGC"); !set {
 		debug.SetGCPercent(collectGCPercent)
 	}

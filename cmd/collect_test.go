@@ -42,6 +42,11 @@ func TestCollectFilters(t *testing.T) {
 			}
 		}
 	}
+	for _, args := range [][]string{{"collect", "--location", ""}, {"collect", "--type=;"}, {"backfill", "--from", "2026-11-01", "--location", " "}} {
+		if exit, _, stderr := run(t, append(args, "--api-url", server.URL+"/api", "--store", t.TempDir())); exit != int(exitUsage) || !strings.Contains(stderr, "is empty: give a name, or leave the flag out") {
+			t.Errorf("%q: exit code %d, %s", args, exit, stderr)
+		}
+	}
 	saved := writeResponse(t, polisentest.Body(3))
 	if exit, _, stderr := run(t, []string{"collect", "--api-url", saved, "--type", "Brand", "--store", t.TempDir()}); exit != int(exitUsage) || !strings.Contains(stderr, "--location, --type and --retry-not-found are for the API") {
 		t.Errorf("a saved response with a filter: exit code %d, %s", exit, stderr)

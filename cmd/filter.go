@@ -18,6 +18,17 @@ func (f *filter) bind(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.types, "type", nil, "fetch only events of this `TYPE`; may be repeated")
 }
 
+// check returns an error if a flag has no name in it, as with a variable that is empty: without
+// the error the program would fetch all events.
+func (f *filter) check() error {
+	for flag, values := range map[string][]string{"location": f.locations, "type": f.types} {
+		if len(values) > 0 && len(list(values)) == 0 {
+			return usagef("--%s is empty: give a name, or leave the flag out to fetch all events", flag)
+		}
+	}
+	return nil
+}
+
 // query returns the query that the flags describe.
 func (f *filter) query() polisen.Query {
 	return polisen.Query{Locations: list(f.locations), Types: list(f.types)}

@@ -145,3 +145,10 @@ func FuzzEnvFileTime(f *testing.F) {
 		})
 	})
 }
+
+// TestEnvFileInUTF16 checks that the error names the encoding rather than a line.
+func TestEnvFileInUTF16(t *testing.T) {
+	if _, err := readEnvText(t, []byte("\xff\xfeA\x00=\x001\x00")); err == nil || !strings.Contains(err.Error(), "save it as UTF-8") {
+		t.Errorf("an env-file in UTF-16: %v", err)
+	}
+}

@@ -680,3 +680,19 @@ func TestBackfillOlderVersions(t *testing.T) {
 		t.Errorf("%d events, problems %q", len(c.Events), c.Problems)
 	}
 }
+
+// TestUnreadableInput checks that the error about files that cannot be read does not say that
+// something was rejected.
+func TestUnreadableInput(t *testing.T) {
+	for _, damaged := range []bool{false, true} {
+		items := func(yield func(saved.Item, error) bool) {
+			if yield(saved.Item{File: "a"}, errors.New("read a: permission denied")) && damaged {
+				yield(saved.Item{File: "b", Piece: polisen.Piece{Raw: []byte(`{"id":1}`)}}, nil)
+			}
+		}
+		_, err := pipeline.BackfillSaved(t.Context(), options(memstore.New(), newClock()), items, nil)
+		if err == nil || !strings.Contains(err.Error(), "permission denied") || strings.Contains(err.Error(), "rejected/") != damaged {
+			t.Errorf("with a damaged item %t: %v", damaged, err)
+		}
+	}
+}

@@ -100,6 +100,7 @@ type savedBackfill struct {
 
 	problems     int
 	firstProblem string
+	unreadFiles  int // the problems that are files which could not be read to their end
 
 	// events are the first maxEvents events of the input, by their ids, and versions the
 	// hashes of the fingerprints of their versions in the input that are stored. There may be
@@ -126,6 +127,7 @@ func (b *savedBackfill) addAll(ctx context.Context, items iter.Seq2[saved.Item, 
 		}
 		if err != nil { // a file cannot be read; the next file may be readable
 			b.addProblem(err.Error())
+			b.unreadFiles++
 			continue
 		}
 		if err := b.addItem(ctx, item); err != nil {
@@ -136,8 +138,11 @@ func (b *savedBackfill) addAll(ctx context.Context, items iter.Seq2[saved.Item, 
 		return err
 	}
 	if b.problems > 0 {
-		return partial([]string{fmt.Sprintf("%s in the input (first: %s); damaged items go under rejected/ in the archive",
-			text.Count(b.problems, "problem"), b.firstProblem)})
+		reason := fmt.Sprintf("%s in the input (first: %s)", text.Count(b.problems, "problem"), b.firstProblem)
+		if b.problems > b.unreadFiles {
+			reason += "; damaged items go under rejected/ in the archive"
+		}
+		return partial([]string{reason})
 	}
 	if b.progress.Items == 0 {
 		return partial([]string{"the input has no events: check the paths, or the command that writes to standard input"})

@@ -166,7 +166,11 @@ func (c *collect) checkDocument(outcome archive.Outcome) {
 	if name := outcome.DamagedCopy; name != "" {
 		warn(slog.LevelWarn, "the metadata document was damaged: it was rebuilt from the archive, and a copy of the damaged one is kept as %s", name)
 	} else if outcome.Rebuilt {
-		warn(slog.LevelWarn, "the metadata document was missing or written by another program: it was rebuilt from the archive")
+		done := "it was rebuilt"
+		if c.options.DryRun { // there is no copy of a damaged one either
+			done = "a run would rebuild it"
+		}
+		warn(slog.LevelWarn, "the metadata document was missing, damaged or written by another program: %s from the archive", done)
 	}
 	if d := c.writer.Document(); !c.options.DryRun && d.CompleteAbove == nil {
 		warn(slog.LevelInfo, "the metadata document does not say above which id its list is complete, so runs read more of the archive than necessary; fix this with: %s",

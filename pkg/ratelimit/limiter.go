@@ -124,7 +124,7 @@ func (l *Limiter) Wait(ctx context.Context, url string, onWait func(d time.Durat
 			if u != shown {
 				sentinel, shown = ErrQueryNotFound, shown+" with this query"
 			}
-			return nil, fmt.Errorf("%w: %s at %s; the API's rules make a 404 permanent; use --retry-not-found to call it again",
+			return nil, fmt.Errorf("%w: %s at %s; the API's rules make a 404 permanent; collect and backfill call it again with --retry-not-found",
 				sentinel, shown, since.Local().Format(time.RFC3339))
 		}
 		now := s.Clock.Now

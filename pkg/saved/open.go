@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"os"
 
@@ -133,13 +134,41 @@ func interruptible(ctx context.Context, open func() (io.ReadCloser, error)) (sou
 	}
 }
 
+// unsupported returns an error that says what a file is if its first bytes are those of a format
+// that Read does not read.
+func unsupported(start []byte) error {
+	for _, format := range []struct {
+		at    int
+		magic string
+		what  string
+	}{
+		{0, "BZh", "a bzip2 file: decompress it first"},
+		{0, "\xfd7zXZ\x00", "an xz file: decompress it first"},
+		{0, "PK\x03\x04", "a zip archive: unpack it first"},
+		{257, "ustar", "a tar archive: unpack it first"},
+		{0, "\xff\xfe", "text in UTF-16: save it as UTF-8 first"},
+		{0, "\xfe\xff", "text in UTF-16: save it as UTF-8 first"},
+	} {
+		if len(start) > format.at && bytes.HasPrefix(start[format.at:], []byte(format.magic)) {
+			return errors.New(format.what)
+		}
+	}
+	return nil
+}
+
 // decompress returns the content of raw, decompressed if raw is gzip or zstd with
 // any number of members or frames.
 func decompress(raw *bufio.Reader) (content io.Reader, closeContent func(), err error) {
 	magic, err := raw.Peek(4)
-	switch {
-	case err != nil && err != io.EOF:
+	if err != nil && err != io.EOF {
 		return nil, nil, err
+	}
+	// A pipe may not have more bytes yet, so this looks only at those that are there.
+	start, _ := raw.Peek(raw.Buffered())
+	if err := unsupported(start); err != nil {
+		return nil, nil, err
+	}
+	switch {
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}): // RFC 1952, section 2.3.1
 		z, err := gzip.NewReader(raw)
 		if err != nil {

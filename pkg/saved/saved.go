@@ -44,7 +44,8 @@ type Item struct {
 func (i Item) Place() string { return fmt.Sprintf("%s at byte %d", displayName(i.File), i.Offset) }
 
 // Read yields the items of the files, in the order of paths. [polisen.Scanner] says what
-// a file may contain. A file may be compressed with gzip or zstd. A folder stands for
+// a file may contain. A file may be compressed with gzip or zstd; one in another compressed
+// format, an archive of files or text in UTF-16 is an error. A folder stands for
 // all files in it and in its subfolders, sorted by path, except files and folders
 // whose names begin with a dot. Data objects of one kind in a copy of an archive come in
 // the order in which they were committed, since this is the order of an event's versions.

@@ -318,3 +318,28 @@ func TestSameAsParse(t *testing.T) {
 		t.Errorf("%d items, want %d", n, len(want))
 	}
 }
+
+// TestUnsupportedFormats checks that a file in a format that Read does not read is an error that
+// says what to do, and that it yields no items.
+func TestUnsupportedFormats(t *testing.T) {
+	tarFile := make([]byte, 1024)
+	copy(tarFile[257:], "ustar\x0000")
+	for content, want := range map[string]string{
+		"BZh91AY&SY": "bzip2", "\xfd7zXZ\x00\x00": "xz", "PK\x03\x04\x14": "zip", string(tarFile): "tar",
+		"\xff\xfe[\x00]\x00": "UTF-16", "\xfe\xff\x00[\x00]": "UTF-16",
+	} {
+		items := 0
+		var err error
+		for _, e := range saved.Read(t.Context(), []string{saved.Stdin}, strings.NewReader(content)) {
+			if e == nil {
+				items++
+			}
+			if err == nil {
+				err = e
+			}
+		}
+		if items > 0 || err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), " first") {
+			t.Errorf("%.10q: %d items, %v; want an error about %s", content, items, err, want)
+		}
+	}
+}

@@ -26,6 +26,19 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store { return open(t, t.TempDir()) })
 }
 
+// TestDanglingLink checks that a link to a folder that does not exist, as if its disk is not
+// mounted, is no access rather than a failure that may pass.
+func TestDanglingLink(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(filepath.Join(t.TempDir(), "not mounted"), root); err != nil {
+		t.Fatal(err)
+	}
+	_, err := open(t, root).Put(t.Context(), "a/b", []byte("x"), store.IfAbsent())
+	if !errors.Is(err, store.ErrAccess) || !strings.Contains(err.Error(), "link is neither a folder nor a link to one that exists: check the folder's owner, mode and mount") {
+		t.Errorf("Put: %v", err)
+	}
+}
+
 // TestString checks that --store accepts the address of a folder with any name.
 func TestString(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "a b%41$c#d")

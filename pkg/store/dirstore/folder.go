@@ -13,6 +13,7 @@ import (
 
 	"polisen-events-collector/pkg/filelock"
 	"polisen-events-collector/pkg/statefile"
+	"polisen-events-collector/pkg/store"
 )
 
 // prepare returns the store's folder for writing. The first call creates the
@@ -52,7 +53,12 @@ func (s *Store) createRoot(dir string) error {
 		}
 	}
 	err := os.Mkdir(dir, folderMode)
-	if err != nil && !errors.Is(err, fs.ErrExist) {
+	if errors.Is(err, fs.ErrExist) {
+		// Another process may have created it just now.
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			return fmt.Errorf("%w: %s is neither a folder nor a link to one that exists", store.ErrAccess, dir)
+		}
+	} else if err != nil {
 		return err
 	}
 	if err == nil {
