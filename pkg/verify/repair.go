@@ -203,16 +203,14 @@ func (r *repair) readLastRun(ctx context.Context) error {
 	return nil
 }
 
-// knownCommit returns the timestamp of the newest commit that the archive shows, apart from
-// its document: by the names of data objects, or by the report of the last run.
-func (r *repair) knownCommit() (newest int64) {
-	for _, o := range r.snapshot.objects {
-		newest = max(newest, o.name.Timestamp)
-	}
+// knownCommit returns the timestamp of the commit that the report of the last run names; 0 if it
+// names none. The names of data objects do not count, since another program may write names in
+// the future: commits after them would make its next objects the older ones.
+func (r *repair) knownCommit() int64 {
 	if stored := r.lastRun.StoredCommit; stored != nil {
-		newest = max(newest, stored.Timestamp)
+		return stored.Timestamp
 	}
-	return newest
+	return 0
 }
 
 // commit corrects the document, and stores copies of later versions under
