@@ -24,7 +24,7 @@ func readEnvFile(path string) (string, error) {
 		}
 		return "", fmt.Errorf("the file cannot be read: %w", err)
 	}
-	if strings.Contains(string(text), "\x00") { // as beside the ASCII characters of UTF-16
+	if statefile.IsUTF16(string(text)) {
 		return "", errors.New("the file is not UTF-8 text: save it as UTF-8")
 	}
 	return string(text), nil

@@ -16,6 +16,7 @@ import (
 	"github.com/youmark/pkcs8"
 
 	"polisen-events-collector/pkg/address"
+	"polisen-events-collector/pkg/statefile"
 )
 
 // fromProfile returns the API key of a profile.
@@ -220,7 +221,7 @@ func findKey(s string) (*pem.Block, error) {
 	switch {
 	case other != "":
 		return nil, fmt.Errorf("it holds a %s instead of a private key", other)
-	case isUTF16(s):
+	case statefile.IsUTF16(s):
 		return nil, errUTF16
 	}
 	return nil, errors.New("not a PEM file: its first line must be -----BEGIN ... PRIVATE KEY-----")

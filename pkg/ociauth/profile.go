@@ -56,7 +56,7 @@ func readProfile(ctx context.Context, o Options) (profile, error) {
 	case err != nil:
 		return p, fmt.Errorf("read configuration file: %w", err)
 	}
-	if isUTF16(string(text)) {
+	if statefile.IsUTF16(string(text)) {
 		return p, fmt.Errorf("configuration file %s: %w", path, errUTF16)
 	}
 	sections, names, err := parseSections(text)
@@ -78,10 +78,6 @@ func readProfile(ctx context.Context, o Options) (profile, error) {
 
 // errUTF16 is the error for a file in UTF-16, the encoding of some editors on Windows.
 var errUTF16 = errors.New("not UTF-8 text: save the file as UTF-8")
-
-// isUTF16 reports whether a text is encoded in UTF-16: then its ASCII characters have
-// a zero byte beside them.
-func isUTF16(s string) bool { return strings.Contains(s, "\x00") }
 
 // parseSections parses a configuration file of OCI's tools: sections that begin
 // with a line [name] and consist of lines key=value. Lines that begin with # or ;

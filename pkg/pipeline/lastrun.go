@@ -40,14 +40,6 @@ func (l lastRun) storedCommit() *archive.Commit {
 	return (*archive.Commit)(l.content.StoredCommit)
 }
 
-// gapDays returns the number of days whose events may be missing, as the report says.
-func (l lastRun) gapDays() int {
-	if l.content == nil {
-		return 0
-	}
-	return l.content.GapDays()
-}
-
 // storeReport stores the report of a run that ends with err as metadata/last_run.json,
 // and returns the result of the run: err, joined with the error of the report. It does
 // nothing if the run is a dry run, has no store, or must not write to this archive.

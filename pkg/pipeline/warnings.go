@@ -160,7 +160,7 @@ func cutReason(response *polisen.Response) string {
 // id it is complete.
 func (c *collect) checkDocument(outcome archive.Outcome) {
 	warn := c.options.Recorder.Warn
-	if days := c.lastRun.gapDays(); outcome.Rebuilt && days > 0 {
+	if days := c.lastRun.content.GapDays(); outcome.Rebuilt && days > 0 {
 		warn(slog.LevelWarn, "%s whose events may be missing, as the last report says, were lost with the metadata document: fetch the days of the last pauses with backfill", text.Count(days, "day"))
 	}
 	if name := outcome.DamagedCopy; name != "" {

@@ -139,9 +139,10 @@ func (h Host) isTooLong() bool { return len(h.Name) > maxName || len(h.Error) > 
 
 func (r Run) isTooLong() bool { return len(r.RunID) > maxName || len(r.Host) > maxName }
 
-// GapDays returns the number of days whose events may be missing, as the report says.
+// GapDays returns the number of days whose events may be missing, as the report says; 0 if l is
+// nil.
 func (l *LastRun) GapDays() int {
-	if l.Gaps == nil {
+	if l == nil || l.Gaps == nil {
 		return 0
 	}
 	return l.Gaps.Open + l.Gaps.Unserved

@@ -65,6 +65,10 @@ func ReadFile(path string) ([]byte, error) {
 	return body, nil
 }
 
+// IsUTF16 reports whether the text of a file is probably encoded in UTF-16: then its ASCII
+// characters have a zero byte beside them.
+func IsUTF16(text string) bool { return strings.Contains(text, "\x00") }
+
 // Read parses the file at path into v. If there is no such file, the error wraps
 // [io/fs.ErrNotExist] and v is unchanged. After another error v may hold a part of
 // the value. [ReadFile] says which files are refused. The errors name the file.

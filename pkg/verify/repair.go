@@ -68,7 +68,7 @@ type repair struct {
 	options        RepairOptions
 	store          store.Store
 	snapshot       *snapshot
-	lastRun        report.LastRun // the report of the last run; empty if it is missing or damaged
+	lastRun        *report.LastRun // the report of the last run; nil if it is missing or damaged
 	writer         *archive.Writer
 	actions        []Action
 	healed         int // number of healed objects that are in actions
@@ -78,14 +78,14 @@ type repair struct {
 
 // run repairs the archive step by step, until it can fix nothing more.
 func (r *repair) run(ctx context.Context) (*Result, error) {
+	if err := r.readLastRun(ctx); err != nil {
+		return nil, err
+	}
 	for range maxSteps {
 		if err := r.finishEarlier(ctx); err != nil {
 			return nil, err
 		}
 		if err := r.snapshot.read(ctx); err != nil {
-			return nil, err
-		}
-		if err := r.readLastRun(ctx); err != nil {
 			return nil, err
 		}
 		a := r.snapshot.audit()
@@ -196,9 +196,8 @@ func (r *repair) readLastRun(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("repair: %w", err)
 	}
-	r.lastRun = report.LastRun{}
 	if last, err := report.ParseLastRun(body); err == nil {
-		r.lastRun = *last
+		r.lastRun = last
 	}
 	return nil
 }
@@ -207,10 +206,10 @@ func (r *repair) readLastRun(ctx context.Context) error {
 // names none. The names of data objects do not count, since another program may write names in
 // the future: commits after them would make its next objects the older ones.
 func (r *repair) knownCommit() int64 {
-	if stored := r.lastRun.StoredCommit; stored != nil {
-		return stored.Timestamp
+	if r.lastRun == nil || r.lastRun.StoredCommit == nil {
+		return 0
 	}
-	return 0
+	return r.lastRun.StoredCommit.Timestamp
 }
 
 // commit corrects the document, and stores copies of later versions under

@@ -255,7 +255,7 @@ func repairs() []mutation {
 	}
 	return []mutation{
 		in("pkg/verify/repair.go", "A repair commits with a higher timestamp than the commit that the last report names.",
-			"return stored.Timestamp", "return 0"),
+			"return r.lastRun.StoredCommit.Timestamp", "return 0"),
 		in("pkg/archive/repair.go", "A repair overwrites an object only in the state in which it has read the lines.",
 			"s.Put(ctx, read.Name, stay, store.IfMatch(read.ETag))", "s.Put(ctx, read.Name, stay, store.Always())", archivePkg),
 		in("pkg/archive/repair.go", "A repair commits only if no other run has committed since it has read the archive.",
