@@ -591,6 +591,55 @@ func TestGapStays(t *testing.T) {
 	}
 }
 
+// TestOtherVersionWaits checks that a version of an event still waits after a later batch
+// of the run has another version of it, which can be decided on. In a run without
+// revisions, it does not wait then.
+func TestOtherVersionWaits(t *testing.T) {
+	const name = "events/2026/01/07/events-1700000000.jsonl"
+	for _, revisions := range []bool{true, false} {
+		s := memstore.New()
+		mustRun(t, s, current(archivetest.Parse(archivetest.LongList()...)...))
+		later, earlier := archivetest.Event(-1, 5, "later"), archivetest.Event(-1, 1, "first")
+		storetest.MustPut(t, s, "events/2026/01/02/events-1700000000.jsonl", string(earlier.Raw)+"\n")
+		storetest.MustPut(t, s, name, "{}\n")
+		o := options()
+		o.Revisions = revisions
+		unread := storetest.Unreadable{Store: s, Err: store.ErrDamaged, Names: map[string]bool{name: true}}
+		w := archive.NewWriter(unread, o)
+		for _, e := range []polisen.Event{later, earlier} {
+			if _, err := w.Add(t.Context(), current(e)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var want []string
+		if revisions {
+			want = []string{"2026-01-06 unreadable"}
+		}
+		if err := w.Unfinished(); (err != nil) != revisions || err != nil && !strings.Contains(err.Error(), "1 event waiting") {
+			t.Errorf("revisions %t: error %v", revisions, err)
+		}
+		if got := gaps(t, s); !slices.Equal(got, want) {
+			t.Errorf("revisions %t: gaps %v, want %v", revisions, got, want)
+		}
+		delete(unread.Names, name)
+		mustRun(t, s, current(archivetest.Event(2000, 4, "first"))) // another run, so that w reads the objects again
+		for _, b := range []archive.Batch{current(archivetest.Event(2001, 4, "first")), current(later)} {
+			if _, err := w.Add(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Unfinished(); err != nil {
+			t.Errorf("revisions %t: once the version is stored: error %v", revisions, err)
+		}
+	}
+}
+
 // TestUnreadableRejected checks that rejected items wait for an unreadable object
 // with rejected items.
 func TestUnreadableRejected(t *testing.T) {

@@ -152,11 +152,25 @@ const (
 	AnswerNotFound
 )
 
-// waitingItem identifies an item that waits for a later run: an event by its id,
-// or a rejected item by its fingerprint.
+// waitingItem identifies an item that waits for a later run: a version of an event, or a
+// rejected item.
 type waitingItem struct {
-	id   int64
-	hash string // empty for an event
+	id int64
+	// version is the fingerprint of the event. It is empty if the run stores no revisions,
+	// since all versions of an event then count as one.
+	version string
+	hash    string // the fingerprint of the rejected item; empty for an event
+}
+
+// name returns the item as gaps name it: without the version of an event.
+func (i waitingItem) name() waitingItem { return waitingItem{id: i.id, hash: i.hash} }
+
+// waitingEvent returns the item for an event that may wait.
+func (w *Writer) waitingEvent(e polisen.Event) waitingItem {
+	if !w.opts.Revisions {
+		return waitingItem{id: e.ID}
+	}
+	return waitingItem{id: e.ID, version: e.Fingerprint}
 }
 
 // waitReason says why an item waits.
@@ -169,8 +183,22 @@ type waitReason struct {
 func (p *plan) wait(date Date, item waitingItem, err error) {
 	if _, ok := p.waiting[item]; !ok {
 		p.waiting[item] = waitReason{date, err}
-		p.newGaps[date] = append(p.newGaps[date], item)
+		p.newGaps[date] = append(p.newGaps[date], item.name())
 	}
+}
+
+// decide records that an item does not wait.
+func (p *plan) decide(item waitingItem) {
+	p.decided[item] = true
+	p.decidedNames[item.name()] = true
+}
+
+// waitingAfter returns the items that wait in this run after the plan's commit, and why.
+func (w *Writer) waitingAfter(p *plan) map[waitingItem]waitReason {
+	waiting := maps.Clone(w.waiting)
+	maps.DeleteFunc(waiting, func(item waitingItem, _ waitReason) bool { return p.decided[item] })
+	maps.Copy(waiting, p.waiting)
+	return waiting
 }
 
 // decideGaps sets the gaps of the next document and the time that it is covered
@@ -299,28 +327,25 @@ func (g *Gap) attempt(now time.Time, kind AnswerKind) {
 // run: items that the gap names, or any items of its day, since a gap does not name them if
 // they are too many.
 func (w *Writer) stillWaits(p *plan, g Gap, day Date) bool {
-	waits := func(item waitingItem) bool {
-		_, before := w.waiting[item]
-		_, now := p.waiting[item]
-		return now || before && !p.decided[item]
-	}
-	for item, reason := range w.waiting {
-		if reason.day == day && waits(item) {
+	for item, reason := range w.waitingAfter(p) {
+		named := item.hash == "" && slices.Contains(g.IDs, item.id) || item.hash != "" && slices.Contains(g.Hashes, item.hash)
+		if named || reason.day == day {
 			return true
 		}
 	}
-	return len(p.newGaps[day]) > 0 ||
-		slices.ContainsFunc(g.IDs, func(id int64) bool { return waits(waitingItem{id: id}) }) ||
-		slices.ContainsFunc(g.Hashes, func(hash string) bool { return waits(waitingItem{hash: hash}) })
+	return false
 }
 
 // decideWaiting sets the gaps to those of the last document, without the items that
 // the plan decides on, and adds the days of the items that wait.
 func (w *Writer) decideWaiting(p *plan) {
-	waits := func(item waitingItem) bool {
-		_, waiting := p.waiting[item]
-		isListed := item.hash == "" && len(w.listed[item.id]) > 0
-		return waiting || !p.decided[item] && !isListed
+	waiting := make(map[waitingItem]bool)
+	for item := range w.waitingAfter(p) {
+		waiting[item.name()] = true
+	}
+	waits := func(name waitingItem) bool {
+		isListed := name.hash == "" && len(w.listed[name.id]) > 0
+		return waiting[name] || !p.decidedNames[name] && !isListed
 	}
 	names := 0
 	for _, g := range w.doc.Gaps {

@@ -48,6 +48,7 @@ type plan struct {
 	heldLines []objectLine
 
 	decided         map[waitingItem]bool       // items of the batch that do not wait
+	decidedNames    map[waitingItem]bool       // their names
 	waiting         map[waitingItem]waitReason // items that wait, and why
 	waitingRejected []bool                     // by rejected item: it waits
 	newGaps         map[Date][]waitingItem     // the items that wait, by the day that is a gap
@@ -93,6 +94,7 @@ func (w *Writer) decide(ctx context.Context, c *batchChange) (*plan, error) {
 		lines:           make(map[Partition][][]byte),
 		stored:          make(map[int64]*versionSet, len(c.batch.Events)),
 		decided:         make(map[waitingItem]bool),
+		decidedNames:    make(map[waitingItem]bool),
 		waiting:         make(map[waitingItem]waitReason),
 		newGaps:         make(map[Date][]waitingItem),
 		rebuild:         w.doc.published(),
@@ -209,7 +211,7 @@ func (w *Writer) decideEvent(p *plan, c *batchChange, i int, status idStatus) {
 				p.stored[e.ID] = newVersionSet(versions)
 			}
 		}
-		p.decided[waitingItem{id: e.ID}] = true
+		p.decide(w.waitingEvent(e))
 		return
 	}
 	date := DateOf(e.Time)
@@ -227,7 +229,7 @@ func (w *Writer) decideEvent(p *plan, c *batchChange, i int, status idStatus) {
 	switch {
 	case unreadable != nil && !isStored:
 		p.eventClasses[i] = Waiting
-		p.wait(date, waitingItem{id: e.ID}, unreadable)
+		p.wait(date, w.waitingEvent(e), unreadable)
 		return
 	case !stored:
 		if !p.add(Partition{Events, date}, e.Raw) {
@@ -252,7 +254,9 @@ func (w *Writer) decideEvent(p *plan, c *batchChange, i int, status idStatus) {
 			p.eventClasses[i] = Repeated
 		}
 	}
-	p.decided[waitingItem{id: e.ID}] = p.eventClasses[i] != undecided
+	if p.eventClasses[i] != undecided {
+		p.decide(w.waitingEvent(e))
+	}
 	if unreadable == nil { // otherwise the list of versions may be incomplete
 		p.stored[e.ID] = versions
 	}
@@ -320,7 +324,7 @@ func (w *Writer) decideRejected(ctx context.Context, p *plan, c *batchChange) er
 			}
 			p.newRejected[i] = true
 		}
-		p.decided[waitingItem{hash: hash}] = true
+		p.decide(waitingItem{hash: hash})
 		list(hash)
 	}
 	if r := w.doc.Rejected; r != nil {

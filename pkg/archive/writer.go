@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"time"
 
@@ -123,10 +122,7 @@ func (w *Writer) Add(ctx context.Context, b Batch) (Outcome, error) {
 	o.Conflicts, o.UnknownOutcomes = a.conflicts, a.unknownOutcomes
 	o.DamagedCopy = a.damagedCopy
 	if c.last != nil {
-		for item := range c.last.decided {
-			delete(w.waiting, item)
-		}
-		maps.Copy(w.waiting, c.last.waiting)
+		w.waiting = w.waitingAfter(c.last)
 	}
 	return o, err
 }
