@@ -43,7 +43,7 @@ func TestCollectFilters(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{{"collect", "--location", ""}, {"collect", "--type=;"}, {"backfill", "--from", "2026-11-01", "--location", " "}} {
-		if exit, _, stderr := run(t, append(args, "--api-url", server.URL+"/api", "--store", t.TempDir())); exit != int(exitUsage) || !strings.Contains(stderr, "is empty: give a name, or leave the flag out") {
+		if exit, _, stderr := run(t, append(args, "--api-url", server.URL+"/api", "--min-interval", "0", "--store", t.TempDir())); exit != int(exitUsage) || !strings.Contains(stderr, "is empty: give a name, or leave the flag out") {
 			t.Errorf("%q: exit code %d, %s", args, exit, stderr)
 		}
 	}
