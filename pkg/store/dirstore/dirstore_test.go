@@ -39,6 +39,35 @@ func TestDanglingLink(t *testing.T) {
 	}
 }
 
+// TestFolderIsLink checks that each call says what to do if events/ is a link to a folder on
+// another disk, and that no other folder is read or written.
+func TestFolderIsLink(t *testing.T) {
+	dir, outside := t.TempDir(), t.TempDir()
+	if err := errors.Join(os.Mkdir(filepath.Join(outside, "2026"), 0o700), os.Symlink(outside, filepath.Join(dir, "events"))); err != nil {
+		t.Fatal(err)
+	}
+	s, ctx := open(t, dir), t.Context()
+	const name = "events/2026/a"
+	for what, call := range map[string]func() error{
+		"get":  func() error { _, err := s.Get(ctx, name); return err },
+		"stat": func() error { _, err := s.Stat(ctx, name); return err },
+		"put":  func() error { _, err := s.Put(ctx, name, []byte("x"), store.IfAbsent()); return err },
+		"list": func() (last error) {
+			for _, err := range s.List(ctx, "events/2026/") {
+				last = err
+			}
+			return last
+		},
+	} {
+		if err := call(); !errors.Is(err, store.ErrAccess) || !strings.Contains(err.Error(), "is a link out of "+dir+": replace the link with the folder itself") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if entries, err := os.ReadDir(filepath.Join(outside, "2026")); err != nil || len(entries) > 0 {
+		t.Errorf("entries outside: %v, %v", entries, err)
+	}
+}
+
 // TestString checks that --store accepts the address of a folder with any name.
 func TestString(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "a b%41$c#d")

@@ -64,7 +64,8 @@ func accessError(err error) error {
 }
 
 // callError returns the error of a call: it names the verb and the absolute
-// path, and wraps store.ErrAccess if the cause is a missing permission.
+// path, and wraps store.ErrAccess if the cause is a missing permission, or a link that
+// leads out of the store's folder.
 func (s *Store) callError(verb, name string, err error) error {
 	call := fmt.Sprintf("%s %s", verb, s.file(name))
 	const advice = "check the folder's owner, mode and mount, or choose another folder"
@@ -76,6 +77,9 @@ func (s *Store) callError(verb, name string, err error) error {
 	}
 	err = withoutPath(err) // call has the absolute path
 	switch {
+	case s.leadsOut(err):
+		return fmt.Errorf("%s: %w: a folder of this path is a link out of %s: replace the link with the folder itself (use a mount, not a link, for a folder on another disk)",
+			call, store.ErrAccess, s.path)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("%s: %w: %w: %s", call, store.ErrAccess, err, advice)
 	case shortage(err) != "":
@@ -84,6 +88,17 @@ func (s *Store) callError(verb, name string, err error) error {
 		return fmt.Errorf("%s: %w: check the disk, and then the archive with verify", call, err)
 	}
 	return fmt.Errorf("%s: %w", call, err)
+}
+
+// leadsOut reports whether err, without its path, means that a link leads out of the
+// store's folder. Package os does not export this error, but returns it for "..".
+func (s *Store) leadsOut(err error) bool {
+	root, openErr := s.openRoot()
+	if openErr != nil {
+		return false
+	}
+	_, outside := root.Lstat("..")
+	return outside != nil && errors.Is(err, withoutPath(outside))
 }
 
 // withoutPath returns the cause of a failed file operation without its path.
