@@ -98,6 +98,8 @@ func (opts backfillOptions) check(ctx context.Context) error {
 	switch {
 	case len(opts.inputs) > 0 && forAPI:
 		return usagef("--input cannot be combined with --from, --to, --location, --type, --resume, --force or --retry-not-found, which are for the API")
+	case opts.resume && opts.acceptArchive:
+		return usagef("--resume cannot be combined with --accept-archive: the accepted archive may lack the days that --resume skips")
 	case len(opts.inputs) == 0 && opts.from == "":
 		return missingf("give --from to fetch from the API, or --input to read saved responses")
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -371,6 +372,35 @@ func TestKnownCommit(t *testing.T) {
 	}
 	if c := archivetest.Read(t, second); len(c.Events) != 20 {
 		t.Errorf("%d events", len(c.Events))
+	}
+}
+
+// TestAcceptedArchiveHasNoDoneDays checks that --resume skips no days of the archive that was
+// there before, once a run has accepted another one.
+func TestAcceptedArchiveHasNoDoneDays(t *testing.T) {
+	clock, dir := newClock(), filepath.Join(t.TempDir(), "a[b]")
+	day := archive.Today(clock.Now()).Previous()
+	for i, o := range []struct{ accept, dryRun, readOnly, keeps bool }{
+		{accept: true}, // begins without a folder
+		{keeps: true},
+		{accept: true, dryRun: true, keeps: true},
+		{accept: true, readOnly: true, keeps: true},
+		{accept: true},
+	} {
+		if i > 0 {
+			if err := openDoneDays(t, dir, true).Add(day); err != nil {
+				t.Fatal(err)
+			}
+		}
+		with := options(memstore.New(), clock)
+		with.AcceptArchive, with.DryRun, with.HostState = o.accept, o.dryRun, pipeline.NewHostState(dir)
+		if o.readOnly {
+			with.HostState = with.HostState.ReadOnly()
+		}
+		r, err := pipeline.Collect(t.Context(), with, respondWith(clock, polisentest.Body(5)))
+		if has := openDoneDays(t, dir, true).Has(day); err != nil && o.accept || has != o.keeps || strings.Contains(texts(r.Warnings, slog.LevelWarn), "delete") {
+			t.Errorf("%+v: the day is done: %t; %v, warnings %v", o, has, err, r.Warnings)
+		}
 	}
 }
 

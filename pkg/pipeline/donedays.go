@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/statefile"
@@ -27,12 +29,15 @@ type doneFile struct {
 	Days []string `json:"days"`
 }
 
+// doneFiles is the beginning of the names of the files.
+const doneFiles = "backfill-"
+
 // OpenDoneDays returns the days that an earlier backfill with the same name has
 // finished; no days if resume is false. Backfills with different stores, URLs or
 // filters must have different names. Add creates the state folder if it is missing.
 func OpenDoneDays(stateDir, backfill string, resume bool) (*DoneDays, error) {
 	key := sha256.Sum256([]byte(backfill))
-	d := &DoneDays{path: filepath.Join(stateDir, fmt.Sprintf("backfill-%x.json", key[:8]))}
+	d := &DoneDays{path: filepath.Join(stateDir, fmt.Sprintf(doneFiles+"%x.json", key[:8]))}
 	if resume {
 		if err := statefile.Read(d.path, &d.file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("read the list of finished days: %w; delete the file, or run without --resume", err)
@@ -54,6 +59,25 @@ func (d *DoneDays) Add(day archive.Date) error {
 	}
 	if err := statefile.Write(d.path, d.file); err != nil {
 		return fmt.Errorf("record %s as finished: %w", day, err)
+	}
+	return nil
+}
+
+// forgetDoneDays deletes the lists of all backfills: an archive that is accepted in place of
+// another may lack the days. Backfills into other archives then fetch some days again, which
+// stores nothing twice.
+func forgetDoneDays(stateDir string) error {
+	entries, err := os.ReadDir(stateDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), doneFiles) {
+			err = errors.Join(err, os.Remove(filepath.Join(stateDir, e.Name())))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("delete the lists of finished days: %w", err)
 	}
 	return nil
 }

@@ -180,7 +180,8 @@ func (a *archiveState) setAlarms(alarms []alarm, full bool, now time.Time, print
 }
 
 // readHostState reads the newest known commit of the archive. If the state cannot be
-// read, no commit is known. The error is the store's.
+// read, no commit is known. If the run accepts the archive that is there in place of
+// another, no day counts as finished any more. The error is the store's.
 func (r *run) readHostState(ctx context.Context) error {
 	h := r.options.HostState
 	if h == nil {
@@ -198,6 +199,14 @@ func (r *run) readHostState(ctx context.Context) error {
 		r.options.Recorder.Warn(slog.LevelWarn, "this run does not notice if the archive was lost, because it cannot read which commits this host knows: %v; make the file readable, or delete it if it is damaged", err)
 	}
 	r.known = state.Commit
+	if r.options.AcceptArchive && !r.options.DryRun && !h.readOnly {
+		end := blocking.Call(ctx, "delete files in "+h.dir)
+		err := forgetDoneDays(h.dir)
+		end()
+		if err != nil {
+			r.options.Recorder.Warn(slog.LevelWarn, "%v; a backfill with --resume may skip days that this archive lacks", err)
+		}
+	}
 	return nil
 }
 
