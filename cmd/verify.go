@@ -193,7 +193,8 @@ func (p Process) runVerify(ctx context.Context, s config.Settings, opts verifyOp
 			return err
 		}
 	}
-	st, err := openStore(ctx, s.Archive, log, report.NewRecorder(time.Now))
+	rec := report.NewRecorder(time.Now)
+	st, err := openStore(ctx, s.Archive, log, rec)
 	if err != nil {
 		return err
 	}
@@ -208,8 +209,9 @@ func (p Process) runVerify(ctx context.Context, s config.Settings, opts verifyOp
 			others: []string{text.Bytes(done.Bytes)},
 		})
 	}
-	result, err := verifyOrRepair(ctx, st, o, opts)
+	result, err := verifyOrRepair(ctx, st, o, opts, rec)
 	bar.close()
+	p.printWarnings(rec.Warnings(), s.General, log)
 	switch {
 	case err != nil && result != nil: // there are no findings, but there may be actions
 		return errors.Join(storeError(err), p.printResult(s.General, result, result.ActionsText))
@@ -226,13 +228,16 @@ func (p Process) runVerify(ctx context.Context, s config.Settings, opts verifyOp
 
 // verifyOrRepair audits or repairs the archive. After an error only a repair returns a
 // result.
-func verifyOrRepair(ctx context.Context, st store.Store, o verify.Options, opts verifyOptions) (*verify.Result, error) {
+func verifyOrRepair(ctx context.Context, st store.Store, o verify.Options, opts verifyOptions, rec *report.Recorder) (*verify.Result, error) {
 	if opts.repair == "" {
 		return verify.Audit(ctx, st, o)
 	}
 	return verify.Repair(ctx, st, o, verify.RepairOptions{
 		Duplicates: opts.repair == repairDuplicates, Counts: opts.repair == repairCounts, Gaps: opts.repair == repairGaps,
-		Writer: archive.Options{RunID: rand.Text(), Now: time.Now, Pause: pipeline.Pause(retry.System), DryRun: opts.dryRun},
+		Writer: archive.Options{
+			RunID: rand.Text(), Now: time.Now, Pause: pipeline.Pause(retry.System), DryRun: opts.dryRun,
+			Warn: func(level slog.Level, text string) { rec.Warn(level, "%s", text) },
+		},
 	})
 }
 

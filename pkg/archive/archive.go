@@ -82,8 +82,7 @@ type Options struct {
 	// a commit whose objects are all known to be stored, from [Writer.StoredCommit] of
 	// an earlier run, or nil. If it is the document's commit, and its objects are
 	// not large, the Writer checks them only before it reads partitions, or after it
-	// has committed. If the document is missing or damaged, the commits of the Writer
-	// are later than it.
+	// has committed.
 	StoredCommit func() *Commit
 	// Revisions makes the Writer store changed versions of stored events.
 	Revisions bool

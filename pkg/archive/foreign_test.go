@@ -606,7 +606,7 @@ func TestOtherVersionWaits(t *testing.T) {
 		o.Revisions = revisions
 		unread := storetest.Unreadable{Store: s, Err: store.ErrDamaged, Names: map[string]bool{name: true}}
 		w := archive.NewWriter(unread, o)
-		for _, e := range []polisen.Event{later, earlier} {
+		for _, e := range []polisen.Event{later, archivetest.Event(-1, 5, "latest"), earlier} {
 			if _, err := w.Add(t.Context(), current(e)); err != nil {
 				t.Fatal(err)
 			}
@@ -626,7 +626,7 @@ func TestOtherVersionWaits(t *testing.T) {
 		}
 		delete(unread.Names, name)
 		mustRun(t, s, current(archivetest.Event(2000, 4, "first"))) // another run, so that w reads the objects again
-		for _, b := range []archive.Batch{current(archivetest.Event(2001, 4, "first")), current(later)} {
+		for _, b := range []archive.Batch{current(archivetest.Event(2001, 4, "first")), current(later, archivetest.Event(-1, 5, "latest"))} {
 			if _, err := w.Add(t.Context(), b); err != nil {
 				t.Fatal(err)
 			}

@@ -396,11 +396,13 @@ func (w *Writer) Unfinished() error {
 	for _, o := range w.held {
 		errs = append(errs, o.err)
 	}
-	rejected := 0
+	events, rejected := make(map[int64]struct{}), 0 // several versions of an event may wait
 	for item, reason := range w.waiting {
 		errs = append(errs, reason.err)
 		if item.hash != "" {
 			rejected++
+		} else {
+			events[item.id] = struct{}{}
 		}
 	}
 	if len(errs) == 0 {
@@ -419,7 +421,7 @@ func (w *Writer) Unfinished() error {
 	if len(w.held) > 0 {
 		effects = append(effects, text.Count(len(w.held), "object")+" of the last commits kept in "+DocumentName)
 	}
-	if n := len(w.waiting) - rejected; n > 0 {
+	if n := len(events); n > 0 {
 		effects = append(effects, text.Count(n, "event")+" waiting")
 	}
 	if rejected > 0 {

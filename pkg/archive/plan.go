@@ -377,7 +377,7 @@ func (w *Writer) listsAllRejected() bool { return w.doc.Rejected != nil && w.doc
 // the new objects in full.
 func (w *Writer) build(p *plan, b Batch) {
 	p.next = &Document{}
-	p.objects = w.setCommit(p.next, p.lines, w.newestKnown())
+	p.objects = w.setCommit(p.next, p.lines)
 	p.next.Gaps, p.next.CoveredUntil = p.gaps, p.coveredUntil
 	p.next.Stored, p.next.Forgotten = p.counts(w.doc, b)
 	stored := make(map[int64]Versions, len(p.stored))
@@ -424,24 +424,15 @@ func (p *plan) counts(last *Document, b Batch) (after map[string]Counts, forgott
 	return after, forgotten
 }
 
-// newestKnown returns the timestamp of the newest commit that the run knows from elsewhere
-// than the document. It is later than that of the document if the document is rebuilt, or if
-// this archive was accepted in place of another.
-func (w *Writer) newestKnown() int64 {
-	newest := w.opts.KnownCommit
-	if w.noDocument && w.opts.StoredCommit != nil {
-		if stored := w.opts.StoredCommit(); stored != nil {
-			newest = max(newest, stored.Timestamp)
-		}
-	}
-	return newest
-}
-
-// setCommit sets the fields that make next a commit of this run which stores the lines. Its
-// timestamp is later than known. It returns the commit's objects.
-func (w *Writer) setCommit(next *Document, lines map[Partition][][]byte, known int64) (objects []Object) {
+// setCommit sets the fields that make next a commit of this run which stores the lines. It
+// returns the commit's objects.
+func (w *Writer) setCommit(next *Document, lines map[Partition][][]byte) (objects []Object) {
 	now := w.now()
-	timestamp := max(now.Unix(), w.doc.timestamp()+1, known+1)
+	// A commit that is known from elsewhere is later than that of the document if the document
+	// is rebuilt, or if this archive was accepted in place of another. The names of data objects
+	// do not count, since another program may write names in the future: commits after them would
+	// make its next objects the older ones.
+	timestamp := max(now.Unix(), w.doc.timestamp()+1, w.backup.Timestamp+1, w.opts.KnownCommit+1)
 	next.LastUpdated = now
 	next.Version, next.Stored, next.CoveredUntil = formatVersion, w.doc.Stored, w.covered()
 	next.Gaps, next.AcceptedDays = w.doc.Gaps, w.doc.AcceptedDays

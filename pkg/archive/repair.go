@@ -20,10 +20,6 @@ type Repair struct {
 	// Fingerprints, Rejected and Forgotten, and Stored if the counts are to change. The
 	// commit sets all others.
 	Document Document
-	// KnownCommit is the timestamp of the newest commit that the caller knows of, in Unix
-	// seconds. The repair's commit is later, so that hosts which know that commit too do
-	// not take this archive for an older one.
-	KnownCommit int64
 	// AcceptUnserved makes the gaps that are unserved accepted days.
 	AcceptUnserved bool
 	// Lines are the lines of new objects, without line ends.
@@ -67,7 +63,7 @@ func (c *repairChange) next(ctx context.Context, w *Writer) (*Document, error) {
 		return nil, fmt.Errorf("repair %s: %w", DocumentName, w.held[0].err)
 	}
 	next := c.repair.Document
-	objects := w.setCommit(&next, c.repair.Lines, c.repair.KnownCommit)
+	objects := w.setCommit(&next, c.repair.Lines)
 	if stored := c.repair.Document.Stored; stored != nil {
 		next.Stored = stored
 	}

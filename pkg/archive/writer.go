@@ -43,6 +43,7 @@ type Writer struct {
 	listed         map[int64]Versions // doc.SeenIDs with their fingerprints
 	listedRejected map[string]bool    // doc.Rejected.Hashes
 	noDocument     bool               // the document is missing or damaged
+	backup         Backup             // what the document takes over if it has no commit
 	damaged        []byte             // the content of a damaged document, else nil
 	accepted       bool               // the document is older than the known commit, and accepted
 
@@ -321,6 +322,13 @@ func (w *Writer) readDocument(ctx context.Context) error {
 	}
 	if object.ETag != w.etag { // another run has committed
 		w.index = w.index.renew()
+	}
+	w.backup = Backup{}
+	if doc.Commit == nil {
+		if w.backup, err = w.readBackup(ctx); err != nil {
+			return err
+		}
+		doc.Take(w.backup)
 	}
 	w.noDocument, w.damaged = noDocument, damaged
 	accepted := w.opts.AcceptArchive && !noDocument && lastCommit(doc) < w.opts.KnownCommit

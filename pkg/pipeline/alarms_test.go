@@ -425,26 +425,53 @@ func TestRebuildOnAnotherHost(t *testing.T) {
 	collect(first)
 }
 
-// TestLostGaps checks that a collect which rebuilds the document warns that its gaps are lost.
-func TestLostGaps(t *testing.T) {
-	for _, lost := range []bool{true, false} {
+// TestBackupOfDocument checks that the gaps and the newest commit survive the loss of the
+// document: also if a run before or after it fails, and if a backfill rebuilds the document.
+func TestBackupOfDocument(t *testing.T) {
+	for what, rebuild := range map[string]func(o pipeline.Options) (report.Report, error){
+		"collect": func(o pipeline.Options) (report.Report, error) {
+			return pipeline.Collect(t.Context(), o, respondWith(o.Clock.(*retrytest.Clock), polisentest.Body(5)))
+		},
+		"backfill": func(o pipeline.Options) (report.Report, error) {
+			return pipeline.BackfillSaved(t.Context(), o, read(t, polisentest.Body(6)), nil)
+		},
+	} {
 		clock, s := newClock(), memstore.New()
+		first, second := pipeline.NewHostState(t.TempDir()), pipeline.NewHostState(t.TempDir())
+		with := func(s store.Store, h *pipeline.HostState) pipeline.Options {
+			o := options(s, clock)
+			o.HostState = h
+			return o
+		}
 		good := respondWith(clock, polisentest.Body(5))
-		if _, err := pipeline.Collect(t.Context(), options(s, clock), good); err != nil {
+		if _, err := pipeline.Collect(t.Context(), with(s, first), good); err != nil {
 			t.Fatal(err)
 		}
-		last := (*report.LastRun)(nil).Add(report.Report{RunID: "a", Command: "collect", Finished: clock.Now(), Gaps: &report.Gaps{Open: 2, Unserved: 1}}, nil)
-		body, err := last.JSON()
+		object, err := s.Get(t.Context(), archive.DocumentName)
 		if err != nil {
 			t.Fatal(err)
 		}
-		storetest.MustPut(t, s, archive.LastRunName, string(body))
-		if lost {
-			storetest.MustDelete(t, s, archive.DocumentName)
+		gap := fmt.Sprintf(`"gaps":[{"day":%q,"reason":"missed","since":"2026-01-02T12:00:00Z","unserved":true}],"version":2`, archive.Today(clock.Now()).AddDays(-30))
+		storetest.MustPut(t, s, archive.DocumentName, strings.Replace(string(object.Body), `"version":2`, gap, 1))
+		clock.Advance(time.Hour) // the clock of the first host is ahead
+		if _, err := pipeline.Collect(t.Context(), with(s, first), respondWith(clock, polisentest.Body(6))); err == nil {
+			t.Error("no error although a day is a gap")
 		}
-		r, err := pipeline.Collect(t.Context(), options(s, clock), good)
-		if warnings := texts(r.Warnings, slog.LevelWarn); err != nil || strings.Contains(warnings, "3 days whose events may be missing, ") != lost {
-			t.Errorf("lost %t: %v, warnings %v", lost, err, r.Warnings)
+		clock.Advance(-time.Hour)
+		unreadable := storetest.NewUnreadable(s, archive.DocumentName, store.ErrDamaged)
+		if _, err := pipeline.Collect(t.Context(), with(unreadable, second), good); err == nil {
+			t.Error("no error although the document cannot be read")
+		}
+		storetest.MustDelete(t, s, archive.DocumentName)
+		if _, err := pipeline.Collect(t.Context(), with(s, second), sourceFunc(func(context.Context) (*polisen.Response, error) { return nil, errors.New("down") })); err == nil {
+			t.Error("no error although the API is down")
+		}
+		r, err := rebuild(with(s, second))
+		if warnings := texts(r.Warnings, slog.LevelWarn); !strings.Contains(warnings, "it was rebuilt from the archive") || r.Gaps.Unserved != 1 {
+			t.Errorf("%s: %v, gaps %+v, warnings %v", what, err, r.Gaps, warnings)
+		}
+		if r, err = pipeline.Collect(t.Context(), with(s, first), good); r.Gaps == nil || r.Gaps.Unserved != 1 || errors.Is(err, archive.ErrLostCommits) {
+			t.Errorf("%s, then a collect: %v, gaps %+v", what, err, r.Gaps)
 		}
 	}
 }

@@ -20,6 +20,7 @@ func backfill(ctx context.Context, o Options, addAll func(context.Context, *run)
 	}
 	if err == nil {
 		err = addAll(ctx, r)
+		r.checkRebuilt(r.outcome)
 		if !failed(err) {
 			err = r.flush(ctx, err)
 		}

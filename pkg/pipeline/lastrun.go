@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -105,8 +106,15 @@ func (c *collect) reportContext(run context.Context, succeeded bool) (context.Co
 // archive lacks commits does not create the object. The error is the store's.
 func (c *collect) replaceLastRun(ctx context.Context, r report.Report) error {
 	var stored *report.StoredCommit
+	var backup json.RawMessage
 	if c.writer != nil {
 		stored = (*report.StoredCommit)(c.writer.StoredCommit())
+		if b := c.writer.Document().Backup(); b != nil {
+			var err error
+			if backup, err = json.Marshal(b); err != nil {
+				return fmt.Errorf("encode the backup of the document: %w", err)
+			}
+		}
 	}
 	last, err := c.lastRun, c.lastRunErr
 	for try := 1; ; try++ {
@@ -118,7 +126,11 @@ func (c *collect) replaceLastRun(ctx context.Context, r report.Report) error {
 		if last.cond.Absent() && c.writer == nil && c.known != nil {
 			return nil // the archive may be on a disk that is not mounted
 		}
-		body, err := last.content.Add(r, stored).JSON()
+		next := last.content.Add(r, stored)
+		if backup != nil {
+			next.DocumentBackup = backup
+		}
+		body, err := next.JSON()
 		if err != nil {
 			return err
 		}

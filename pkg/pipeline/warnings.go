@@ -156,24 +156,26 @@ func cutReason(response *polisen.Response) string {
 	return fmt.Sprintf("no whole response: %v; what could be read is stored: %s", response.Cut, text.Count(len(response.Events), "event"))
 }
 
-// checkDocument warns if the metadata document was rebuilt, or does not say above which
-// id it is complete.
-func (c *collect) checkDocument(outcome archive.Outcome) {
-	warn := c.options.Recorder.Warn
-	if days := c.lastRun.content.GapDays(); outcome.Rebuilt && days > 0 {
-		warn(slog.LevelWarn, "%s whose events may be missing, as the last report says, were lost with the metadata document: fetch the days of the last pauses with backfill", text.Count(days, "day"))
-	}
+// checkRebuilt warns if the run has rebuilt the metadata document.
+func (r *run) checkRebuilt(outcome archive.Outcome) {
+	warn := r.options.Recorder.Warn
 	if name := outcome.DamagedCopy; name != "" {
 		warn(slog.LevelWarn, "the metadata document was damaged: it was rebuilt from the archive, and a copy of the damaged one is kept as %s", name)
 	} else if outcome.Rebuilt {
 		done := "it was rebuilt"
-		if c.options.DryRun { // there is no copy of a damaged one either
+		if r.options.DryRun { // there is no copy of a damaged one either
 			done = "a run would rebuild it"
 		}
 		warn(slog.LevelWarn, "the metadata document was missing, damaged or written by another program: %s from the archive", done)
 	}
+}
+
+// checkDocument warns if the metadata document was rebuilt, or does not say above which
+// id it is complete.
+func (c *collect) checkDocument(outcome archive.Outcome) {
+	c.checkRebuilt(outcome)
 	if d := c.writer.Document(); !c.options.DryRun && d.CompleteAbove == nil {
-		warn(slog.LevelInfo, "the metadata document does not say above which id its list is complete, so runs read more of the archive than necessary; fix this with: %s",
+		c.options.Recorder.Warn(slog.LevelInfo, "the metadata document does not say above which id its list is complete, so runs read more of the archive than necessary; fix this with: %s",
 			c.options.Command("verify --repair"))
 	}
 }

@@ -34,6 +34,10 @@ type LastRun struct {
 	// StoredCommit is the commit whose objects were all known to be stored at the end
 	// of the run; nil if that is unknown.
 	StoredCommit *StoredCommit `json:"stored_commit,omitempty"`
+	// DocumentBackup is the backup of the metadata document, as package archive defines it:
+	// what a rebuilt document takes over. It is that of the last run that could read the
+	// document.
+	DocumentBackup json.RawMessage `json:"document_backup,omitempty"`
 	// Hosts are the hosts that collected from the API, at most [MaxHosts], in the
 	// order of their last run, newest first.
 	Hosts []Host `json:"hosts"`
@@ -139,15 +143,6 @@ func (h Host) isTooLong() bool { return len(h.Name) > maxName || len(h.Error) > 
 
 func (r Run) isTooLong() bool { return len(r.RunID) > maxName || len(r.Host) > maxName }
 
-// GapDays returns the number of days whose events may be missing, as the report says; 0 if l is
-// nil.
-func (l *LastRun) GapDays() int {
-	if l == nil || l.Gaps == nil {
-		return 0
-	}
-	return l.Gaps.Open + l.Gaps.Unserved
-}
-
 // JSON returns the content of metadata/last_run.json.
 func (l *LastRun) JSON() ([]byte, error) {
 	body, err := json.MarshalIndent(l, "", "  ")
@@ -169,7 +164,7 @@ func (l *LastRun) Add(r Report, stored *StoredCommit) *LastRun {
 	if l == nil {
 		l = new(LastRun)
 	}
-	next := &LastRun{Report: r, StoredCommit: stored, Hosts: l.Hosts}
+	next := &LastRun{Report: r, StoredCommit: stored, DocumentBackup: l.DocumentBackup, Hosts: l.Hosts}
 	if !r.Saved {
 		next.Hosts = addHost(l.Hosts, r)
 	}

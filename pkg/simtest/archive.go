@@ -31,6 +31,9 @@ type archiveModel struct {
 
 	// disturbed says that another program has changed the archive.
 	disturbed bool
+	// older says that another program has put a document that may be older than commits that
+	// hosts know. Such hosts refuse the archive.
+	older bool
 	// exempt says that no full response has come since the start, or since another program
 	// has replaced the document. The events until then may be missing without a gap;
 	// exemptBefore is the time of that response.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/memstore"
 )
@@ -77,6 +78,7 @@ func (a *archiveModel) disturb(s Step) bool {
 		next, _ := json.Marshal(map[string]any{"seen_ids": ids, "last_updated": time.Now().UTC().Format(time.RFC3339), "total_tracked": len(ids)})
 		a.write(archive.DocumentName, next)
 		a.replaced(nil)
+		a.older = true
 	case OlderDocument:
 		a.restoreOlder(&d)
 	case Vanish:
@@ -123,10 +125,25 @@ func (a *archiveModel) write(name string, body []byte) {
 }
 
 // replaced notes that another program has replaced the document by that of a commit, or by
-// one without a commit. The program then does not know the gaps before its next response.
+// one without a commit, which takes over the backup. If that has no covered_until, the program
+// does not know the gaps before its next response. If it is older than the last commit, hosts
+// may know a later one.
 func (a *archiveModel) replaced(c *commit) {
-	a.last, a.disturbed, a.exempt = c, true, true
-	a.covered = append(a.covered, coverage{at: time.Now()})
+	var backup archive.Backup
+	if c != nil {
+		backup = *a.document().Backup()
+	} else if object, err := a.store.Get(context.Background(), archive.LastRunName); err == nil {
+		last, _ := report.ParseLastRun(object.Body)
+		backup = archive.ParseBackup(last.DocumentBackup)
+	}
+	a.older = a.older || backup.Timestamp < a.last.Timestamp
+	a.last, a.disturbed = c, true
+	covered := coverage{at: time.Now()}
+	if backup.CoveredUntil != nil {
+		covered.until = *backup.CoveredUntil
+	}
+	a.exempt = a.exempt || covered.until.IsZero()
+	a.covered = append(a.covered, covered)
 }
 
 // leastKnown returns the timestamp of the oldest of the commits that the hosts know; 0 if

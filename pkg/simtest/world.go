@@ -199,7 +199,7 @@ func (w *world) finish() {
 	}
 	w.archive.comeBack()
 	w.archive.unreadable = nil
-	failed, disturbed := w.violation != "", w.archive.disturbed
+	failed, disturbed, older := w.violation != "", w.archive.disturbed, w.archive.older
 	w.mu.Unlock()
 	if failed {
 		return
@@ -209,7 +209,7 @@ func (w *world) finish() {
 	for i := range 20 {
 		calm++
 		last = w.hosts[i%len(w.hosts)].newProcess(Step{ID: calm, Kind: Collect, Host: i % len(w.hosts)})
-		last.accept = disturbed // other hosts may know a later commit than the one that rebuilt the document
+		last.accept = older // hosts may know a later commit
 		if !w.mustRun(last) {
 			return
 		}
@@ -370,10 +370,10 @@ func (w *world) checkComplete(d *archive.Document, until time.Time) {
 	}
 }
 
-// coveredAt returns the covered_until of the answers that the API made until a time.
+// coveredAt returns the highest covered_until of the answers that the API made until a time.
 func (a *archiveModel) coveredAt(t time.Time) (until time.Time) {
 	for _, c := range a.covered {
-		if !c.at.After(t) {
+		if !c.at.After(t) && c.until.After(until) {
 			until = c.until
 		}
 	}

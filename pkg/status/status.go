@@ -72,7 +72,8 @@ func (r lastRun) history() *report.LastRun {
 }
 
 // readRest reads the report of the last run, and finds the states of the
-// document's pending objects. It returns the objects in the document's order.
+// document's pending objects. It returns the objects in the document's order. A document
+// without a commit takes over the backup in the report, as the next run will do.
 func (d *Document) readRest(ctx context.Context, concurrency int) (lastRun, []Object, error) {
 	var run lastRun
 	pending := make([]Object, len(d.parsed.Pending))
@@ -90,7 +91,11 @@ func (d *Document) readRest(ctx context.Context, concurrency int) (lastRun, []Ob
 		}
 		return err
 	})
-	return run, pending, g.Wait()
+	err := g.Wait()
+	if run.content != nil {
+		d.parsed.Take(archive.ParseBackup(run.content.DocumentBackup))
+	}
+	return run, pending, err
 }
 
 // readLastRun reads the report of the last run. A report that is too large or has

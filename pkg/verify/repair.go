@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"polisen-events-collector/pkg/archive"
-	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/text"
 )
@@ -68,7 +67,6 @@ type repair struct {
 	options        RepairOptions
 	store          store.Store
 	snapshot       *snapshot
-	lastRun        *report.LastRun // the report of the last run; nil if it is missing or damaged
 	writer         *archive.Writer
 	actions        []Action
 	healed         int // number of healed objects that are in actions
@@ -78,9 +76,6 @@ type repair struct {
 
 // run repairs the archive step by step, until it can fix nothing more.
 func (r *repair) run(ctx context.Context) (*Result, error) {
-	if err := r.readLastRun(ctx); err != nil {
-		return nil, err
-	}
 	for range maxSteps {
 		if err := r.finishEarlier(ctx); err != nil {
 			return nil, err
@@ -190,32 +185,10 @@ func (r *repair) finishEarlier(ctx context.Context) error {
 	return err
 }
 
-// readLastRun reads the report of the last run.
-func (r *repair) readLastRun(ctx context.Context) error {
-	body, _, err := archive.ReadLastRun(ctx, r.store)
-	if err != nil {
-		return fmt.Errorf("repair: %w", err)
-	}
-	if last, err := report.ParseLastRun(body); err == nil {
-		r.lastRun = last
-	}
-	return nil
-}
-
-// knownCommit returns the timestamp of the commit that the report of the last run names; 0 if it
-// names none. The names of data objects do not count, since another program may write names in
-// the future: commits after them would make its next objects the older ones.
-func (r *repair) knownCommit() int64 {
-	if r.lastRun == nil || r.lastRun.StoredCommit == nil {
-		return 0
-	}
-	return r.lastRun.StoredCommit.Timestamp
-}
-
 // commit corrects the document, and stores copies of later versions under
 // revisions/, as many as one commit may hold.
 func (r *repair) commit(ctx context.Context, a *audit) error {
-	c := archive.Repair{BasedOn: r.snapshot.document.etag, Document: a.correctDocument(), KnownCommit: r.knownCommit(), AcceptUnserved: r.options.Gaps}
+	c := archive.Repair{BasedOn: r.snapshot.document.etag, Document: a.correctDocument(), AcceptUnserved: r.options.Gaps}
 	if r.options.Counts {
 		c.Document.Stored, c.Document.Forgotten = a.stored, nil
 	}
@@ -262,12 +235,8 @@ func (r *repair) countActions(a *audit) (actions []Action) {
 	return actions
 }
 
-// gapActions describes the days that the repair accepts, and those that are lost with a
-// document.
+// gapActions describes the days that the repair accepts.
 func (r *repair) gapActions(a *audit) (actions []Action) {
-	if days := r.lastRun.GapDays(); a.doc == nil && days > 0 {
-		actions = append(actions, Action{"forget", archive.DocumentName, 0, text.Count(days, "day") + " whose events may be missing, as the last report says; fetch the days of the last pauses with backfill"})
-	}
 	for _, day := range r.acceptedDays(a) {
 		actions = append(actions, Action{"accept", archive.DocumentName, 0, day + ", which the API does not serve"})
 	}

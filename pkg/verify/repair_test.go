@@ -12,7 +12,6 @@ import (
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/archive/archivetest"
 	"polisen-events-collector/pkg/polisen"
-	"polisen-events-collector/pkg/report"
 	"polisen-events-collector/pkg/store"
 	"polisen-events-collector/pkg/store/memstore"
 	"polisen-events-collector/pkg/store/storetest"
@@ -58,22 +57,24 @@ func TestManyDuplicates(t *testing.T) {
 	}
 }
 
-// TestRepairAfterKnownCommit checks that the commit of a repair which rebuilds the document is
-// later than the one that the last report names, so that no host takes the archive for an older
-// one.
-func TestRepairAfterKnownCommit(t *testing.T) {
+// TestRepairTakesBackup checks that a repair which rebuilds the document keeps its gaps, and
+// that its commit is later than the one that the last report names, so that no host takes the
+// archive for an older one. It also rebuilds the document if it may not read the report.
+func TestRepairTakesBackup(t *testing.T) {
 	const ahead = 1_790_000_000 // after the time of the repair
-	stored := (*report.LastRun)(nil).Add(report.Report{RunID: "a", Command: "collect", Finished: options().Now()}, &report.StoredCommit{ID: "a", Sequence: 9, Timestamp: ahead})
-	lastRun, err := stored.JSON()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := memstore.New()
-	storetest.MustPut(t, s, archive.LastRunName, string(lastRun))
-	storetest.MustPut(t, s, archive.DocumentName, "{")
-	mustRepair(t, s, false)
-	if got := document(t, s).Commit.Timestamp; got <= ahead {
-		t.Errorf("the commit has the timestamp %d, want one after %d", got, ahead)
+	const lastRun = `{"document_backup":{"timestamp":1790000000,"gaps":[{"day":"2026-01-03","reason":"missed","since":"2026-01-02T12:00:00Z"}]}}`
+	for _, readable := range []bool{true, false} {
+		s := memstore.New()
+		storetest.MustPut(t, s, archive.LastRunName, lastRun)
+		storetest.MustPut(t, s, archive.DocumentName, "{")
+		if readable {
+			mustRepair(t, s, false)
+		} else {
+			mustRepair(t, storetest.NewUnreadable(s, archive.LastRunName, store.ErrAccess), false)
+		}
+		if d := document(t, s); (d.Commit.Timestamp > ahead) != readable || (len(d.Gaps) == 1) != readable {
+			t.Errorf("readable %t: %+v", readable, d.Backup())
+		}
 	}
 }
 
@@ -320,29 +321,4 @@ func TestLaterVersionIsCommittedFirst(t *testing.T) {
 		r := mustRepair(t, f, true)
 		check(t, s, r)
 	})
-}
-
-// TestLostGaps checks that a repair which rebuilds the document says that its gaps are lost.
-func TestLostGaps(t *testing.T) {
-	last := (*report.LastRun)(nil).Add(report.Report{RunID: "a", Command: "collect", Finished: options().Now(), Gaps: &report.Gaps{Open: 2, Unserved: 1}}, nil)
-	body, err := last.JSON()
-	if err != nil {
-		t.Fatal(err)
-	}
-	const lost = "forget metadata/last_seen.json: 3 days whose events may be missing, "
-	for what, damage := range map[string]func(s store.Store){
-		"damaged": func(s store.Store) { storetest.MustPut(t, s, archive.DocumentName, "{") },
-		"gone":    func(s store.Store) { storetest.MustDelete(t, s, archive.DocumentName) },
-		"whole":   func(store.Store) {},
-	} {
-		s := memstore.New()
-		fillDays(t, s, 2)
-		storetest.MustPut(t, s, archive.LastRunName, string(body))
-		damage(s)
-		r := mustRepair(t, s, false)
-		says := slices.ContainsFunc(r.Actions, func(a verify.Action) bool { return strings.HasPrefix(a.Verb+" "+a.Object+": "+a.Detail, lost) })
-		if says != (what != "whole") {
-			t.Errorf("%s document: actions %v", what, r.Actions)
-		}
-	}
 }
