@@ -50,9 +50,9 @@ func ParseBackup(text []byte) Backup {
 	return b
 }
 
-// Take makes d take over a backup, unless it has a commit.
+// Take makes d take over a backup, unless d has a commit or the backup is empty.
 func (d *Document) Take(b Backup) {
-	if d.Commit == nil {
+	if d.Commit == nil && b.Timestamp > 0 {
 		d.CoveredUntil, d.Gaps, d.AcceptedDays = cmp.Or(b.CoveredUntil, d.CoveredUntil), b.Gaps, b.AcceptedDays
 	}
 }
