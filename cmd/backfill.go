@@ -46,7 +46,7 @@ call per day, and 24 more for a day with 500 events, the most that a response ho
 11 seconds apart, at most 50 an hour and 1,200 a day, so that collects can run too.
 
 With --input it reads saved responses: files, folders, or "-" for standard input, with JSON
-arrays or one event per line, plain or compressed. Damaged items go under rejected/ (exit code 3).`,
+arrays or one event per line, plain, gzip or zstd. Damaged items go under rejected/ (exit code 3).`,
 		Example: `  # fetch a week from the API; fetch one type of event in one county
   ` + program + ` backfill --from 2026-01-01 --to 2026-01-07
   ` + program + ` backfill --from 2026-01-01 --location 'Uppsala län' --type Rån

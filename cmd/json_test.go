@@ -26,6 +26,8 @@ var jsonTables = map[string]reflect.Type{
 	"report":     reflect.TypeFor[report.Report](),
 	"last_run":   reflect.TypeFor[report.LastRun](),
 	"document":   reflect.TypeFor[archive.Document](),
+	"gap":        reflect.TypeFor[archive.Gap](),
+	"backup":     reflect.TypeFor[archive.Backup](),
 	"plan":       reflect.TypeFor[callPlan](),
 	"result":     reflect.TypeFor[verify.Result](),
 	"health":     reflect.TypeFor[status.Health](),
@@ -149,6 +151,8 @@ func describeType(t *testing.T, typ reflect.Type, path string, rows map[string]s
 		return "time"
 	case typ == reflect.TypeFor[report.Seconds]():
 		return "seconds"
+	case typ == reflect.TypeFor[json.RawMessage](): // package report does not know the type
+		return "backup"
 	case typ.Kind() == reflect.Pointer:
 		return describeType(t, typ.Elem(), path, rows) + " or null"
 	case typ.Implements(textMarshaler):

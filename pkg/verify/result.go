@@ -18,7 +18,7 @@ type Action struct {
 	//	rewrite  remove lines from an object that are stored elsewhere
 	//	update   update the document
 	//	rebuild  write a new document
-	//	forget   remove an id from the document, or lose the gaps of one that is damaged
+	//	forget   remove an id from the document
 	//	accept   accept a day that the API does not serve
 	//	save     store a copy of a damaged document
 	Verb   string `json:"action"`
