@@ -452,6 +452,36 @@ func TestGapFullDay(t *testing.T) {
 	})
 }
 
+// TestGapBlockedDay checks that a full day of which the API answers 404 to the first hour, or
+// shows only a part of it, becomes unserved, and that the other gaps are closed, although no run
+// has the time for all hours of the day.
+func TestGapBlockedDay(t *testing.T) {
+	for what, perMinute := range map[string]int{"404": 1, "a full hour": 10} {
+		synctest.Test(t, func(t *testing.T) {
+			const day10 = "2026-01-10"
+			h := afterPause(t, memstore.New())
+			h.timeout = 100 * time.Second
+			var full []polisen.Event
+			for i := range 1400 {
+				full = append(full, archivetest.Parse(polisentest.Event(int64(9_000_000+i), day(5).Add(time.Duration(i/perMinute)*time.Minute)))...)
+			}
+			h.day = func(dateTime string) (polisentest.Answer, bool) {
+				if what == "404" && dateTime == day10+" 00" {
+					return polisentest.Status(404), true
+				}
+				return fullDay(full, dateTime)
+			}
+			for range 7 {
+				h.mustCollect()
+				time.Sleep(time.Hour)
+			}
+			if open, unserved := h.openDays(); len(open) > 0 || !slices.Equal(unserved, []string{day10}) {
+				t.Errorf("%s: open %v, unserved %v; want only %s, which is unserved", what, open, unserved, day10)
+			}
+		})
+	}
+}
+
 // TestGapToday lets 520 events of one day arrive after a pause of hours. Their day, which is
 // not over, becomes a gap. Runs of the usual length close it, without an attempt that
 // fails and without asking for hours that are still to come.

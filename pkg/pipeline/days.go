@@ -52,6 +52,9 @@ type Day struct {
 	// nextHour is the first hour of the day that was not fetched whole, or of which items
 	// wait. addHours begins with it, and raises it.
 	nextHour int
+	// blocked says that nextHour cannot rise: the query for this hour got a 404 or a full
+	// response. A run that begins with it again would not get further.
+	blocked bool
 	// NotFound are the queries that the API answered with 404, now or before: the day,
 	// such as "2026-01-31", or hours of it, such as "2026-01-31 09". The day is then not
 	// done.
@@ -202,9 +205,11 @@ func (d Days) mustHaveEvents(date archive.Date, now time.Time) bool {
 
 // addHours fetches and stores the hours of a day, from day.nextHour on. The numbers of events
 // by hour are those of the response for the day. If an hour has less than half of them, its
-// response was mismatched or empty. addHours returns the number of full hours.
+// response was mismatched or empty. addHours returns the number of full hours, and sets
+// day.blocked.
 func (d Days) addHours(ctx context.Context, r *run, day *Day, hours []int) (full int, err error) {
-	for hour := day.nextHour; hour < len(hours); hour++ {
+	first := day.nextHour
+	for hour := first; hour < len(hours); hour++ {
 		part := Day{Date: day.Date}
 		_, err = d.addResponse(ctx, r, fmt.Sprintf("%s %02d", day.Date, hour), &part)
 		day.Fetched += part.Fetched
@@ -226,6 +231,7 @@ func (d Days) addHours(ctx context.Context, r *run, day *Day, hours []int) (full
 		if day.nextHour == hour && !mismatched && !notFound && !isFull && part.Waiting == 0 {
 			day.nextHour++
 		}
+		day.blocked = day.blocked || hour == first && (notFound || isFull)
 	}
 	return full, nil
 }

@@ -173,7 +173,7 @@ func (d Days) answer(day Day, fullHours int, now time.Time, err error) (kind arc
 		return 0, false
 	case d.newest == nil && !isOver(day.Date, now): // the answer may be an old one
 		return 0, false
-	case noCall && !day.Mismatched:
+	case noCall && !day.Mismatched && !day.blocked:
 		return archive.AnswerPart, true
 	// The day answered, but not all of its hours.
 	case day.Fetched >= polisen.FullResponse && (err != nil || len(day.NotFound) > 0):

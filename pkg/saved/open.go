@@ -49,7 +49,7 @@ func (r *reader) read(file string) error {
 		return err
 	}
 	defer closeContent()
-	err = r.scanner.Scan(r.ctx, content, func(p polisen.Piece) bool {
+	err = r.scanner.Scan(r.ctx, &supportedReader{Reader: content}, func(p polisen.Piece) bool {
 		r.stopped = !r.yield(Item{File: file, Piece: p, Read: r.bytes}, nil)
 		return !r.stopped
 	})
@@ -134,24 +134,44 @@ func interruptible(ctx context.Context, open func() (io.ReadCloser, error)) (sou
 	}
 }
 
+// supportedReader reads content, and fails if its first bytes are those of a format that Read
+// does not read.
+type supportedReader struct {
+	io.Reader
+	begun       bool
+	unsupported error // that of the first bytes
+}
+
+func (r *supportedReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if n > 0 && !r.begun {
+		r.begun = true
+		r.unsupported = unsupported(p[:n])
+	}
+	if r.unsupported != nil {
+		return 0, r.unsupported
+	}
+	return n, err
+}
+
 // unsupported returns an error that says what a file is if its first bytes are those of a format
 // that Read does not read.
 func unsupported(start []byte) error {
-	for _, format := range []struct {
-		at    int
-		magic string
-		what  string
-	}{
-		{0, "BZh", "a bzip2 file: decompress it first"},
-		{0, "\xfd7zXZ\x00", "an xz file: decompress it first"},
-		{0, "PK\x03\x04", "a zip archive: unpack it first"},
-		{257, "ustar", "a tar archive: unpack it first"},
-		{0, "\xff\xfe", "text in UTF-16: save it as UTF-8 first"},
-		{0, "\xfe\xff", "text in UTF-16: save it as UTF-8 first"},
-	} {
-		if len(start) > format.at && bytes.HasPrefix(start[format.at:], []byte(format.magic)) {
-			return errors.New(format.what)
-		}
+	has := func(at int, magic string) bool { return len(start) > at && bytes.HasPrefix(start[at:], []byte(magic)) }
+	// Without a byte order mark, every second byte of Latin letters in UTF-16 is zero.
+	isZero := func(at int) bool { return start[at] == 0 }
+	utf16 := len(start) >= 4 && isZero(0) != isZero(1) && isZero(0) == isZero(2) && isZero(1) == isZero(3)
+	switch {
+	case has(0, "BZh"):
+		return errors.New("a bzip2 file: decompress it first")
+	case has(0, "\xfd7zXZ\x00"):
+		return errors.New("an xz file: decompress it first")
+	case has(0, "PK\x03\x04"), has(0, "PK\x05\x06"):
+		return errors.New("a zip archive: unpack it first")
+	case has(257, "ustar") && bytes.IndexByte(start, 0) >= 0: // JSON may have this text here, but no zero byte
+		return errors.New("a tar archive: unpack it first")
+	case utf16, has(0, "\xff\xfe"), has(0, "\xfe\xff"):
+		return errors.New("text in UTF-16: save it as UTF-8 first")
 	}
 	return nil
 }
@@ -161,11 +181,6 @@ func unsupported(start []byte) error {
 func decompress(raw *bufio.Reader) (content io.Reader, closeContent func(), err error) {
 	magic, err := raw.Peek(4)
 	if err != nil && err != io.EOF {
-		return nil, nil, err
-	}
-	// A pipe may not have more bytes yet, so this looks only at those that are there.
-	start, _ := raw.Peek(raw.Buffered())
-	if err := unsupported(start); err != nil {
 		return nil, nil, err
 	}
 	switch {

@@ -2,6 +2,7 @@ package saved_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -324,7 +325,16 @@ func TestSameAsParse(t *testing.T) {
 func TestUnsupportedFormats(t *testing.T) {
 	tarFile := make([]byte, 1024)
 	copy(tarFile[257:], "ustar\x0000")
+	gzipped := func(content string) string {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		if _, err := z.Write([]byte(content)); err != nil || z.Close() != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
 	for content, want := range map[string]string{
+		"PK\x05\x06\x00": "zip", "[\x00]\x00": "UTF-16", "\x00[\x00]": "UTF-16", gzipped(string(tarFile)): "tar", gzipped("\xff\xfe[\x00]\x00"): "UTF-16",
 		"BZh91AY&SY": "bzip2", "\xfd7zXZ\x00\x00": "xz", "PK\x03\x04\x14": "zip", string(tarFile): "tar",
 		"\xff\xfe[\x00]\x00": "UTF-16", "\xfe\xff\x00[\x00]": "UTF-16",
 	} {
@@ -340,6 +350,26 @@ func TestUnsupportedFormats(t *testing.T) {
 		}
 		if items > 0 || err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), " first") {
 			t.Errorf("%.10q: %d items, %v; want an error about %s", content, items, err, want)
+		}
+		file := filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		source := saved.Source{Path: file, Now: time.Now}
+		if _, err := source.Fetch(t.Context(), polisen.Query{}); !strings.HasPrefix(content, "\x1f\x8b") && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%.10q: the Source returns %v", content, err)
+		}
+	}
+	// Text that looks like the mark of a tar archive, and damaged text, are items.
+	for _, content := range []string{`[{"id":1,"a":"` + strings.Repeat("x", 243) + `ustar"}]`, strings.Repeat("\x00", 600)} {
+		items := 0
+		for _, err := range saved.Read(t.Context(), []string{saved.Stdin}, strings.NewReader(content)) {
+			if items++; err != nil {
+				t.Errorf("%.10q: %v", content, err)
+			}
+		}
+		if items == 0 {
+			t.Errorf("%.10q: no items", content)
 		}
 	}
 }

@@ -29,7 +29,11 @@ func (s Source) Fetch(ctx context.Context, q polisen.Query) (*polisen.Response, 
 		return new(polisen.Response), fileError(s.Path, err)
 	}
 	defer closeFile()
-	r, err := polisen.ReadResponse(file, s.Now)
+	supported := &supportedReader{Reader: file}
+	r, err := polisen.ReadResponse(supported, s.Now)
+	if supported.unsupported != nil {
+		err = supported.unsupported
+	}
 	if err == nil && r.Items() == 0 {
 		err = &polisen.BodyError{Kind: polisen.BodyNoEvents}
 	}

@@ -702,8 +702,12 @@ func gapQueries() []mutation {
 	}
 	const gaps, days = pipelinePkg + "/gaps.go", pipelinePkg + "/days.go"
 	return []mutation{
+		in(days, "A gap becomes unserved if the API answers 404 to the first hour that is asked for.",
+			"hour == first && (notFound || isFull)", "hour == first && isFull", "^TestGapBlockedDay$"),
+		in(days, "A gap becomes unserved if the first hour that is asked for is full.",
+			"hour == first && (notFound || isFull)", "hour == first && notFound", "^TestGapBlockedDay$"),
 		in(gaps, "A full day is not given up for lack of time.",
-			"case noCall && !day.Mismatched:", "case false:", "^TestGapFullDay$"),
+			"case noCall && !day.Mismatched && !day.blocked:", "case false:", "^TestGapFullDay$"),
 		in(gaps, "A run goes on with the hour at which the last one ended.",
 			"nextHour: c.nextHour(dates[0])", "nextHour: 0", "^TestGapFullDay$"),
 		in(days, "An hour without the events that the response for the day has is mismatched.",
