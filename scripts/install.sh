@@ -293,7 +293,8 @@ setting() {
 	else
 		text=$new_settings
 	fi
-	printf '%s\n' "$text" | sed -n "s/^[[:blank:]]*$1[[:blank:]]*=[[:blank:]]*//p" | tail -n 1 |
+	text=${text#$'\357\273\277'} # a byte order mark, which some editors write
+	printf '%s\n' "$text" | tr -d '\r' | sed -n "s/^[[:blank:]]*$1[[:blank:]]*=[[:blank:]]*//p" | tail -n 1 |
 		sed "s/[[:blank:]]*\$//; s/^'\(.*\)'\$/\1/; s/^\"\(.*\)\"\$/\1/"
 }
 
