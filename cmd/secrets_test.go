@@ -259,6 +259,8 @@ func TestQueryIsNotShown(t *testing.T) {
 	redirect := polisentest.Answer{Status: 301, Header: http.Header{"Location": {"https://example.org/api"}}}
 	for name, answer := range map[string]polisentest.Answer{
 		"not found": polisentest.Status(404), "server error": polisentest.Status(500), "no array": {Status: 200, Body: []byte("{}")}, "redirect": redirect,
+		"page that repeats the query": {Status: 200, Body: []byte("<html><title>" + secret + "</title></html>")}, "error that repeats the query": {Status: 400, Body: []byte(`{"url":"` + secret + `"}`)},
+		"no array that repeats the query": {Status: 200, Body: []byte(`{"token":"` + secret + `"}`)}, "server error that repeats the query": {Status: 503, Body: []byte(secret)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			api := &polisentest.API{MinInterval: time.Nanosecond, Default: func(*http.Request) polisentest.Answer { return answer }}

@@ -102,10 +102,10 @@ var (
 
 // MayShow reports whether a message may repeat s, which the user wrote on the command
 // line or as a setting, and which may be a secret in the wrong place. It may show paths
-// that begin like one, names of saved responses, dates, and texts that are too short
-// for a secret.
+// that begin like one and have no question mark, names of saved responses, dates, and texts
+// that are too short for a secret.
 func MayShow(s string) bool {
-	return utf8.RuneCountInString(s) <= maxShown || (IsExplicit(s) || responseFile.MatchString(s)) && CheckPath(s) == nil || date.MatchString(s)
+	return utf8.RuneCountInString(s) <= maxShown || (IsExplicit(s) && !strings.Contains(s, "?") || responseFile.MatchString(s)) && CheckPath(s) == nil || date.MatchString(s)
 }
 
 // Describe returns s in quotes for a message, or only its length, as in "(20

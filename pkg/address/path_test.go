@@ -26,7 +26,7 @@ func TestCheckPath(t *testing.T) {
 }
 
 func TestMayShow(t *testing.T) {
-	for s, want := range map[string]bool{"1234567": true, "12345678": false, "/etc/key.pem": true, "~/key.pem": true, "keys/key.pem": false, "user:password@host": false,
+	for s, want := range map[string]bool{"1234567": true, "12345678": false, "/etc/key.pem": true, "//host/api?token=x": false, "~/key.pem": true, "keys/key.pem": false, "user:password@host": false,
 		"responses/newest.json": true, "hunter2 hunter3.json": false, "user:password@host.json": false, "2026-02-30": true, "2026-02-300": false} {
 		if MayShow(s) != want {
 			t.Errorf("%q: want %v", s, want)

@@ -104,6 +104,9 @@ func (f *fetch) call(ctx context.Context, u *url.URL, allowed *ratelimit.Call) (
 		if ctx.Err() != nil || callCtx.Err() != nil && !hasStatus {
 			err = context.Cause(callCtx)
 		}
+		if f.base.RawQuery != "" {
+			hideText(err)
+		}
 		err = fmt.Errorf("call %s: %w", u.Host, err)
 		if body, ok := errors.AsType[*BodyError](err); ok && body.Kind == BodyHTML {
 			err = fmt.Errorf("%w; check the API's URL, and whether a proxy answers in its place", err)
@@ -132,6 +135,17 @@ func (f *fetch) call(ctx context.Context, u *url.URL, allowed *ratelimit.Call) (
 		failed.Snippet = snippet(answer.Body)
 	}
 	return nil, failed
+}
+
+// hideText removes the text of an answer from err. The answer may repeat the query of the
+// API's URL, which may hold a token.
+func hideText(err error) {
+	if status, ok := errors.AsType[*StatusError](err); ok {
+		status.Snippet = ""
+	}
+	if body, ok := errors.AsType[*BodyError](err); ok && body.Kind != BodyEncoded {
+		body.Excerpt = ""
+	}
 }
 
 // unaskedEncoding returns the encoding of an answer's body as one line, if the request

@@ -13,7 +13,6 @@ import (
 
 	"polisen-events-collector/pkg/filelock"
 	"polisen-events-collector/pkg/statefile"
-	"polisen-events-collector/pkg/store"
 )
 
 // prepare returns the store's folder for writing. The first call creates the
@@ -56,7 +55,7 @@ func (s *Store) createRoot(dir string) error {
 	if errors.Is(err, fs.ErrExist) {
 		// Another process may have created it just now.
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-			return fmt.Errorf("%w: %s is neither a folder nor a link to one that exists", store.ErrAccess, dir)
+			return fmt.Errorf("%s is neither a folder nor a link to one that exists", dir)
 		}
 	} else if err != nil {
 		return err
