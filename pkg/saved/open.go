@@ -134,22 +134,22 @@ func interruptible(ctx context.Context, open func() (io.ReadCloser, error)) (sou
 	}
 }
 
-// supportedReader reads content, and fails if its first bytes are those of a format that Read
-// does not read.
+// supportedReader reads content. If its first bytes are those of a format that Read does not
+// read, each call fails.
 type supportedReader struct {
 	io.Reader
-	begun       bool
-	unsupported error // that of the first bytes
+	begun bool
+	err   error // of the first bytes
 }
 
 func (r *supportedReader) Read(p []byte) (int, error) {
 	n, err := r.Reader.Read(p)
 	if n > 0 && !r.begun {
 		r.begun = true
-		r.unsupported = unsupported(p[:n])
+		r.err = unsupported(p[:n])
 	}
-	if r.unsupported != nil {
-		return 0, r.unsupported
+	if r.err != nil {
+		return 0, r.err
 	}
 	return n, err
 }

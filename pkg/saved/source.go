@@ -29,11 +29,7 @@ func (s Source) Fetch(ctx context.Context, q polisen.Query) (*polisen.Response, 
 		return new(polisen.Response), fileError(s.Path, err)
 	}
 	defer closeFile()
-	supported := &supportedReader{Reader: file}
-	r, err := polisen.ReadResponse(supported, s.Now)
-	if supported.unsupported != nil {
-		err = supported.unsupported
-	}
+	r, err := polisen.ReadResponse(&supportedReader{Reader: file}, s.Now)
 	if err == nil && r.Items() == 0 {
 		err = &polisen.BodyError{Kind: polisen.BodyNoEvents}
 	}

@@ -321,6 +321,9 @@ func TestHealth(t *testing.T) {
 			w.docText = `{"seen_ids":[2,1],"last_updated":"2026-06-20T11:30:00Z","total_tracked":2}`
 			w.last.DocumentBackup = []byte(`{"timestamp":1,"gaps":[{"day":"2025-06-01","reason":"missed","since":"2026-06-20T11:00:00Z","unserved":true}]}`)
 		}, "WARNING - events of 1 day may be missing that the API does not serve, 2025-06-01 to 2025-06-01; "},
+		{"a document with a commit, which does not take over the gaps", func(w *healthWorld) {
+			w.last.DocumentBackup = []byte(`{"timestamp":1,"gaps":[{"day":"2025-06-01","reason":"missed","since":"2026-06-20T11:00:00Z","unserved":true}]}`)
+		}, "OK - "},
 		{"no document", func(w *healthWorld) { w.docText = "-" }, "CRITICAL - there is no metadata/last_seen.json; the next collect creates it; archive mem:"},
 		{"a damaged document", func(w *healthWorld) { w.docText = "{" }, "CRITICAL - parse metadata/last_seen.json: unexpected end of JSON input; the next collect saves a copy and rebuilds it; "},
 		{"a document of a newer format", func(w *healthWorld) { w.docText = `{"seen_ids":[],"version":99}` },
