@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"log/slog"
 	"time"
 
 	"polisen-events-collector/pkg/store"
@@ -57,21 +55,31 @@ func (d *Document) Take(b Backup) {
 	}
 }
 
-// readBackup returns the backup for a document without a commit: one that is rebuilt, or that
-// another program wrote. If the store refuses access to the backup, it is empty. All other
-// errors of the store are errors, since the gaps would be lost.
-func (w *Writer) readBackup(ctx context.Context) (Backup, error) {
-	body, _, err := ReadLastRun(ctx, w.store)
+// ReadBackup returns the backup in the last report, for a document without a commit: one that is
+// missing, damaged or written by another program. lost says why the report may lack gaps that
+// the last document had; it is empty if the backup is whole, or if there is no report. The error
+// is the store's, except if it refuses access: such an error does not pass.
+func ReadBackup(ctx context.Context, s store.Reader) (b Backup, lost string, err error) {
+	body, cond, err := ReadLastRun(ctx, s)
 	switch {
 	case errors.Is(err, store.ErrAccess):
-		w.opts.Warn(slog.LevelWarn, fmt.Sprintf("the days whose events may be missing are lost with the metadata document, since their backup cannot be read: %v", err))
-		return Backup{}, nil
+		return Backup{}, err.Error(), nil
 	case err != nil:
-		return Backup{}, fmt.Errorf("rebuild the metadata document: %w", err)
+		return Backup{}, "", err
+	case cond == store.IfAbsent():
+		return Backup{}, "", nil
 	}
 	var lastRun struct {
 		Backup json.RawMessage `json:"document_backup"`
+		Stored Commit          `json:"stored_commit"`
 	}
-	_ = json.Unmarshal(body, &lastRun) // a damaged report has no backup
-	return ParseBackup(lastRun.Backup), nil
+	if json.Unmarshal(body, &lastRun) != nil {
+		return Backup{}, LastRunName + " is damaged", nil
+	}
+	b = ParseBackup(lastRun.Backup)
+	if b.Timestamp == 0 { // an older release wrote the report
+		b.Timestamp = min(max(lastRun.Stored.Timestamp, 0), maxTimestamp)
+		lost = LastRunName + " has no backup of them"
+	}
+	return b, lost, nil
 }

@@ -88,18 +88,42 @@ func TestPauseBeforeRebuild(t *testing.T) {
 }
 
 // TestBackupCannotBeRead checks that a run with a missing document fails if the store fails to
-// give the backup, and goes on with a warning if it refuses access.
+// give the last report, and goes on with a warning if the report cannot be used.
 func TestBackupCannotBeRead(t *testing.T) {
-	for cause, wantErr := range map[error]bool{errors.New("no answer"): true, store.ErrAccess: false, store.ErrDamaged: false} {
+	const noBackup = `{"stored_commit":{"id":"a","sequence":1,"timestamp":1890000000}}`
+	for _, tt := range []struct {
+		cause   error  // of reading the report; nil if it can be read
+		lastRun string // in place of a report with a backup; empty for none
+		wantErr bool
+		warning string
+	}{
+		{errors.New("no answer"), "", true, ""},
+		{store.ErrAccess, "", false, "no access"},
+		{store.ErrDamaged, "", false, "metadata/last_run.json is damaged"},
+		{nil, "{", false, "metadata/last_run.json is damaged"},
+		{nil, noBackup, false, "metadata/last_run.json has no backup of them"},
+	} {
 		s, _ := storeWithBackup(t)
 		storetest.MustDelete(t, s, archive.DocumentName)
+		if tt.lastRun != "" {
+			storetest.MustPut(t, s, archive.LastRunName, tt.lastRun)
+		}
 		o := options()
 		var warnings []string
 		o.Warn = func(_ slog.Level, text string) { warnings = append(warnings, text) }
-		_, _, err := runWith(storetest.NewUnreadable(s, archive.LastRunName, cause), o, current(archivetest.Event(2, 0, "first")))
-		isFirst := func(w string) bool { return strings.HasPrefix(w, "the days whose events may be missing are lost") }
-		if (err != nil) != wantErr || errors.Is(cause, store.ErrAccess) != slices.ContainsFunc(warnings, isFirst) {
-			t.Errorf("%v: error %v, warnings %q", cause, err, warnings)
+		from := s
+		if tt.cause != nil {
+			from = storetest.NewUnreadable(s, archive.LastRunName, tt.cause)
+		}
+		_, _, err := runWith(from, o, current(archivetest.Event(2, 0, "first")))
+		isWanted := func(w string) bool {
+			return strings.HasPrefix(w, "days whose events may be missing may be lost with the metadata document: ") && strings.Contains(w, tt.warning)
+		}
+		if (err != nil) != tt.wantErr || (tt.warning != "") != slices.ContainsFunc(warnings, isWanted) {
+			t.Errorf("%v, %q: error %v, warnings %q", tt.cause, tt.lastRun, err, warnings)
+		}
+		if tt.lastRun == noBackup && document(t, s).Commit.Timestamp <= 1890000000 {
+			t.Errorf("the commit is not after that of the report: %+v", document(t, s).Commit)
 		}
 	}
 }

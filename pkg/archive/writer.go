@@ -325,8 +325,12 @@ func (w *Writer) readDocument(ctx context.Context) error {
 	}
 	w.backup = Backup{}
 	if doc.Commit == nil {
-		if w.backup, err = w.readBackup(ctx); err != nil {
-			return err
+		var lost string
+		if w.backup, lost, err = ReadBackup(ctx, w.store); err != nil {
+			return fmt.Errorf("rebuild the metadata document: %w", err)
+		}
+		if lost != "" {
+			w.opts.Warn(slog.LevelWarn, "days whose events may be missing may be lost with the metadata document: "+lost+"; fetch the days of the last pauses with backfill")
 		}
 		doc.Take(w.backup)
 	}

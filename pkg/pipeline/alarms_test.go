@@ -384,7 +384,7 @@ func TestAcceptedArchiveHasNoDoneDays(t *testing.T) {
 		{accept: true}, // begins without a folder
 		{keeps: true},
 		{accept: true, dryRun: true, keeps: true},
-		{accept: true, readOnly: true, keeps: true},
+		{accept: true, readOnly: true}, // it reads saved responses
 		{accept: true},
 	} {
 		if i > 0 {
@@ -474,6 +474,34 @@ func TestBackupOfDocument(t *testing.T) {
 			t.Errorf("%s, then a collect: %v, gaps %+v", what, err, r.Gaps)
 		}
 	}
+}
+
+// TestSlowRunKeepsBackup checks that a run which fails late does not replace the backup of a
+// later commit, which another run has made meanwhile.
+func TestSlowRunKeepsBackup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		clock, s := newClock(), memstore.New()
+		if _, err := pipeline.Collect(t.Context(), options(s, clock), respondWith(clock, polisentest.Body(5))); err != nil {
+			t.Fatal(err)
+		}
+		clock.Advance(time.Hour)
+		var other *report.LastRun
+		o := options(s, clock)
+		slow := sourceFunc(func(context.Context) (*polisen.Response, error) {
+			time.Sleep(time.Second) // meanwhile the slow run reads the documents
+			if _, err := pipeline.Collect(t.Context(), options(s, clock), respondWith(clock, polisentest.Body(6))); err != nil {
+				t.Error(err)
+			}
+			other = history(t, s)
+			return nil, errors.New("down")
+		})
+		if _, err := pipeline.Collect(t.Context(), o, slow); err == nil {
+			t.Error("no error of the slow run")
+		}
+		if got := history(t, s); got.RunID != o.Report.RunID || !bytes.Equal(got.DocumentBackup, other.DocumentBackup) {
+			t.Errorf("run %s reports the backup %s, want %s", got.RunID, got.DocumentBackup, other.DocumentBackup)
+		}
+	})
 }
 
 // TestNoContact checks when a missing contact is a warning that is always printed.

@@ -199,7 +199,7 @@ func (r *run) readHostState(ctx context.Context) error {
 		r.options.Recorder.Warn(slog.LevelWarn, "this run does not notice if the archive was lost, because it cannot read which commits this host knows: %v; make the file readable, or delete it if it is damaged", err)
 	}
 	r.known = state.Commit
-	if r.options.AcceptArchive && !r.options.DryRun && !h.readOnly {
+	if r.options.AcceptArchive && !r.options.DryRun {
 		end := blocking.Call(ctx, "delete files in "+h.dir)
 		err := forgetDoneDays(h.dir)
 		end()

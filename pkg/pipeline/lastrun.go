@@ -106,15 +106,10 @@ func (c *collect) reportContext(run context.Context, succeeded bool) (context.Co
 // archive lacks commits does not create the object. The error is the store's.
 func (c *collect) replaceLastRun(ctx context.Context, r report.Report) error {
 	var stored *report.StoredCommit
-	var backup json.RawMessage
+	var backup *archive.Backup
 	if c.writer != nil {
 		stored = (*report.StoredCommit)(c.writer.StoredCommit())
-		if b := c.writer.Document().Backup(); b != nil {
-			var err error
-			if backup, err = json.Marshal(b); err != nil {
-				return fmt.Errorf("encode the backup of the document: %w", err)
-			}
-		}
+		backup = c.writer.Document().Backup()
 	}
 	last, err := c.lastRun, c.lastRunErr
 	for try := 1; ; try++ {
@@ -127,8 +122,11 @@ func (c *collect) replaceLastRun(ctx context.Context, r report.Report) error {
 			return nil // the archive may be on a disk that is not mounted
 		}
 		next := last.content.Add(r, stored)
-		if backup != nil {
-			next.DocumentBackup = backup
+		// Another run may have reported a later commit meanwhile.
+		if backup != nil && backup.Timestamp >= archive.ParseBackup(next.DocumentBackup).Timestamp {
+			if next.DocumentBackup, err = json.Marshal(backup); err != nil {
+				return fmt.Errorf("encode the backup of the document: %w", err)
+			}
 		}
 		body, err := next.JSON()
 		if err != nil {

@@ -92,7 +92,7 @@ func (d *Document) readRest(ctx context.Context, concurrency int) (lastRun, []Ob
 		return err
 	})
 	err := g.Wait()
-	if run.content != nil {
+	if run.content != nil && d.State == Readable {
 		d.parsed.Take(archive.ParseBackup(run.content.DocumentBackup))
 	}
 	return run, pending, err

@@ -188,7 +188,7 @@ func (r *repair) finishEarlier(ctx context.Context) error {
 // commit corrects the document, and stores copies of later versions under
 // revisions/, as many as one commit may hold.
 func (r *repair) commit(ctx context.Context, a *audit) error {
-	c := archive.Repair{BasedOn: r.snapshot.document.etag, Document: a.correctDocument(), AcceptUnserved: r.options.Gaps}
+	c := archive.Repair{BasedOn: r.snapshot.document.etag, Document: a.correctDocument(), AcceptUnserved: r.options.Gaps && a.doc != nil}
 	if r.options.Counts {
 		c.Document.Stored, c.Document.Forgotten = a.stored, nil
 	}

@@ -78,6 +78,26 @@ func TestRepairTakesBackup(t *testing.T) {
 	}
 }
 
+// TestUnservedDaysOfBackup checks that --repair=gaps accepts the unserved days of a backup, and
+// says so, whatever has replaced the document.
+func TestUnservedDaysOfBackup(t *testing.T) {
+	const lastRun = `{"document_backup":{"timestamp":1760000000,"gaps":[{"day":"2026-01-03","reason":"missed","since":"2026-01-02T12:00:00Z","unserved":true}]}}`
+	for _, doc := range []string{"{", `{"seen_ids":[1],"last_updated":"2026-01-01T12:00:00Z","total_tracked":1}`} {
+		s := memstore.New()
+		fillDays(t, s, 2)
+		storetest.MustPut(t, s, archive.LastRunName, lastRun)
+		storetest.MustPut(t, s, archive.DocumentName, doc)
+		r, err := repairWith(s, verify.RepairOptions{Gaps: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		isAccepted := func(a verify.Action) bool { return a.Verb == "accept" && strings.HasPrefix(a.Detail, "2026-01-03") }
+		if d := document(t, s); !slices.ContainsFunc(r.Actions, isAccepted) || len(d.Gaps) > 0 || !slices.Equal(d.AcceptedDays, []string{"2026-01-03"}) {
+			t.Errorf("%s: actions %v, gaps %v, accepted days %v", doc, r.Actions, d.Gaps, d.AcceptedDays)
+		}
+	}
+}
+
 // TestInvalidLinesStay: a repair removes duplicates from an object and leaves its
 // other lines as they are, valid or not. A blank line is no finding.
 func TestInvalidLinesStay(t *testing.T) {
