@@ -222,6 +222,17 @@ last run  metadata/last_run.json is damaged; the next collect replaces it
 }
 
 // TestSummaryOnTerminal compares a summary that is wrapped and has colours.
+// TestSummaryOfMissingDocument checks that the summary says nothing of a document that is
+// missing, although the last report has a backup of one.
+func TestSummaryOfMissingDocument(t *testing.T) {
+	w := newWorld(t)
+	w.put(archive.LastRunName, `{"finished":"2026-01-02T23:30:00Z","document_backup":{"timestamp":1,"covered_until":"2026-01-01T00:00:00Z","gaps":[{"day":"2025-12-22","reason":"missed","since":"2026-01-01T00:00:00Z"}]}}`)
+	s, err := w.document().Summarize(t.Context(), now)
+	if err != nil || s.CoveredUntil != nil || len(s.OpenGaps) > 0 {
+		t.Errorf("covered until %v, gaps %v, error %v", s.CoveredUntil, s.OpenGaps, err)
+	}
+}
+
 func TestSummaryOnTerminal(t *testing.T) {
 	w := newWorld(t)
 	w.put(object1, line(10, day1))
