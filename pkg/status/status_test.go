@@ -221,7 +221,6 @@ last run  metadata/last_run.json is damaged; the next collect replaces it
 	}
 }
 
-// TestSummaryOnTerminal compares a summary that is wrapped and has colours.
 // TestSummaryOfMissingDocument checks that the summary says nothing of a document that is
 // missing, although the last report has a backup of one.
 func TestSummaryOfMissingDocument(t *testing.T) {
@@ -233,6 +232,7 @@ func TestSummaryOfMissingDocument(t *testing.T) {
 	}
 }
 
+// TestSummaryOnTerminal compares a summary that is wrapped and has colours.
 func TestSummaryOnTerminal(t *testing.T) {
 	w := newWorld(t)
 	w.put(object1, line(10, day1))
