@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -427,6 +428,9 @@ func (p *plan) counts(last *Document, b Batch) (after map[string]Counts, forgott
 // setCommit sets the fields that make next a commit of this run which stores the lines. It
 // returns the commit's objects.
 func (w *Writer) setCommit(next *Document, lines map[Partition][][]byte) (objects []Object) {
+	if w.lostGaps != "" && !w.noData {
+		w.opts.Warn(slog.LevelWarn, "days whose events may be missing may be lost with the metadata document: "+w.lostGaps+"; fetch the days of the last pauses with backfill")
+	}
 	now := w.now()
 	// A commit that is known from elsewhere is later than that of the document if the document
 	// is rebuilt, or if this archive was accepted in place of another. The names of data objects

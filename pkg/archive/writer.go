@@ -44,6 +44,7 @@ type Writer struct {
 	listedRejected map[string]bool    // doc.Rejected.Hashes
 	noDocument     bool               // the document is missing or damaged
 	backup         Backup             // what the document takes over if it has no commit
+	lostGaps       string             // why the backup may lack gaps; see [ReadBackup]
 	damaged        []byte             // the content of a damaged document, else nil
 	accepted       bool               // the document is older than the known commit, and accepted
 
@@ -323,14 +324,10 @@ func (w *Writer) readDocument(ctx context.Context) error {
 	if object.ETag != w.etag { // another run has committed
 		w.index = w.index.renew()
 	}
-	w.backup = Backup{}
+	w.backup, w.lostGaps = Backup{}, ""
 	if doc.Commit == nil {
-		var lost string
-		if w.backup, lost, err = ReadBackup(ctx, w.store); err != nil {
+		if w.backup, w.lostGaps, err = ReadBackup(ctx, w.store); err != nil {
 			return fmt.Errorf("rebuild the metadata document: %w", err)
-		}
-		if lost != "" {
-			w.opts.Warn(slog.LevelWarn, "days whose events may be missing may be lost with the metadata document: "+lost+"; fetch the days of the last pauses with backfill")
 		}
 		doc.Take(w.backup)
 	}
