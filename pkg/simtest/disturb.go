@@ -132,9 +132,8 @@ func (a *archiveModel) replaced(c *commit) {
 	var backup archive.Backup
 	if c != nil {
 		backup = *a.document().Backup()
-	} else if object, err := a.store.Get(context.Background(), archive.LastRunName); err == nil {
-		last, _ := report.ParseLastRun(object.Body)
-		backup = archive.ParseBackup(last.DocumentBackup)
+	} else {
+		backup = a.backup()
 	}
 	a.older = a.older || backup.Timestamp < a.last.Timestamp
 	a.last, a.disturbed = c, true
@@ -144,6 +143,15 @@ func (a *archiveModel) replaced(c *commit) {
 	}
 	a.exempt = a.exempt || covered.until.IsZero()
 	a.covered = append(a.covered, covered)
+}
+
+// backup returns the backup in the last report; an empty one if there is none.
+func (a *archiveModel) backup() archive.Backup {
+	last, err := report.ParseLastRun(a.body(archive.LastRunName))
+	if err != nil {
+		return archive.Backup{}
+	}
+	return archive.ParseBackup(last.DocumentBackup)
 }
 
 // leastKnown returns the timestamp of the oldest of the commits that the hosts know; 0 if

@@ -263,6 +263,12 @@ func (w *world) checkHealth() {
 	case d == nil || a.last == nil && !a.disturbed:
 		w.fail("the health check says OK without a document")
 		return
+	case d.Commit == nil: // another program wrote it, and the next run takes over the backup
+		taken := *d
+		taken.Take(a.backup())
+		d = &taken
+	}
+	switch {
 	case a.away != nil:
 		w.fail("the health check says OK, and the archive has vanished")
 		return
