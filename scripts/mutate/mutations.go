@@ -96,7 +96,7 @@ func protocol() []mutation {
 		in("backup.go", "A document without a commit takes over the gaps of the backup.",
 			"cmp.Or(b.CoveredUntil, d.CoveredUntil), b.Gaps, b.AcceptedDays", "cmp.Or(b.CoveredUntil, d.CoveredUntil), d.Gaps, b.AcceptedDays"),
 		in("backup.go", "A document without a commit takes over the time that the backup is covered until.",
-			"cmp.Or(b.CoveredUntil, d.CoveredUntil)", "d.CoveredUntil"),
+			"cmp.Or(b.CoveredUntil, d.CoveredUntil)", "cmp.Or(d.CoveredUntil)"),
 		in("backup.go", "A document without a commit takes over the accepted days of the backup.",
 			"b.Gaps, b.AcceptedDays", "b.Gaps, d.AcceptedDays"),
 		in("backup.go", "A document with a commit takes over no backup.",
