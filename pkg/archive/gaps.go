@@ -187,10 +187,13 @@ func (p *plan) wait(date Date, item waitingItem, err error) {
 	}
 }
 
-// decide records that an item does not wait.
-func (p *plan) decide(item waitingItem) {
-	p.decided[item] = true
-	p.decidedNames[item.name()] = true
+// names returns the names of the items.
+func names[V any](items map[waitingItem]V) map[waitingItem]bool {
+	named := make(map[waitingItem]bool, len(items))
+	for item := range items {
+		named[item.name()] = true
+	}
+	return named
 }
 
 // waitingAfter returns the items that wait in this run after the plan's commit, and why.
@@ -339,15 +342,12 @@ func (w *Writer) stillWaits(p *plan, g Gap, day Date) bool {
 // decideWaiting sets the gaps to those of the last document, without the items that
 // the plan decides on, and adds the days of the items that wait.
 func (w *Writer) decideWaiting(p *plan) {
-	waiting := make(map[waitingItem]bool)
-	for item := range w.waitingAfter(p) {
-		waiting[item.name()] = true
-	}
+	waiting, decided := names(w.waitingAfter(p)), names(p.decided)
 	waits := func(name waitingItem) bool {
 		isListed := name.hash == "" && len(w.listed[name.id]) > 0
-		return waiting[name] || !p.decidedNames[name] && !isListed
+		return waiting[name] || !decided[name] && !isListed
 	}
-	names := 0
+	named := 0
 	for _, g := range w.doc.Gaps {
 		if g.Reason == Unreadable && g.names() > 0 {
 			g.IDs = slices.DeleteFunc(slices.Clone(g.IDs), func(id int64) bool { return !waits(waitingItem{id: id}) })
@@ -356,7 +356,7 @@ func (w *Writer) decideWaiting(p *plan) {
 				continue
 			}
 		}
-		names += g.names()
+		named += g.names()
 		p.gaps = append(p.gaps, g)
 	}
 	for _, date := range slices.SortedFunc(maps.Keys(p.newGaps), Date.Compare) {
@@ -369,7 +369,7 @@ func (w *Writer) decideWaiting(p *plan) {
 		}
 		g := &p.gaps[i]
 		g.NextHour = 0 // the items may be of any hour
-		names -= g.names()
+		named -= g.names()
 		for _, item := range p.newGaps[date] {
 			switch {
 			case item.hash == "" && !slices.Contains(g.IDs, item.id):
@@ -380,8 +380,8 @@ func (w *Writer) decideWaiting(p *plan) {
 		}
 		slices.Sort(g.IDs)
 		slices.Sort(g.Hashes)
-		if names += g.names(); names > maxWaiting {
-			names -= g.names()
+		if named += g.names(); named > maxWaiting {
+			named -= g.names()
 			g.IDs, g.Hashes = nil, nil
 		}
 	}

@@ -49,7 +49,6 @@ type plan struct {
 	heldLines []objectLine
 
 	decided         map[waitingItem]bool       // items of the batch that do not wait
-	decidedNames    map[waitingItem]bool       // their names
 	waiting         map[waitingItem]waitReason // items that wait, and why
 	waitingRejected []bool                     // by rejected item: it waits
 	newGaps         map[Date][]waitingItem     // the items that wait, by the day that is a gap
@@ -95,7 +94,6 @@ func (w *Writer) decide(ctx context.Context, c *batchChange) (*plan, error) {
 		lines:           make(map[Partition][][]byte),
 		stored:          make(map[int64]*versionSet, len(c.batch.Events)),
 		decided:         make(map[waitingItem]bool),
-		decidedNames:    make(map[waitingItem]bool),
 		waiting:         make(map[waitingItem]waitReason),
 		newGaps:         make(map[Date][]waitingItem),
 		rebuild:         w.doc.published(),
@@ -212,7 +210,7 @@ func (w *Writer) decideEvent(p *plan, c *batchChange, i int, status idStatus) {
 				p.stored[e.ID] = newVersionSet(versions)
 			}
 		}
-		p.decide(w.waitingEvent(e))
+		p.decided[w.waitingEvent(e)] = true
 		return
 	}
 	date := DateOf(e.Time)
@@ -256,7 +254,7 @@ func (w *Writer) decideEvent(p *plan, c *batchChange, i int, status idStatus) {
 		}
 	}
 	if p.eventClasses[i] != undecided {
-		p.decide(w.waitingEvent(e))
+		p.decided[w.waitingEvent(e)] = true
 	}
 	if unreadable == nil { // otherwise the list of versions may be incomplete
 		p.stored[e.ID] = versions
@@ -325,7 +323,7 @@ func (w *Writer) decideRejected(ctx context.Context, p *plan, c *batchChange) er
 			}
 			p.newRejected[i] = true
 		}
-		p.decide(waitingItem{hash: hash})
+		p.decided[waitingItem{hash: hash}] = true
 		list(hash)
 	}
 	if r := w.doc.Rejected; r != nil {
