@@ -35,8 +35,8 @@ type LastRun struct {
 	// of the run; nil if that is unknown.
 	StoredCommit *StoredCommit `json:"stored_commit,omitempty"`
 	// DocumentBackup is the backup of the metadata document, as package archive defines it:
-	// what a rebuilt document takes over. It is that of the last run that could read the
-	// document.
+	// what a rebuilt document takes over. It is that of the latest commit that a run has
+	// reported.
 	DocumentBackup json.RawMessage `json:"document_backup,omitempty"`
 	// Hosts are the hosts that collected from the API, at most [MaxHosts], in the
 	// order of their last run, newest first.

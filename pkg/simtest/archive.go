@@ -35,7 +35,7 @@ type archiveModel struct {
 	// hosts know. Such hosts refuse the archive.
 	older bool
 	// exempt says that no full response has come since the start, or since another program
-	// has replaced the document. The events until then may be missing without a gap;
+	// has replaced the document and its covered_until was lost. The events until then may be missing without a gap;
 	// exemptBefore is the time of that response.
 	exempt       bool
 	exemptBefore time.Time
