@@ -189,7 +189,7 @@ func decisions() []mutation {
 		in("gaps.go", "A run without revisions decides on an event with any version of it.",
 			"if !w.opts.Revisions {", "if false {"),
 		in("gaps.go", "A gap that names an event stays as long as a version of it waits in the run.",
-			"return waiting[name] || !decided[name] && !isListed", "return !decided[name] && !isListed"),
+			"return waiting[name] || !decided[name] && !isListed", "return false && waiting[name] || !decided[name] && !isListed"),
 		in("gaps.go", "Attempts within an hour count once.",
 			"!g.AttemptCounts(now) && kind != AnswerNotFound", "false"),
 		in("plan.go", "A rebuilt document does not count the stored items.",
