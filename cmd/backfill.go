@@ -161,7 +161,7 @@ func (p Process) backfillDays(ctx context.Context, s config.Settings, opts backf
 	bar.show(progress{total: int64(len(todo)), unit: "day", left: client.Delay(len(todo))})
 	days.OnDay = func(d pipeline.Day) {
 		fetched++
-		if !d.Mismatched && len(d.NotFound) == 0 {
+		if d.Done {
 			done++
 		}
 		added += d.New

@@ -26,6 +26,14 @@ const collectTimeout = 5 * time.Minute
 // allocates some 5 MB, so it needs none. One would take a tenth of its CPU.
 const collectGCPercent = 200
 
+// setGCPercent sets the target percentage of garbage collections, unless the user has set
+// it.
+func (p Process) setGCPercent(percent int) {
+	if _, set := p.Env("GOGC"); !set {
+		debug.SetGCPercent(percent)
+	}
+}
+
 // collectOptions are the flags of collect that are not settings.
 type collectOptions struct {
 	storeOptions
@@ -87,9 +95,7 @@ func (p Process) runCollect(ctx context.Context, s config.Settings, opts collect
 	if err := opts.filter.check(); err != nil {
 		return err
 	}
-	if _, set := p.Env("GOGC"); !set {
-		debug.SetGCPercent(collectGCPercent)
-	}
+	p.setGCPercent(collectGCPercent)
 	limit := cmp.Or(s.Archive.Timeout, collectTimeout)
 	ctx, cancel := withTimeout(ctx, limit)
 	defer cancel()

@@ -33,6 +33,10 @@ const maxConcurrency = 256
 // check that takes longer.
 const quickTimeout = 10 * time.Second
 
+// verifyGCPercent keeps the heap of a verify small. The lines of the archive are one table
+// without pointers, so a garbage collection takes little time.
+const verifyGCPercent = 40
+
 // verifyOptions are the flags of verify that are not settings.
 type verifyOptions struct {
 	from, to    string
@@ -201,7 +205,8 @@ func (p Process) runVerify(ctx context.Context, s config.Settings, opts verifyOp
 	if opts.quick {
 		return p.checkHealth(ctx, st, s, opts)
 	}
-	o := verify.Options{Concurrency: opts.concurrency, From: from, To: to, Now: time.Now, Command: suggestedCommand(s)}
+	p.setGCPercent(verifyGCPercent)
+	o := verify.Options{Concurrency: opts.concurrency, From: from, To: to, Timeline: opts.hasReport, Now: time.Now, Command: suggestedCommand(s)}
 	bar := p.newBar(s.General)
 	o.OnProgress = func(done verify.Progress) {
 		bar.show(progress{

@@ -33,8 +33,8 @@ func (d *Document) Backup() *Backup {
 	return &Backup{Timestamp: d.Commit.Timestamp, CoveredUntil: d.Covered(), Gaps: d.Gaps, AcceptedDays: d.AcceptedDays}
 }
 
-// ParseBackup parses the JSON form of a backup. It returns an empty one if there is none, or
-// a damaged one.
+// ParseBackup parses the JSON form of a backup. The result is empty if there is no backup, or
+// if it is damaged.
 func ParseBackup(text []byte) Backup {
 	var b Backup
 	if json.Unmarshal(text, &b) != nil || b.Timestamp > maxTimestamp {
@@ -57,8 +57,9 @@ func (d *Document) Take(b Backup) {
 
 // ReadBackup returns the backup in the last report, for a document without a commit: one that is
 // missing, damaged or written by another program. lost says why the report may lack gaps that
-// the last document had; it is empty if the backup is whole, or if there is no report. The error
-// is the store's, except if it refuses access: such an error does not pass.
+// the last document had; it is empty if the backup is whole, or if there was nothing to back up.
+// The error is the store's. If the store refuses access, lost says so and the error is nil,
+// because it would refuse later runs too.
 func ReadBackup(ctx context.Context, s store.Reader) (b Backup, lost string, err error) {
 	body, cond, err := ReadLastRun(ctx, s)
 	switch {
@@ -77,9 +78,11 @@ func ReadBackup(ctx context.Context, s store.Reader) (b Backup, lost string, err
 		return Backup{}, LastRunName + " is damaged", nil
 	}
 	b = ParseBackup(lastRun.Backup)
-	if b.Timestamp == 0 { // an older release wrote the report
+	if b.Timestamp == 0 {
 		b.Timestamp = min(max(lastRun.Stored.Timestamp, 0), maxTimestamp)
-		lost = LastRunName + " has no backup of them"
+		if b.Timestamp > 0 || lastRun.Backup != nil { // otherwise the run knew of no commit
+			lost = LastRunName + " has no backup of it"
+		}
 	}
 	return b, lost, nil
 }

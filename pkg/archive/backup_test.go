@@ -101,7 +101,9 @@ func TestBackupCannotBeRead(t *testing.T) {
 		{store.ErrAccess, "", false, "no access"},
 		{store.ErrDamaged, "", false, "metadata/last_run.json is damaged"},
 		{nil, "{", false, "metadata/last_run.json is damaged"},
-		{nil, noBackup, false, "metadata/last_run.json has no backup of them"},
+		{nil, noBackup, false, "metadata/last_run.json has no backup of it"},
+		{nil, `{"document_backup":{"timestamp":"1"}}`, false, "metadata/last_run.json has no backup of it"},
+		{nil, `{"stored_commit":null}`, false, ""}, // of a run that knew of no commit
 	} {
 		s, _ := storeWithBackup(t)
 		storetest.MustDelete(t, s, archive.DocumentName)
@@ -117,13 +119,48 @@ func TestBackupCannotBeRead(t *testing.T) {
 		}
 		_, _, err := runWith(from, o, current(archivetest.Event(2, 0, "first")))
 		isWanted := func(w string) bool {
-			return strings.HasPrefix(w, "days whose events may be missing may be lost with the metadata document: ") && strings.Contains(w, tt.warning)
+			return strings.HasPrefix(w, "the list of days whose events may be missing is lost with the metadata document, because ") && strings.Contains(w, tt.warning)
 		}
 		if (err != nil) != tt.wantErr || (tt.warning != "") != slices.ContainsFunc(warnings, isWanted) {
 			t.Errorf("%v, %q: error %v, warnings %q", tt.cause, tt.lastRun, err, warnings)
 		}
 		if tt.lastRun == noBackup && document(t, s).Commit.Timestamp <= 1890000000 {
 			t.Errorf("the commit is not after that of the report: %+v", document(t, s).Commit)
+		}
+	}
+}
+
+// TestNothingToBackUp checks that a run does not warn about a lost list of gaps if there was
+// none: in a new archive, and after runs that knew of no commit.
+func TestNothingToBackUp(t *testing.T) {
+	const failed = `{"exit_code":4}`
+	for _, tt := range []struct{ document, lastRun string }{
+		{"", failed},
+		{"", `{"stored_commit":{"id":"a","sequence":1,"timestamp":1890000000}}`},
+		{published, failed},
+	} {
+		s := memstore.New()
+		storetest.MustPut(t, s, archive.LastRunName, tt.lastRun)
+		if tt.document != "" {
+			storetest.MustPut(t, s, archive.DocumentName, tt.document)
+		}
+		o := options()
+		o.Warn = func(_ slog.Level, text string) {
+			if strings.Contains(text, "lost") {
+				t.Errorf("%+v: %s", tt, text)
+			}
+		}
+		w := archive.NewWriter(s, o)
+		for id := range int64(3) { // three commits
+			if _, err := w.Add(t.Context(), current(archivetest.Event(id, 0, "first"))); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := w.Document().Commit.Sequence; got != 3 {
+			t.Errorf("%+v: %d commits", tt, got)
 		}
 	}
 }

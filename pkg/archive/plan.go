@@ -426,8 +426,8 @@ func (p *plan) counts(last *Document, b Batch) (after map[string]Counts, forgott
 // setCommit sets the fields that make next a commit of this run which stores the lines. It
 // returns the commit's objects.
 func (w *Writer) setCommit(next *Document, lines map[Partition][][]byte) (objects []Object) {
-	if w.lostGaps != "" && !w.noData {
-		w.opts.Warn(slog.LevelWarn, "days whose events may be missing may be lost with the metadata document: "+w.lostGaps+"; fetch the days of the last pauses with backfill")
+	if w.doc.Commit == nil && w.lostGaps != "" && !w.noData {
+		w.opts.Warn(slog.LevelWarn, "the list of days whose events may be missing is lost with the metadata document, because "+w.lostGaps+"; fetch the days of the last pauses with backfill")
 	}
 	now := w.now()
 	// A commit that is known from elsewhere is later than that of the document if the document

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -379,7 +380,7 @@ func TestKnownCommit(t *testing.T) {
 // there before, once a run has accepted another one.
 func TestAcceptedArchiveHasNoDoneDays(t *testing.T) {
 	clock, dir := newClock(), filepath.Join(t.TempDir(), "a[b]")
-	day := archive.Today(clock.Now()).Previous()
+	day, other := archive.Today(clock.Now()).Previous(), filepath.Join(dir, "backfill-2019-responses.json")
 	for i, o := range []struct{ accept, dryRun, readOnly, keeps bool }{
 		{accept: true}, // begins without a folder
 		{keeps: true},
@@ -391,6 +392,9 @@ func TestAcceptedArchiveHasNoDoneDays(t *testing.T) {
 			if err := openDoneDays(t, dir, true).Add(day); err != nil {
 				t.Fatal(err)
 			}
+			if err := os.WriteFile(other, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
 		with := options(memstore.New(), clock)
 		with.AcceptArchive, with.DryRun, with.HostState = o.accept, o.dryRun, pipeline.NewHostState(dir)
@@ -400,6 +404,29 @@ func TestAcceptedArchiveHasNoDoneDays(t *testing.T) {
 		r, err := pipeline.Collect(t.Context(), with, respondWith(clock, polisentest.Body(5)))
 		if has := openDoneDays(t, dir, true).Has(day); err != nil && o.accept || has != o.keeps || strings.Contains(texts(r.Warnings, slog.LevelWarn), "delete") {
 			t.Errorf("%+v: the day is done: %t; %v, warnings %v", o, has, err, r.Warnings)
+		}
+	}
+	if _, err := os.Stat(other); err != nil {
+		t.Errorf("the run deleted the file of another program: %v", err)
+	}
+}
+
+// TestRebuildBeginsNoArchive checks that no batch of a run which rebuilds the document says that
+// the run began a new archive.
+func TestRebuildBeginsNoArchive(t *testing.T) {
+	clock, s, dir := newClock(), memstore.New(), t.TempDir()
+	api := newDayAPI(clock, map[string]int{"2025-12-30 05": 3, "2025-12-31 04": 3})
+	const began = "began a new archive"
+	for i := range 2 {
+		days := pipeline.Days{From: archive.Date{Year: 2025, Month: 12, Day: 30}, To: archive.Date{Year: 2025, Month: 12, Day: 31}, Source: api, Done: openDoneDays(t, dir, false)}
+		o := options(s, clock)
+		o.HostState = pipeline.NewHostState(dir)
+		r, err := pipeline.BackfillDays(t.Context(), o, days)
+		if warnings := texts(r.Warnings, slog.LevelWarn); err != nil || strings.Contains(warnings, began) != (i == 0) || strings.Contains(warnings, "rebuilt") != (i == 1) {
+			t.Errorf("backfill %d: %v, warnings %s", i, err, warnings)
+		}
+		if i == 0 {
+			storetest.MustDelete(t, s, archive.DocumentName)
 		}
 	}
 }

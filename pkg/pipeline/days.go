@@ -44,6 +44,8 @@ type Day struct {
 	Left int
 	// Fetched is the number of items in the responses for the day.
 	Fetched int
+	// Done is true if the day is over, and all its events that the API serves are stored.
+	Done bool
 	// Mismatched is true if a response was mismatched or cut, or empty although the day
 	// must have events. Its items are stored, but the day is not done.
 	Mismatched bool
@@ -108,7 +110,9 @@ func (d Days) addAll(ctx context.Context, r *run) error {
 		}
 		if day.Mismatched {
 			mismatched = append(mismatched, date)
-		} else if len(day.NotFound) == 0 && day.Waiting == 0 && isOver(date, r.options.Clock.Now()) {
+		}
+		day.Done = !day.Mismatched && len(day.NotFound) == 0 && day.Waiting == 0 && isOver(date, r.options.Clock.Now())
+		if day.Done {
 			d.markDone(ctx, r, date)
 		}
 		if d.OnDay != nil {

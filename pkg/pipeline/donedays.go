@@ -7,8 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
-	"strings"
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/statefile"
@@ -18,32 +18,35 @@ import (
 // in the state folder.
 type DoneDays struct {
 	path string
-	file doneFile
+	file doneFile // the content of the file
 }
 
-// doneFile is the content of the file.
+// doneFile is the JSON form of the days.
 type doneFile struct {
-	// Backfill is the name of the backfill; see OpenDoneDays.
-	Backfill string `json:"backfill"`
 	// Days are the days that are done, such as 2026-01-31, in ascending order.
 	Days []string `json:"days"`
 }
 
-// doneFiles is the beginning of the names of the files.
-const doneFiles = "backfill-"
+// doneName returns the name of the file for the backfill with this name. It holds a hash, since
+// the name of the backfill may hold secrets.
+func doneName(backfill string) string {
+	key := sha256.Sum256([]byte(backfill))
+	return fmt.Sprintf("backfill-%x.json", key[:8])
+}
+
+// doneNames matches all names of doneName.
+var doneNames = regexp.MustCompile(`^backfill-[0-9a-f]{16}\.json$`)
 
 // OpenDoneDays returns the days that an earlier backfill with the same name has
 // finished; no days if resume is false. Backfills with different stores, URLs or
 // filters must have different names. Add creates the state folder if it is missing.
 func OpenDoneDays(stateDir, backfill string, resume bool) (*DoneDays, error) {
-	key := sha256.Sum256([]byte(backfill))
-	d := &DoneDays{path: filepath.Join(stateDir, fmt.Sprintf(doneFiles+"%x.json", key[:8]))}
+	d := &DoneDays{path: filepath.Join(stateDir, doneName(backfill))}
 	if resume {
 		if err := statefile.Read(d.path, &d.file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("read the list of finished days: %w; delete the file, or run without --resume", err)
 		}
 	}
-	d.file.Backfill = backfill
 	return d, nil
 }
 
@@ -72,7 +75,7 @@ func forgetDoneDays(stateDir string) error {
 		return nil
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), doneFiles) {
+		if doneNames.MatchString(e.Name()) {
 			err = errors.Join(err, os.Remove(filepath.Join(stateDir, e.Name())))
 		}
 	}

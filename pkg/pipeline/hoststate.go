@@ -34,7 +34,8 @@ func NewHostState(stateDir string) *HostState { return &HostState{dir: stateDir}
 
 // ReadOnly returns the state in the same folder for a run with saved responses: the run
 // refuses an archive without the known commit, but its own commit does not become known.
-// So a person can try saved responses, and delete the archive afterwards.
+// So a person can try saved responses, and delete the archive afterwards. A run that accepts
+// another archive forgets the finished days all the same.
 func (h *HostState) ReadOnly() *HostState { return &HostState{dir: h.dir, readOnly: true} }
 
 // archiveState is the state of one archive: the content of its file.
@@ -238,14 +239,14 @@ func (r *run) explainRefusal(err error) error {
 func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
 // noteCommit notes the last commit of the document in the state of this host, unless it
-// is known, and warns if this run has begun the archive. A run that does not call the API
-// only reads the state, and does neither.
-func (r *run) noteCommit(ctx context.Context, outcome archive.Outcome) {
+// is known, and warns if this run has begun the archive. With a read-only state it does
+// neither.
+func (r *run) noteCommit(ctx context.Context) {
 	h, commit := r.options.HostState, r.writer.Document().Commit
 	if h == nil || h.readOnly || r.options.DryRun || commit == nil {
 		return
 	}
-	if commit.ID == r.options.Report.RunID && commit.Sequence == 1 && !outcome.Rebuilt {
+	if commit.ID == r.options.Report.RunID && commit.Sequence == 1 && !r.outcome.Rebuilt {
 		r.options.Recorder.Warn(slog.LevelWarn, "began a new archive in %s", r.store)
 		if r.options.NoContact {
 			r.options.Recorder.Warn(slog.LevelWarn, noContact)

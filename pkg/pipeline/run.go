@@ -132,7 +132,7 @@ func (r *run) commit(ctx context.Context, b archive.Batch) (archive.Outcome, err
 	if err != nil {
 		return outcome, storeError(r.explainRefusal(err))
 	}
-	r.noteCommit(ctx, outcome)
+	r.noteCommit(ctx)
 	return outcome, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"polisen-events-collector/pkg/archive"
+	"polisen-events-collector/pkg/store"
 )
 
 // audit is the check of a snapshot. It collects the findings, and the data that
@@ -22,12 +23,8 @@ type audit struct {
 	findings findings
 	counts   Counts
 
-	// lines are the lines of events/ and revisions/, sorted by id and then in
-	// the order of line.compare. They point to the lines of the objects, since copies
-	// would take four times as much memory.
-	lines      []*line
-	ids        int     // the number of different ids in lines
-	rejected   []*line // sorted by content and then in the order of line.compare
+	lines      *lines // sorted
+	ids        int    // the number of different ids in lines
 	unreadable []*object
 
 	// stored are the numbers of items in the archive by month, and countsDiffer those
@@ -35,8 +32,6 @@ type audit struct {
 	stored       map[string]archive.Counts
 	countsDiffer []monthCount
 
-	// delays are the delays of the first version of each event, by the day of its object.
-	delays map[archive.Date][]uint16
 	// missing are the days that checkDays reports.
 	missing []DayRange
 
@@ -68,8 +63,7 @@ type versions struct {
 func (s *snapshot) audit() *audit {
 	a := &audit{
 		snapshot: s, options: s.options, now: s.options.Now(), doc: s.document.parsed,
-		removals: make(map[*object][]removal), stored: make(map[string]archive.Counts),
-		delays: make(map[archive.Date][]uint16),
+		lines: &s.lines, removals: make(map[*object][]removal), stored: make(map[string]archive.Counts),
 	}
 	a.checkFields()
 	a.collectLines()
@@ -97,13 +91,12 @@ func (a *audit) add(f Finding) { a.findings.add(f) }
 // collectLines collects the lines of all objects. Pending objects that are not
 // stored yet count too: their lines are safe in the document.
 func (a *audit) collectLines() {
-	var objects []*object
+	a.lines.remove(func(o *object) bool { return a.snapshot.objects[o.key()] != o })
 	for _, key := range slices.Sorted(maps.Keys(a.snapshot.objects)) {
 		o := a.snapshot.objects[key]
 		if o.unreadable {
 			a.unreadable = append(a.unreadable, o)
 		}
-		objects = append(objects, o)
 		a.counts.Objects++
 		a.counts.Bytes += o.size
 		a.findings.addAll(o.findings)
@@ -112,65 +105,30 @@ func (a *audit) collectLines() {
 		for _, p := range a.doc.Pending {
 			name, _ := archive.ParseName(p.Name) // ParseDocument has checked it
 			if a.snapshot.objects[p.Name] == nil && a.options.includes(name.Date) {
-				o := &object{name: name, key: p.Name}
+				o := &object{name: name, listed: store.Attrs{Name: p.Name}}
+				a.lines.addObject(o)
 				a.snapshot.parse(o, p.Content)
-				objects = append(objects, o)
 			}
 		}
 	}
-	lines := 0
-	for _, o := range objects {
-		lines += len(o.lines)
-	}
-	a.lines = make([]*line, 0, lines)
-	for _, o := range objects {
-		to := &a.lines
-		if o.name.Kind == archive.Rejected {
-			to = &a.rejected
-			a.readable = append(a.readable, o.rejectedEvents...)
-		}
-		for i := range o.lines {
-			*to = append(*to, &o.lines[i])
-		}
-	}
-	slices.SortFunc(a.lines, func(l, m *line) int {
-		if l.id != m.id { // as most lines
-			return cmp.Compare(l.id, m.id)
-		}
-		return l.compare(m)
-	})
-	slices.SortFunc(a.rejected, func(l, m *line) int { return cmp.Or(cmp.Compare(l.fingerprint, m.fingerprint), l.compare(m)) })
-}
-
-// compare orders lines: events before revisions, lines in an object of their own
-// day before misplaced ones, then by the time of the commit, object name and line
-// number. Of several copies of a version the first one stays.
-func (l *line) compare(m *line) int {
-	p, q := l.object, m.object
-	misplaced := 0
-	switch {
-	case m.misplaced && !l.misplaced:
-		misplaced = -1
-	case l.misplaced && !m.misplaced:
-		misplaced = 1
-	}
-	return cmp.Or(strings.Compare(string(p.name.Kind), string(q.name.Kind)), misplaced, cmp.Compare(p.name.Timestamp, q.name.Timestamp),
-		strings.Compare(p.key, q.key), cmp.Compare(l.number, m.number))
+	a.lines.sort()
 }
 
 // checkRejected checks that each rejected item is stored once.
 func (a *audit) checkRejected() {
-	a.counts.Rejected = len(a.rejected)
+	rejected := a.lines.rejected
+	a.counts.Rejected = len(rejected)
 	first := 0 // of the lines with the same content
-	for i, l := range a.rejected {
-		if !l.same(a.rejected[first]) {
+	for i := range rejected {
+		l := &rejected[i]
+		if !l.same(&rejected[first]) {
 			first = i
 		}
 		if i == first {
 			a.countStored(l, archive.Counts{Rejected: 1})
 			continue
 		}
-		a.add(l.finding(DuplicateRejected, "each rejected item once", "the same item as "+a.rejected[first].String(), a.options.repairDuplicates()))
+		a.add(a.lines.finding(l, DuplicateRejected, "each rejected item once", "the same item as "+a.lines.position(&rejected[first]), a.options.repairDuplicates()))
 		a.addRemoval(l, removal{})
 	}
 }
@@ -180,10 +138,10 @@ func (a *audit) checkRejected() {
 // events.
 func (a *audit) checkReadable() {
 	if a.partial() {
-		a.readable = nil // the events may be in an object that was not read
+		return // the events may be in an object that was not read
 	}
 	found := make(map[line]bool)
-	a.readable = slices.DeleteFunc(a.readable, func(r rejectedEvent) bool {
+	a.readable = slices.DeleteFunc(slices.Clone(a.lines.readable), func(r rejectedEvent) bool {
 		v, _ := a.versionsOf(r.event.id)
 		version := line{id: r.event.id, fingerprint: r.event.fingerprint}
 		known := slices.Contains(v.fingerprints, r.event.fingerprint) || found[version]
@@ -191,7 +149,7 @@ func (a *audit) checkReadable() {
 		return known
 	})
 	for _, r := range a.readable {
-		f := r.finding(RejectedReadable, "only items that cannot be read as events",
+		f := a.lines.finding(&r.line, RejectedReadable, "only items that cannot be read as events",
 			fmt.Sprintf("an item that can be read as event %d now, and is stored nowhere as an event", r.event.id), a.options.repair())
 		f.Severity, f.ID = Notice, r.event.id
 		a.add(f)
@@ -200,10 +158,10 @@ func (a *audit) checkReadable() {
 
 // checkHalfPairs looks for lines at which many readers of JSON stop.
 func (a *audit) checkHalfPairs() {
-	for _, lines := range [][]*line{a.lines, a.rejected} {
-		for _, l := range lines {
-			if l.halfPair {
-				f := l.finding(HalfPair, "text that all readers of JSON accept",
+	for _, lines := range [][]line{a.lines.items, a.lines.rejected} {
+		for i := range lines {
+			if l := &lines[i]; a.lines.unusual(l).halfPair {
+				f := a.lines.finding(l, HalfPair, "text that all readers of JSON accept",
 					`half a surrogate pair such as \ud83d, at which jq and DuckDB stop`, keepHalfPair)
 				f.Severity = Notice
 				a.add(f)
@@ -219,11 +177,12 @@ func (a *audit) checkHalfPairs() {
 func (a *audit) checkDays() {
 	days := make(map[archive.Date]bool)
 	var first int64 // timestamp of the oldest commit
-	for _, l := range a.lines {
-		if name := l.object.name; name.Kind == archive.Events {
+	for i := range a.lines.items {
+		name := a.lines.object(&a.lines.items[i]).name
+		if name.Kind == archive.Events {
 			days[name.Date] = true
 		}
-		if at := l.object.name.Timestamp; first == 0 || at < first {
+		if at := name.Timestamp; first == 0 || at < first {
 			first = at
 		}
 	}

@@ -134,7 +134,7 @@ func (a *audit) storesAll(p archive.Pending) bool {
 		l := newLine(&object{name: name}, parsed, 0)
 		stored := false
 		if name.Kind == archive.Rejected {
-			_, stored = slices.BinarySearchFunc(a.rejected, l.fingerprint, func(l *line, f uint64) int { return cmp.Compare(l.fingerprint, f) })
+			_, stored = slices.BinarySearchFunc(a.lines.rejected, l.fingerprint, func(l line, f uint64) int { return cmp.Compare(l.fingerprint, f) })
 		} else {
 			v, _ := a.versionsOf(l.id)
 			stored = slices.Contains(v.fingerprints, l.fingerprint)
@@ -154,7 +154,8 @@ func (a *audit) checkRejectedList() {
 		return
 	}
 	stored := make(map[string]*line)
-	for _, l := range slices.Backward(a.rejected) {
+	for i := range slices.Backward(a.lines.rejected) {
+		l := &a.lines.rejected[i]
 		stored[hashText(l.fingerprint)] = l
 	}
 	if !a.partial() {
@@ -172,7 +173,7 @@ func (a *audit) checkRejectedList() {
 		}
 		for _, hash := range slices.Sorted(maps.Keys(stored)) {
 			if l := stored[hash]; !listed[hash] {
-				a.add(l.finding(RejectedNotListed, "each rejected item in the document's complete list",
+				a.add(a.lines.finding(l, RejectedNotListed, "each rejected item in the document's complete list",
 					"unlisted item "+hash+", which a run would store again", a.options.repair()))
 				a.documentWrong, a.rejectedListWrong = true, true
 			}
@@ -224,7 +225,7 @@ func (a *audit) versionsOf(id int64) (versions, bool) {
 }
 
 // newVersions returns the versions in the lines of an id.
-func newVersions(lines []*line) versions {
+func newVersions(lines []line) versions {
 	v := versions{id: lines[0].id}
 	for i, first := range firstCopies(lines) {
 		if first == i {
@@ -235,13 +236,14 @@ func newVersions(lines []*line) versions {
 }
 
 // linesOf returns the lines that hold versions of an id.
-func (a *audit) linesOf(id int64) []*line {
-	from, _ := slices.BinarySearchFunc(a.lines, id, func(l *line, id int64) int { return cmp.Compare(l.id, id) })
+func (a *audit) linesOf(id int64) []line {
+	items := a.lines.items
+	from, _ := slices.BinarySearchFunc(items, id, func(l line, id int64) int { return cmp.Compare(l.id, id) })
 	to := from
-	for to < len(a.lines) && a.lines[to].id == id {
+	for to < len(items) && items[to].id == id {
 		to++
 	}
-	return a.lines[from:to]
+	return items[from:to]
 }
 
 // maxPositions is the maximum number of lines that a finding lists.
@@ -251,8 +253,8 @@ const maxPositions = 20
 func (a *audit) positions(id int64) string {
 	lines := a.linesOf(id)
 	var all []string
-	for _, l := range lines[:min(len(lines), maxPositions)] {
-		all = append(all, l.String())
+	for i := range lines[:min(len(lines), maxPositions)] {
+		all = append(all, a.lines.position(&lines[i]))
 	}
 	if len(lines) > maxPositions {
 		all = append(all, "other lines")

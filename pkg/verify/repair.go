@@ -88,7 +88,7 @@ func (r *repair) run(ctx context.Context) (*Result, error) {
 			return nil, fmt.Errorf("repair: %w; %s", s.unlisted[0].err, a.options.replaceEntry().Advice)
 		}
 		if a.unreadable != nil {
-			return nil, fmt.Errorf("repair: read %s: %w; replace the object with an undamaged copy first", a.unreadable[0].key, store.ErrDamaged)
+			return nil, fmt.Errorf("repair: read %s: %w; replace the object with an undamaged copy first", a.unreadable[0].key(), store.ErrDamaged)
 		}
 		if r.options.Writer.DryRun {
 			r.predict(a)
@@ -270,11 +270,11 @@ func (r *repair) laterVersions(ctx context.Context, a *audit) (map[archive.Parti
 		if !slices.ContainsFunc(a.removals[o], removal.mustCopy) {
 			continue
 		}
-		got, err := r.store.Get(ctx, o.key)
+		got, err := r.store.Get(ctx, o.key())
 		switch {
 		case errors.Is(err, store.ErrNotExist), err == nil && got.ETag != o.etag:
-			delete(r.snapshot.objects, o.key)
-			return nil, fmt.Errorf("repair: %s has changed since it was read: %w", o.key, store.ErrPrecondition)
+			delete(r.snapshot.objects, o.key())
+			return nil, fmt.Errorf("repair: %s has changed since it was read: %w", o.key(), store.ErrPrecondition)
 		case err != nil:
 			return nil, fmt.Errorf("repair: %w", err)
 		}
@@ -300,7 +300,7 @@ func (r removal) mustCopy() bool { return r.later && !r.copied }
 
 // objectsToRewrite returns the objects with removals, sorted by name.
 func (a *audit) objectsToRewrite() []*object {
-	return slices.SortedFunc(maps.Keys(a.removals), func(o, p *object) int { return strings.Compare(o.key, p.key) })
+	return slices.SortedFunc(maps.Keys(a.removals), func(o, p *object) int { return strings.Compare(o.key(), p.key()) })
 }
 
 // removeLines removes all lines that the audit has found stored elsewhere.
@@ -315,14 +315,14 @@ func (r *repair) removeLines(ctx context.Context, a *audit) error {
 			for _, l := range a.removals[o] {
 				numbers = append(numbers, int(l.number))
 			}
-			err := archive.RemoveLines(ctx, r.store, store.Attrs{Name: o.key, ETag: o.etag, MD5: o.md5}, numbers)
+			err := archive.RemoveLines(ctx, r.store, store.Attrs{Name: o.key(), ETag: o.etag, MD5: o.md5}, numbers)
 			done[i] = err == nil
 			return err
 		})
 	}
 	err := g.Wait()
 	for i, o := range objects {
-		delete(r.snapshot.objects, o.key) // the next audit reads it again
+		delete(r.snapshot.objects, o.key()) // the next audit reads it again
 		if done[i] {
 			r.actions = append(r.actions, rewriteAction(o, a.removals[o]))
 		}
@@ -344,7 +344,7 @@ func rewriteAction(o *object, removals []removal) Action {
 	if moved > 0 {
 		parts = append(parts, "moves "+text.Count(moved, "later version")+" to revisions/")
 	}
-	return Action{"rewrite", o.key, 0, strings.Join(parts, ", ")}
+	return Action{"rewrite", o.key(), 0, strings.Join(parts, ", ")}
 }
 
 // predict adds the actions that a repair would take after finishEarlier.
@@ -368,12 +368,12 @@ func (r *repair) predict(a *audit) {
 func (r *repair) storeReadable(ctx context.Context, a *audit) error {
 	batch := archive.Batch{ObservedAt: a.now}
 	for rest := a.readable; len(rest) > 0; {
-		o := rest[0].object
-		n := slices.IndexFunc(rest, func(e rejectedEvent) bool { return e.object != o })
+		o := a.lines.object(&rest[0].line)
+		n := slices.IndexFunc(rest, func(e rejectedEvent) bool { return a.lines.object(&e.line) != o })
 		if n < 0 {
 			n = len(rest)
 		}
-		got, err := r.store.Get(ctx, o.key)
+		got, err := r.store.Get(ctx, o.key())
 		if err != nil {
 			return fmt.Errorf("repair: %w", err)
 		}

@@ -62,7 +62,8 @@ type Result struct {
 	ByCheck  map[Check]int `json:"by_check"`
 	// Findings are the first 1000 of each check, sorted by object and line.
 	Findings []Finding `json:"findings"`
-	// Timeline shows the archive over time. It is for diagrams, and not part of the JSON form.
+	// Timeline shows the archive over time. It is for diagrams, not part of the JSON form, and
+	// empty without [Options.Timeline].
 	Timeline Timeline `json:"-"`
 	// Actions are the steps that a repair took, or would take if DryRun is true.
 	DryRun  bool     `json:"dry_run,omitempty"`

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -36,6 +35,7 @@ type snapshot struct {
 	// Different if it has other content, even if its lines are all stored.
 	pending []archive.ObjectState
 	objects map[string]*object // data objects of the included days, by name
+	lines   lines              // of the objects
 	outside int                // number of data objects of other days
 	others  []string           // names of the other objects in the archive's folders
 	foreign map[string]int     // numbers of other objects, by the first part of the name, with a slash if it is a folder
@@ -110,18 +110,18 @@ type document struct {
 // object is a data object.
 type object struct {
 	name   archive.Name
-	key    string      // the name in the store
 	listed store.Attrs // by the list before it was read
 	etag   store.ETag
 	md5    string
 	size   int64
-	// lines are the valid lines.
-	lines []line
-	// rejectedEvents are those of the lines in rejected/ that can be read as events now.
-	rejectedEvents []rejectedEvent
-	month          string // of the object's day, as a key of [archive.Document.Stored]
-	// otherMonths are the months of the misplaced lines, by line number.
-	otherMonths map[int32]string
+	number int32 // in lines.objects
+	// delays are the delays of the valid lines under events/ by their line number less one, in
+	// minutes: the time from the event's datetime to the commit of the object; 0 if the
+	// datetime is later, and at most maxDelay. They are nil without Options.Timeline.
+	delays []uint16
+	month  string // of the object's day, as a key of [archive.Document.Stored]
+	// unusual holds what few lines have, by line number.
+	unusual map[int32]unusual
 	// findings are those about this object only.
 	findings   findings
 	found      bool // by the last List
@@ -129,43 +129,8 @@ type object struct {
 	unreadable bool // the content is damaged, so its lines are unknown
 }
 
-// line is a valid line of a data object.
-type line struct {
-	object      *object
-	id          int64 // zero in rejected/
-	fingerprint uint64
-	number      int32 // from one
-	misplaced   bool  // it belongs to another day than its object
-	halfPair    bool  // see archive.Line
-	// delay is the time in minutes from the event's datetime to the commit of the object; 0
-	// if the datetime is later, and at most maxDelay.
-	delay uint16
-}
-
-// rejectedEvent is a line in rejected/ whose item can be read as an event now.
-type rejectedEvent struct {
-	line
-	event line         // the properties of the event; its object is that of the line
-	day   archive.Date // of the event
-}
-
-func newLine(o *object, parsed archive.Line, number int) line {
-	hash, _ := strconv.ParseUint(parsed.Fingerprint, 16, 64) // a fingerprint is 16 hexadecimal digits
-	return line{object: o, id: parsed.ID, fingerprint: hash, number: int32(number), halfPair: parsed.HalfPair}
-}
-
-// same reports whether two lines have the same content.
-func (l *line) same(m *line) bool { return l.fingerprint == m.fingerprint }
-
-// String returns the position of the line.
-func (l *line) String() string { return fmt.Sprintf("%s line %d", l.object.key, l.number) }
-
-// finding returns a problem with the line.
-func (l *line) finding(c Check, expected, actual string, fix Fix) Finding {
-	return Finding{
-		Check: c, Severity: Problem, Object: l.object.key, Line: int(l.number), ID: l.id, Expected: expected, Actual: actual, Fix: fix,
-	}
-}
+// key returns the name of the object in the store.
+func (o *object) key() string { return o.listed.Name }
 
 func newSnapshot(s status.Archive, o Options) *snapshot {
 	return &snapshot{store: s, options: o, objects: make(map[string]*object)}
@@ -179,6 +144,7 @@ func (s *snapshot) read(ctx context.Context) error {
 			return err
 		}
 		s.advance(func(p *Progress) { p.Counted = s.counted() })
+		s.lines.reserve(s.counted())
 		if err := s.readObjects(ctx); err != nil {
 			return err
 		}
@@ -394,8 +360,9 @@ func (s *snapshot) list(ctx context.Context, add func(*object)) error {
 		case o != nil && o.listed == attrs:
 			o.found = true
 		case s.options.includes(name.Date):
-			o := &object{name: name, key: attrs.Name, listed: attrs, found: true}
+			o := &object{name: name, listed: attrs, found: true}
 			s.objects[attrs.Name] = o
+			s.lines.addObject(o)
 			s.advance(func(p *Progress) { p.Listed++ })
 			add(o)
 		default:
@@ -406,15 +373,16 @@ func (s *snapshot) list(ctx context.Context, add func(*object)) error {
 }
 
 func (s *snapshot) readObject(ctx context.Context, o *object) error {
+	lines := 0
 	got, err := archive.ReadObject(ctx, s.store, o.listed)
 	defer s.advance(func(p *Progress) {
-		p.Objects, p.Bytes, p.Lines = p.Objects+1, p.Bytes+int64(len(got.Body)), p.Lines+len(o.lines)
+		p.Objects, p.Bytes, p.Lines = p.Objects+1, p.Bytes+int64(len(got.Body)), p.Lines+lines
 	})
 	if errors.Is(err, store.ErrNotExist) {
 		return nil // it was deleted after the list
 	}
 	if err != nil && !errors.Is(err, store.ErrDamaged) {
-		return fmt.Errorf("read %s: %w", o.key, err)
+		return fmt.Errorf("read %s: %w", o.key(), err)
 	}
 	o.read, o.etag, o.size, o.md5 = true, got.ETag, int64(len(got.Body)), got.MD5
 	if err != nil {
@@ -422,18 +390,23 @@ func (s *snapshot) readObject(ctx context.Context, o *object) error {
 		o.unreadable = got.Name == "" // a wrong MD5 alone leaves no line out
 	}
 	if !o.unreadable {
-		s.parse(o, got.Body)
+		lines = s.parse(o, got.Body)
 	}
 	return nil
 }
 
-// parse parses the lines of an object.
-func (s *snapshot) parse(o *object, body []byte) {
+// parse parses the lines of an object, and returns the number of the valid ones.
+func (s *snapshot) parse(o *object, body []byte) int {
 	if len(body) > 0 && body[len(body)-1] != '\n' {
 		o.addProblem(NoFinalNewline, 0, "a newline at the end", "no newline, so the last line may be cut", s.options.correctByHand())
 	}
 	o.month = o.name.Date.MonthKey()
-	o.lines = make([]line, 0, bytes.Count(body, []byte("\n")))
+	maxLines := bytes.Count(body, []byte("\n")) + 1
+	lines := make([]line, 0, maxLines)
+	var readable []rejectedEvent
+	if s.options.Timeline && o.name.Kind == archive.Events {
+		o.delays = make([]uint16, maxLines)
+	}
 	var parser archive.LineParser
 	for number, raw := range archive.Lines(body) {
 		parsed, reason := parser.Parse(o.name.Kind, raw)
@@ -442,21 +415,28 @@ func (s *snapshot) parse(o *object, body []byte) {
 			continue
 		}
 		l := newLine(o, parsed, number)
-		l.delay = delay(parsed.Time, o.name.Timestamp)
-		l.misplaced = parsed.Date != o.name.Date
-		if l.misplaced {
-			if o.otherMonths == nil {
-				o.otherMonths = make(map[int32]string)
-			}
-			o.otherMonths[l.number] = parsed.Date.MonthKey()
-			prefix := archive.Partition{Kind: o.name.Kind, Date: parsed.Date}.Prefix()
-			o.findings.add(l.finding(WrongPartition, "only lines of "+o.name.Date.String(), "a line of "+parsed.Date.String(), moveLine(prefix)))
+		if o.delays != nil {
+			o.delays[number-1] = delay(parsed.Time, o.name.Timestamp)
 		}
-		o.lines = append(o.lines, l)
+		u := unusual{halfPair: parsed.HalfPair}
+		if parsed.Date != o.name.Date {
+			u.month = parsed.Date.MonthKey()
+			prefix := archive.Partition{Kind: o.name.Kind, Date: parsed.Date}.Prefix()
+			o.findings.add(o.finding(&l, WrongPartition, "only lines of "+o.name.Date.String(), "a line of "+parsed.Date.String(), moveLine(prefix)))
+		}
+		if u != (unusual{}) {
+			if o.unusual == nil {
+				o.unusual = make(map[int32]unusual)
+			}
+			o.unusual[l.number] = u
+		}
+		lines = append(lines, l)
 		if parsed.Event != nil {
-			o.rejectedEvents = append(o.rejectedEvents, rejectedEvent{l, newLine(o, *parsed.Event, number), parsed.Event.Date})
+			readable = append(readable, rejectedEvent{l, newLine(o, *parsed.Event, number), parsed.Event.Date})
 		}
 	}
+	s.lines.add(o.name.Kind, lines, readable)
+	return len(lines)
 }
 
 // addInvalid adds a problem with a line that is not valid.
@@ -481,6 +461,6 @@ func (s *snapshot) addInvalid(o *object, number int, raw []byte, reason string) 
 // addProblem adds a problem with the object, or with one of its lines.
 func (o *object) addProblem(c Check, number int, expected, actual string, fix Fix) {
 	o.findings.add(Finding{
-		Check: c, Severity: Problem, Object: o.key, Line: number, Expected: expected, Actual: actual, Fix: fix,
+		Check: c, Severity: Problem, Object: o.key(), Line: number, Expected: expected, Actual: actual, Fix: fix,
 	})
 }

@@ -11,18 +11,9 @@ import (
 	"polisen-events-collector/pkg/text"
 )
 
-// month returns the month that the line belongs to, as a key of
-// [archive.Document.Stored].
-func (l *line) month() string {
-	if l.misplaced {
-		return l.object.otherMonths[l.number]
-	}
-	return l.object.month
-}
-
 // countStored counts an item that is stored, in the month of its line.
 func (a *audit) countStored(l *line, n archive.Counts) {
-	month := l.month()
+	month := a.lines.month(l)
 	a.stored[month] = a.stored[month].Plus(n)
 }
 

@@ -51,20 +51,28 @@ const LateAfter = 7 * 24 * time.Hour
 const maxDelay = math.MaxUint16
 
 // delay returns the time from an event's datetime to the commit with this timestamp, as
-// line.delay holds it.
+// object.delays holds it.
 func delay(event time.Time, timestamp int64) uint16 {
 	return uint16(min(max(timestamp-event.Unix(), 0)/60, maxDelay))
 }
 
 // timeline returns the numbers by day and by week.
 func (a *audit) timeline() Timeline {
+	if !a.options.Timeline {
+		return Timeline{}
+	}
 	t := Timeline{Missing: a.missing}
-	weeks := make(map[archive.Date][]uint16)
-	for _, day := range slices.SortedFunc(maps.Keys(a.delays), archive.Date.Compare) {
-		delays := a.delays[day]
-		t.Days = append(t.Days, Day{day, len(delays)})
-		monday := mondayOf(day)
-		weeks[monday] = append(weeks[monday], delays...)
+	days, weeks := make(map[archive.Date]int), make(map[archive.Date][]uint16)
+	for lines := range a.byID() {
+		first := &lines[0]
+		if name := a.lines.object(first).name; name.Kind == archive.Events {
+			days[name.Date]++
+			monday := mondayOf(name.Date)
+			weeks[monday] = append(weeks[monday], a.lines.delay(first))
+		}
+	}
+	for _, day := range slices.SortedFunc(maps.Keys(days), archive.Date.Compare) {
+		t.Days = append(t.Days, Day{day, days[day]})
 	}
 	for _, monday := range slices.SortedFunc(maps.Keys(weeks), archive.Date.Compare) {
 		t.Weeks = append(t.Weeks, newWeek(monday, weeks[monday]))

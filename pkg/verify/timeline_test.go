@@ -45,7 +45,7 @@ func TestTimeline(t *testing.T) {
 		`"gaps":[{"day":"2026-06-10","reason":"missed"},{"day":"2026-06-11","reason":"missed","unserved":true}],"accepted_days":["2026-06-12","not a day"]}`)
 
 	o := options()
-	o.From = june(2)
+	o.Timeline, o.From = true, june(2)
 	r, err := verify.Audit(t.Context(), s, o)
 	if err != nil {
 		t.Fatal(err)

@@ -30,6 +30,9 @@ type Options struct {
 	// Date sets no limit. With a limit, the audit cannot check whether each id
 	// of the document is stored.
 	From, To archive.Date
+	// Timeline makes the audit fill [Result.Timeline], for which it keeps the delays of all
+	// events.
+	Timeline bool
 	// Now returns the current time.
 	Now func() time.Time
 	// Command turns arguments, such as "verify --repair", into a whole shell

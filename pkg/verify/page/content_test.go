@@ -35,7 +35,7 @@ func contents(t *testing.T) map[string]page.Content {
 func audited(t *testing.T, s store.Store) page.Content {
 	t.Helper()
 	command := func(args string) string { return "polisen-events-collector " + args + " --store ./archive" }
-	r, err := verify.Audit(t.Context(), s, verify.Options{Concurrency: 2, Now: func() time.Time { return now }, Command: command})
+	r, err := verify.Audit(t.Context(), s, verify.Options{Concurrency: 2, Timeline: true, Now: func() time.Time { return now }, Command: command})
 	if err != nil {
 		t.Fatal(err)
 	}
