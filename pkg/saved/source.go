@@ -1,8 +1,10 @@
 package saved
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	"polisen-events-collector/pkg/polisen"
@@ -10,7 +12,7 @@ import (
 
 // Source reads a saved response in place of a call to the API.
 type Source struct {
-	Path string           // of the file, which may be compressed with gzip
+	Path string           // of the file, which may be compressed with gzip or zstd
 	Now  func() time.Time // returns the time for FetchedAt
 }
 
@@ -29,7 +31,7 @@ func (s Source) Fetch(ctx context.Context, q polisen.Query) (*polisen.Response, 
 		return new(polisen.Response), fileError(s.Path, err)
 	}
 	defer closeFile()
-	r, err := polisen.ReadResponse(&supportedReader{Reader: file}, s.Now)
+	r, err := s.read(file)
 	if err == nil && r.Items() == 0 {
 		err = &polisen.BodyError{Kind: polisen.BodyNoEvents}
 	}
@@ -38,6 +40,23 @@ func (s Source) Fetch(ctx context.Context, q polisen.Query) (*polisen.Response, 
 	}
 	if err != nil && len(r.Events) > 0 && ctx.Err() == nil {
 		r.Cut, err = err, nil
+	}
+	return r, err
+}
+
+// read reads the response from file.
+func (s Source) read(file io.Reader) (*polisen.Response, error) {
+	size := int64(0)
+	raw := bufio.NewReader(&counter{file, &size})
+	content, closeContent, err := decompress(raw)
+	if err != nil {
+		return new(polisen.Response), err
+	}
+	defer closeContent()
+	r, err := polisen.ReadResponse(&supportedReader{Reader: content}, s.Now)
+	r.WireBytes = size
+	if z, ok := content.(*polisen.GzipReader); ok && z.Trailing() {
+		r.Warning = polisen.TrailingBytes
 	}
 	return r, err
 }
