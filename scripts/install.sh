@@ -85,6 +85,7 @@ absolute() {
 add_setting() {
 	[[ $1 =~ ^[A-Za-z_][A-Za-z0-9_]*$ ]] || fail 64 "--set '$1': use NAME=VALUE with the name of a setting"
 	[[ -n $2 && $2 != *\'* && $2 != *$'\n'* ]] || fail 64 "the value of $1 is empty, or has a quote or a line break: write it into the settings file"
+	[[ $2 != ./* && $2 != ../* ]] || fail 64 "the value of $1 is a relative path, but the scheduler starts runs in another folder: write it from / or ~/ on"
 	if [[ $2 =~ ^[A-Za-z0-9/._+@,=:%?\&~-]+$ ]]; then
 		settings+=("$1=$2")
 	else

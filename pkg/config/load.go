@@ -167,7 +167,7 @@ func (l *loader) read(s Setting) {
 			panic("config: invalid default of " + s.Name() + ": " + err.Error())
 		}
 	}
-	text, from := l.find(s)
+	text, from, inFile := l.find(s)
 	if from == "" {
 		return
 	}
@@ -183,7 +183,8 @@ func (l *loader) read(s Setting) {
 	if word, ok := s.Synonyms[strings.ToLower(text)]; ok {
 		text = word
 	}
-	if s.Path && (!strings.Contains(text, "://") || strings.HasPrefix(text, "file://")) {
+	isPath := s.Path && (!strings.Contains(text, "://") || strings.HasPrefix(text, "file://"))
+	if isPath {
 		if err := address.CheckLiteral(text); err != nil {
 			l.invalid(s.key(), "%w", err)
 			return
@@ -198,16 +199,22 @@ func (l *loader) read(s Setting) {
 		l.invalid(s.key(), "not one of %s", strings.Join(s.Choices, ", "))
 		return
 	}
-	if err := s.set(&l.settings, text); err != nil {
+	next := l.settings
+	switch err := s.set(&next, text); {
+	case err != nil:
 		l.invalid(s.key(), "%w", err)
+	case isPath && inFile && !filepath.IsAbs(strings.TrimPrefix(text, "file://")):
+		l.invalid(s.key(), "the path is relative, so it would name another place when a run starts in another folder: write it from / or ~/ on")
+	default:
+		l.settings = next
 	}
 }
 
 // find returns the value of s and the origin of the value. Both are empty if s has
-// no value.
-func (l *loader) find(s Setting) (text, from string) {
+// no value. inFile says that the origin is the env-file.
+func (l *loader) find(s Setting) (text, from string, inFile bool) {
 	if f := l.flags.Lookup(s.Flag); f != nil && f.Changed {
-		return f.Value.String(), "the command line"
+		return f.Value.String(), "the command line", false
 	}
 	for _, name := range []string{s.Env, s.Alias} {
 		text, ok := l.variable(name)
@@ -216,14 +223,14 @@ func (l *loader) find(s Setting) (text, from string) {
 		}
 		from := "the environment"
 		if outside, _ := l.env(name); outside == "" {
-			from = l.settings.General.EnvFile
+			from, inFile = l.settings.General.EnvFile, true
 		}
 		if name != s.Env {
 			from = name + " in " + from
 		}
-		return text, from
+		return text, from, inFile
 	}
-	return "", ""
+	return "", "", false
 }
 
 // variable returns a variable of the environment or, if it has no value there, of the

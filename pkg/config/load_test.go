@@ -555,6 +555,8 @@ func TestProblems(t *testing.T) {
 		"word in a name":     {args: []string{"--env-file", writeFile(t, "OCI_BUCKET=canary\n")}, want: []string{"OCI_BUCKET in /", "nearest one is OCI_BUCKET_NAME", "; for example OCI_BUCKET_NAME=polisen-events"}},
 		"runtime's variable": {args: []string{"--env-file", writeFile(t, "GOMEMLIMIT=canary\n")}, want: []string{"--env-file", "GOMEMLIMIT in this file", "no effect"}},
 		"no value":           {args: []string{"--env-file", writeFile(t, "LOG_LEVEL=info\nLOG_FORMAT")}, want: []string{"line 2 is not"}},
+		"relative in a file": {args: []string{"--env-file", writeFile(t, "POLISEN_STORE=./archive")}, want: []string{"--store (POLISEN_STORE)", "/env: the path is relative", "from / or ~/ on"}},
+		"alias in a file":    {args: []string{"--env-file", writeFile(t, "OCI_CLI_CONFIG_FILE=config")}, want: []string{"from OCI_CLI_CONFIG_FILE in /", "the path is relative"}},
 		"from an env-file": {
 			args: []string{"--env-file", writeFile(t, "POLISEN_TIMEOUT=soon")},
 			want: []string{"--timeout (POLISEN_TIMEOUT)", "/env: not a duration"},
