@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -55,6 +56,29 @@ func TestReorderedObject(t *testing.T) {
 	storetest.MustPut(t, s, name, line(6, 31, "first"))
 	if r := mustAudit(t, s); r.ByCheck[verify.PendingDifferent] != 1 {
 		t.Errorf("without event 5: %v", r.Findings)
+	}
+}
+
+// TestHugeCounts checks that a document which counts more items than memory can hold is a
+// finding.
+func TestHugeCounts(t *testing.T) {
+	s := counted(t)
+	object, err := s.Get(t.Context(), archive.DocumentName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(object.Body, &fields); err != nil {
+		t.Fatal(err)
+	}
+	fields["stored"] = map[string]archive.Counts{"2026-01": {Events: 1 << 50}}
+	body, err := json.Marshal(fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	storetest.MustPut(t, s, archive.DocumentName, string(body))
+	if r := mustAudit(t, s); r.ByCheck[verify.StoredMissing] != 1 {
+		t.Errorf("findings: %v", r.Findings)
 	}
 }
 

@@ -298,6 +298,8 @@ func repairs() []mutation {
 			"string(q.name.Kind)), misplaced,", "string(q.name.Kind)), 0*misplaced,"),
 		in("pkg/verify/line.go", "Of two copies the one with the earlier timestamp stays.",
 			"cmp.Compare(p.name.Timestamp, q.name.Timestamp),", "cmp.Compare(q.name.Timestamp, p.name.Timestamp),"),
+		in("pkg/verify/line.go", "A document with wrong counts does not take all memory of an audit.",
+			"min(n, maxReserved)", "n"),
 		in("pkg/verify/audit.go", "An archive that lacks stored items has a problem.",
 			"	a.checkCounts()\n", ""),
 		in("pkg/verify/events.go", "A later version leaves events/ only if lookups find its copy under revisions/.",
