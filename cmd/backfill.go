@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,7 +61,7 @@ arrays or one event per line, plain, gzip or zstd. Damaged items go under reject
 		Annotations: endsWith(exitPartial, exitAPI, exitStorage, exitAccess, exitRateLimited),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, log, err := p.settings(cmd, groups)
-			if err != nil {
+			if err := cmp.Or(err, checkStateDir(cmd.Context(), s)); err != nil {
 				return err
 			}
 			return p.runBackfill(cmd.Context(), s, opts, log)

@@ -72,7 +72,7 @@ All runs of a user on this host call the API at most every 10 s, 60 times an hou
 		Annotations: endsWith(exitPartial, exitAPI, exitStorage, exitAccess, exitRateLimited),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, log, err := p.settings(cmd, groups)
-			err = cmp.Or(err, checkMetricsFile(cmd.Context(), &s))
+			err = cmp.Or(err, checkMetricsFile(cmd.Context(), &s), checkStateDir(cmd.Context(), s))
 			monitorOf(cmd.Context()).start(cmd.Context(), p, s, opts.dryRun, log)
 			if err != nil {
 				return err

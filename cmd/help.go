@@ -225,33 +225,38 @@ func environmentTopic(style text.Style) string {
 variable, that variable in the settings file (--env-file or POLISEN_ENV_FILE), the default. An empty variable counts as
 not set. At the beginning of a path, ~/ stands for the home folder.`, "", style.Width))
 	heading := func(title string) { b.WriteString("\n" + style.Paint(text.Bold, title) + "\n") }
-	titles := map[config.Group]string{
-		config.APIGroup: "The events API", config.ArchiveGroup: "The archive and the access to it",
-		config.HealthGroup: "The health check, verify --quick", config.MonitoringGroup: "Monitoring of collect", config.GeneralGroup: "Settings file, messages and output",
-	}
-	last := config.Group(0)
-	for _, s := range config.All(config.AllGroups) {
-		if group := s.Group & -s.Group; group != last { // the first of its groups
-			heading(titles[group])
-			last = group
-		}
-		var names []string
-		if s.Env != "" {
-			names = append(names, s.Env)
-		}
-		if s.Flag != "" {
-			names = append(names, "--"+s.Flag)
-		}
-		fmt.Fprintf(&b, "\n%s\n", strings.Join(names, ", "))
-		paragraph(s.Meaning())
-		if s.Detail != "" {
-			paragraph(s.Detail)
-		}
-		if s.Alias != "" {
-			paragraph("If neither is set, " + s.Alias + " of Oracle's command line counts.")
-		}
-		if d := s.DefaultText(); d != "" {
-			paragraph("default: " + d)
+	settings := config.All(config.AllGroups)
+	for _, g := range []struct {
+		group config.Group
+		title string
+	}{
+		{config.APIGroup, "The events API"}, {config.ArchiveGroup, "The archive and the access to it"},
+		{config.HealthGroup, "The health check, verify --quick"}, {config.MonitoringGroup, "Monitoring of collect"},
+		{config.GeneralGroup, "Settings file, messages and output"},
+	} {
+		heading(g.title)
+		for _, s := range settings {
+			if first := s.Group & -s.Group; first != g.group {
+				continue
+			}
+			var names []string
+			if s.Env != "" {
+				names = append(names, s.Env)
+			}
+			if s.Flag != "" {
+				names = append(names, "--"+s.Flag)
+			}
+			fmt.Fprintf(&b, "\n%s\n", strings.Join(names, ", "))
+			paragraph(s.Meaning())
+			if s.Detail != "" {
+				paragraph(s.Detail)
+			}
+			if s.Alias != "" {
+				paragraph("If neither is set, " + s.Alias + " of Oracle's command line counts.")
+			}
+			if d := s.DefaultText(); d != "" {
+				paragraph("default: " + d)
+			}
 		}
 	}
 	heading("Variables of other programs that count here too")

@@ -20,8 +20,15 @@ func checkMetricsFile(ctx context.Context, s *config.Settings) error {
 	return err
 }
 
-// checkOutside returns an error if the file that a setting names is in the folder of the
-// archive. It could replace an object there, and verify would report it.
+// checkStateDir is checkOutside for --state-dir. What a host knows of an archive must not be
+// lost with it.
+func checkStateDir(ctx context.Context, s config.Settings) error {
+	defer blocking.Call(ctx, "check "+s.API.StateDir)()
+	return checkOutside("--state-dir (POLISEN_STATE_DIR)", s.API.StateDir, s.Archive.Store)
+}
+
+// checkOutside returns an error if the file or folder that a setting names is in the folder of
+// the archive. It could replace an object there, and verify would report it.
 func checkOutside(setting, file string, s config.StoreURL) error {
 	if s.Kind != config.DirStore || file == "" {
 		return nil
@@ -32,7 +39,7 @@ func checkOutside(setting, file string, s config.StoreURL) error {
 	}
 	inside, err := filepath.Rel(withoutLinks(s.Path), withoutLinks(path))
 	if err == nil && filepath.IsLocal(inside) {
-		return usagef("%s: %s is in the folder of the archive, which must hold nothing else: choose a file elsewhere", setting, file)
+		return usagef("%s: %s is in the folder of the archive, which must hold nothing else: choose another place", setting, file)
 	}
 	return nil
 }

@@ -72,7 +72,7 @@ func TestVerifyBucket(t *testing.T) {
 	want(5, "UNKNOWN - storage failed: ", "--quick")
 	cloud.SetIntercept(nil)
 	want(6, "no access to the store", "--store", "oci://fakenamespace/nobucket")
-	want(7, "CRITICAL - no collect from the API has ever finished in oci://fakenamespace/fakebucket; ", "--quick")
+	want(7, "CRITICAL - metadata/last_run.json has no collect from the API, ", "--quick")
 }
 
 // TestQuickEnds checks that a health check ends by itself if the store does not respond,

@@ -78,12 +78,12 @@ type Options struct {
 	// the document is older, its lists of ids and rejected items do not count, since the
 	// archive may hold the items of later commits.
 	AcceptArchive bool
-	// StoredCommit, if not nil, is called after each read of the document. It returns
-	// a commit whose objects are all known to be stored, from [Writer.StoredCommit] of
-	// an earlier run, or nil. If it is the document's commit, and its objects are
-	// not large, the Writer checks them only before it reads partitions, or after it
-	// has committed.
-	StoredCommit func() *Commit
+	// LastRun, if not nil, is called after each read of the document. It returns the content
+	// of [LastRunName], which the caller has read in this run; empty if it could not. If this
+	// says that all objects of the document's commit are stored, and they are not large, the
+	// Writer checks them only before it reads partitions, or after it has committed. Without
+	// LastRun, the Writer reads the object itself, and checks them first.
+	LastRun func() []byte
 	// Revisions makes the Writer store changed versions of stored events.
 	Revisions bool
 	// DryRun makes the Writer decide what it would store without writing

@@ -19,6 +19,9 @@ type Backup struct {
 	CoveredUntil *time.Time `json:"covered_until,omitempty"`
 	Gaps         []Gap      `json:"gaps,omitempty"`
 	AcceptedDays []string   `json:"accepted_days,omitempty"`
+
+	// partial says that only the Timestamp is known.
+	partial bool
 }
 
 // maxTimestamp is the largest timestamp of a backup that counts: the end of the year 9999.
@@ -48,9 +51,10 @@ func ParseBackup(text []byte) Backup {
 	return b
 }
 
-// Take makes d take over a backup, unless d has a commit or the backup is empty.
+// Take makes d take over a backup of a later document. A document without a commit is
+// older than all backups.
 func (d *Document) Take(b Backup) {
-	if d.Commit == nil && b.Timestamp > 0 {
+	if d.timestamp() < b.Timestamp && !b.partial {
 		d.CoveredUntil, d.Gaps, d.AcceptedDays = cmp.Or(b.CoveredUntil, d.CoveredUntil), b.Gaps, b.AcceptedDays
 	}
 }
@@ -70,19 +74,32 @@ func ReadBackup(ctx context.Context, s store.Reader) (b Backup, lost string, err
 	case cond == store.IfAbsent():
 		return Backup{}, "", nil
 	}
-	var lastRun struct {
+	l := parseLastRun(body)
+	return l.backup, l.lost, nil
+}
+
+// lastRun is what the protocol takes from [LastRunName].
+type lastRun struct {
+	stored Commit // a commit whose objects are all known to be stored; zero if none is
+	backup Backup
+	lost   string // see ReadBackup
+}
+
+// parseLastRun parses the content of [LastRunName].
+func parseLastRun(body []byte) (l lastRun) {
+	var fields struct {
 		Backup json.RawMessage `json:"document_backup"`
 		Stored Commit          `json:"stored_commit"`
 	}
-	if json.Unmarshal(body, &lastRun) != nil {
-		return Backup{}, LastRunName + " is damaged", nil
+	if json.Unmarshal(body, &fields) != nil {
+		return lastRun{lost: LastRunName + " is damaged"}
 	}
-	b = ParseBackup(lastRun.Backup)
-	if b.Timestamp == 0 {
-		b.Timestamp = min(max(lastRun.Stored.Timestamp, 0), maxTimestamp)
-		if b.Timestamp > 0 || lastRun.Backup != nil { // otherwise the run knew of no commit
-			lost = LastRunName + " has no backup of it"
+	l = lastRun{stored: fields.Stored, backup: ParseBackup(fields.Backup)}
+	if l.backup.Timestamp == 0 {
+		l.backup = Backup{Timestamp: min(max(l.stored.Timestamp, 0), maxTimestamp), partial: true}
+		if l.backup.Timestamp > 0 || fields.Backup != nil { // otherwise the run knew of no commit
+			l.lost = LastRunName + " has no backup of it"
 		}
 	}
-	return b, lost, nil
+	return l
 }

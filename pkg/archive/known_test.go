@@ -1,7 +1,11 @@
 package archive_test
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -87,49 +91,120 @@ func TestLostCommits(t *testing.T) {
 	}
 }
 
-// TestAcceptedOlderDocument checks that a run which accepts an older document stores no
+// TestOlderDocument checks that a run which knows of a later commit than that of the document stores no
 // item again that a later commit has stored, and neither do the runs after it.
-func TestAcceptedOlderDocument(t *testing.T) {
+func TestOlderDocument(t *testing.T) {
 	first, later, last := archivetest.Event(1, 0, "first"), archivetest.Event(2, 1, "first"), archivetest.Event(3, 2, "first")
 	revised := archivetest.Event(1, 0, "second")
 	lost := archive.Batch{Events: []polisen.Event{revised, later}, Rejected: []polisen.Rejected{rejected(`"later"`)}, ObservedAt: start, Current: true}
-	for name, next := range map[string]archive.Batch{
+	batches := map[string]archive.Batch{
 		"new events":  {Events: []polisen.Event{revised, later, last}, Rejected: lost.Rejected, ObservedAt: start, Current: true},
 		"nothing new": {Events: []polisen.Event{first, later}, Rejected: lost.Rejected, ObservedAt: start, Current: true},
 		"other event": current(last),
+	}
+	for knownBy, know := range map[string]func(t *testing.T, s store.Store, o *archive.Options, c archive.Commit){
+		"the host": func(_ *testing.T, _ store.Store, o *archive.Options, c archive.Commit) {
+			o.KnownCommit, o.AcceptArchive = c.Timestamp, true
+		},
+		"the caller's report": func(_ *testing.T, _ store.Store, o *archive.Options, c archive.Commit) { o.LastRun = lastRunOf(&c) },
+		"the last report": func(t *testing.T, s store.Store, _ *archive.Options, c archive.Commit) {
+			storetest.MustPut(t, s, archive.LastRunName, string(lastRunOf(&c)()))
+		},
+		"the backup": func(t *testing.T, s store.Store, _ *archive.Options, c archive.Commit) {
+			storetest.MustPut(t, s, archive.LastRunName, fmt.Sprintf(`{"document_backup":{"timestamp":%d}}`, c.Timestamp))
+		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			s := memstore.New()
-			mustRun(t, s, archive.Batch{Events: []polisen.Event{first}, Rejected: []polisen.Rejected{rejected(`"first"`)}, ObservedAt: start, Current: true})
-			older := storetest.Objects(t, s)[archive.DocumentName]
-			mustRun(t, s, lost)
-			o := options()
-			o.KnownCommit, o.AcceptArchive = document(t, s).Commit.Timestamp, true
-			storetest.MustPut(t, s, archive.DocumentName, string(older))
-			w := archive.NewWriter(s, o)
-			for range 2 {
-				if _, err := w.Add(t.Context(), next); err != nil {
+		for name, next := range batches {
+			t.Run(knownBy+", "+name, func(t *testing.T) {
+				s := memstore.New()
+				mustRun(t, s, archive.Batch{Events: []polisen.Event{first}, Rejected: []polisen.Rejected{rejected(`"first"`)}, ObservedAt: start, Current: true})
+				setField(t, s, "gaps", `[{"day":"2025-12-24","reason":"missed","since":"2026-01-02T12:00:00Z"}]`)
+				older := storetest.Objects(t, s)[archive.DocumentName]
+				mustRun(t, s, lost)
+				known := *document(t, s).Commit
+				o := options()
+				var warnings []string
+				o.Warn = func(_ slog.Level, text string) { warnings = append(warnings, text) }
+				know(t, s, &o, known)
+				storetest.MustPut(t, s, archive.DocumentName, string(older))
+				w := archive.NewWriter(s, o)
+				for range 2 {
+					if _, err := w.Add(t.Context(), next); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := w.Flush(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-			}
-			if err := w.Flush(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			if c := document(t, s).Commit; c.Timestamp <= o.KnownCommit {
-				t.Errorf("the document's commit has timestamp %d, want one after %d", c.Timestamp, o.KnownCommit)
-			}
-			if stored := document(t, s).Stored; stored != nil {
-				t.Errorf("the document counts %v, but not what later commits have stored", stored)
-			}
-			o.KnownCommit, o.AcceptArchive = document(t, s).Commit.Timestamp, false
-			if _, err := archive.NewWriter(s, o).Add(t.Context(), lost); err != nil {
-				t.Fatal(err)
-			}
-			c := archivetest.Read(t, s)
-			if len(c.Problems) > 0 || len(c.Rejected) != 2 {
-				t.Errorf("problems %q, %d rejected items, want 2", c.Problems, len(c.Rejected))
-			}
-		})
+				if c := document(t, s).Commit; c.Timestamp <= known.Timestamp {
+					t.Errorf("the document's commit has timestamp %d, want one after %d", c.Timestamp, known.Timestamp)
+				}
+				if gaps := document(t, s).Gaps; len(gaps) != 1 && knownBy != "the backup" {
+					t.Errorf("gaps %v, want the one of the document", gaps)
+				}
+				if stored := document(t, s).Stored; stored != nil {
+					t.Errorf("the document counts %v, but not what later commits have stored", stored)
+				}
+				isOlder := func(w string) bool {
+					return strings.HasPrefix(w, "the metadata document is older than the last run, which knew a commit of ")
+				}
+				if n := len(slices.DeleteFunc(warnings, func(w string) bool { return !isOlder(w) })); n != 1 && knownBy != "the host" {
+					t.Errorf("%d warnings, want 1", n)
+				}
+				o.KnownCommit, o.AcceptArchive = document(t, s).Commit.Timestamp, false
+				if _, err := archive.NewWriter(s, o).Add(t.Context(), lost); err != nil {
+					t.Fatal(err)
+				}
+				c := archivetest.Read(t, s)
+				if len(c.Problems) > 0 || len(c.Rejected) != 2 {
+					t.Errorf("problems %q, %d rejected items, want 2", c.Problems, len(c.Rejected))
+				}
+			})
+		}
+	}
+}
+
+// slowReader is a store in which something happens after the first Get of the document.
+type slowReader struct {
+	store.Store
+	happens func()
+}
+
+func (s *slowReader) Get(ctx context.Context, name string) (store.Object, error) {
+	object, err := s.Store.Get(ctx, name)
+	if happens := s.happens; happens != nil && name == archive.DocumentName {
+		s.happens = nil
+		happens()
+	}
+	return object, err
+}
+
+// TestCommitBetweenReads checks that a run which reads the document before the commit of
+// another run, and then the report of that run, takes the document for no older copy.
+func TestCommitBetweenReads(t *testing.T) {
+	s := memstore.New()
+	mustRun(t, s, current(archivetest.Event(1, 0, "first")))
+	between := &slowReader{s, func() {
+		mustRun(t, s, current(archivetest.Event(2, 0, "first")))
+		storetest.MustPut(t, s, archive.LastRunName, string(lastRunOf(document(t, s).Commit)()))
+	}}
+	o := options()
+	o.Warn = func(_ slog.Level, text string) { t.Errorf("warning: %s", text) }
+	_, outcome, err := runWith(between, o, current(archivetest.Event(1, 0, "first"), archivetest.Event(2, 0, "first"), archivetest.Event(3, 0, "first")))
+	if err != nil || outcome.New != 1 || outcome.Seen != 2 || outcome.LookedUp != 0 {
+		t.Errorf("%+v, error %v", outcome, err)
+	}
+}
+
+// lastRunOf returns the Options.LastRun of a run that knows of a commit whose objects are all
+// stored; nil if it knows of none.
+func lastRunOf(stored *archive.Commit) func() []byte {
+	return func() []byte {
+		body, err := json.Marshal(map[string]*archive.Commit{"stored_commit": stored})
+		if err != nil {
+			panic(err)
+		}
+		return body
 	}
 }
 
@@ -137,7 +212,7 @@ func TestAcceptedOlderDocument(t *testing.T) {
 // stored. It returns the commit for the next run.
 func runKnowing(s store.Store, known *archive.Commit, b archive.Batch) (*archive.Commit, error) {
 	o := options()
-	o.StoredCommit = func() *archive.Commit { return known }
+	o.LastRun = lastRunOf(known)
 	w, _, err := runWith(s, o, b)
 	if err == nil {
 		err = w.Unfinished()

@@ -43,10 +43,11 @@ type Writer struct {
 	listed         map[int64]Versions // doc.SeenIDs with their fingerprints
 	listedRejected map[string]bool    // doc.Rejected.Hashes
 	noDocument     bool               // the document is missing or damaged
-	backup         Backup             // what the document takes over if it has no commit
+	lastRun        lastRun            // what the last report says, if the document has a commit
+	backup         Backup             // what the document takes over
 	lostGaps       string             // why the backup may lack gaps; see [ReadBackup]
 	damaged        []byte             // the content of a damaged document, else nil
-	accepted       bool               // the document is older than the known commit, and accepted
+	accepted       bool               // the document is older than a known commit, and so its lists do not count
 
 	checkedData bool // without a document: the store was asked for data objects
 	noData      bool // the store has none
@@ -93,7 +94,7 @@ func (w *Writer) Healed() int { return len(w.healed) }
 func (w *Writer) HealedObjects() []string { return slices.Clone(w.healed) }
 
 // StoredCommit returns the commit of the document if all its objects are known to
-// be stored with their content, for Options.StoredCommit of a later run. Otherwise
+// be stored with their content, for the report of this run. Otherwise
 // it returns nil. Call it after [Writer.Flush].
 func (w *Writer) StoredCommit() *Commit {
 	if w.doc == nil || w.doc.Commit == nil || !w.allStored {
@@ -227,8 +228,8 @@ func (w *Writer) commitChange(ctx context.Context, c change) (a attempts, err er
 }
 
 // Open reads the document and heals: steps 1 and 2 of the protocol. If
-// Options.StoredCommit is the document's commit, and its objects are not large, Open
-// leaves step 2 until it is needed. Add calls Open if necessary. A caller that calls
+// Options.LastRun says that the objects of the document's commit are stored, and they are not
+// large, Open leaves step 2 until it is needed. Add calls Open if necessary. A caller that calls
 // it first can fetch a batch in the meantime.
 //
 // The error wraps [ErrNewerFormat] if this release cannot continue the archive, and
@@ -263,15 +264,14 @@ const maxUnchecked = 512 << 10
 // all pending objects in the store, and a commit may keep those of the last commit in
 // the document. A dry run looks at them in any case.
 func (w *Writer) canHealLater() bool {
-	if w.opts.DryRun || w.opts.StoredCommit == nil || w.doc.Commit == nil {
+	if w.opts.DryRun || w.opts.LastRun == nil || w.doc.Commit == nil {
 		return false
 	}
 	size := 0
 	for _, p := range w.doc.ownPending() {
 		size += len(p.Content)
 	}
-	stored := w.opts.StoredCommit()
-	return stored != nil && *stored == *w.doc.Commit && size <= maxUnchecked
+	return w.lastRun.stored == *w.doc.Commit && size <= maxUnchecked
 }
 
 // checkKnownCommit returns an error that wraps [ErrLostCommits] if the archive lacks
@@ -302,44 +302,86 @@ func unixTime(seconds int64) string { return time.Unix(seconds, 0).UTC().Format(
 
 // readDocument is step 1 of the protocol.
 func (w *Writer) readDocument(ctx context.Context) error {
-	object, err := w.store.Get(ctx, DocumentName)
-	doc := &Document{}
-	noDocument, damaged := false, []byte(nil)
-	switch {
-	case errors.Is(err, store.ErrNotExist):
-		noDocument = true
-	case err != nil:
-		return fmt.Errorf("read the metadata document: %w", err)
-	default:
-		parsed, err := ParseDocument(object.Body)
-		switch {
-		case errors.Is(err, ErrNewerFormat):
-			return err
-		case err != nil:
-			noDocument, damaged = true, object.Body
-		default:
-			doc = parsed
+	d, err := w.getDocument(ctx)
+	if err != nil {
+		return err
+	}
+	w.lastRun = lastRun{}
+	isOlder := func() bool { return d.doc.Commit != nil && d.doc.timestamp() < w.lastRun.backup.Timestamp }
+	if d.doc.Commit != nil {
+		w.lastRun = w.readLastRun(ctx)
+		if isOlder() { // a run may have committed between the two calls
+			if d, err = w.getDocument(ctx); err != nil {
+				return err
+			}
 		}
 	}
-	if object.ETag != w.etag { // another run has committed
+	if d.etag != w.etag { // another run has committed
 		w.index = w.index.renew()
 	}
 	w.backup, w.lostGaps = Backup{}, ""
-	if doc.Commit == nil {
+	switch {
+	case d.doc.Commit == nil:
 		if w.backup, w.lostGaps, err = ReadBackup(ctx, w.store); err != nil {
 			return fmt.Errorf("rebuild the metadata document: %w", err)
 		}
-		doc.Take(w.backup)
+	case isOlder():
+		w.backup = w.lastRun.backup
 	}
-	w.noDocument, w.damaged = noDocument, damaged
-	accepted := w.opts.AcceptArchive && !noDocument && lastCommit(doc) < w.opts.KnownCommit
+	accepted := isOlder() || w.opts.AcceptArchive && !d.missing && lastCommit(d.doc) < w.opts.KnownCommit
+	d.doc.Take(w.backup)
 	if accepted { // later commits may have stored more items, and more versions of the listed events
-		doc.SeenIDs, doc.CompleteAbove, doc.Fingerprints, doc.Rejected = nil, nil, nil, nil
-		doc.Stored, doc.Forgotten = nil, nil
+		d.doc.SeenIDs, d.doc.CompleteAbove, d.doc.Fingerprints, d.doc.Rejected = nil, nil, nil, nil
+		d.doc.Stored, d.doc.Forgotten = nil, nil
 	}
-	w.setDocument(doc, object.ETag)
-	w.accepted = accepted
+	w.setDocument(d.doc, d.etag)
+	w.noDocument, w.damaged, w.accepted = d.missing, d.damaged, accepted
 	return nil
+}
+
+// readLastRun returns what the last report says about a document that has a commit. It is
+// empty if the report cannot be read, since the run can do without.
+func (w *Writer) readLastRun(ctx context.Context) lastRun {
+	if w.opts.LastRun != nil {
+		return parseLastRun(w.opts.LastRun())
+	}
+	body, _, err := ReadLastRun(ctx, w.store)
+	if err != nil {
+		return lastRun{}
+	}
+	return parseLastRun(body)
+}
+
+// readDocument is the document as it was read.
+type readDocument struct {
+	doc     *Document  // empty if it is missing
+	etag    store.ETag // empty if the store has no document
+	missing bool       // or damaged
+	damaged []byte     // the content of a damaged document, else nil
+}
+
+// getDocument reads the document.
+func (w *Writer) getDocument(ctx context.Context) (readDocument, error) {
+	d := readDocument{doc: &Document{}}
+	object, err := w.store.Get(ctx, DocumentName)
+	if errors.Is(err, store.ErrNotExist) {
+		d.missing = true
+		return d, nil
+	}
+	if err != nil {
+		return d, fmt.Errorf("read the metadata document: %w", err)
+	}
+	d.etag = object.ETag
+	parsed, err := ParseDocument(object.Body)
+	switch {
+	case errors.Is(err, ErrNewerFormat):
+		return d, err
+	case err != nil:
+		d.missing, d.damaged = true, object.Body
+	default:
+		d.doc = parsed
+	}
+	return d, nil
 }
 
 // setDocument makes doc the document to continue from.

@@ -57,13 +57,14 @@ func TestRequests(t *testing.T) {
 		want  []string
 	}{
 		{"nothing new", current(archivetest.Event(1, 0, "first"), archivetest.Event(2, 1, "first")), []string{
-			"Get metadata/last_seen.json", "Stat events/2026/01/01/events", "Stat events/2026/01/02/events",
+			"Get metadata/last_run.json", "Get metadata/last_seen.json", "Stat events/2026/01/01/events", "Stat events/2026/01/02/events",
 		}},
 		{"new, revised and rejected", func() archive.Batch {
 			b := current(archivetest.Event(1, 0, "second"), archivetest.Event(3, 0, "first"), archivetest.Event(4, 1, "first"))
 			b.Rejected = []polisen.Rejected{rejected(`[]`)}
 			return b
 		}(), []string{
+			"Get metadata/last_run.json",
 			"Get metadata/last_seen.json",
 			"List rejected/", // the first lookup: the document does not list rejected items yet
 			"Put events/2026/01/01/events", "Put events/2026/01/02/events",
@@ -116,7 +117,7 @@ func TestUnknownOutcome(t *testing.T) {
 			s := memstore.New()
 			mustRun(t, s, current(archivetest.Event(9, 0, "first")))
 			f := storetest.NewFaults(s, func(c storetest.Call) storetest.Fault {
-				if c.N == 3 { // after Get and Stat: the commit
+				if c.N == 4 { // after two Gets and Stat: the commit
 					return test.fault
 				}
 				return storetest.Fault{}

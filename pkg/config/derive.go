@@ -30,12 +30,13 @@ func (l *loader) deriveAPI(product string) {
 	api := &l.settings.API
 	api.Contact = l.has(flagUserAgent) || l.has(flagContact)
 	if api.URL.Path != "" {
-		if _, err := os.Stat(api.URL.Path); errors.Is(err, fs.ErrNotExist) {
-			err := errNoScheme
-			if lacksScheme(l.given[flagAPIURL].text) {
-				err = errPolisen
-			}
-			l.invalid(flagAPIURL, "%w", err)
+		switch info, err := os.Stat(api.URL.Path); {
+		case errors.Is(err, fs.ErrNotExist) && lacksScheme(l.given[flagAPIURL].text):
+			l.invalid(flagAPIURL, "%w", errPolisen)
+		case errors.Is(err, fs.ErrNotExist):
+			l.invalid(flagAPIURL, "%w", errNoScheme)
+		case err == nil && info.IsDir():
+			l.invalid(flagAPIURL, "a folder, not a saved response: backfill --input reads all files in a folder")
 		}
 	}
 	if !l.has(flagUserAgent) {

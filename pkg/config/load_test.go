@@ -509,6 +509,7 @@ func TestProblems(t *testing.T) {
 		"API with a query":   {args: []string{"--api-url", "polisen.se/api/events?type=Brand"}, want: []string{"did you mean https://polisen.se/api/events?"}},
 		"www and no scheme":  {args: []string{"--api-url", "WWW.polisen.se"}, want: []string{"did you mean https://polisen.se/api/events?"}},
 		"host and port":      {args: []string{"--api-url", "localhost:8080/api/events"}, want: []string{"a URL begins with https://"}},
+		"folder":             {args: []string{"--api-url", "/"}, want: []string{"a folder", "backfill --input"}},
 		"file of that name":  {args: []string{"--api-url", "polisen.se.json"}, want: []string{"no such file"}},
 		"bare number":        {env: []string{"POLISEN_TIMEOUT=300"}, want: []string{"not a duration", "for example 2m"}},
 		"negative timeout":   {args: []string{"--timeout=-1m"}, want: []string{"more than zero"}},

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"polisen-events-collector/pkg/archive"
-	"polisen-events-collector/pkg/archive/archivetest"
 	"polisen-events-collector/pkg/pipeline"
 	"polisen-events-collector/pkg/pipeline/replaytest"
 	"polisen-events-collector/pkg/polisen"
@@ -359,20 +358,30 @@ func TestKnownCommit(t *testing.T) {
 	if _, err := pipeline.Collect(t.Context(), o, good); err != nil {
 		t.Error(err)
 	}
-	// The commit of a run with a saved response is not remembered.
+	// The commit of a run with a saved response is remembered only if the archive is known.
 	clock.Advance(time.Minute)
-	o = with(memstore.New())
-	o.Saved, o.AcceptArchive, o.HostState = true, true, o.HostState.ReadOnly()
-	r, err = pipeline.Collect(t.Context(), o, good)
-	if warnings := texts(r.Warnings, slog.LevelWarn); err != nil || warnings != "" {
-		t.Errorf("a saved response: %v, warnings %v", err, warnings)
+	saved := func(h *pipeline.HostState, s store.Store) (warnings string) {
+		o := with(s)
+		o.Saved, o.HostState = true, h.ReadOnly()
+		r, err := pipeline.Collect(t.Context(), o, good)
+		if err != nil {
+			t.Errorf("a saved response: %v", err)
+		}
+		return texts(r.Warnings, slog.LevelWarn)
 	}
-	o = with(second)
-	if _, err := pipeline.Collect(t.Context(), o, good); err != nil {
-		t.Error(err)
+	other := pipeline.NewHostState(t.TempDir())
+	for range 2 { // the second archive replaces the first one
+		if warnings := saved(other, memstore.New()); warnings != "" {
+			t.Errorf("a saved response: warnings %v", warnings)
+		}
 	}
-	if c := archivetest.Read(t, second); len(c.Events) != 20 {
-		t.Errorf("%d events", len(c.Events))
+	before := storetest.Objects(t, second)[archive.DocumentName]
+	good = respondWith(clock, polisentest.Body(25))
+	saved(o.HostState, second)
+	storetest.MustPut(t, second, archive.DocumentName, string(before))
+	storetest.MustDelete(t, second, archive.LastRunName)
+	if _, err := pipeline.Collect(t.Context(), with(second), good); !errors.Is(err, archive.ErrLostCommits) {
+		t.Errorf("an archive without the commit of a saved response: %v, want ErrLostCommits", err)
 	}
 }
 

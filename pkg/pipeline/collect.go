@@ -80,13 +80,14 @@ func (c *collect) open(ctx context.Context) error {
 		c.lastRunErr = err // nothing was read
 		return err
 	}
-	var reading sync.WaitGroup
-	if !c.options.DryRun {
-		reading.Go(func() { c.lastRun, c.lastRunErr = readLastRun(ctx, c.store) })
+	if c.options.DryRun {
+		return c.openArchive(ctx, nil)
 	}
-	err := c.openArchive(ctx, func() *archive.Commit {
+	var reading sync.WaitGroup
+	reading.Go(func() { c.lastRun, c.lastRunErr = readLastRun(ctx, c.store) })
+	err := c.openArchive(ctx, func() []byte {
 		reading.Wait()
-		return c.lastRun.storedCommit()
+		return c.lastRun.body
 	})
 	reading.Wait()
 	return err

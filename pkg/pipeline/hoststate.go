@@ -32,10 +32,9 @@ type HostState struct {
 // yet.
 func NewHostState(stateDir string) *HostState { return &HostState{dir: stateDir} }
 
-// ReadOnly returns the state in the same folder for a run with saved responses: the run
-// refuses an archive without the known commit, but its own commit does not become known.
-// So a person can try saved responses, and delete the archive afterwards. A run that accepts
-// another archive forgets the finished days all the same.
+// ReadOnly returns the state in the same folder for a run with saved responses: its commit
+// does not become known, unless the host knows the archive already. So a person can try saved
+// responses, and delete the archive afterwards.
 func (h *HostState) ReadOnly() *HostState { return &HostState{dir: h.dir, readOnly: true} }
 
 // archiveState is the state of one archive: the content of its file.
@@ -240,10 +239,10 @@ func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UT
 
 // noteCommit notes the last commit of the document in the state of this host, unless it
 // is known, and warns if this run has begun the archive. With a read-only state it does
-// neither.
+// neither for an archive that the host does not know.
 func (r *run) noteCommit(ctx context.Context) {
 	h, commit := r.options.HostState, r.writer.Document().Commit
-	if h == nil || h.readOnly || r.options.DryRun || commit == nil {
+	if h == nil || h.readOnly && r.known == nil || r.options.DryRun || commit == nil {
 		return
 	}
 	if commit.ID == r.options.Report.RunID && commit.Sequence == 1 && !r.outcome.Rebuilt {

@@ -15,6 +15,7 @@ import (
 
 // lastRun is metadata/last_run.json as it was read.
 type lastRun struct {
+	body    []byte          // empty if the object is missing or too large
 	content *report.LastRun // nil if the object is missing or damaged
 	cond    store.Cond      // of a Put that replaces what was read
 }
@@ -29,16 +30,7 @@ func readLastRun(ctx context.Context, s store.Reader) (lastRun, error) {
 	if err != nil {
 		content = nil // the history begins again
 	}
-	return lastRun{content, cond}, nil
-}
-
-// storedCommit returns the commit whose objects are known to be stored; nil if that is
-// unknown.
-func (l lastRun) storedCommit() *archive.Commit {
-	if l.content == nil {
-		return nil
-	}
-	return (*archive.Commit)(l.content.StoredCommit)
+	return lastRun{body, content, cond}, nil
 }
 
 // storeReport stores the report of a run that ends with err as metadata/last_run.json,

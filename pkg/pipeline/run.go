@@ -49,9 +49,9 @@ func (r *run) openStore(ctx context.Context) (err error) {
 	return storeError(r.readHostState(ctx))
 }
 
-// openArchive reads the metadata document and heals the last commit. For storedCommit
-// see [archive.Options]; it may be nil.
-func (r *run) openArchive(ctx context.Context, storedCommit func() *archive.Commit) error {
+// openArchive reads the metadata document and heals the last commit. For lastRun see
+// [archive.Options]; it may be nil.
+func (r *run) openArchive(ctx context.Context, lastRun func() []byte) error {
 	w := archive.NewWriter(r.store, archive.Options{
 		RunID:         r.options.Report.RunID,
 		Now:           r.options.Clock.Now,
@@ -60,7 +60,7 @@ func (r *run) openArchive(ctx context.Context, storedCommit func() *archive.Comm
 		Warn:          func(level slog.Level, text string) { r.options.Recorder.Warn(level, "%s", text) },
 		KnownCommit:   r.knownTimestamp(),
 		AcceptArchive: r.options.AcceptArchive,
-		StoredCommit:  storedCommit,
+		LastRun:       lastRun,
 		Revisions:     r.options.Revisions,
 		DryRun:        r.options.DryRun,
 	})

@@ -75,9 +75,20 @@ func (d *Document) Err() error {
 // IDs returns the listed ids in descending order. It never returns nil.
 func (d *Document) IDs() []int64 { return append([]int64{}, d.parsed.SeenIDs...) }
 
-// isOlder reports whether the document's commit is older than one that the last run knew.
-func (d *Document) isOlder(last *report.LastRun) bool {
-	return last != nil && last.StoredCommit != nil && d.parsed.Commit != nil && d.parsed.Commit.Timestamp < last.StoredCommit.Timestamp
+// laterCommit returns the timestamp of a commit that the last run knew, if the document's
+// commit is older, and otherwise 0.
+func (d *Document) laterCommit(last *report.LastRun) (timestamp int64) {
+	if last == nil || d.parsed.Commit == nil {
+		return 0
+	}
+	timestamp = archive.ParseBackup(last.DocumentBackup).Timestamp
+	if last.StoredCommit != nil {
+		timestamp = max(timestamp, last.StoredCommit.Timestamp)
+	}
+	if timestamp <= d.parsed.Commit.Timestamp {
+		return 0
+	}
+	return timestamp
 }
 
 // provesMissing reports whether the document shows that an id which it does not

@@ -121,7 +121,7 @@ func checkHealth(ctx context.Context, s Archive, o HealthOptions, again bool) (*
 		return nil, docErr
 	}
 	run, pending, err := doc.readRest(ctx, o.Concurrency)
-	if err == nil && !newer && !again && doc.isOlder(run.history()) {
+	if err == nil && !newer && !again && doc.laterCommit(run.history()) > 0 {
 		return checkHealth(ctx, s, o, true) // a run may have committed since the document was read
 	}
 	if err != nil {
@@ -211,6 +211,9 @@ func (c *check) checkRuns(state State) {
 	switch {
 	case state == Damaged:
 		c.problem("%s is damaged; the next collect replaces it", archive.LastRunName)
+		return
+	case (c.last == nil || len(c.last.Hosts) == 0) && c.doc.parsed.CoveredUntil != nil:
+		c.problem("%s has no collect from the API, although the archive has what one has fetched: the report was lost or could not be written, so see the messages of the runs; the next collect writes it", archive.LastRunName)
 		return
 	case c.last == nil || len(c.last.Hosts) == 0:
 		c.problem("no collect from the API has ever finished in %s; check that this is the right store and that its disk is mounted, and then run collect; if collect runs as another user, that user's settings may name another store", c.Store)
@@ -407,9 +410,9 @@ func (c *check) checkDocument(pending []Object) {
 	if c.age(d.LastUpdated).Abs() >= PutGrace {
 		c.checkPending()
 	}
-	if c.doc.isOlder(c.last) {
-		c.problem("the metadata document is older than the last run, which knew a commit of %s: it may be an older copy, so events may be stored twice; before the next collect run: %s",
-			time.Unix(c.last.StoredCommit.Timestamp, 0).UTC().Format(time.RFC3339), c.o.Command("verify --repair"))
+	if later := c.doc.laterCommit(c.last); later > 0 {
+		c.problem("the metadata document is older than the last run, which knew a commit of %s: it may be an older copy; restore the newest one, or leave it to the next collect, which looks up each event in the archive",
+			time.Unix(later, 0).UTC().Format(time.RFC3339))
 	}
 	if c.age(d.LastUpdated) < -MaxSkew {
 		c.warn("last_updated of the document is %s, in the future: check the clocks", d.LastUpdated.Format(time.RFC3339))
@@ -497,6 +500,8 @@ func (h *Health) facts() []string {
 	}
 	if h.Lag != nil {
 		add("lag %s", text.Duration(time.Duration(*h.Lag)))
+	} else if h.Age != nil {
+		add("lag and gaps unknown without a full response")
 	}
 	if h.Headroom != nil {
 		add("headroom %s", text.Duration(time.Duration(*h.Headroom)))

@@ -122,7 +122,11 @@ func (w *healthWorld) check(t *testing.T) *status.Health {
 
 // older reports whether the last run knew a later commit than the document's.
 func older(w *healthWorld) bool {
-	return w.last.StoredCommit != nil && w.last.StoredCommit.Timestamp > w.doc.Commit.Timestamp
+	known := archive.ParseBackup(w.last.DocumentBackup).Timestamp
+	if w.last.StoredCommit != nil {
+		known = max(known, w.last.StoredCommit.Timestamp)
+	}
+	return known > w.doc.Commit.Timestamp
 }
 
 // checkForms checks that the line, the error and the JSON form agree.
@@ -253,7 +257,7 @@ func TestHealth(t *testing.T) {
 		{"covered until a time in the future", covered(-3 * minute),
 			"WARNING - covered_until of the document is 2026-06-20T12:03:00Z, in the future, and until then runs do not notice a gap: check the clocks; archive mem:"},
 		{"no full response yet", func(w *healthWorld) { w.doc.CoveredUntil, w.last.Runs[0].Window = nil, nil },
-			"OK - archive mem:, last run 30 minutes ago on a with 3 new and exit code 0, last success 30 minutes ago, 0 open gaps, 0 of 1 pending object missing | age=1800s;;2700;0 gaps=0;;0;0 unserved"},
+			"OK - archive mem:, last run 30 minutes ago on a with 3 new and exit code 0, last success 30 minutes ago, lag and gaps unknown without a full response, 0 open gaps, 0 of 1 pending object missing | age=1800s;;2700;0 gaps=0;;0;0 unserved"},
 		{"a document of the published format", func(w *healthWorld) { w.doc.Version, w.doc.CoveredUntil, w.doc.LastUpdated = 0, nil, ago(25*hour) },
 			"CRITICAL - the archive is stale: the newest event in full responses of the API is from 25 hours ago, "},
 
@@ -308,7 +312,11 @@ func TestHealth(t *testing.T) {
 			committed(time.Minute, "-")(w)
 		}, "CRITICAL - objects of the last commit are missing: 1 of 1; the next run stores them; archive mem:"},
 		{"an older document", func(w *healthWorld) { stored(w); w.last.StoredCommit.Timestamp++ },
-			"CRITICAL - the metadata document is older than the last run, which knew a commit of 2026-06-20T11:00:01Z: it may be an older copy, so events may be stored twice; before the next collect run: program verify --repair; archive mem:"},
+			"CRITICAL - the metadata document is older than the last run, which knew a commit of 2026-06-20T11:00:01Z: it may be an older copy; restore the newest one, or leave it to the next collect, which looks up each event in the archive; archive mem:"},
+		{"a document older than the backup", func(w *healthWorld) {
+			stored(w)
+			w.last.DocumentBackup = fmt.Appendf(nil, `{"timestamp":%d}`, w.doc.Commit.Timestamp+1)
+		}, "CRITICAL - the metadata document is older than the last run, which knew a commit of 2026-06-20T11:00:01Z: "},
 		{"a document of the last run", stored, "OK - "},
 		{"a later document", func(w *healthWorld) { stored(w); w.last.StoredCommit.Timestamp-- }, "OK - "},
 		{"object missing while a run is under way", committed(time.Minute-time.Second, "-"), "OK - archive mem:, last run 30 minutes ago on a with 3 new and exit code 0, last success 30 minutes ago, lag 1h0m, headroom 7.0 days, 0 open gaps, 1 of 1 pending object missing | "},
@@ -329,7 +337,7 @@ func TestHealth(t *testing.T) {
 		{"a document of a newer format", func(w *healthWorld) { w.docText = `{"seen_ids":[],"version":99}` },
 			"CRITICAL - parse metadata/last_seen.json: unsupported newer format: version 99, and this release reads versions up to 2; install a later release; "},
 		{"no run", func(w *healthWorld) { w.lastRun = "-" },
-			"CRITICAL - no collect from the API has ever finished in mem:; check that this is the right store and that its disk is mounted, and then run collect; if collect runs as another user, that user's settings may name another store; archive mem:, lag 1h0m, 0 open gaps, "},
+			"CRITICAL - metadata/last_run.json has no collect from the API, although the archive has what one has fetched: the report was lost or could not be written, so see the messages of the runs; the next collect writes it; archive mem:, lag 1h0m, 0 open gaps, "},
 		{"a damaged report", func(w *healthWorld) { w.lastRun = "{}" }, "CRITICAL - metadata/last_run.json is damaged; the next collect replaces it; archive mem:"},
 		{"a report without a history", func(w *healthWorld) {
 			w.lastRun = `{"finished":"2026-06-20T11:45:00Z","ok":true,"window":{"hours":200}}`
@@ -349,7 +357,7 @@ func TestHealth(t *testing.T) {
 		{"only saved responses, and a partial success", func(w *healthWorld) { w.saved(); w.last.OK, w.last.ExitCode = false, 3 }, "OK - "},
 		{"only saved responses, and an object missing", func(w *healthWorld) { w.saved(); w.object = "-" }, "CRITICAL - objects of the last commit are missing: "},
 		{"only saved responses, and --hosts", func(w *healthWorld) { w.saved(); w.options.Hosts = 1 }, "CRITICAL - 0 hosts succeeded within "},
-		{"a saved response after a lost history", func(w *healthWorld) { w.saved(); covered(hour)(w) }, "CRITICAL - no collect from the API has ever finished in mem:; "},
+		{"a saved response after a lost history", func(w *healthWorld) { w.saved(); covered(hour)(w) }, "CRITICAL - metadata/last_run.json has no collect from the API, "},
 
 		{"both kinds", func(w *healthWorld) {
 			w.last.NoContact = true

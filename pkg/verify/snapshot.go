@@ -199,13 +199,11 @@ func (s *snapshot) readDocument(ctx context.Context) error {
 		s.document.damage = err.Error()
 		return nil
 	}
-	if parsed.Commit == nil {
-		backup, _, err := archive.ReadBackup(ctx, s.store)
-		if err != nil {
-			return err
-		}
-		parsed.Take(backup)
+	backup, _, err := archive.ReadBackup(ctx, s.store)
+	if err != nil {
+		return err
 	}
+	parsed.Take(backup)
 	s.document.parsed, s.document.seenIDs, s.document.totalTracked = parsed, stored.SeenIDs, stored.TotalTracked
 	return nil
 }

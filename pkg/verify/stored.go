@@ -23,7 +23,13 @@ type monthCount struct {
 	kind    archive.Kind
 	counted int // by the document
 	stored  int // in the archive
+	// again is the number of events that were counted again as other events, since they were
+	// stored again under another date. Their lines are later versions.
+	again int
 }
+
+// lost returns the number of items that are gone.
+func (c monthCount) lost() int { return c.counted - c.again - c.stored }
 
 // noun returns the number of items with their name.
 func (c monthCount) noun(n int) string {
@@ -48,10 +54,11 @@ func (a *audit) compareCounts() (differ []monthCount) {
 	slices.Sort(months)
 	for _, month := range slices.Compact(months) {
 		counted, stored := a.doc.Stored[month], a.stored[month]
+		again := max(min(counted.Events-stored.Events, stored.Revisions-counted.Revisions), 0)
 		for _, c := range []monthCount{
-			{month, archive.Events, counted.Events, stored.Events},
-			{month, archive.Revisions, counted.Revisions, stored.Revisions},
-			{month, archive.Rejected, counted.Rejected, stored.Rejected},
+			{month, archive.Events, counted.Events, stored.Events, again},
+			{month, archive.Revisions, counted.Revisions, stored.Revisions, 0},
+			{month, archive.Rejected, counted.Rejected, stored.Rejected, 0},
 		} {
 			if c.counted != c.stored {
 				differ = append(differ, c)
@@ -67,9 +74,14 @@ func (a *audit) checkCounts() {
 	for _, c := range a.countsDiffer {
 		f := Finding{
 			Severity: Problem, Check: StoredMissing, Object: c.prefix(), Expected: c.noun(c.counted) + " of " + c.month + ", as the document counts",
-			Actual: fmt.Sprintf("%d, so %s missing", c.stored, c.noun(c.counted-c.stored)), Fix: a.options.replaceLost(),
+			Actual: fmt.Sprintf("%d, so %s missing", c.stored, c.noun(c.lost())), Fix: a.options.replaceLost(),
 		}
-		if c.stored > c.counted {
+		switch {
+		case c.stored < c.counted && c.lost() <= 0:
+			f.Severity, f.Check = Notice, StoredUncounted
+			f.Actual = fmt.Sprintf("%d, and %s that the document counts as another event", c.stored, text.Count(c.again, "later version"))
+			f.Fix = a.options.repairCounts()
+		case c.stored > c.counted:
 			f.Severity, f.Check = Notice, StoredUncounted
 			f.Actual = fmt.Sprintf("%d; another program may have stored %s", c.stored, c.noun(c.stored-c.counted))
 			f.Fix = a.options.repairCounts()
@@ -97,6 +109,6 @@ func (a *audit) forgotten() []int64 {
 // days than the archive has.
 func (a *audit) lacksEvents(r DayRange) bool {
 	return slices.ContainsFunc(a.countsDiffer, func(c monthCount) bool {
-		return c.kind == archive.Events && c.stored < c.counted && c.month >= r.From.MonthKey() && c.month <= r.To.MonthKey()
+		return c.kind == archive.Events && c.lost() > 0 && c.month >= r.From.MonthKey() && c.month <= r.To.MonthKey()
 	})
 }

@@ -59,10 +59,9 @@ func TestReorderedObject(t *testing.T) {
 	}
 }
 
-// TestHugeCounts checks that a document which counts more items than memory can hold is a
-// finding.
-func TestHugeCounts(t *testing.T) {
-	s := counted(t)
+// setCounts sets the numbers of the document, and keeps those of other months.
+func setCounts(t *testing.T, s store.Store, month string, n archive.Counts) {
+	t.Helper()
 	object, err := s.Get(t.Context(), archive.DocumentName)
 	if err != nil {
 		t.Fatal(err)
@@ -71,14 +70,45 @@ func TestHugeCounts(t *testing.T) {
 	if err := json.Unmarshal(object.Body, &fields); err != nil {
 		t.Fatal(err)
 	}
-	fields["stored"] = map[string]archive.Counts{"2026-01": {Events: 1 << 50}}
+	fields["stored"].(map[string]any)[month] = n
 	body, err := json.Marshal(fields)
 	if err != nil {
 		t.Fatal(err)
 	}
 	storetest.MustPut(t, s, archive.DocumentName, string(body))
+}
+
+// TestHugeCounts checks that a document which counts more items than memory can hold is a
+// finding.
+func TestHugeCounts(t *testing.T) {
+	s := counted(t)
+	setCounts(t, s, "2026-01", archive.Counts{Events: 1 << 50})
 	if r := mustAudit(t, s); r.ByCheck[verify.StoredMissing] != 1 {
 		t.Errorf("findings: %v", r.Findings)
+	}
+}
+
+// TestEventCountedAgain stores a later version of an event under another month, and counts
+// it as another event, as a run does whose lookup does not find the event. No item is missing,
+// before and after the repair.
+func TestEventCountedAgain(t *testing.T) {
+	s := counted(t)
+	storetest.MustPut(t, s, "events/2026/03/01/events-1782000000.jsonl", line(1, 60, "moved"))
+	setCounts(t, s, "2026-03", archive.Counts{Events: 1})
+	check := func() {
+		t.Helper()
+		r := mustAudit(t, s)
+		if r.ByCheck[verify.StoredMissing] != 0 || r.ByCheck[verify.StoredUncounted] != 2 || strings.Contains(fmt.Sprint(r.Findings), "gone") {
+			t.Errorf("findings: %v", r.Findings)
+		}
+	}
+	check()
+	if _, err := repairWith(s, verify.RepairOptions{Duplicates: true}); err != nil {
+		t.Fatal(err)
+	}
+	check()
+	if r, err := repairWith(s, verify.RepairOptions{Counts: true}); err != nil || r.ByCheck[verify.StoredUncounted] != 0 || !r.OK {
+		t.Errorf("after a repair of the counts: %v, %v", r, err)
 	}
 }
 
