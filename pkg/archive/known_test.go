@@ -107,8 +107,12 @@ func TestOlderDocument(t *testing.T) {
 			o.KnownCommit, o.AcceptArchive = c.Timestamp, true
 		},
 		"the caller's report": func(_ *testing.T, _ store.Store, o *archive.Options, c archive.Commit) { o.LastRun = lastRunOf(&c) },
+		"the report that the caller could not read": func(t *testing.T, s store.Store, o *archive.Options, c archive.Commit) {
+			o.LastRun = func() ([]byte, error) { return nil, errors.New("no answer") }
+			putLastRun(t, s, &c)
+		},
 		"the last report": func(t *testing.T, s store.Store, _ *archive.Options, c archive.Commit) {
-			storetest.MustPut(t, s, archive.LastRunName, string(lastRunOf(&c)()))
+			putLastRun(t, s, &c)
 		},
 		"the backup": func(t *testing.T, s store.Store, _ *archive.Options, c archive.Commit) {
 			storetest.MustPut(t, s, archive.LastRunName, fmt.Sprintf(`{"document_backup":{"timestamp":%d}}`, c.Timestamp))
@@ -164,6 +168,19 @@ func TestOlderDocument(t *testing.T) {
 	}
 }
 
+// TestReportCannotBeRead checks that a run does not continue a document if the store fails to
+// give the report that shows whether it is the last one.
+func TestReportCannotBeRead(t *testing.T) {
+	for cause, fails := range map[error]bool{errors.New("no answer"): true, store.ErrAccess: false, store.ErrDamaged: false} {
+		s := memstore.New()
+		mustRun(t, s, current(archivetest.Event(1, 0, "first")))
+		_, _, err := runWith(storetest.NewUnreadable(s, archive.LastRunName, cause), options(), current(archivetest.Event(2, 0, "first")))
+		if fails != (err != nil) || fails != (document(t, s).Commit.Sequence == 1) {
+			t.Errorf("%v: error %v, commit %d", cause, err, document(t, s).Commit.Sequence)
+		}
+	}
+}
+
 // slowReader is a store in which something happens after the first Get of the document.
 type slowReader struct {
 	store.Store
@@ -186,7 +203,7 @@ func TestCommitBetweenReads(t *testing.T) {
 	mustRun(t, s, current(archivetest.Event(1, 0, "first")))
 	between := &slowReader{s, func() {
 		mustRun(t, s, current(archivetest.Event(2, 0, "first")))
-		storetest.MustPut(t, s, archive.LastRunName, string(lastRunOf(document(t, s).Commit)()))
+		putLastRun(t, s, document(t, s).Commit)
 	}}
 	o := options()
 	o.Warn = func(_ slog.Level, text string) { t.Errorf("warning: %s", text) }
@@ -198,14 +215,18 @@ func TestCommitBetweenReads(t *testing.T) {
 
 // lastRunOf returns the Options.LastRun of a run that knows of a commit whose objects are all
 // stored; nil if it knows of none.
-func lastRunOf(stored *archive.Commit) func() []byte {
-	return func() []byte {
-		body, err := json.Marshal(map[string]*archive.Commit{"stored_commit": stored})
-		if err != nil {
-			panic(err)
-		}
-		return body
+func lastRunOf(stored *archive.Commit) func() ([]byte, error) {
+	return func() ([]byte, error) { return json.Marshal(map[string]*archive.Commit{"stored_commit": stored}) }
+}
+
+// putLastRun stores a report that knows of a commit whose objects are all stored.
+func putLastRun(t *testing.T, s store.Store, stored *archive.Commit) {
+	t.Helper()
+	body, err := lastRunOf(stored)()
+	if err != nil {
+		t.Fatal(err)
 	}
+	storetest.MustPut(t, s, archive.LastRunName, string(body))
 }
 
 // runKnowing stores a batch as one run that knows of a commit whose objects are all

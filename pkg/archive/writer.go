@@ -309,7 +309,9 @@ func (w *Writer) readDocument(ctx context.Context) error {
 	w.lastRun = lastRun{}
 	isOlder := func() bool { return d.doc.Commit != nil && d.doc.timestamp() < w.lastRun.backup.Timestamp }
 	if d.doc.Commit != nil {
-		w.lastRun = w.readLastRun(ctx)
+		if w.lastRun, err = w.readLastRun(ctx); err != nil {
+			return fmt.Errorf("look for a later commit: %w", err)
+		}
 		if isOlder() { // a run may have committed between the two calls
 			if d, err = w.getDocument(ctx); err != nil {
 				return err
@@ -340,16 +342,18 @@ func (w *Writer) readDocument(ctx context.Context) error {
 }
 
 // readLastRun returns what the last report says about a document that has a commit. It is
-// empty if the report cannot be read, since the run can do without.
-func (w *Writer) readLastRun(ctx context.Context) lastRun {
+// empty if the store refuses access, because it would refuse later runs too.
+func (w *Writer) readLastRun(ctx context.Context) (lastRun, error) {
 	if w.opts.LastRun != nil {
-		return parseLastRun(w.opts.LastRun())
+		if body, err := w.opts.LastRun(); err == nil {
+			return parseLastRun(body), nil
+		}
 	}
 	body, _, err := ReadLastRun(ctx, w.store)
-	if err != nil {
-		return lastRun{}
+	if err != nil && !errors.Is(err, store.ErrAccess) {
+		return lastRun{}, err
 	}
-	return parseLastRun(body)
+	return parseLastRun(body), nil
 }
 
 // readDocument is the document as it was read.

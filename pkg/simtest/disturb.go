@@ -26,7 +26,7 @@ const (
 	LoseDocument    Kind = "delete the document"
 	DamageDocument  Kind = "damage the document"
 	ForeignDocument Kind = "write the document as another program does"
-	// OlderDocument needs hosts that all know a later commit.
+	// OlderDocument needs hosts that all know a later commit, or a report that knows one.
 	OlderDocument Kind = "restore an older document"
 	// Vanish makes the archive vanish, like a disk that is not mounted. It needs hosts that
 	// all know a commit.
@@ -124,14 +124,16 @@ func (a *archiveModel) write(name string, body []byte) {
 	}
 }
 
-// replaced notes that another program has replaced the document by that of a commit, or by
-// one without a commit, which takes over the backup. If that has no covered_until, the program
+// replaced notes that another program has replaced the document by that of an older commit, or
+// by one without a commit. It takes over the backup. If that has no covered_until, the program
 // does not know the gaps before its next response. If it is older than the last commit, hosts
 // may know a later one.
 func (a *archiveModel) replaced(c *commit) {
 	var backup archive.Backup
 	if c != nil {
-		backup = *a.document().Backup()
+		d := a.document()
+		d.Take(a.backup())
+		backup = *d.Backup()
 	} else {
 		backup = a.backup()
 	}
@@ -171,12 +173,12 @@ func (w *world) leastKnown() int64 {
 }
 
 // restoreOlder replaces the document by one of an earlier commit that is older than all
-// that the hosts know.
+// that the hosts know, or than the one that the last report knows.
 func (a *archiveModel) restoreOlder(d *draw) {
-	least := a.leastKnown()
+	known := max(a.leastKnown(), a.backup().Timestamp)
 	var older []*commit
 	for _, c := range a.commits {
-		if c.Timestamp < least {
+		if c.Timestamp < known {
 			older = append(older, c)
 		}
 	}

@@ -105,6 +105,8 @@ func protocol() []mutation {
 			"partial: true", "partial: false"),
 		in("writer.go", "A run does without the lists of a document that is older than the last report.",
 			"accepted := isOlder() ||", "accepted :="),
+		in("writer.go", "A run does not continue a document if the store fails to give the last report.",
+			"if err != nil && !errors.Is(err, store.ErrAccess) {\n\t\treturn lastRun{}, err", "if false {\n\t\treturn lastRun{}, err"),
 		in("writer.go", "A commit between two reads does not make the document older.",
 			"if isOlder() { // a run may", "if false { // a run may"),
 		in("writer.go", "A run that continues an older document commits after the commit that the report knows.",
