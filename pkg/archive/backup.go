@@ -80,7 +80,7 @@ func ReadBackup(ctx context.Context, s store.Reader) (b Backup, lost string, err
 
 // lastRun is what the protocol takes from [LastRunName].
 type lastRun struct {
-	stored Commit // a commit whose objects are all known to be stored; zero if none is
+	stored *Commit // a commit whose objects are all known to be stored; nil if none is
 	backup Backup
 	lost   string // see ReadBackup
 }
@@ -89,14 +89,17 @@ type lastRun struct {
 func parseLastRun(body []byte) (l lastRun) {
 	var fields struct {
 		Backup json.RawMessage `json:"document_backup"`
-		Stored Commit          `json:"stored_commit"`
+		Stored *Commit         `json:"stored_commit"`
 	}
 	if json.Unmarshal(body, &fields) != nil {
 		return lastRun{lost: LastRunName + " is damaged"}
 	}
 	l = lastRun{stored: fields.Stored, backup: ParseBackup(fields.Backup)}
 	if l.backup.Timestamp == 0 {
-		l.backup = Backup{Timestamp: min(max(l.stored.Timestamp, 0), maxTimestamp), partial: true}
+		l.backup = Backup{partial: true}
+		if l.stored != nil {
+			l.backup.Timestamp = min(max(l.stored.Timestamp, 0), maxTimestamp)
+		}
 		if l.backup.Timestamp > 0 || fields.Backup != nil { // otherwise the run knew of no commit
 			l.lost = LastRunName + " has no backup of it"
 		}

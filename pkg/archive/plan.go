@@ -435,9 +435,9 @@ func (w *Writer) setCommit(next *Document, lines map[Partition][][]byte) (object
 	}
 	now := w.now()
 	// A commit that is known from elsewhere is later than that of the document if the document
-	// is rebuilt or an older copy, or if this archive was accepted in place of another. The names of data objects
-	// do not count, since another program may write names in the future: commits after them would
-	// make its next objects the older ones.
+	// is rebuilt or an older copy, or if this archive was accepted in place of another. The
+	// names of data objects do not count, since another program may write names in the future:
+	// commits after them would make its next objects the older ones.
 	timestamp := max(now.Unix(), w.doc.timestamp()+1, w.backup.Timestamp+1, w.opts.KnownCommit+1)
 	next.LastUpdated = now
 	next.Version, next.Stored, next.CoveredUntil = formatVersion, w.doc.Stored, w.covered()

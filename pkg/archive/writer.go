@@ -271,7 +271,8 @@ func (w *Writer) canHealLater() bool {
 	for _, p := range w.doc.ownPending() {
 		size += len(p.Content)
 	}
-	return w.lastRun.stored == *w.doc.Commit && size <= maxUnchecked
+	stored := w.lastRun.stored
+	return stored != nil && *stored == *w.doc.Commit && size <= maxUnchecked
 }
 
 // checkKnownCommit returns an error that wraps [ErrLostCommits] if the archive lacks
@@ -356,8 +357,8 @@ func (w *Writer) readLastRun(ctx context.Context) (lastRun, error) {
 	return parseLastRun(body), nil
 }
 
-// readDocument is the document as it was read.
-type readDocument struct {
+// storedDocument is the document as it was read.
+type storedDocument struct {
 	doc     *Document  // empty if it is missing
 	etag    store.ETag // empty if the store has no document
 	missing bool       // or damaged
@@ -365,8 +366,8 @@ type readDocument struct {
 }
 
 // getDocument reads the document.
-func (w *Writer) getDocument(ctx context.Context) (readDocument, error) {
-	d := readDocument{doc: &Document{}}
+func (w *Writer) getDocument(ctx context.Context) (storedDocument, error) {
+	d := storedDocument{doc: &Document{}}
 	object, err := w.store.Get(ctx, DocumentName)
 	if errors.Is(err, store.ErrNotExist) {
 		d.missing = true

@@ -114,7 +114,7 @@ func protocol() []mutation {
 		in("backup.go", "A run does not rebuild the document if the store fails to give the last report.",
 			"case err != nil:\n\t\treturn Backup{}, \"\", err", "case err != nil:\n\t\treturn Backup{}, \"\", nil"),
 		in("backup.go", "A rebuilt document has a higher timestamp than the commit that the report of an older release names.",
-			"Timestamp: min(max(l.stored.Timestamp, 0), maxTimestamp)", "Timestamp: 0"),
+			"l.backup.Timestamp = min(max(l.stored.Timestamp, 0), maxTimestamp)", "l.backup.Timestamp = 0"),
 		in("backup.go", "A run says that gaps may be lost if the last report is damaged.",
 			"return lastRun{lost: LastRunName + \" is damaged\"}", "return lastRun{}"),
 		in("backup.go", "A run does not say that gaps may be lost after a run that knew of no commit.",
