@@ -910,6 +910,10 @@ func commands() []mutation {
 	return []mutation{
 		in("cmd/exit.go", "A partial run ends with 3.",
 			"case partial:\n\t\treturn exitPartial", "case partial:\n\t\treturn exitOK", "^TestExit"),
+		in("cmd/outside.go", "The state folder may not be in the folder of the archive.",
+			"return checkOutside(\"--state-dir (POLISEN_STATE_DIR)\", s.API.StateDir, s.Archive.Store)", "return nil", "^TestScript/collect_monitoring"),
+		in("pkg/config/load.go", "A path in the settings file may not be relative.",
+			"case isPath && inFile && !filepath", "case false && inFile && !filepath", "^TestScript/settings"),
 		in("cmd/exit.go", "The exit codes keep their numbers.",
 			"exitStorage     code = 5", "exitStorage     code = 9", "^TestExit"),
 		in("cmd/exit.go", "Missing access is reported even if the store has failed for it.",
