@@ -78,12 +78,13 @@ type Options struct {
 	// the document is older, its lists of ids and rejected items do not count, since the
 	// archive may hold the items of later commits.
 	AcceptArchive bool
-	// LastRun, if not nil, is called after each read of the document. It returns the result of
-	// [ReadLastRun] in this run. If the report says that all objects of the document's commit
-	// are stored, and they are not large, the Writer checks them only before it reads
+	// LastRun, if not nil, is called after each read of the document. It returns the report
+	// that the caller has read in this run. If this says that all objects of the document's
+	// commit are stored, and they are not large, the Writer checks them only before it reads
 	// partitions, or after it has committed. Without LastRun, the Writer checks them first.
-	// It reads the report itself without LastRun, and after an error.
-	LastRun func() (body []byte, err error)
+	// It reads the report itself without LastRun, after an error, and if the document has no
+	// commit.
+	LastRun func() (LastRun, error)
 	// Revisions makes the Writer store changed versions of stored events.
 	Revisions bool
 	// DryRun makes the Writer decide what it would store without writing

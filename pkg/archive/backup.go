@@ -19,9 +19,6 @@ type Backup struct {
 	CoveredUntil *time.Time `json:"covered_until,omitempty"`
 	Gaps         []Gap      `json:"gaps,omitempty"`
 	AcceptedDays []string   `json:"accepted_days,omitempty"`
-
-	// partial says that only the Timestamp is known.
-	partial bool
 }
 
 // maxTimestamp is the largest timestamp of a backup that counts: the end of the year 9999.
@@ -54,55 +51,63 @@ func ParseBackup(text []byte) Backup {
 // Take makes d take over a backup of a later document. A document without a commit is
 // older than all backups.
 func (d *Document) Take(b Backup) {
-	if d.timestamp() < b.Timestamp && !b.partial {
+	if d.timestamp() < b.Timestamp {
 		d.CoveredUntil, d.Gaps, d.AcceptedDays = cmp.Or(b.CoveredUntil, d.CoveredUntil), b.Gaps, b.AcceptedDays
 	}
 }
 
-// ReadBackup returns the backup in the last report, for a document without a commit: one that is
-// missing, damaged or written by another program. lost says why the report may lack gaps that
-// the last document had; it is empty if the backup is whole, or if there was nothing to back up.
-// The error is the store's. If the store refuses access, lost says so and the error is nil,
-// because it would refuse later runs too.
-func ReadBackup(ctx context.Context, s store.Reader) (b Backup, lost string, err error) {
+// LastRun is what the protocol takes from the report in [LastRunName]. It is empty if there is no
+// report.
+type LastRun struct {
+	// Stored is a commit whose objects are all known to be stored; nil if none is.
+	Stored *Commit `json:"stored_commit"`
+	// Backup is the JSON form of a [Backup].
+	Backup json.RawMessage `json:"document_backup"`
+
+	damage string // why the report cannot be used
+}
+
+// Known returns the timestamp of the newest commit that the report knows, in Unix seconds; 0
+// if it knows none.
+func (l LastRun) Known() int64 {
+	known := ParseBackup(l.Backup).Timestamp
+	if l.Stored != nil {
+		known = max(known, min(l.Stored.Timestamp, maxTimestamp))
+	}
+	return known
+}
+
+// lost says why the report may lack gaps that the last document had. It is empty if the backup
+// is whole, or if there was nothing to back up.
+func (l LastRun) lost() string {
+	hasBackup := ParseBackup(l.Backup).Timestamp > 0
+	if l.damage == "" && !hasBackup && (l.Known() > 0 || l.Backup != nil) { // otherwise the run knew of no commit
+		return LastRunName + " has no backup of it"
+	}
+	return l.damage
+}
+
+// readLastRun reads and parses the report. The error is the store's. If the store refuses access,
+// the report counts as damaged, because the store would refuse later runs too.
+func readLastRun(ctx context.Context, s store.Reader) (l LastRun, err error) {
 	body, cond, err := ReadLastRun(ctx, s)
 	switch {
 	case errors.Is(err, store.ErrAccess):
-		return Backup{}, err.Error(), nil
+		return LastRun{damage: err.Error()}, nil
 	case err != nil:
-		return Backup{}, "", err
+		return LastRun{}, err
 	case cond == store.IfAbsent():
-		return Backup{}, "", nil
+		return LastRun{}, nil
 	}
-	l := parseLastRun(body)
-	return l.backup, l.lost, nil
+	if json.Unmarshal(body, &l) != nil {
+		return LastRun{damage: LastRunName + " is damaged"}, nil
+	}
+	return l, nil
 }
 
-// lastRun is what the protocol takes from [LastRunName].
-type lastRun struct {
-	stored *Commit // a commit whose objects are all known to be stored; nil if none is
-	backup Backup
-	lost   string // see ReadBackup
-}
-
-// parseLastRun parses the content of [LastRunName].
-func parseLastRun(body []byte) (l lastRun) {
-	var fields struct {
-		Backup json.RawMessage `json:"document_backup"`
-		Stored *Commit         `json:"stored_commit"`
-	}
-	if json.Unmarshal(body, &fields) != nil {
-		return lastRun{lost: LastRunName + " is damaged"}
-	}
-	l = lastRun{stored: fields.Stored, backup: ParseBackup(fields.Backup)}
-	if l.backup.Timestamp == 0 {
-		l.backup = Backup{partial: true}
-		if l.stored != nil {
-			l.backup.Timestamp = min(max(l.stored.Timestamp, 0), maxTimestamp)
-		}
-		if l.backup.Timestamp > 0 || fields.Backup != nil { // otherwise the run knew of no commit
-			l.lost = LastRunName + " has no backup of it"
-		}
-	}
-	return l
+// ReadBackup returns the backup in the last report; an empty one if it has none. The error is
+// the store's, but nil if it refuses access.
+func ReadBackup(ctx context.Context, s store.Reader) (Backup, error) {
+	l, err := readLastRun(ctx, s)
+	return ParseBackup(l.Backup), err
 }

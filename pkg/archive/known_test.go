@@ -91,8 +91,8 @@ func TestLostCommits(t *testing.T) {
 	}
 }
 
-// TestOlderDocument checks that a run which knows of a later commit than that of the document stores no
-// item again that a later commit has stored, and neither do the runs after it.
+// TestOlderDocument checks that a run which knows of a later commit than that of the document
+// stores no item again that a later commit has stored, and neither do the runs after it.
 func TestOlderDocument(t *testing.T) {
 	first, later, last := archivetest.Event(1, 0, "first"), archivetest.Event(2, 1, "first"), archivetest.Event(3, 2, "first")
 	revised := archivetest.Event(1, 0, "second")
@@ -108,7 +108,7 @@ func TestOlderDocument(t *testing.T) {
 		},
 		"the caller's report": func(_ *testing.T, _ store.Store, o *archive.Options, c archive.Commit) { o.LastRun = lastRunOf(&c) },
 		"the report that the caller could not read": func(t *testing.T, s store.Store, o *archive.Options, c archive.Commit) {
-			o.LastRun = func() ([]byte, error) { return nil, errors.New("no answer") }
+			o.LastRun = func() (archive.LastRun, error) { return archive.LastRun{}, errors.New("no answer") }
 			putLastRun(t, s, &c)
 		},
 		"the last report": func(t *testing.T, s store.Store, _ *archive.Options, c archive.Commit) {
@@ -214,15 +214,15 @@ func TestCommitBetweenReads(t *testing.T) {
 }
 
 // lastRunOf returns the Options.LastRun of a run that knows of a commit whose objects are all
-// stored; nil if it knows of none.
-func lastRunOf(stored *archive.Commit) func() ([]byte, error) {
-	return func() ([]byte, error) { return json.Marshal(map[string]*archive.Commit{"stored_commit": stored}) }
+// stored, or of none if stored is nil.
+func lastRunOf(stored *archive.Commit) func() (archive.LastRun, error) {
+	return func() (archive.LastRun, error) { return archive.LastRun{Stored: stored}, nil }
 }
 
 // putLastRun stores a report that knows of a commit whose objects are all stored.
 func putLastRun(t *testing.T, s store.Store, stored *archive.Commit) {
 	t.Helper()
-	body, err := lastRunOf(stored)()
+	body, err := json.Marshal(map[string]*archive.Commit{"stored_commit": stored})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -426,19 +426,20 @@ func (p *plan) counts(last *Document, b Batch) (after map[string]Counts, forgott
 // setCommit sets the fields that make next a commit of this run which stores the lines. It
 // returns the commit's objects.
 func (w *Writer) setCommit(next *Document, lines map[Partition][][]byte) (objects []Object) {
-	if w.doc.Commit == nil && w.lostGaps != "" && !w.noData {
-		w.opts.Warn(slog.LevelWarn, "the list of days whose events may be missing is lost with the metadata document, because "+w.lostGaps+"; fetch the days of the last pauses with backfill")
+	if lost := w.lastRun.lost(); w.doc.Commit == nil && lost != "" && !w.noData {
+		w.opts.Warn(slog.LevelWarn, "the list of days whose events may be missing is lost with the metadata document, because "+lost+"; fetch the days of the last pauses with backfill")
 	}
-	if w.doc.Commit != nil && w.doc.timestamp() < w.backup.Timestamp {
+	known := w.lastRun.Known()
+	if w.doc.Commit != nil && w.doc.timestamp() < known {
 		w.opts.Warn(slog.LevelWarn, fmt.Sprintf("the metadata document is older than the last run, which knew a commit of %s: it may be an older copy, so this run looks up each event in the archive",
-			unixTime(w.backup.Timestamp)))
+			unixTime(known)))
 	}
 	now := w.now()
 	// A commit that is known from elsewhere is later than that of the document if the document
 	// is rebuilt or an older copy, or if this archive was accepted in place of another. The
 	// names of data objects do not count, since another program may write names in the future:
 	// commits after them would make its next objects the older ones.
-	timestamp := max(now.Unix(), w.doc.timestamp()+1, w.backup.Timestamp+1, w.opts.KnownCommit+1)
+	timestamp := max(now.Unix(), w.doc.timestamp()+1, known+1, w.opts.KnownCommit+1)
 	next.LastUpdated = now
 	next.Version, next.Stored, next.CoveredUntil = formatVersion, w.doc.Stored, w.covered()
 	next.Gaps, next.AcceptedDays = w.doc.Gaps, w.doc.AcceptedDays

@@ -277,8 +277,8 @@ func TestAnyLookup(t *testing.T) {
 				want = archive.Repeated
 			case known[e.Fingerprint]:
 				want = archive.Seen
-			case ids[e.ID] && u != date && outcome.Classes[i] == archive.Revised:
-				// The batch took two commits. The first one has listed the event, and the
+			case ids[e.ID] && u != date && outcome.Classes[i] == archive.Revised && document(t, s).Commit.Sequence > 1:
+				// The batch took several commits. The first one has listed the event, and the
 				// version would be in an object of its own day.
 				want = archive.Revised
 			case u == date || u == date.Next() || u == date.Previous():

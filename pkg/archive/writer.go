@@ -43,9 +43,7 @@ type Writer struct {
 	listed         map[int64]Versions // doc.SeenIDs with their fingerprints
 	listedRejected map[string]bool    // doc.Rejected.Hashes
 	noDocument     bool               // the document is missing or damaged
-	lastRun        lastRun            // what the last report says, if the document has a commit
-	backup         Backup             // what the document takes over
-	lostGaps       string             // why the backup may lack gaps; see [ReadBackup]
+	lastRun        LastRun            // the last report
 	damaged        []byte             // the content of a damaged document, else nil
 	accepted       bool               // the document is older than a known commit, and so its lists do not count
 
@@ -271,7 +269,7 @@ func (w *Writer) canHealLater() bool {
 	for _, p := range w.doc.ownPending() {
 		size += len(p.Content)
 	}
-	stored := w.lastRun.stored
+	stored := w.lastRun.Stored
 	return stored != nil && *stored == *w.doc.Commit && size <= maxUnchecked
 }
 
@@ -307,32 +305,20 @@ func (w *Writer) readDocument(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.lastRun = lastRun{}
-	isOlder := func() bool { return d.doc.Commit != nil && d.doc.timestamp() < w.lastRun.backup.Timestamp }
-	if d.doc.Commit != nil {
-		if w.lastRun, err = w.readLastRun(ctx); err != nil {
-			return fmt.Errorf("look for a later commit: %w", err)
-		}
-		if isOlder() { // a run may have committed between the two calls
-			if d, err = w.getDocument(ctx); err != nil {
-				return err
-			}
+	if w.lastRun, err = w.readLastRun(ctx, d.doc); err != nil {
+		return fmt.Errorf("look for a later commit: %w", err)
+	}
+	isOlder := func() bool { return d.doc.Commit != nil && d.doc.timestamp() < w.lastRun.Known() }
+	if isOlder() { // a run may have committed between the two calls
+		if d, err = w.getDocument(ctx); err != nil {
+			return err
 		}
 	}
 	if d.etag != w.etag { // another run has committed
 		w.index = w.index.renew()
 	}
-	w.backup, w.lostGaps = Backup{}, ""
-	switch {
-	case d.doc.Commit == nil:
-		if w.backup, w.lostGaps, err = ReadBackup(ctx, w.store); err != nil {
-			return fmt.Errorf("rebuild the metadata document: %w", err)
-		}
-	case isOlder():
-		w.backup = w.lastRun.backup
-	}
 	accepted := isOlder() || w.opts.AcceptArchive && !d.missing && lastCommit(d.doc) < w.opts.KnownCommit
-	d.doc.Take(w.backup)
+	d.doc.Take(ParseBackup(w.lastRun.Backup))
 	if accepted { // later commits may have stored more items, and more versions of the listed events
 		d.doc.SeenIDs, d.doc.CompleteAbove, d.doc.Fingerprints, d.doc.Rejected = nil, nil, nil, nil
 		d.doc.Stored, d.doc.Forgotten = nil, nil
@@ -342,19 +328,14 @@ func (w *Writer) readDocument(ctx context.Context) error {
 	return nil
 }
 
-// readLastRun returns what the last report says about a document that has a commit. It is
-// empty if the store refuses access, because it would refuse later runs too.
-func (w *Writer) readLastRun(ctx context.Context) (lastRun, error) {
-	if w.opts.LastRun != nil {
-		if body, err := w.opts.LastRun(); err == nil {
-			return parseLastRun(body), nil
+// readLastRun returns the last report, for a document that was read before.
+func (w *Writer) readLastRun(ctx context.Context, doc *Document) (LastRun, error) {
+	if w.opts.LastRun != nil && doc.Commit != nil {
+		if l, err := w.opts.LastRun(); err == nil {
+			return l, nil
 		}
 	}
-	body, _, err := ReadLastRun(ctx, w.store)
-	if err != nil && !errors.Is(err, store.ErrAccess) {
-		return lastRun{}, err
-	}
-	return parseLastRun(body), nil
+	return readLastRun(ctx, w.store)
 }
 
 // storedDocument is the document as it was read.

@@ -85,9 +85,9 @@ func (c *collect) open(ctx context.Context) error {
 	}
 	var reading sync.WaitGroup
 	reading.Go(func() { c.lastRun, c.lastRunErr = readLastRun(ctx, c.store) })
-	err := c.openArchive(ctx, func() ([]byte, error) {
+	err := c.openArchive(ctx, func() (archive.LastRun, error) {
 		reading.Wait()
-		return c.lastRun.body, c.lastRunErr
+		return c.lastRun.forArchive(), c.lastRunErr
 	})
 	reading.Wait()
 	return err

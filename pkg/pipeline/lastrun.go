@@ -15,7 +15,6 @@ import (
 
 // lastRun is metadata/last_run.json as it was read.
 type lastRun struct {
-	body    []byte          // empty if the object is missing or too large
 	content *report.LastRun // nil if the object is missing or damaged
 	cond    store.Cond      // of a Put that replaces what was read
 }
@@ -30,7 +29,15 @@ func readLastRun(ctx context.Context, s store.Reader) (lastRun, error) {
 	if err != nil {
 		content = nil // the history begins again
 	}
-	return lastRun{body, content, cond}, nil
+	return lastRun{content, cond}, nil
+}
+
+// forArchive returns what the commit protocol takes from the report.
+func (l lastRun) forArchive() archive.LastRun {
+	if l.content == nil {
+		return archive.LastRun{}
+	}
+	return archive.LastRun{Stored: (*archive.Commit)(l.content.StoredCommit), Backup: l.content.DocumentBackup}
 }
 
 // storeReport stores the report of a run that ends with err as metadata/last_run.json,

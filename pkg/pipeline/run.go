@@ -51,7 +51,7 @@ func (r *run) openStore(ctx context.Context) (err error) {
 
 // openArchive reads the metadata document and heals the last commit. For lastRun see
 // [archive.Options]; it may be nil.
-func (r *run) openArchive(ctx context.Context, lastRun func() ([]byte, error)) error {
+func (r *run) openArchive(ctx context.Context, lastRun func() (archive.LastRun, error)) error {
 	w := archive.NewWriter(r.store, archive.Options{
 		RunID:         r.options.Report.RunID,
 		Now:           r.options.Clock.Now,

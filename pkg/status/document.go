@@ -81,10 +81,7 @@ func (d *Document) laterCommit(last *report.LastRun) (timestamp int64) {
 	if last == nil || d.parsed.Commit == nil {
 		return 0
 	}
-	timestamp = archive.ParseBackup(last.DocumentBackup).Timestamp
-	if last.StoredCommit != nil {
-		timestamp = max(timestamp, last.StoredCommit.Timestamp)
-	}
+	timestamp = archive.LastRun{Stored: (*archive.Commit)(last.StoredCommit), Backup: last.DocumentBackup}.Known()
 	if timestamp <= d.parsed.Commit.Timestamp {
 		return 0
 	}

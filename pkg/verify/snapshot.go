@@ -199,7 +199,7 @@ func (s *snapshot) readDocument(ctx context.Context) error {
 		s.document.damage = err.Error()
 		return nil
 	}
-	backup, _, err := archive.ReadBackup(ctx, s.store)
+	backup, err := archive.ReadBackup(ctx, s.store)
 	if err != nil {
 		return err
 	}
