@@ -18,6 +18,7 @@ import (
 	"polisen-events-collector/pkg/cloudtest"
 	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/polisen/polisentest"
+	"polisen-events-collector/pkg/racetest"
 )
 
 // TestScript runs the scenarios of testdata/script with the real program. Each
@@ -58,10 +59,13 @@ func TestScript(t *testing.T) {
 			return errors.Join(err, os.Mkdir(env.Getenv("HOME"), 0o700))
 		},
 		Condition: func(name string) (bool, error) {
-			if name != "strace" { // it is here, and may trace processes
-				return false, fmt.Errorf("unknown condition %s", name)
+			switch name {
+			case "race": // the race detector is on, which finds nothing in a shell script
+				return racetest.Enabled, nil
+			case "strace": // it is here, and may trace processes
+				return exec.Command("strace", "-o", "/dev/null", "true").Run() == nil, nil
 			}
-			return exec.Command("strace", "-o", "/dev/null", "true").Run() == nil, nil
+			return false, fmt.Errorf("unknown condition %s", name)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exitcode": exitcode,
