@@ -128,7 +128,7 @@ func readBody(from io.Reader) (body []byte, warning string, err error) {
 	if magic, _ := buffered.Peek(len(gzipMagic)); string(magic) == gzipMagic {
 		member, err := gzip.NewReader(buffered)
 		if err != nil {
-			return nil, "", readError(err)
+			return nil, "", readError(HeaderError(err))
 		}
 		plain = NewGzipReader(buffered, member)
 		r = plain

@@ -54,10 +54,16 @@ func (r *reader) read(file string) error {
 		return !r.stopped
 	})
 	if z, ok := content.(*polisen.GzipReader); ok && z.Trailing() && err == nil && !r.stopped {
+		if z.Unread() {
+			return errUnread
+		}
 		r.stopped = !r.yield(Item{File: file, Read: r.bytes, Warning: polisen.TrailingBytes}, nil)
 	}
 	return err
 }
+
+// errUnread means that a file holds more than gzip data.
+var errUnread = errors.New("the gzip data ends before the file, and the rest was not read: put the rest into a file of its own")
 
 // counter counts the bytes that it reads.
 type counter struct {
@@ -187,7 +193,7 @@ func decompress(raw *bufio.Reader) (content io.Reader, closeContent func(), err 
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}): // RFC 1952, section 2.3.1
 		z, err := gzip.NewReader(raw)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, polisen.HeaderError(err)
 		}
 		return polisen.NewGzipReader(raw, z), func() {}, nil
 	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}), // RFC 8878, section 3.1.1

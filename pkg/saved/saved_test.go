@@ -145,6 +145,7 @@ func TestCompressed(t *testing.T) {
 	broken[len(broken)-8] ^= 1                          // in the checksum
 	const wide = "\x28\xb5\x2f\xfd\x00\x88\x01\x00\x00" // a window of 128 MiB, and an empty block
 	const one, two, three = `-: {"id":1}`, `-: {"id":2}`, `-: {"id":3}`
+	const unread = "-: error: read saved responses in standard input: the gzip data ends before the file, and the rest was not read: put the rest into a file of its own"
 	for name, tt := range map[string]struct {
 		content []byte
 		want    []string
@@ -153,6 +154,9 @@ func TestCompressed(t *testing.T) {
 		"gzip members":             {slices.Concat(gz, pack(t, second, gzipped)), []string{one, two, three}},
 		"bytes after gzip":         {slices.Concat(gz, []byte("\r\n")), []string{one, two, "-: bytes after the end of the gzip data were ignored"}},
 		"zeros after gzip":         {slices.Concat(gz, make([]byte, 9000)), []string{one, two, "-: bytes after the end of the gzip data were ignored"}},
+		"gzip members on lines":    {slices.Concat(gz, []byte("\n\x00\r\n \t"), pack(t, second, gzipped)), []string{one, two, three}},
+		"text after gzip":          {slices.Concat(gz, []byte("\n"), second), []string{one, two, unread}},
+		"zstd after gzip":          {slices.Concat(gz, zs), []string{one, two, unread}},
 		"zstd":                     {zs, []string{one, two}},
 		"zstd frames":              {slices.Concat([]byte(skippable), zs, pack(t, second, zstandard)), []string{one, two, three}},
 		"no items":                 {pack(t, nil, gzipped), nil},
@@ -168,6 +172,36 @@ func TestCompressed(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestCutGzip cuts the second member of gzip data at each byte of its header: the file was
+// not read to its end.
+func TestCutGzip(t *testing.T) {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	z.Name, z.Comment, z.Extra = "second.json", "a comment", []byte("more")
+	if _, err := z.Write([]byte(`[{"id":2}]`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	first := pack(t, []byte(`[{"id":1}]`), gzipped)
+	for n := 1; n < b.Len(); n++ {
+		cut := b.Bytes()[:n]
+		for name, content := range map[string][]byte{"first": cut, "second": slices.Concat(first, cut)} {
+			if n == 1 && name == "first" {
+				continue // not yet gzip data
+			}
+			got := readAll(t, t.TempDir(), []string{"-"}, bytes.NewReader(content))
+			if len(got) == 0 || !strings.HasPrefix(got[len(got)-1], "-: error: ") {
+				t.Errorf("%d bytes of the %s member: got %q, want an error at the end", n, name, got)
+			}
+			if name == "second" && (len(got) == 0 || got[0] != `-: {"id":1}`) {
+				t.Errorf("%d bytes of the second member: got %q, want the item of the first", n, got)
+			}
+		}
 	}
 }
 

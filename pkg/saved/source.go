@@ -56,6 +56,9 @@ func (s Source) read(file io.Reader) (*polisen.Response, error) {
 	r, err := polisen.ReadResponse(&supportedReader{Reader: content}, s.Now)
 	r.WireBytes = size
 	if z, ok := content.(*polisen.GzipReader); ok && z.Trailing() {
+		if z.Unread() && err == nil {
+			return r, errUnread
+		}
 		r.Warning = polisen.TrailingBytes
 	}
 	return r, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -40,6 +41,12 @@ func TestSource(t *testing.T) {
 		if _, ok := errors.AsType[*polisen.BodyError](err); !ok || !strings.Contains(err.Error(), path) || r == nil {
 			t.Errorf("a file of %q: %v", content, err)
 		}
+	}
+	if err := os.WriteFile(path, slices.Concat(polisentest.Gzip(body), []byte("\n"), body), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := source.Fetch(t.Context(), polisen.Query{}); err != nil || len(r.Events) != 7 || r.Cut == nil || !strings.Contains(r.Cut.Error(), "the rest was not read") {
+		t.Errorf("text after gzip data: %+v, %v", r, err)
 	}
 	if r, err := (saved.Source{Path: dir + "/none", Now: time.Now}).Fetch(t.Context(), polisen.Query{}); !errors.Is(err, os.ErrNotExist) || r == nil {
 		t.Errorf("a missing file: %v", err)
