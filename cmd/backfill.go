@@ -85,7 +85,7 @@ func (p Process) runBackfill(ctx context.Context, s config.Settings, opts backfi
 	}
 	ctx, cancel := withTimeout(ctx, s.Archive.Timeout)
 	defer cancel()
-	o := p.runOptions(ctx, "backfill", s, opts.storeOptions, log)
+	o := runOptions(ctx, "backfill", s, opts.storeOptions, log)
 	if len(opts.inputs) > 0 {
 		return p.backfillSaved(ctx, s, opts, o, log)
 	}
@@ -210,7 +210,7 @@ func (opts backfillOptions) days(ctx context.Context, s config.Settings, now tim
 		return d, usagef("--from %s is too early: the API serves about %d months, since %s; read saved responses of older days with --input, or try with --force",
 			d.From, archive.ServedMonths, served)
 	}
-	// A month later than ServedMonths says, since our measurements are rough.
+	// One month later than ServedMonths says, because that number is only approximate.
 	d.ServedFrom = archive.Today(now.AddDate(0, 1-archive.ServedMonths, 0))
 	d.Query, d.Filtered = opts.query(), hasFilters(s.API.URL)
 	name := fmt.Sprintf("store %s, API %s, locations %q, types %q", s.Archive.Store, s.API.URL.URL, d.Query.Locations, d.Query.Types)

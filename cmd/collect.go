@@ -99,7 +99,7 @@ func (p Process) runCollect(ctx context.Context, s config.Settings, opts collect
 	limit := cmp.Or(s.Archive.Timeout, collectTimeout)
 	ctx, cancel := withTimeout(ctx, limit)
 	defer cancel()
-	o := p.runOptions(ctx, "collect", s, opts.storeOptions, log)
+	o := runOptions(ctx, "collect", s, opts.storeOptions, log)
 	o.ReportTime = reportTime(limit)
 	o.Saved, o.Query = s.API.URL.Path != "", opts.query()
 	if o.Saved && (!o.Query.IsZero() || opts.retryNotFound) {

@@ -21,9 +21,12 @@ func (f *filter) bind(flags *pflag.FlagSet) {
 // check returns an error if a flag has no name in it, as with a variable that is empty: without
 // the error the program would fetch all events.
 func (f *filter) check() error {
-	for flag, values := range map[string][]string{"location": f.locations, "type": f.types} {
-		if len(values) > 0 && len(list(values)) == 0 {
-			return usagef("--%s is empty: give a name, or leave the flag out to fetch all events", flag)
+	for _, flag := range []struct {
+		name   string
+		values []string
+	}{{"location", f.locations}, {"type", f.types}} {
+		if len(flag.values) > 0 && len(list(flag.values)) == 0 {
+			return usagef("--%s is empty: give a name, or leave the flag out to fetch all events", flag.name)
 		}
 	}
 	return nil

@@ -8,8 +8,8 @@ import (
 	"polisen-events-collector/pkg/config"
 )
 
-// checkMetricsFile is checkOutside for --metrics-file. It drops a file in the archive from
-// the settings, since a run that fails writes the file too.
+// checkMetricsFile is checkOutside for --metrics-file. If the file is in the folder of the
+// archive, it also clears the setting, because even the failed run would write the file.
 func checkMetricsFile(ctx context.Context, s *config.Settings) error {
 	file := s.Monitoring.MetricsFile
 	defer blocking.Call(ctx, "check "+file)()
@@ -20,8 +20,8 @@ func checkMetricsFile(ctx context.Context, s *config.Settings) error {
 	return err
 }
 
-// checkStateDir is checkOutside for --state-dir. What a host knows of an archive must not be
-// lost with it.
+// checkStateDir is checkOutside for --state-dir. The state folder must survive the loss of
+// the archive, because it shows that loss.
 func checkStateDir(ctx context.Context, s config.Settings) error {
 	defer blocking.Call(ctx, "check "+s.API.StateDir)()
 	return checkOutside("--state-dir (POLISEN_STATE_DIR)", s.API.StateDir, s.Archive.Store)

@@ -49,7 +49,7 @@ func writePage(ctx context.Context, st store.Store, s config.Settings, opts veri
 		Program: program + " " + readBuild().Version, Command: suggestedCommand(s)("verify --output json"),
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("make the page of --report: %w", err)
 	}
 	defer blocking.Call(ctx, "write "+opts.report)()
 	if err := statefile.WritePublic(opts.report, body); err != nil {

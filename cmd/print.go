@@ -11,7 +11,7 @@ import (
 )
 
 // output is stdout. It remembers the first error, since cobra and the printing of
-// help ignore errors.
+// help ignore errors. Its errors say that the result cannot be printed.
 type output struct {
 	io.Writer
 	begin blocking.Begin // nil: nothing ends the process while it waits for a write
@@ -23,6 +23,9 @@ func (o *output) Write(b []byte) (int, error) {
 		defer o.begin("write to standard output", nil)()
 	}
 	n, err := o.Writer.Write(b)
+	if err != nil {
+		err = fmt.Errorf("print the result: %w", err)
+	}
 	if o.err == nil {
 		o.err = err
 	}
@@ -32,17 +35,11 @@ func (o *output) Write(b []byte) (int, error) {
 // printResult writes a command's result to stdout: with --output json it writes v
 // as indented JSON, otherwise it calls asText.
 func (p Process) printResult(s config.General, v any, asText func(io.Writer) error) error {
-	var err error
-	if s.Output == config.JSON {
-		enc := json.NewEncoder(text.JSONWriter(p.Stdout))
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		err = enc.Encode(v)
-	} else {
-		err = asText(p.Stdout)
+	if s.Output != config.JSON {
+		return asText(p.Stdout)
 	}
-	if err != nil {
-		return fmt.Errorf("print the result: %w", err)
-	}
-	return nil
+	enc := json.NewEncoder(text.JSONWriter(p.Stdout))
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
 }

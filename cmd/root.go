@@ -57,15 +57,15 @@ func Main(p Process) int {
 func (p Process) execute(root *cobra.Command) code {
 	ctx, stop := withSignals(context.Background())
 	defer stop()
-	dog := newWatchdog(p.printLine)
+	w := newWatchdog(p.printLine)
 	if p.changeWatchdog != nil {
-		p.changeWatchdog(dog)
+		p.changeWatchdog(w)
 	}
-	defer dog.stop()
-	dog.watch(ctx)
-	ctx = blocking.With(context.WithValue(ctx, watchdogKey{}, dog), dog.begin)
+	defer w.stop()
+	w.watch(ctx)
+	ctx = blocking.With(context.WithValue(ctx, watchdogKey{}, w), w.begin)
 	if o, ok := p.Stdout.(*output); ok {
-		o.begin = dog.beginUnlimited
+		o.begin = w.beginUnlimited
 	}
 	m := new(monitor)
 	ctx = context.WithValue(ctx, monitorKey{}, m)
@@ -76,7 +76,7 @@ func (p Process) execute(root *cobra.Command) code {
 
 	cmd, err := root.ExecuteContextC(ctx)
 	if o, ok := p.Stdout.(*output); ok && err == nil && o.err != nil {
-		err = fmt.Errorf("print the result: %w", o.err)
+		err = o.err
 	}
 	exit := exitCode(err)
 	if sig, ok := caught(ctx); ok {
@@ -86,13 +86,13 @@ func (p Process) execute(root *cobra.Command) code {
 		}
 		err, exit = stopped, sig.code()
 	}
-	if err != nil && dog.logFormat() == "" { // as after a mistake in the flags
+	if err != nil && w.logFormat() == "" { // as after a mistake in the flags
 		_, _ = p.load(cmd, config.GeneralGroup) // the log format is usable even if other settings are invalid
 	}
-	dog.finish(exit) // from here on the watchdog prints nothing
+	w.finish(exit) // from here on the watchdog prints nothing
 	m.finish(ctx, p, exit, err, func() {
 		if err != nil {
-			p.printError(dog.logFormat(), cmd, err, exit)
+			p.printError(w.logFormat(), cmd, err, exit)
 		}
 	})
 	return exit
@@ -206,8 +206,8 @@ func noArgs(_ *cobra.Command, args []string) error {
 // load returns the settings of the groups for a command. The time limit of the process holds
 // from then on, and also while the env-file is read, unless the env-file sets it.
 func (p Process) load(cmd *cobra.Command, groups config.Group) (config.Settings, error) {
-	dog := watchdogOf(cmd.Context())
-	dog.limit(config.Timeout(cmd.Flags(), p.Env))
+	w := watchdogOf(cmd.Context())
+	w.limit(config.Timeout(cmd.Flags(), p.Env))
 	what := "read the settings"
 	if path := config.EnvFile(cmd.Flags(), p.Env); path != "" {
 		what += " and the env-file " + path
@@ -215,8 +215,8 @@ func (p Process) load(cmd *cobra.Command, groups config.Group) (config.Settings,
 	end := blocking.Call(cmd.Context(), what)
 	s, err := config.Load(cmd.Flags(), groups, p.Env, product())
 	end()
-	dog.setFormat(s.General.LogFormat)
-	dog.limit(s.Archive.Timeout)
+	w.setFormat(s.General.LogFormat)
+	w.limit(s.Archive.Timeout)
 	return s, err
 }
 

@@ -40,10 +40,10 @@ func withTimeout(ctx context.Context, d time.Duration) (context.Context, context
 	if d == 0 {
 		return context.WithCancel(ctx)
 	}
-	dog := watchdogOf(ctx)
-	dog.limit(d)
+	w := watchdogOf(ctx)
+	w.limit(d)
 	work := d - reportTime(d)
-	return context.WithDeadlineCause(ctx, dog.start.Add(work),
+	return context.WithDeadlineCause(ctx, w.start.Add(work),
 		fmt.Errorf("the run used up the %v for its work (--timeout %v): %w", work, d, context.DeadlineExceeded))
 }
 
@@ -59,7 +59,7 @@ func (o *storeOptions) bind(flags *pflag.FlagSet, dryRun string) {
 }
 
 // runOptions returns the options of a run of collect or backfill.
-func (p Process) runOptions(ctx context.Context, command string, s config.Settings, opts storeOptions, log *slog.Logger) pipeline.Options {
+func runOptions(ctx context.Context, command string, s config.Settings, opts storeOptions, log *slog.Logger) pipeline.Options {
 	rec := report.NewRecorder(time.Now)
 	machine, _ := os.Hostname() // empty if the system reports none
 	return pipeline.Options{

@@ -82,7 +82,7 @@ func TestSignalsEndTheRun(t *testing.T) {
 // exit code of the process.
 func TestSignalInReport(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
-	run := Process{}.runOptions(ctx, "collect", config.Settings{}, storeOptions{}, slog.New(slog.DiscardHandler))
+	run := runOptions(ctx, "collect", config.Settings{}, storeOptions{}, slog.New(slog.DiscardHandler))
 	failure := fmt.Errorf("%w: put: cancelled", pipeline.ErrStore)
 	if got := run.ExitCode(failure); got != int(exitStorage) {
 		t.Errorf("before the signal: exit code %d", got)

@@ -42,14 +42,15 @@ type watchdog struct {
 	callLimit time.Duration
 	onCall    func(what string) // nil except in tests, where each call begins with it
 
-	mutex    sync.Mutex
-	calls    []*blockingCall // under way, the newest last
-	unlimit  func()          // stops the timer of the time limit; nil without one
-	ends     time.Time       // when the time limit or a signal ends the process; zero if neither does
-	format   config.Format   // of the line that it prints
-	result   code            // the exit code of the run; exitFailure until it has ended
-	finished bool            // only the output of the run may be missing
-	stopped  bool            // the watchdog does nothing any more
+	mutex     sync.Mutex
+	calls     []*blockingCall // under way, the newest last
+	unlimit   func()          // stops the timer of the time limit; nil without one
+	limitEnd  time.Time       // when the time limit ends the process; zero without one
+	signalEnd time.Time       // when a signal ends the process; zero without one
+	format    config.Format   // of the line that it prints
+	result    code            // the exit code of the run; exitFailure until it has ended
+	finished  bool            // only the output of the run may be missing
+	stopped   bool            // the watchdog does nothing any more
 }
 
 // newWatchdog returns the watchdog of a process that starts now. With print it
@@ -78,9 +79,9 @@ func (w *watchdog) limit(d time.Duration) {
 	if w.unlimit != nil {
 		w.unlimit()
 	}
-	w.ends = w.start.Add(d + grace)
-	w.unlimit = w.after(time.Until(w.ends), func() {
-		w.exit(fmt.Errorf("the run did not end within its time limit of %v (--timeout)", d), 0)
+	w.limitEnd = w.start.Add(d + grace)
+	w.unlimit = w.after(time.Until(w.limitEnd), func() {
+		w.exit(nil, fmt.Errorf("the run did not end within its time limit of %v (--timeout)", d), 0)
 	})
 }
 
@@ -89,10 +90,8 @@ func (w *watchdog) watch(ctx context.Context) {
 	context.AfterFunc(ctx, func() {
 		if sig, ok := caught(ctx); ok {
 			w.mutex.Lock()
-			if end := time.Now().Add(grace); w.ends.IsZero() || end.Before(w.ends) {
-				w.ends = end
-			}
-			w.after(grace, func() { w.exit(fmt.Errorf("stopped by %w", sig), sig.code()) })
+			w.signalEnd = time.Now().Add(grace)
+			w.after(grace, func() { w.exit(nil, fmt.Errorf("stopped by %w", sig), sig.code()) })
 			w.mutex.Unlock()
 		}
 	})
@@ -144,7 +143,7 @@ func (w *watchdog) beginUnlimited(what string, kind error) (end func()) {
 // limit.
 func (w *watchdog) note(call blockingCall, limit time.Duration) (end func()) {
 	w.mutex.Lock()
-	stop := w.after(limit, func() { w.exit(fmt.Errorf("a call took longer than %v", limit), 0) })
+	stop := w.after(limit, func() { w.exit(&call, fmt.Errorf("a call took longer than %v", limit), 0) })
 	w.calls = append(w.calls, &call)
 	w.mutex.Unlock()
 	if w.onCall != nil {
@@ -159,14 +158,16 @@ func (w *watchdog) note(call blockingCall, limit time.Duration) (end func()) {
 }
 
 // explain completes the error of a process that did not end by itself: it names the
-// newest call that is under way, and wraps the kind of that call.
-func (w *watchdog) explain(err error) error {
+// call, or the newest one under way if call is nil, and wraps the kind of that call.
+func (w *watchdog) explain(call *blockingCall, err error) error {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	if len(w.calls) == 0 {
+	if call == nil && len(w.calls) == 0 {
 		return fmt.Errorf("%w: check the disks, pipes and terminals that it uses; the next run continues", err)
 	}
-	call := w.calls[len(w.calls)-1]
+	if call == nil {
+		call = w.calls[len(w.calls)-1]
+	}
 	if call.kind != nil {
 		err = fmt.Errorf("%w: %w", call.kind, err)
 	}
@@ -178,7 +179,10 @@ func (w *watchdog) explain(err error) error {
 func (w *watchdog) end() time.Time {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	return w.ends
+	if w.limitEnd.IsZero() || !w.signalEnd.IsZero() && w.signalEnd.Before(w.limitEnd) {
+		return w.signalEnd
+	}
+	return w.limitEnd
 }
 
 // logFormat returns the format that setFormat has set; empty if it was not called yet.
@@ -214,16 +218,17 @@ func (w *watchdog) stop() {
 }
 
 // exit ends the process with the code c. If c is zero, the code is that of the run if it
-// has ended, and else that of the call that it waits for. It first prints err, if stderr
-// takes it. If the run has ended, it prints nothing: the run prints its own error.
-func (w *watchdog) exit(err error, c code) {
+// has ended, and else that of the call that it waits for: the given one, or the newest if
+// call is nil. It first prints err, if stderr takes it. If the run has ended, it prints
+// nothing: the run prints its own error.
+func (w *watchdog) exit(call *blockingCall, err error, c code) {
 	w.mutex.Lock()
 	stopped, finished, format := w.stopped, w.finished, w.format
 	w.mutex.Unlock()
 	if stopped {
 		return
 	}
-	err = w.explain(err)
+	err = w.explain(call, err)
 	if c == 0 && finished {
 		c = w.result
 	} else if c == 0 {

@@ -65,7 +65,7 @@ fi
 
 model=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1 || true)
 printf 'Machine: %s cores (%s), %s, %s; load %s at the start. Program: commit %s, %s bytes. Date: %s.\n\n' \
-	"$(nproc)" "${model:-unknown model}" "$(uname -sr)" "$(go version | cut -d' ' -f3)" \
+	"$(nproc)" "${model:-unknown model}" "$(uname -s) $(uname -r | cut -d. -f1,2)" "$(go version | cut -d' ' -f3)" \
 	"$(cut -d' ' -f1 /proc/loadavg 2>/dev/null || echo unknown)" \
 	"$(git rev-parse --short HEAD 2>/dev/null || echo unknown)" "$(stat -c %s "$work/program")" "$(date -u +%F)"
 "$work/bench" "$work"

@@ -582,7 +582,7 @@ check_paths() {
 	while IFS= read -r path; do
 		[[ -z $path ]] || check_path 'the folder' "$path"
 	done < <(writable)
-	for variable in POLISEN_STORE POLISEN_STATE_DIR POLISEN_METRICS_FILE OCI_CONFIG_FILE SSL_CERT_FILE; do
+	for variable in POLISEN_STORE POLISEN_STATE_DIR POLISEN_METRICS_FILE OCI_CONFIG_FILE OCI_CLI_CONFIG_FILE SSL_CERT_FILE; do
 		path=$(setting "$variable")
 		path=${path#file://}
 		if [[ $path == /* ]] && hidden "$(resolve "$root$path")"; then

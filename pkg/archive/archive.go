@@ -1,5 +1,5 @@
-// Package archive defines the format of an archive of Polisen events and is
-// the only code that writes one: object names, partitions, JSON lines, the
+// Package archive defines the format of an archive of Polisen events and is the only
+// code that writes its document and its data objects: object names, partitions, JSON lines, the
 // metadata document, the lookup in partitions, and the commit protocol, which
 // stores each event exactly once.
 //

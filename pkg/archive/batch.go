@@ -29,8 +29,9 @@ type Batch struct {
 	// API and its window is at most [polisen.MaxWindow] long; otherwise nil, also for
 	// saved responses. If it begins after the time that the document is covered
 	// until, or ends after it while no event of the batch is stored already, some days
-	// become gaps (see "Gaps" in PROTOCOL.md). The commit then sets the time that the
-	// document is covered until to the window's end.
+	// become gaps (see "Gaps" in PROTOCOL.md). The commit then moves the time that the
+	// document is covered until to the window's end, or to ObservedAt if that is earlier.
+	// It never moves it back.
 	Window *polisen.Window
 	// Answer, if not nil, is the kind of answer that the batch is to the query for a
 	// whole day. It closes or counts against the gaps of the day. If the day is no

@@ -45,7 +45,8 @@ type Document struct {
 	// not listed may be stored.
 	CompleteAbove *int64 `json:"complete_above,omitempty"`
 	// Pending are the objects of the last commit, and those of earlier commits that no
-	// run has looked at since, with their contents.
+	// run has looked at since, or could not check because an object cannot be read. Each
+	// has its content.
 	Pending []Pending `json:"pending,omitempty"`
 	// Fingerprints are the stored versions of listed ids. A listed id may have
 	// none here.

@@ -9,8 +9,8 @@ import (
 )
 
 // ReadLastRun reads [LastRunName]. It returns the condition of a Put that replaces the
-// content it has read: [store.IfAbsent] if the object is missing. The body is empty if
-// the object is missing, too large or damaged in the store. The error is the store's.
+// content it has read: [store.IfAbsent] if the object is missing, and [store.Always] if it is
+// too large or damaged in the store. The body is then empty. The error is the store's.
 func ReadLastRun(ctx context.Context, s store.Reader) (body []byte, cond store.Cond, err error) {
 	object, err := s.Get(ctx, LastRunName)
 	switch {

@@ -39,8 +39,8 @@ func misspelling(name string) (near Setting, misspelt bool) {
 	for _, s := range all {
 		for _, variable := range []string{s.Env, s.Alias} {
 			cli := strings.HasPrefix(upper, "OCI_CLI_") == strings.HasPrefix(variable, "OCI_CLI_")
-			comparable := variable != "" && (ours || cli && strings.HasPrefix(variable, "OCI_"))
-			if d := distance(core(upper), core(variable)); comparable && d < best {
+			sameFamily := variable != "" && (ours || cli && strings.HasPrefix(variable, "OCI_"))
+			if d := distance(core(upper), core(variable)); sameFamily && d < best {
 				near, best = s, d
 			}
 		}

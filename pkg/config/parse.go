@@ -67,7 +67,10 @@ func parseHosts(text string) (int, error) {
 func interval(field func(*Settings) *time.Duration) func(*Settings, string) error {
 	set := duration(field)
 	return func(s *Settings, text string) error {
-		if d, err := time.ParseDuration(text); err == nil && d == 0 {
+		switch d, err := time.ParseDuration(text); {
+		case err == nil && d < 0:
+			return errors.New("the duration must not be negative")
+		case err == nil && d == 0:
 			*field(s) = time.Nanosecond
 			return nil
 		}

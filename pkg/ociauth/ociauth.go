@@ -156,7 +156,7 @@ func resolve(ctx context.Context, o Options) (*Credentials, error) {
 // the responses that it receives: for some kinds they contain a private key
 // (https://github.com/oracle/oci-go-sdk/blob/v65.129.0/common/log.go).
 func checkDebug(k Kind) error {
-	if strings.Contains(os.Getenv("GODEBUG"), "http2debug=") {
+	if debug := os.Getenv("GODEBUG"); strings.Contains(debug, "http2debug=1") || strings.Contains(debug, "http2debug=2") {
 		return errors.New("GODEBUG=http2debug would print signatures and tokens: remove it from GODEBUG")
 	}
 	const name = "OCI_GO_SDK_DEBUG"

@@ -127,8 +127,8 @@ func (c *collect) replaceLastRun(ctx context.Context, r report.Report) error {
 				return fmt.Errorf("encode the backup of the document: %w", err)
 			}
 		}
-		body, err := next.JSON()
-		if err != nil {
+		var body []byte
+		if body, err = next.JSON(); err != nil {
 			return err
 		}
 		_, putErr := c.store.Put(ctx, archive.LastRunName, body, last.cond)

@@ -57,12 +57,12 @@ type pair struct {
 	Wall time.Time `json:"wall"`
 }
 
-// maxBackward is the number of readings in [clock.Backward]; a day of random steps
-// makes fewer.
+// maxBackward is the number of readings in [clock.Backward]. If somebody sets the clock to
+// random times all day, there are fewer.
 const maxBackward = 100
 
-// oldAnswer is more than a call takes. A date that is behind by more is that of
-// an old answer, from a cache for example.
+// oldAnswer is the age from which an answer counts as an old one, from a cache for example.
+// No call takes that long.
 const oldAnswer = 2 * time.Minute
 
 // advance sets the clock to the time of r.

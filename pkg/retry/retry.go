@@ -14,12 +14,12 @@ import (
 	"github.com/cenkalti/backoff/v4"
 )
 
-// Policy is the number of tries of an operation, and the delays between them.
+// Policy is the number of attempts of an operation, and the delays between them.
 type Policy struct {
-	// Attempts is the largest number of tries, including the first. A number
+	// Attempts is the largest number of attempts, including the first. A number
 	// below one counts as one.
 	Attempts int
-	// Base is the delay before the second try. Each later delay is twice the
+	// Base is the delay before the second attempt. Each later delay is twice the
 	// previous one.
 	Base time.Duration
 	// Max is the longest delay; zero means no limit. The delay of a [Delayer] may
@@ -32,7 +32,7 @@ type Policy struct {
 	Clock Clock
 }
 
-// Delayer is an error of a server that may ask for a delay before the next try.
+// Delayer is an error of a server that may ask for a delay before the next attempt.
 type Delayer interface {
 	error
 	// RetryAfter returns the delay; zero if the server asks for none.
@@ -43,20 +43,20 @@ type Delayer interface {
 // one ends it, since a run without a deadline must end too.
 const MaxAskedWait = time.Hour
 
-// ErrNoTime is wrapped by the error of [Do] if the next try would come after the
+// ErrNoTime is wrapped by the error of [Do] if the next attempt would come after the
 // context's deadline, or if the server asks for a delay above [MaxAskedWait].
 var ErrNoTime = errors.New("no time left for another try")
 
-// Do calls op until it succeeds, and returns its last result. The delay before a
-// try is the one of the policy, or the one of the error if that is longer (see
+// Do calls op until it succeeds, and returns its last result. The delay before an
+// attempt is the one of the policy, or the one of the error if that is longer (see
 // [Delayer]). Before each delay Do calls notify, unless it is nil.
 //
 // Do gives up after the last attempt of the policy, or if retryable returns false.
 // The error is then op's. Do also gives up
-//   - if the next try would come after ctx's deadline, or if the error asks for a
+//   - if the next attempt would come after ctx's deadline, or if the error asks for a
 //     delay above [MaxAskedWait]: the error then wraps [ErrNoTime] too;
 //   - if ctx ends during a delay: the error then wraps ctx's cause too;
-//   - if ctx has ended before the first try: the error is ctx's cause.
+//   - if ctx has ended before the first attempt: the error is ctx's cause.
 func Do[T any](ctx context.Context, p Policy, retryable func(error) bool,
 	op func(context.Context) (T, error), notify func(err error, delay time.Duration),
 ) (T, error) {

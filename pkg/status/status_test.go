@@ -165,7 +165,7 @@ complete above  unknown: unlisted ids may be stored too, so runs look them up in
 last updated    2026-01-03 02:00:00 CET (01:00:00 UTC), 1 hour in the future
 covered until   2026-01-03 02:00:00 CET (01:00:00 UTC), 1 hour in the future
 gaps            none
-stored          unknown: verify --repair=counts counts the items
+stored          unknown: verify --repair counts the items
 commit          none: another program wrote the document
 pending         none
 last run        2025-12-31 01:00:00 CET (00:00:00 UTC), 3.0 days ago: failed with exit code 4: bad\x1b[2J\nanswer
@@ -257,8 +257,7 @@ last updated    2026-01-02 12:00:00 UTC, 12 hours ago
 covered until   2026-01-02 12:00:00 UTC, 12 hours ago
 gaps            ` + red + `1 day, 2025-12-22 to 2025-12-22, whose
                 events may be missing; collects fetch them` + end + `
-stored          unknown: verify --repair=counts counts the
-                items
+stored          unknown: verify --repair counts the items
 commit          none: another program wrote the document
 pending         ` + green + `1 object of the last commit, 1 line: all
                 stored` + end + `

@@ -191,7 +191,7 @@ func (t *summaryText) writeDocument() {
 	if t.Stored != nil {
 		t.row("stored", "%s, %s, %s", text.Count(t.Stored.Events, "event"), text.Count(t.Stored.Revisions, "revision"), text.Count(t.Stored.Rejected, "rejected item"))
 	} else {
-		t.row("stored", "unknown: verify --repair=counts counts the items")
+		t.row("stored", "unknown: verify --repair counts the items")
 	}
 	if t.Commit != nil {
 		t.row("commit", "number %d, by run %s; format version %d", t.Commit.Sequence, t.Commit.ID, t.Version)

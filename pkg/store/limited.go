@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"strings"
 	"time"
 )
 
@@ -28,9 +29,9 @@ type limited struct {
 	limit time.Duration
 }
 
-// patience is the time that a call gets to end by itself once its context has
+// grace is the time that a call gets to end by itself once its context has
 // ended. Its own error says more than the one of limited.
-const patience = 50 * time.Millisecond
+const grace = 50 * time.Millisecond
 
 // wait returns the value from done. Once ctx has ended it waits only for a short
 // time, and returns an error that begins with what.
@@ -40,7 +41,7 @@ func wait[T any](ctx context.Context, what string, done <-chan T) (T, error) {
 		return v, nil
 	case <-ctx.Done():
 	}
-	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	select {
 	case v := <-done:
@@ -81,6 +82,9 @@ func call[T any](ctx context.Context, limit time.Duration, what string, f func(c
 func (l *limited) what(operation, object string) string {
 	return fmt.Sprintf("%s %s in %s", operation, object, l)
 }
+
+// ListCall names a call of List for errors: "list", or "list PREFIX".
+func ListCall(prefix string) string { return strings.TrimSuffix("list "+prefix, " ") }
 
 // Get implements [Reader].
 func (l *limited) Get(ctx context.Context, name string) (Object, error) {
@@ -127,7 +131,7 @@ func (l *limited) List(ctx context.Context, prefix string) iter.Seq2[Attrs, erro
 		}()
 		for {
 			stepCtx, stop := withLimit(ctx, l.limit)
-			s, err := wait(stepCtx, l.what("list", prefix), steps)
+			s, err := wait(stepCtx, ListCall(prefix)+" in "+l.String(), steps)
 			stop()
 			if err != nil {
 				yield(Attrs{}, err)

@@ -37,7 +37,9 @@ var (
 	// ErrDamaged means that an object's content does not match its checksum,
 	// even when read again.
 	ErrDamaged = errors.New("content was damaged")
-	// ErrInvalid means that no store accepts this name or condition.
+	// ErrInvalid means that the store does not accept the name, the condition, the
+	// size of the body or its own settings. The call had no effect, and repeating it
+	// does not help.
 	ErrInvalid = errors.New("invalid request")
 )
 

@@ -73,8 +73,8 @@ func Short(s string, limit int) string {
 }
 
 // OneLine returns a message of several lines as one line, cleaned: it trims white
-// space at both ends and turns line breaks into "; ". It is for our own messages
-// that join several errors; use [Clean] for the text of others.
+// space at both ends and turns line breaks into "; ". It is for messages of this
+// program that join several errors; use [Clean] for the text of others.
 func OneLine(s string) string {
 	return Clean(strings.ReplaceAll(strings.TrimSpace(s), "\n", "; "))
 }

@@ -1,6 +1,6 @@
 // Package transport makes HTTP transports for all calls of the program, and explains
 // two kinds of their errors: a proxy that refuses a connection, and a certificate of an
-// authority that this machine does not know.
+// authority that this machine does not know. It repeats, signs and logs no requests.
 package transport
 
 import (

@@ -128,9 +128,18 @@ func (r *repair) step(ctx context.Context, a *audit) (done bool, err error) {
 	return true, nil
 }
 
-// setsCounts reports whether the repair has to set the document's counts.
+// setsCounts reports whether the repair has to set the document's counts. If the document
+// has none, it accepts no loss, so it needs no option.
 func (r *repair) setsCounts(a *audit) bool {
-	return r.options.Counts && a.doc != nil && (a.doc.Stored == nil || len(a.countsDiffer) > 0)
+	return a.doc != nil && (a.doc.Stored == nil || r.options.Counts && len(a.countsDiffer) > 0)
+}
+
+// setCounts gives the corrected document the counts of the archive, if the present document
+// does not have them.
+func (r *repair) setCounts(a *audit, next *archive.Document) {
+	if a.doc == nil || r.setsCounts(a) {
+		next.Stored, next.Forgotten = a.stored, nil
+	}
 }
 
 // acceptedDays returns the days that the repair has to accept.
@@ -177,7 +186,7 @@ func (r *repair) finishEarlier(ctx context.Context) error {
 	}
 	before := r.writer.Document()
 	err = r.writer.Flush(ctx) // stores lines again that are nowhere
-	if after := r.writer.Document(); after != before && after.Commit.ID == r.options.Writer.RunID {
+	if after := r.writer.Document(); after != before && after.Commit != nil && after.Commit.ID == r.options.Writer.RunID {
 		for _, p := range after.Pending {
 			r.addAction("put", p.Name, 0, "lines of the last commit that its objects no longer hold")
 		}
@@ -189,16 +198,16 @@ func (r *repair) finishEarlier(ctx context.Context) error {
 // revisions/, as many as one commit may hold.
 func (r *repair) commit(ctx context.Context, a *audit) error {
 	c := archive.Repair{BasedOn: r.snapshot.document.etag, Document: a.correctDocument(), AcceptUnserved: r.options.Gaps && a.doc != nil}
-	if r.options.Counts {
-		c.Document.Stored, c.Document.Forgotten = a.stored, nil
-	}
-	actions := r.documentActions(a, &c.Document)
 	if r.options.Duplicates {
 		var err error
 		if c.Lines, err = r.laterVersions(ctx, a); err != nil {
 			return err
 		}
 	}
+	if len(c.Lines) == 0 { // the audit does not count lines that the commit adds; a later step sets the counts
+		r.setCounts(a, &c.Document)
+	}
+	actions := r.documentActions(a, &c.Document)
 	objects, damagedCopy, err := r.writer.CommitRepair(ctx, c)
 	if damagedCopy != "" {
 		r.addAction("save", damagedCopy, 0, "a copy of the damaged document")
@@ -218,12 +227,12 @@ func (r *repair) commit(ctx context.Context, a *audit) error {
 
 // documentActions describes the changes from the document to next.
 func (r *repair) documentActions(a *audit, next *archive.Document) []Action {
-	return slices.Concat(a.listActions(next), r.countActions(a), r.gapActions(a))
+	return slices.Concat(a.listActions(next), a.countActions(next), r.gapActions(a))
 }
 
 // countActions describes the changes of the document's counts.
-func (r *repair) countActions(a *audit) (actions []Action) {
-	if !r.setsCounts(a) {
+func (a *audit) countActions(next *archive.Document) (actions []Action) {
+	if a.doc == nil || next.Stored == nil {
 		return nil
 	}
 	if a.doc.Stored == nil {
@@ -350,6 +359,7 @@ func rewriteAction(o *object, removals []removal) Action {
 // predict adds the actions that a repair would take after finishEarlier.
 func (r *repair) predict(a *audit) {
 	next := a.correctDocument()
+	r.setCounts(a, &next)
 	r.actions = append(r.actions, r.documentActions(a, &next)...)
 	for _, e := range a.readable {
 		to := archive.Partition{Kind: archive.Events, Date: e.day}

@@ -456,3 +456,33 @@ func TestRepairOfGapsAtEveryCall(t *testing.T) {
 		}
 	})
 }
+
+// TestUnknownCounts: a repair counts the items of an archive whose document does not count
+// them, also with duplicates to remove, so that a later loss is noticed.
+func TestUnknownCounts(t *testing.T) {
+	for _, duplicates := range []bool{false, true} {
+		for name, document := range map[string]func(t *testing.T, s store.Store){
+			"missing": func(t *testing.T, s store.Store) { storetest.MustDelete(t, s, archive.DocumentName) },
+			"no counts": func(t *testing.T, s store.Store) {
+				storetest.MustPut(t, s, archive.DocumentName, `{"seen_ids":[2,1],"last_updated":"2026-01-03T00:00:00Z","total_tracked":2}`)
+			},
+		} {
+			t.Run(fmt.Sprintf("%s, duplicates %t", name, duplicates), func(t *testing.T) {
+				s := memstore.New()
+				const lost = "events/2026/01/03/events-1767474000.jsonl"
+				storetest.MustPut(t, s, "events/2026/01/02/events-1767387600.jsonl", line(1, 2, "first")+line(1, 2, "second"))
+				storetest.MustPut(t, s, lost, line(2, 3, "first"))
+				storetest.MustPut(t, s, archive.DocumentName, "{}")
+				document(t, s)
+				mustRepair(t, s, duplicates)
+				if r := mustAudit(t, s); r.ByCheck[verify.StoredMissing]+r.ByCheck[verify.StoredUncounted] > 0 {
+					t.Errorf("after the repair: %v", r.Findings)
+				}
+				storetest.MustDelete(t, s, lost)
+				if r := mustAudit(t, s); r.ByCheck[verify.StoredMissing] != 1 {
+					t.Errorf("after the loss: %v", r.Findings)
+				}
+			})
+		}
+	}
+}

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"polisen-events-collector/pkg/cloudtest"
+	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/polisen/polisentest"
+	"polisen-events-collector/pkg/text"
 )
 
 // oneCore limits a Go program to one core.
@@ -43,7 +45,7 @@ func (b *bench) imports() error {
 			return err
 		}
 		remove(store)
-		if want := 500 + (responses-1)*added; r.Counts.New != want {
+		if want := polisen.FullResponse + (responses-1)*added; r.Counts.New != want {
 			return fmt.Errorf("the backfill stored %d events, want %d", r.Counts.New, want)
 		}
 		program, memory = append(program, rate(u)), append(memory, u.memory())
@@ -95,7 +97,7 @@ func (b *bench) newEvents() error {
 		rate, memory = append(rate, archiveEvents/u.Wall.Seconds()), append(memory, u.memory())
 	}
 	b.add(row{
-		work:   fmt.Sprintf("new events from a file into a folder in memory, %s of 1000 days, on one core", count(archiveEvents)),
+		work:   fmt.Sprintf("new events from a file into a folder in memory, %s of 1000 days, on one core", text.Number(archiveEvents)),
 		result: rate.median(), digits: 0, unit: "a second", goal: 200_000, atLeast: true, measured: rate.text(0, "a second"),
 	})
 	b.note("import of new events: peak memory", memory.text(1, "MiB"), "100 MiB")
@@ -192,7 +194,7 @@ func (b *bench) verify() error {
 		}
 	}
 	r := row{
-		work: fmt.Sprintf("`verify` of %s events in some %s objects: CPU", count(archiveEvents), count(archiveObjects)),
+		work: fmt.Sprintf("`verify` of %s events in some %s objects: CPU", text.Number(archiveEvents), text.Number(archiveObjects)),
 		goal: 1, digits: 2, unit: "times", missing: b.duckdb.missing,
 		measured: program.text(2, "s"),
 		bound:    fmt.Sprintf("`md5sum` of the same files: %.2f s", sums.median()),
@@ -224,7 +226,7 @@ func (b *bench) verifyBucket(archive string) error {
 	}
 	calls := len(w.cloud.Objects.Requests())
 	ideal := delay.Seconds() * float64(calls) / concurrency
-	b.note(fmt.Sprintf("duration of `verify` in a bucket, %s calls of %v, %d at a time", count(calls), delay, concurrency),
+	b.note(fmt.Sprintf("duration of `verify` in a bucket, %s calls of %v, %d at a time", text.Number(calls), delay, concurrency),
 		fmt.Sprintf("%.2f s, CPU %.2f s", u.Wall.Seconds(), u.CPU.Seconds()),
 		fmt.Sprintf("%.2f s, the time of the calls", ideal))
 	return nil

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"polisen-events-collector/pkg/cloudtest"
+	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/polisen/polisentest"
 )
 
@@ -142,7 +143,7 @@ func responseOf(newest time.Time, published int) polisentest.Answer {
 	for i := range published {
 		items = append(items, polisentest.Event(int64(polisentest.FirstID+1+i), newest))
 	}
-	for i := range 500 - published {
+	for i := range polisen.FullResponse - published {
 		items = append(items, polisentest.Event(int64(polisentest.FirstID-i), newest.Add(-time.Duration(i)*84*time.Minute)))
 	}
 	return polisentest.OK(items...)
@@ -162,7 +163,7 @@ func (b *bench) afterFirstRun() error {
 			return err
 		}
 		defer w.cloud.Close()
-		_, r, err := w.answer(responseOf(newest, 0), 500)
+		_, r, err := w.answer(responseOf(newest, 0), polisen.FullResponse)
 		if err != nil {
 			return err
 		}

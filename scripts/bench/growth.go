@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+
+	"polisen-events-collector/pkg/text"
 )
 
 // sizes are the numbers of events of the archives in growth. Each day has 50 of them.
@@ -36,15 +38,15 @@ func (b *bench) growth() error {
 		b.add(row{
 			work: work, digits: 2, unit: "times", result: of(large) / of(small), goal: 1.1,
 			measured: fmt.Sprintf("%.1f %s", of(large), unit),
-			bound:    fmt.Sprintf("%s events: %.1f %s", count(small.events), of(small), unit),
+			bound:    fmt.Sprintf("%s events: %.1f %s", text.Number(small.events), of(small), unit),
 		})
 	}
-	flat("`collect` with 3 new events into an archive of "+count(large.events)+": CPU", "ms", func(g grown) float64 { return g.collectCPU })
+	flat("`collect` with 3 new events into an archive of "+text.Number(large.events)+": CPU", "ms", func(g grown) float64 { return g.collectCPU })
 	flat("the same: peak memory", "MiB", func(g grown) float64 { return g.collectMemory })
 	b.add(row{
 		work: "requests to the bucket of a `collect` with no new event there", digits: 2, unit: "times",
 		result: large.sent.sum() / small.sent.sum(), goal: 1, measured: large.sent.String(),
-		bound: count(small.events) + " events: " + small.sent.String(),
+		bound: text.Number(small.events) + " events: " + small.sent.String(),
 	})
 	linear := func(work string, of func(grown) float64) {
 		// perEvent returns the CPU of each event that to has more than from, in microseconds.
@@ -52,17 +54,17 @@ func (b *bench) growth() error {
 		b.add(row{
 			work: work, digits: 2, unit: "times", result: perEvent(middle, large) / perEvent(small, middle), goal: 1.1,
 			measured: fmt.Sprintf("%.1f µs; %.0f ms in all", perEvent(middle, large), of(large)),
-			bound:    fmt.Sprintf("from %s to %s: %.1f µs", count(small.events), count(middle.events), perEvent(small, middle)),
+			bound:    fmt.Sprintf("from %s to %s: %.1f µs", text.Number(small.events), text.Number(middle.events), perEvent(small, middle)),
 		})
 	}
-	linear(fmt.Sprintf("`backfill` into a folder, from %s events to %s: CPU of each event more", count(middle.events), count(large.events)),
+	linear(fmt.Sprintf("`backfill` into a folder, from %s events to %s: CPU of each event more", text.Number(middle.events), text.Number(large.events)),
 		func(g grown) float64 { return g.backfillCPU })
 	linear("`verify` of these: CPU of each event more", func(g grown) float64 { return g.verifyCPU })
 	b.add(row{
 		work: "`verify` of these: peak memory of each event more", digits: 0, unit: "bytes", goal: 60,
 		result:   (large.verifyMemory - small.verifyMemory) * (1 << 20) / float64(large.events-small.events),
-		measured: fmt.Sprintf("%.1f MiB for %s events", large.verifyMemory, count(large.events)),
-		bound:    fmt.Sprintf("%.1f MiB for %s events", small.verifyMemory, count(small.events)),
+		measured: fmt.Sprintf("%.1f MiB for %s events", large.verifyMemory, text.Number(large.events)),
+		bound:    fmt.Sprintf("%.1f MiB for %s events", small.verifyMemory, text.Number(small.events)),
 	})
 	return nil
 }

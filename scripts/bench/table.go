@@ -85,6 +85,3 @@ func (t *table) write(w io.Writer) {
 func writeRow(w io.Writer, cells ...string) {
 	fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | "))
 }
-
-// count returns the text of a number of things.
-func count(n int) string { return thousands(fmt.Sprint(n)) }

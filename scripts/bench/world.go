@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"polisen-events-collector/pkg/cloudtest"
+	"polisen-events-collector/pkg/polisen"
 	"polisen-events-collector/pkg/polisen/polisentest"
 )
 
@@ -65,7 +66,7 @@ func (b *bench) newWorld() (*world, error) {
 
 // first runs collect on the first response of the API, with 500 events.
 func (w *world) first() error {
-	_, _, err := w.answer(cloudtest.ResponseAfter(w.start, 0), 500)
+	_, _, err := w.answer(cloudtest.ResponseAfter(w.start, 0), polisen.FullResponse)
 	return err
 }
 

@@ -30,8 +30,14 @@ func main() {
 		return
 	}
 	fmt.Fprintln(os.Stderr, "fakecloud:", err)
+	if errors.Is(err, errUsage) {
+		os.Exit(64)
+	}
 	os.Exit(1)
 }
+
+// errUsage means that the command line is wrong.
+var errUsage = errors.New("wrong usage (see --help)")
 
 // options holds the options of the command line.
 type options struct {
@@ -49,7 +55,7 @@ options:
 `
 
 // parse parses the command line. For -h it prints the help to stdout and returns
-// flag.ErrHelp.
+// flag.ErrHelp. Other errors wrap errUsage.
 func parse(args []string, stdout io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("fakecloud", flag.ContinueOnError)
@@ -65,22 +71,24 @@ func parse(args []string, stdout io.Writer) (options, error) {
 	flags.DurationVar(&o.delays.API, "delay-api", 0, "`DURATION` of a call to the events API")
 	flags.DurationVar(&o.delays.Read, "delay-read", 0, "`DURATION` of a GET or HEAD of an object, or a list")
 	flags.DurationVar(&o.delays.PutDocument, "delay-put-document", 0, "`DURATION` of a PUT of the metadata document")
+	flags.DurationVar(&o.delays.PutReport, "delay-put-report", 0, "`DURATION` of a PUT of the report of the last run")
 	flags.DurationVar(&o.delays.Put, "delay-put", 0, "`DURATION` of a PUT of any other object")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			fmt.Fprint(stdout, usage)
 			flags.SetOutput(stdout)
 			flags.PrintDefaults()
+			return o, err
 		}
-		return o, err
+		return o, fmt.Errorf("%w: %w", errUsage, err)
 	}
 	switch {
 	case flags.NArg() > 0:
-		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+		return o, fmt.Errorf("%w: unexpected argument %q", errUsage, flags.Arg(0))
 	case o.dir == "":
-		return o, errors.New("--dir is missing: choose a folder")
+		return o, fmt.Errorf("%w: --dir is missing: choose a folder", errUsage)
 	case o.added < 0 || o.added > 500:
-		return o, fmt.Errorf("--new %d: use a number from 0 to 500", o.added)
+		return o, fmt.Errorf("%w: --new %d: use a number from 0 to 500", errUsage, o.added)
 	}
 	return o, nil
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -17,8 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// call is a system call of a traced process that changes or closes a file, or writes to a
-// socket.
+// call is a system call of a traced process that the tracer reports: see watched.
 type call struct {
 	Name string
 	// Path is the file, or "socket".
@@ -36,9 +36,10 @@ type action struct {
 	Error syscall.Errno // the call returns this error and has no effect, but a close does close; only before the call
 }
 
-// changing holds the system calls that change something. The value says which argument is
+// watched holds the system calls that the tracer reports: those that change a file or write
+// to a socket, and read and close, which tests make fail. The value says which argument is
 // the path or the file descriptor.
-var changing = map[uint64]struct {
+var watched = map[uint64]struct {
 	name string
 	path int // index of the argument with the path, or -1
 	fd   int // index of the file descriptor, or of the path's folder
@@ -68,7 +69,7 @@ var changing = map[uint64]struct {
 // changes reports whether the call changes something.
 func (c call) changes() bool { return c.Name != "read" && c.Name != "close" }
 
-// trace runs a command and calls react before and after each call of changing on a file
+// trace runs a command and calls react before and after each watched call on a file
 // below root or on a socket. It kills the process after the time limit. With a pause, the
 // process sees the clocks as after the pause.
 // The counts of a tool such as strace are by thread, and the goroutines of a Go program
@@ -93,7 +94,8 @@ func trace(c *exec.Cmd, root string, limit time.Duration, p *pause, react func(c
 	}
 	pid := c.Process.Pid
 	defer c.Process.Release()
-	timer := time.AfterFunc(limit, func() { r.Late = true; _ = syscall.Kill(pid, syscall.SIGKILL) })
+	var late atomic.Bool
+	timer := time.AfterFunc(limit, func() { late.Store(true); _ = syscall.Kill(pid, syscall.SIGKILL) })
 	defer timer.Stop()
 
 	var status syscall.WaitStatus
@@ -127,6 +129,7 @@ func trace(c *exec.Cmd, root string, limit time.Duration, p *pause, react func(c
 				delete(threads, tid)
 				continue
 			}
+			r.Late = late.Load()
 			r.Wall = time.Since(start)
 			r.MaxRSS = usage.Maxrss * 1024
 			r.Exit = status.ExitStatus()
@@ -174,7 +177,7 @@ func (t *thread) step(pid, tid int, root string, p *pause, react func(call) acti
 	}
 	if t.inside {
 		t.counts, t.fail = false, 0
-		kind, ok := changing[regs.Orig_rax]
+		kind, ok := watched[regs.Orig_rax]
 		args := []uint64{regs.Rdi, regs.Rsi, regs.Rdx, regs.R10, regs.R8}
 		if !ok || kind.name == "openat" && args[2]&(syscall.O_CREAT|syscall.O_TRUNC) == 0 {
 			return false

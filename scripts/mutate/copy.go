@@ -84,7 +84,7 @@ type moduleCopy struct {
 	took map[string]time.Duration
 }
 
-// newCopy copies the module in the folder root, except for Git's files.
+// newCopy copies the module in the folder root, except for .git and node_modules.
 func newCopy(root string) (*moduleCopy, error) {
 	dir, err := os.MkdirTemp("", "mutate-")
 	if err != nil {
@@ -111,7 +111,8 @@ func newCopy(root string) (*moduleCopy, error) {
 // remove removes the copy. It ignores errors, since the folder is a temporary one.
 func (c *moduleCopy) remove() { _ = os.RemoveAll(filepath.Dir(c.root)) }
 
-// copyTree copies the regular files below from, except for Git's, with their modes.
+// copyTree copies the regular files below from with their modes, except for .git and
+// node_modules.
 func copyTree(from, to string) error {
 	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {

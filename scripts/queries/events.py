@@ -3,8 +3,8 @@
 
 usage: events.py ARCHIVE {events-by-day,hour-of-day,newest-version}
 
-Prints a JSON object for each row of the result, as the queries of the same names do. In a notebook,
-import read and newest from this file. Needs pandas 1.5 or later.
+Prints a JSON object for each row of the result. The SQL queries of the same names limit the days and
+have more columns. In a notebook, import read and newest from this file. Needs pandas 1.5 or later.
 """
 import json
 import pathlib

@@ -15,9 +15,8 @@ import (
 )
 
 const (
-	fullResponse = 500
-	perDay       = 20      // events, so that a full response spans about 25 days
-	firstID      = 600_000 // every id below it is one of a bulk arrival
+	perDay  = 20      // events, so that a full response spans about 25 days
+	firstID = 600_000 // every id below it is one of a bulk arrival
 )
 
 // span is a time during which the collector polls at an interval.
@@ -133,7 +132,7 @@ func newest(events []*event, now time.Time) [][]byte {
 		}
 	}
 	slices.SortStableFunc(shown, func(a, b *event) int { return b.rank(now).Compare(a.rank(now)) })
-	return versionsOf(shown[:fullResponse], now)
+	return versionsOf(shown[:polisen.FullResponse], now)
 }
 
 // damagedItems are items of some polls, by the number of the poll, that are not

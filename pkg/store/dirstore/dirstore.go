@@ -1,8 +1,8 @@
 // Package dirstore keeps objects as files in a folder. Writes are atomic,
 // durable and conditional, also between processes on one machine.
 //
-// An object is the file of its name. Until it is complete it is a temporary file
-// beside it, whose name begins with ".tmp-". The store ignores all files and
+// Each object is one file, whose path is the object's name. Put first writes a temporary
+// file beside it, whose name begins with ".tmp-", and renames it when it is complete. The store ignores all files and
 // folders whose names begin with a dot, and those of [store.IsLitter]. All paths are
 // resolved by [os.Root], so no name and no symbolic link leads out of the folder. Files
 // and folders that root creates belong to the owner of the folder that they are in.

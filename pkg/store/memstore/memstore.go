@@ -1,4 +1,5 @@
-// Package memstore keeps objects in memory, for tests.
+// Package memstore keeps objects in memory, for tests. It is not for archives, since it
+// keeps nothing after the process ends.
 //
 // Where [store.Store] leaves a choice, memstore takes the one that best exposes a
 // wrong assumption of a caller. For example, every Put gives the object a new
@@ -80,7 +81,7 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, 
 			}
 		}
 		if ctx.Err() != nil { // even if it ended after the last object
-			yield(store.Attrs{}, fmt.Errorf("list %s: %w", prefix, context.Cause(ctx)))
+			yield(store.Attrs{}, fmt.Errorf("%s: %w", store.ListCall(prefix), context.Cause(ctx)))
 		}
 	}
 }

@@ -110,7 +110,7 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Attrs, 
 			}
 			for _, o := range list.Objects {
 				if ctx.Err() != nil {
-					yield(store.Attrs{}, fmt.Errorf("list %s: %w", prefix, context.Cause(ctx)))
+					yield(store.Attrs{}, fmt.Errorf("%s: %w", store.ListCall(prefix), context.Cause(ctx)))
 					return
 				}
 				name := strings.TrimPrefix(deref(o.Name), s.inBucket(""))

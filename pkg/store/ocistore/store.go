@@ -2,7 +2,8 @@
 //
 // It makes the SDK's calls, repeats those that may succeed later, checks the MD5
 // of what it reads, and translates the service's responses into the errors of
-// package store.
+// package store. It does not load credentials (package ociauth does), and knows no
+// archive.
 package ocistore
 
 import (

@@ -29,7 +29,7 @@ func wantOnly(t *testing.T, err, want error) {
 	if (err == nil) != (want == nil) {
 		t.Errorf("error is %v, want %v", err, want)
 	}
-	for _, sentinel := range []error{store.ErrNotExist, store.ErrPrecondition, store.ErrAccess, store.ErrInvalid} {
+	for _, sentinel := range []error{store.ErrNotExist, store.ErrPrecondition, store.ErrAccess, store.ErrInvalid, store.ErrDamaged, store.ErrTooLarge} {
 		if got := errors.Is(err, sentinel); got != (sentinel == want) {
 			t.Errorf("errors.Is(err, %q) = %v for: %v", sentinel, got, err)
 		}

@@ -119,8 +119,8 @@ type lateEffect struct {
 
 var _ store.Store = (*Faults)(nil)
 
-// NewFaults returns a Faults around inner. It calls script for each call, never
-// from two goroutines at once. The script must not use the Faults. A nil script
+// NewFaults returns a Faults around inner. It calls script for each call
+// until a crash, never from two goroutines at once. The script must not use the Faults. A nil script
 // lets all calls succeed.
 func NewFaults(inner store.Store, script func(Call) Fault) *Faults {
 	if script == nil {

@@ -102,7 +102,7 @@ func newWeekYear(y int, all []verify.Week, step int) weekYear {
 	}
 	v.Summary = fmt.Sprintf("%s in %s, at most %s in a week", text.Count(events, "event"), text.Count(len(all), "week"), text.Number(highest))
 	if late > 0 {
-		v.Summary += fmt.Sprintf("; %s of them stored more than a week after they happened", text.Number(late))
+		v.Summary += fmt.Sprintf("; %s of them stored more than a week after their datetime", text.Number(late))
 	}
 	if v.Delay.Bars != nil {
 		v.Delay.Lines = delayLines()
