@@ -94,7 +94,7 @@ func (a *audit) collectLines() {
 	a.lines.remove(func(o *object) bool { return a.snapshot.objects[o.key()] != o })
 	for _, key := range slices.Sorted(maps.Keys(a.snapshot.objects)) {
 		o := a.snapshot.objects[key]
-		if o.unreadable {
+		if o.unreadable != nil {
 			a.unreadable = append(a.unreadable, o)
 		}
 		a.counts.Objects++

@@ -88,7 +88,8 @@ func (r *repair) run(ctx context.Context) (*Result, error) {
 			return nil, fmt.Errorf("repair: %w; %s", s.unlisted[0].err, a.options.replaceEntry().Advice)
 		}
 		if a.unreadable != nil {
-			return nil, fmt.Errorf("repair: read %s: %w; replace the object with an undamaged copy first", a.unreadable[0].key(), store.ErrDamaged)
+			o := a.unreadable[0]
+			return nil, fmt.Errorf("repair: read %s: %w; make the object readable or replace it with an undamaged copy first", o.key(), o.unreadable)
 		}
 		if r.options.Writer.DryRun {
 			r.predict(a)

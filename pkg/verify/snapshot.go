@@ -126,7 +126,7 @@ type object struct {
 	findings   findings
 	found      bool // by the last List
 	read       bool
-	unreadable bool // the content is damaged, so its lines are unknown
+	unreadable error // why the lines are unknown; nil if they are known
 }
 
 // key returns the name of the object in the store.
@@ -225,9 +225,9 @@ func (s *snapshot) checkPending(ctx context.Context) error {
 				return err
 			}
 			state = states[0]
-		case !o.unreadable && p.Matches(o.md5):
+		case o.unreadable == nil && p.Matches(o.md5):
 			state = archive.Stored
-		case !o.unreadable:
+		case o.unreadable == nil:
 			state = archive.Different
 		}
 		s.pending = append(s.pending, state)
@@ -379,17 +379,21 @@ func (s *snapshot) readObject(ctx context.Context, o *object) error {
 	if errors.Is(err, store.ErrNotExist) {
 		return nil // it was deleted after the list
 	}
-	if err != nil && !errors.Is(err, store.ErrDamaged) {
+	switch {
+	case err == nil:
+	case errors.Is(err, store.ErrDamaged):
+		o.addProblem(ContentDamaged, 0, "the content that the store recorded", err.Error(), s.options.correctByHand())
+	case errors.Is(err, store.ErrAccess), errors.Is(err, store.ErrTooLarge): // of this object, since the document could be read
+		o.addProblem(Unreadable, 0, "an object that can be read", err.Error(), s.options.replaceEntry())
+	default:
 		return fmt.Errorf("read %s: %w", o.key(), err)
 	}
 	o.read, o.etag, o.size, o.md5 = true, got.ETag, int64(len(got.Body)), got.MD5
-	if err != nil {
-		o.addProblem(ContentDamaged, 0, "the content that the store recorded", err.Error(), s.options.correctByHand())
-		o.unreadable = got.Name == "" // a wrong MD5 alone leaves no line out
+	if err != nil && got.Name == "" { // a wrong MD5 alone leaves no line out
+		o.unreadable = err
+		return nil
 	}
-	if !o.unreadable {
-		lines = s.parse(o, got.Body)
-	}
+	lines = s.parse(o, got.Body)
 	return nil
 }
 

@@ -320,16 +320,20 @@ func TestUnreadableObject(t *testing.T) {
 	s := memstore.New()
 	fillDays(t, s, 3)
 	const name = "events/2026/01/02/events-1767312000.jsonl"
-	for _, unreadable := range []error{store.ErrDamaged, nil} { // with nil, half of the content is read
+	for _, unreadable := range []error{store.ErrDamaged, store.ErrAccess, store.ErrTooLarge, nil} { // with nil, half of the content is read
 		faults := storetest.NewFaults(storetest.NewUnreadable(s, name, unreadable), nil)
 		r, err := verify.Audit(t.Context(), faults, options())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff([]string{"content-damaged " + name + " 0"}, found(r)); diff != "" {
+		check, cause := verify.Unreadable, unreadable
+		if unreadable == nil || unreadable == store.ErrDamaged {
+			check, cause = verify.ContentDamaged, store.ErrDamaged
+		}
+		if diff := cmp.Diff([]string{string(check) + " " + name + " 0"}, found(r)); diff != "" {
 			t.Errorf("%v: findings (-want +got):\n%s", unreadable, diff)
 		}
-		if _, err := repair(faults, true); !errors.Is(err, store.ErrDamaged) {
+		if _, err := repair(faults, true); !errors.Is(err, cause) {
 			t.Errorf("%v: repair: %v", unreadable, err)
 		}
 		wantReadOnly(t, faults)
