@@ -42,6 +42,15 @@ func TestCollectFilters(t *testing.T) {
 			}
 		}
 	}
+	// A misspelt place has no events.
+	dir := t.TempDir()
+	for _, misspelt := range []bool{true, false} { // the second run does not say it again
+		api.Script(polisentest.OK())
+		exit, _, stderr := run(t, []string{"collect", "--api-url", server.URL + "/api", "--min-interval", "0", "--store", dir, "--location", "Malmo"})
+		if exit != 0 || strings.Contains(stderr, "check the spelling of --location and --type") != misspelt {
+			t.Errorf("no events: exit code %d, %s", exit, stderr)
+		}
+	}
 	for _, args := range [][]string{{"collect", "--location", ""}, {"collect", "--type=;"}, {"backfill", "--from", "2026-11-01", "--location", " "}} {
 		if exit, _, stderr := run(t, append(args, "--api-url", server.URL+"/api", "--min-interval", "0", "--store", t.TempDir())); exit != int(exitUsage) || !strings.Contains(stderr, "is empty: give a name, or leave the flag out") {
 			t.Errorf("%q: exit code %d, %s", args, exit, stderr)

@@ -230,8 +230,12 @@ func (r *run) explainRefusal(err error) error {
 	if !errors.Is(err, archive.ErrLostCommits) {
 		return err
 	}
-	return fmt.Errorf("%w; this host saw that commit on %s in %s: if it is on a disk or a network folder, see whether it is mounted; otherwise continue with the archive that is there with: %s",
-		err, formatTime(r.known.Seen), r.store, r.options.Command("collect --accept-archive"))
+	next := "with: " + r.options.Command("collect --accept-archive")
+	if r.options.Report.Command != "collect" { // its other flags are not known here
+		next = "by adding --accept-archive to this command"
+	}
+	return fmt.Errorf("%w; this host saw that commit on %s in %s: if it is on a disk or a network folder, see whether it is mounted; otherwise continue with the archive that is there %s",
+		err, formatTime(r.known.Seen), r.store, next)
 }
 
 // formatTime returns a time for messages, to the minute.
@@ -247,6 +251,9 @@ func (r *run) noteCommit(ctx context.Context) {
 	}
 	if commit.ID == r.options.Report.RunID && commit.Sequence == 1 && !r.outcome.Rebuilt {
 		r.options.Recorder.Warn(slog.LevelWarn, "began a new archive in %s", r.store)
+		if r.options.Filtered && r.report.Counts.Fetched == 0 {
+			r.options.Recorder.Warn(slog.LevelWarn, "the API has no events for this filter now: check the spelling of --location and --type, or of the filter in the API's URL")
+		}
 		if r.options.NoContact {
 			r.options.Recorder.Warn(slog.LevelWarn, noContact)
 		}

@@ -344,7 +344,7 @@ func (c *check) checkResponses() {
 		c.Lag = seconds(since)
 		switch {
 		case since > c.o.MaxLag:
-			advice := "; see whether the API's website shows newer events"
+			advice := "; see whether the API's website shows newer events, and whether each collect has a filter (--location, --type)"
 			if c.Age == nil || time.Duration(*c.Age) > c.o.MaxLag {
 				advice = "" // the reason is that no run succeeded, which is a problem too
 			}

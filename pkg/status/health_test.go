@@ -250,7 +250,7 @@ func TestHealth(t *testing.T) {
 
 		{"the maximum lag", covered(24 * hour), "OK - "},
 		{"more than the maximum lag", covered(24*hour + time.Second),
-			"CRITICAL - the archive is stale: the newest event in full responses of the API is from 24 hours ago, more than 24h0m0s (--max-lag); see whether the API's website shows newer events; archive mem:"},
+			"CRITICAL - the archive is stale: the newest event in full responses of the API is from 24 hours ago, more than 24h0m0s (--max-lag); see whether the API's website shows newer events, and whether each collect has a filter (--location, --type); archive mem:"},
 		{"more than the maximum lag, since no run succeeded", func(w *healthWorld) { success(25 * hour)(w); covered(26 * hour)(w) },
 			"CRITICAL - the last successful collect ended 25 hours ago, more than 45m0s (--max-age); check the scheduler and the messages of the runs; a run that cannot write to the archive leaves no report in it; " +
 				"the archive is stale: the newest event in full responses of the API is from 26 hours ago, more than 24h0m0s (--max-lag); archive mem:"},
@@ -364,7 +364,7 @@ func TestHealth(t *testing.T) {
 			gap("2026-06-16!")(w)
 			covered(25 * hour)(w)
 			rejected(500, 500)(w)
-		}, "CRITICAL - the archive is stale: the newest event in full responses of the API is from 25 hours ago, more than 24h0m0s (--max-lag); see whether the API's website shows newer events; " +
+		}, "CRITICAL - the archive is stale: the newest event in full responses of the API is from 25 hours ago, more than 24h0m0s (--max-lag); see whether the API's website shows newer events, and whether each collect has a filter (--location, --type); " +
 			"500 of 500 items in the last responses are no valid events: the API's format may have changed; look for a newer version of this program; the calls to the API have no contact"},
 	}
 	for _, tt := range tests {
