@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"polisen-events-collector/pkg/archive"
 	"polisen-events-collector/pkg/blocking"
@@ -162,8 +163,12 @@ func ObjectName(file string) (archive.Name, bool) {
 	return archive.ParseName(lastElements(file, 5))
 }
 
-// IsMetadata reports whether the file is a metadata object in a copy of an archive.
-func IsMetadata(file string) bool { return archive.IsMetadata(lastElements(file, 2)) }
+// IsMetadata reports whether the file is a metadata object in a copy of an archive, or a
+// backup that a person has made of one, such as last_seen.json.bak.
+func IsMetadata(file string) bool {
+	name := lastElements(file, 2)
+	return archive.IsMetadata(name) || strings.HasPrefix(name, archive.DocumentName) || strings.HasPrefix(name, archive.LastRunName)
+}
 
 // lastElements returns the last n elements of a path, without the suffix of a compressed
 // file.
@@ -220,6 +225,9 @@ func walk(ctx context.Context, folder string, yield func(string, error) bool) bo
 func fileError(file string, err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		err = e.Err
+	}
+	if errors.Is(err, syscall.EISDIR) {
+		err = fmt.Errorf("%w: links to folders are not followed; give the folder itself", err)
 	}
 	return fmt.Errorf("read saved responses in %s: %w", displayName(file), err)
 }

@@ -118,7 +118,7 @@ func TestPaths(t *testing.T) {
 	want := []string{
 		"one.json: 1",
 		"in/a.json: 3", "in/a.json: 4", `in/b.jsonl: {"id":2}`, "in/c/d.json: 5",
-		"in/linked: error: read saved responses in in/linked: is a directory",
+		"in/linked: error: read saved responses in in/linked: is a directory: links to folders are not followed; give the folder itself",
 		"missing: error: read saved responses in missing: no such file or directory",
 		"-: 10",
 		".given/.8: 8",
@@ -404,6 +404,20 @@ func TestUnsupportedFormats(t *testing.T) {
 		}
 		if items == 0 {
 			t.Errorf("%.10q: no items", content)
+		}
+	}
+}
+
+// TestIsMetadata checks that backups of metadata, which a person may make by hand, do not
+// count as saved responses.
+func TestIsMetadata(t *testing.T) {
+	for file, want := range map[string]bool{
+		"a/metadata/last_seen.json": true, "metadata/last_seen.json.gz": true, "a/metadata/last_seen.json.bak": true,
+		"a/metadata/last_run.json~": true, "a/metadata/last_seen.corrupt-1781956800.json": true,
+		"last_seen.json": false, "a/metadata/response.json": false,
+	} {
+		if got := saved.IsMetadata(file); got != want {
+			t.Errorf("%s: %t, want %t", file, got, want)
 		}
 	}
 }
