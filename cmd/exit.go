@@ -58,7 +58,7 @@ func exitMeanings() []exitMeaning {
 		{exitFailure, "failure: an unexpected error"},
 		{exitPartial, "partial: items were rejected, events may be missing, or the API is stale or cuts responses"},
 		{exitAPI, "API failed: the events API gave no usable response"},
-		{exitStorage, "storage failed: an object could not be read or written, or the credentials could not be fetched"},
+		{exitStorage, "storage failed: an object could not be read or written, or credentials could not be fetched"},
 		{exitAccess, "no access: wrong credentials, missing permissions or a missing bucket; a retry does not help"},
 		{exitFindings, "check failed: problems found, id not found, or unhealthy"},
 		{exitRateLimited, "rate limited: the API's limits, its Retry-After or an earlier 404 forbid a call now"},

@@ -89,11 +89,11 @@ func newVerifyCmd(p Process) *cobra.Command {
 nothing. It prints what was expected, what was found, and the command that fixes it.
 
 --repair stores missing objects of the last commit and rejected items that can be read now,
-removes listed ids that are not stored, rebuilds a damaged document, and counts the stored
-items if the document does not count them. Beyond that, --repair=duplicates removes duplicates
-and moves later versions to revisions/, --repair=counts sets the document's numbers of stored
-items to those of the archive, and --repair=gaps accepts days that the API does not serve. A
-repair loses no data, and may be killed and run again.
+removes listed ids that are not stored, rebuilds a damaged document, and counts the items if
+the document does not. Beyond that, --repair=duplicates removes duplicates and moves later
+versions to revisions/, --repair=counts sets the document's counts to those of the archive, and
+--repair=gaps accepts days that the API does not serve. A repair loses no data, and may be
+killed and run again.
 
 --quick prints one line for monitoring: OK, WARNING, CRITICAL (exit code 7) or UNKNOWN. It
 checks that a collect succeeded recently, that the API shows new events, that the last

@@ -502,7 +502,7 @@ func TestProblems(t *testing.T) {
 		"endpoint path":      {env: []string{"OCI_KMS_ENDPOINT=https://kms.example.org/v1"}, want: []string{"OCI_KMS_ENDPOINT", "without a path"}},
 		"interval":           {args: []string{"--min-interval", "9.9s"}, want: []string{"--min-interval (POLISEN_MIN_INTERVAL)", `"9.9s"`, "10s between calls"}},
 		"interval of zero":   {args: []string{"--min-interval", "0"}, want: []string{"10s between calls"}},
-		"negative interval":  {args: []string{"--min-interval=-1s"}, want: []string{"more than zero", "for example 30s"}},
+		"negative interval":  {args: []string{"--min-interval=-1s"}, want: []string{"must not be negative", "for example 30s"}},
 		"API without scheme": {args: []string{"--api-url", "polisen.se/api/events"}, want: []string{"did you mean https://polisen.se/api/events?"}},
 		"blank at the end":   {args: []string{"--api-url", "https://polisen.se/api/events "}, want: []string{"ends with a space"}},
 		"blank in endpoint":  {env: []string{"OCI_ENDPOINT=https://example.org\r"}, want: []string{"OCI_ENDPOINT", "line end"}},

@@ -330,7 +330,7 @@ func TestDebugLogIsRefused(t *testing.T) {
 // No kind of credentials signs requests while net/http would print them.
 func TestHTTP2DebugIsRefused(t *testing.T) {
 	c := newCloud(t)
-	for value, refused := range map[string]bool{"http2debug=1": true, "x=1,http2debug=2": true, "gctrace=1": false} {
+	for value, refused := range map[string]bool{"http2debug=1": true, "x=1,http2debug=2": true, "http2debug=0": false, "gctrace=1": false} {
 		t.Setenv("GODEBUG", value)
 		for _, kind := range []ociauth.Kind{ociauth.FromVault, ociauth.APIKey} {
 			o := c.options
