@@ -1,6 +1,8 @@
 package cmd
 
 import (
+	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,5 +22,40 @@ func TestStopBeforeLateTimer(t *testing.T) {
 	time.Sleep(grace + 100*time.Millisecond)
 	if exited.Load() {
 		t.Error("the process ended after stop")
+	}
+}
+
+// TestWatchdogNamesTheCall checks that a call which took too long is named, even if another
+// one has begun since, and the newest call in other cases.
+func TestWatchdogNamesTheCall(t *testing.T) {
+	w := newWatchdog(nil)
+	old := &blockingCall{what: "read the first file"}
+	w.calls = []*blockingCall{old, {what: "read the second file"}}
+	for call, want := range map[*blockingCall]string{old: "first", nil: "second"} {
+		if err := w.explain(call, errors.New("too late")); !strings.Contains(err.Error(), "it still waits to read the "+want+" file") {
+			t.Errorf("%v, want the %s file", err, want)
+		}
+	}
+}
+
+// TestEarlierEnd checks that a time limit which is set after a signal, as when the settings
+// are read, does not hide that the signal ends the process earlier.
+func TestEarlierEnd(t *testing.T) {
+	w := newWatchdog(nil)
+	defer w.stop()
+	if !w.end().IsZero() {
+		t.Errorf("without a limit or a signal: %v", w.end())
+	}
+	w.signalEnd = w.start.Add(grace)
+	if !w.end().Equal(w.signalEnd) {
+		t.Errorf("only a signal: %v, want %v", w.end(), w.signalEnd)
+	}
+	w.limit(time.Hour)
+	if !w.end().Equal(w.signalEnd) {
+		t.Errorf("a signal and a limit: %v, want %v", w.end(), w.signalEnd)
+	}
+	w.signalEnd = time.Time{}
+	if !w.end().Equal(w.start.Add(time.Hour + grace)) {
+		t.Errorf("only a limit: %v", w.end())
 	}
 }

@@ -52,8 +52,8 @@ const (
 // object with other content is [Stored] if each of its lines is in the archive,
 // and [Different] if the next run stores some of its lines again. CheckPending reads
 // only such objects and those whose MD5 the store does not know, and the partitions
-// of their missing lines. It checks at most limit objects at the
-// same time; the lookup in partitions has its own limit.
+// of their missing lines. It checks at most limit objects at the same time; the lookup in
+// partitions has its own limit.
 //
 // Errors are the store's, also those of a single object that may hold a missing line.
 func CheckPending(ctx context.Context, s store.Reader, pending []Pending, limit int) ([]ObjectState, error) {

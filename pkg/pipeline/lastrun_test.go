@@ -191,6 +191,30 @@ func TestReportGivesUp(t *testing.T) {
 	}
 }
 
+// TestReportCannotBeReadAgain checks that a run which another run has overtaken ends with the
+// store's error, if it cannot read the report of that run. It does not write another one.
+func TestReportCannotBeReadAgain(t *testing.T) {
+	inner := memstore.New()
+	puts := 0
+	s := storetest.NewFaults(inner, func(c storetest.Call) storetest.Fault {
+		switch {
+		case c.Name != archive.LastRunName:
+		case c.Method == storetest.Put:
+			if puts++; puts == 1 {
+				if err := collectOn(t, "other", 3)(inner); err != nil {
+					t.Error(err)
+				}
+			}
+		case puts > 0:
+			return storetest.FailBefore()
+		}
+		return storetest.Fault{}
+	})
+	if _, err := runOn(t, s, newClock(), "this", 3); !errors.Is(err, storetest.ErrFault) || puts != 1 {
+		t.Errorf("%d tries, %v, want one and the error of the store", puts, err)
+	}
+}
+
 // forbidden is a store that refuses the Puts of some objects.
 type forbidden struct {
 	store.Store

@@ -2,10 +2,11 @@
 // durable and conditional, also between processes on one machine.
 //
 // Each object is one file, whose path is the object's name. Put first writes a temporary
-// file beside it, whose name begins with ".tmp-", and renames it when it is complete. The store ignores all files and
-// folders whose names begin with a dot, and those of [store.IsLitter]. All paths are
-// resolved by [os.Root], so no name and no symbolic link leads out of the folder. Files
-// and folders that root creates belong to the owner of the folder that they are in.
+// file beside it, whose name begins with ".tmp-", and renames it when it is complete. The
+// store ignores all files and folders whose names begin with a dot, and those of
+// [store.IsLitter]. All paths are resolved by [os.Root], so no name and no symbolic link
+// leads out of the folder. Files and folders that root creates belong to the owner of the
+// folder that they are in.
 //
 // Limits of the file system apply: there cannot be both an object "a" and an
 // object "a/b", and where the file system ignores case or normalizes Unicode,
