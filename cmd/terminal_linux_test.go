@@ -72,7 +72,10 @@ func onTerminalWith(t *testing.T, columns uint16, vars map[string]string, args .
 	read := make(chan string)
 	go func() {
 		text, _ := io.ReadAll(other) // fails when the terminal is closed
-		read <- string(text)
+		// If it is closed right after a write, while the reader looks for text, Linux
+		// reports the end first: the text comes with the next read.
+		rest, _ := io.ReadAll(other)
+		read <- string(text) + string(rest)
 	}()
 	exit = Main(Process{
 		Args: args, Env: func(name string) (string, bool) { v, ok := vars[name]; return v, ok }, Stdin: strings.NewReader(""), Stdout: tty, Stderr: tty,
