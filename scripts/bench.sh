@@ -54,7 +54,7 @@ go_benchmarks() {
 
 export CGO_ENABLED=0
 go build -trimpath -ldflags '-s -w' -o "$work/program" .
-for command in bare launch; do
+for command in bare sdk launch; do
 	go build -trimpath -ldflags '-s -w' -o "$work/$command" "./scripts/bench/$command"
 done
 go build -o "$work/bench" ./scripts/bench

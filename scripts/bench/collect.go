@@ -34,7 +34,7 @@ func (b *bench) collects() error {
 // cost compares CPU and memory of a typical run with those of the bare program.
 func (w *world) cost() error {
 	const runs = 25
-	var cpu, memory, bareCPU, bareMemory sample
+	var cpu, memory, bareCPU, bareMemory, sdkCPU, sdkMemory sample
 	for len(cpu) < runs {
 		before := len(w.last.Objects)
 		u, r, err := w.collect(3)
@@ -45,10 +45,14 @@ func (w *world) cost() error {
 			continue
 		}
 		cpu, memory = append(cpu, u.milliseconds()), append(memory, u.memory())
-		if u, err = w.bare(); err != nil {
+		if u, err = w.send(w.programs.bare); err != nil {
 			return err
 		}
 		bareCPU, bareMemory = append(bareCPU, u.milliseconds()), append(bareMemory, u.memory())
+		if u, err = w.send(w.programs.sdk); err != nil {
+			return err
+		}
+		sdkCPU, sdkMemory = append(sdkCPU, u.milliseconds()), append(sdkMemory, u.memory())
 	}
 	w.add(row{
 		work: "`collect` with 3 new events, a bucket on this machine: CPU", digits: 2, unit: "times",
@@ -62,6 +66,8 @@ func (w *world) cost() error {
 	})
 	w.note("`collect` with 3 new events: CPU", cpu.text(1, "ms"), "25 ms")
 	w.note("the same: peak memory", memory.text(1, "MiB"), "20 MiB")
+	w.note("the same requests by a program that only has the SDK: CPU", fmt.Sprintf("%s, %.2f times the bound of collect", sdkCPU.text(1, "ms"), sdkCPU.median()/bareCPU.median()), "")
+	w.note("the same: peak memory", fmt.Sprintf("%s, %.2f times the bound", sdkMemory.text(1, "MiB"), sdkMemory.median()/bareMemory.median()), "")
 	return nil
 }
 

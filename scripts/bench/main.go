@@ -3,7 +3,7 @@
 //
 //	go run ./scripts/bench FOLDER
 //
-// FOLDER holds the built commands program, bare and launch. It may hold duckdb.mjs with
+// FOLDER holds the built commands program, bare, sdk and launch. It may hold duckdb.mjs with
 // the Node.js package @duckdb/node-api: see bench.sh, which prepares it. The command fails
 // if a run fails, but not if a goal is missed.
 package main
@@ -35,7 +35,7 @@ func main() {
 
 // bench holds the programs, and the results so far.
 type bench struct {
-	programs struct{ program, bare, launch string }
+	programs struct{ program, bare, sdk, launch string }
 	duckdb   duckdb
 	dir      string // temporary
 	memory   string // temporary and in memory, where the system has such a folder
@@ -51,6 +51,7 @@ func measure(folder string) error {
 	b := new(bench)
 	b.programs.program = filepath.Join(folder, "program")
 	b.programs.bare = filepath.Join(folder, "bare")
+	b.programs.sdk = filepath.Join(folder, "sdk")
 	b.programs.launch = filepath.Join(folder, "launch")
 	b.duckdb = findDuckDB(folder)
 	if b.dir, err = os.MkdirTemp("", "bench"); err != nil {

@@ -90,9 +90,9 @@ func (w *world) answer(a polisentest.Answer, added int) (u usage, r runReport, e
 	return u, r, err
 }
 
-// bare runs the bare program, which makes the requests of a run that has stored one
-// object, the last one.
-func (w *world) bare() (usage, error) {
+// send runs the program bare or sdk, which makes the requests of a run that has stored
+// one object, the last one.
+func (w *world) send(program string) (usage, error) {
 	if n := len(w.last.Objects); n != 1 {
 		return usage{}, fmt.Errorf("the last run stored %d objects, want 1", n)
 	}
@@ -103,7 +103,7 @@ func (w *world) bare() (usage, error) {
 		return usage{}, err
 	}
 	settings := w.cloud.Settings()
-	return w.launch(nil, w.programs.bare, settings["POLISEN_API_URL"], settings["OCI_ENDPOINT"]+"/n/"+
+	return w.launch(nil, program, settings["POLISEN_API_URL"], settings["OCI_ENDPOINT"]+"/n/"+
 		strings.Replace(strings.TrimPrefix(settings["POLISEN_STORE"], "oci://"), "/", "/b/", 1)+"/o/",
 		settings["OCI_CONFIG_FILE"], object, content)
 }
