@@ -53,17 +53,28 @@ func (r *reader) read(file string) error {
 		r.stopped = !r.yield(Item{File: file, Piece: p, Read: r.bytes}, nil)
 		return !r.stopped
 	})
-	if z, ok := content.(*polisen.GzipReader); ok && z.Trailing() && err == nil && !r.stopped {
-		if z.Unread() {
-			return errUnread
-		}
-		r.stopped = !r.yield(Item{File: file, Read: r.bytes, Warning: polisen.TrailingBytes}, nil)
+	if err != nil || r.stopped {
+		return err
+	}
+	warning, err := checkEnd(content)
+	if warning != "" {
+		r.stopped = !r.yield(Item{File: file, Read: r.bytes, Warning: warning}, nil)
 	}
 	return err
 }
 
-// errUnread means that a file holds more than gzip data.
-var errUnread = errors.New("the gzip data ends before the file, and the rest was not read: put the rest into a file of its own")
+// checkEnd returns a warning or an error if the content, which was read to its end, is gzip
+// data that other bytes follow in the file.
+func checkEnd(content io.Reader) (warning string, err error) {
+	z, ok := content.(*polisen.GzipReader)
+	switch {
+	case !ok || !z.Trailing():
+		return "", nil
+	case z.Unread():
+		return "", errors.New("the gzip data ends before the file, and the rest was not read: put the rest into a file of its own")
+	}
+	return polisen.TrailingBytes, nil
+}
 
 // counter counts the bytes that it reads.
 type counter struct {

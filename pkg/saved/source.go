@@ -2,6 +2,7 @@ package saved
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -55,11 +56,9 @@ func (s Source) read(file io.Reader) (*polisen.Response, error) {
 	defer closeContent()
 	r, err := polisen.ReadResponse(&supportedReader{Reader: content}, s.Now)
 	r.WireBytes = size
-	if z, ok := content.(*polisen.GzipReader); ok && z.Trailing() {
-		if z.Unread() && err == nil {
-			return r, errUnread
-		}
-		r.Warning = polisen.TrailingBytes
+	warning, endErr := checkEnd(content)
+	if warning != "" {
+		r.Warning = warning
 	}
-	return r, err
+	return r, cmp.Or(err, endErr)
 }
