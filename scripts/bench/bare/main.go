@@ -24,67 +24,22 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"polisen-events-collector/scripts/bench/requests"
 )
 
-func main() {
-	if err := run(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "bare:", err)
-		os.Exit(1)
-	}
-}
-
-func run(args []string) error {
-	if len(args) != 5 {
-		return fmt.Errorf("%d arguments, want 5", len(args))
-	}
-	api, objects, config, object, file := args[0], args[1], args[2], args[3], args[4]
-	c, err := newClient(config)
-	if err != nil {
-		return err
-	}
-	content, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	request, err := http.NewRequest(http.MethodGet, api, nil)
-	if err != nil {
-		return err
-	}
-	request.Header.Set("User-Agent", "bare/1 (nobody@example.org)")
-	if _, _, err := c.do(request); err != nil {
-		return err
-	}
-	const document, report = "metadata/last_seen.json", "metadata/last_run.json"
-	documentBody, documentETag, err := c.call(http.MethodGet, objects+document, nil, "")
-	if err != nil {
-		return err
-	}
-	reportBody, reportETag, err := c.call(http.MethodGet, objects+report, nil, "")
-	if err != nil {
-		return err
-	}
-	if _, _, err := c.call(http.MethodPut, objects+document, documentBody, documentETag); err != nil {
-		return err
-	}
-	if _, _, err := c.call(http.MethodHead, objects+object, nil, ""); err != nil {
-		return err
-	}
-	if _, _, err := c.call(http.MethodPut, objects+object, content, ""); err != nil {
-		return err
-	}
-	_, _, err = c.call(http.MethodPut, objects+report, reportBody, reportETag)
-	return err
-}
+func main() { requests.Main("bare", newClient) }
 
 // client signs and sends requests.
 type client struct {
-	http  http.Client
-	key   *rsa.PrivateKey
-	keyID string
+	objects string // URL before the names of objects
+	http    http.Client
+	key     *rsa.PrivateKey
+	keyID   string
 }
 
 // newClient reads the key that the profile DEFAULT of an OCI configuration file names.
-func newClient(config string) (*client, error) {
+func newClient(objects, config string) (requests.Client, error) {
 	text, err := os.ReadFile(config)
 	if err != nil {
 		return nil, err
@@ -106,14 +61,28 @@ func newClient(config string) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &client{keyID: entries["tenancy"] + "/" + entries["user"] + "/" + entries["fingerprint"]}
+	c := &client{objects: objects, keyID: entries["tenancy"] + "/" + entries["user"] + "/" + entries["fingerprint"]}
 	c.key = parsed.(*rsa.PrivateKey)
 	return c, nil
 }
 
+func (c *client) Get(name string) (body []byte, etag string, err error) {
+	return c.call(http.MethodGet, name, nil, "")
+}
+
+func (c *client) Head(name string) error {
+	_, _, err := c.call(http.MethodHead, name, nil, "")
+	return err
+}
+
+func (c *client) Put(name string, body []byte, ifMatch string) error {
+	_, _, err := c.call(http.MethodPut, name, body, ifMatch)
+	return err
+}
+
 // call makes a signed request. A PUT with an ETag replaces the object with that ETag.
-func (c *client) call(method, url string, body []byte, ifMatch string) (content []byte, etag string, err error) {
-	r, err := http.NewRequest(method, url, bytes.NewReader(body))
+func (c *client) call(method, name string, body []byte, ifMatch string) (content []byte, etag string, err error) {
+	r, err := http.NewRequest(method, c.objects+name, bytes.NewReader(body))
 	if err != nil {
 		return nil, "", err
 	}
